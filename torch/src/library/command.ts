@@ -1,0 +1,22 @@
+import { LibraryError } from "./error.ts";
+
+const USAGE = `penumbra-torch setup [pip's options]   find or fetch libtorch, compile the addon
+penumbra-torch doctor [--json]         show what was found and what this machine can do`;
+
+/** The command line of the package. @returns the exit code */
+export async function command(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  try {
+    if (name === "setup") {
+      const { setup } = await import("./setup.ts");
+      await setup(rest, (line) => process.stdout.write(`${line}\n`));
+      return 0;
+    }
+    process.stderr.write(`${USAGE}\n`);
+    return name === "--help" ? 0 : 2;
+  } catch (error) {
+    if (!(error instanceof LibraryError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { LibraryError } from "./error.ts";
+import { planBuild } from "./key.ts";
+import { type Libtorch, locate } from "./locate.ts";
+
+const RUN_SETUP = "Run `npm run setup` (in a project that uses the package: `npx @penumbra/torch setup`).";
+const ASK_DOCTOR = "`npx @penumbra/torch doctor` lists every place looked at and what was found.";
+
+/** What `loadAddon` will load: the libtorch, and the addon that fits it. */
+export interface Addon {
+  readonly libtorch: Libtorch;
+  readonly path: string;
+}
+
+/**
+ * Finds the addon that setup has built for this libtorch, this Node and these sources. Starts no process.
+ * @throws LibraryError when there is no libtorch, or no addon for it yet
+ */
+export function findAddon(env: NodeJS.ProcessEnv = process.env): Addon {
+  const libtorch = locate(env);
+  if (!libtorch) throw new LibraryError("libtorch was not found.", [RUN_SETUP, ASK_DOCTOR]);
+  const path = planBuild(libtorch, env).addon;
+  if (!existsSync(path)) {
+    throw new LibraryError(
+      `The addon has not been built for libtorch ${libtorch.version} in "${libtorch.root}" (looked for "${path}").`,
+      [RUN_SETUP, ASK_DOCTOR],
+    );
+  }
+  return { libtorch, path };
+}
+
+/**
+ * Loads the addon and with it libtorch, once a thread.
+ * @returns the addon's exports, for the engine's core to type
+ * @throws LibraryError when it is not there or the system cannot load it
+ */
+export function loadAddon(env: NodeJS.ProcessEnv = process.env): unknown {
+  const { libtorch, path } = findAddon(env);
+  try {
+    return createRequire(import.meta.url)(path) as unknown;
+  } catch (error) {
+    throw new LibraryError(
+      `The addon "${path}" could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
+      [
+        `Is libtorch in "${libtorch.root}" whole? A CUDA build needs NVIDIA's libraries beside it (nvidia/ in the same site-packages).`,
+        "If the message names a missing system library, install it; on Debian and Ubuntu `apt install libgomp1 libstdc++6`.",
+        ASK_DOCTOR,
+      ],
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,56 @@
+import { existsSync } from "node:fs";
+import { buildAddon } from "./build.ts";
+import { LibraryError } from "./error.ts";
+import { fetchLibtorch } from "./fetch.ts";
+import { planBuild } from "./key.ts";
+import { type Addon, loadAddon } from "./load.ts";
+import { type Libtorch, locate } from "./locate.ts";
+
+/**
+ * Makes the engine ready: finds libtorch or fetches it, and compiles the addon when its inputs have changed.
+ * Does nothing, in a moment, when all is there.
+ *
+ * @param pipArgs pip's own options, passed through when libtorch is fetched
+ * @param say is told in a few lines what is found and done
+ * @throws LibraryError with the remedies when a step cannot be done
+ */
+export async function setup(
+  pipArgs: readonly string[],
+  say: (line: string) => void,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Addon> {
+  assertPlatform();
+  const libtorch = await findOrFetch(pipArgs, say, env);
+  const wasReady = existsSync(planBuild(libtorch, env).addon);
+  const path = await buildAddon(libtorch, say, env);
+  if (!wasReady) loadAddon(env);
+  say(
+    `Ready: libtorch ${libtorch.version} (${libtorch.source}: ${libtorch.root}), addon ${wasReady ? "up to date" : "built"}.`,
+  );
+  return { libtorch, path };
+}
+
+async function findOrFetch(
+  pipArgs: readonly string[],
+  say: (line: string) => void,
+  env: NodeJS.ProcessEnv,
+): Promise<Libtorch> {
+  const found = locate(env);
+  if (found && (pipArgs.length === 0 || found.source !== "cache")) {
+    if (pipArgs.length > 0) {
+      say(`pip's options are not used: the ${found.source} already gives libtorch ${found.version}.`);
+    }
+    return found;
+  }
+  if (!found)
+    say("No libtorch found in LIBTORCH, an active Python environment or the cache: fetching it with pip.");
+  return fetchLibtorch(pipArgs, say, env);
+}
+
+function assertPlatform(): void {
+  if (process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64")) return;
+  throw new LibraryError(
+    `The engine runs on Linux (x64, arm64); this is ${process.platform} ${process.arch}.`,
+    ["On Windows use WSL 2, on macOS a Linux container or virtual machine."],
+  );
+}
