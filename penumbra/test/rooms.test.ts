@@ -1,0 +1,119 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { importsOf, ROOMS, violations } from "../../scripts/rooms.ts";
+
+const folders: string[] = [];
+
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+
+function houseWith(files: Record<string, string>): string {
+  const root = mkdtempSync(join(tmpdir(), "rooms-"));
+  folders.push(root);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), text);
+  }
+  return root;
+}
+
+test("the project keeps its own rule", () => {
+  expect(violations(join(import.meta.dirname, "../.."))).toEqual([]);
+});
+
+test("every arrow of the table points to a room that stands below", () => {
+  for (const [height, room] of ROOMS.entries()) {
+    const below = ROOMS.slice(0, height).map(({ name }) => name);
+    expect(below).toEqual(expect.arrayContaining([...room.may]));
+  }
+});
+
+test("an import from a lower room through its index is allowed", () => {
+  const root = houseWith({
+    "penumbra/src/contrast/train.ts": [
+      'import { Tensor } from "@penumbra/torch";',
+      'import { ResNet } from "../models/index.ts";',
+      'import { cosine } from "./schedule.ts";',
+      'import { readFileSync } from "node:fs";',
+    ].join("\n"),
+  });
+  expect(violations(root)).toEqual([]);
+});
+
+test.each([
+  [
+    "an upward import",
+    "penumbra/src/models/a.ts",
+    'import { x } from "../study/index.ts";',
+    "models/ may not import study",
+  ],
+  [
+    "a sideways import",
+    "penumbra/src/unknowns/a.ts",
+    'export * from "../contrast/index.ts";',
+    "unknowns/ may not import contrast",
+  ],
+  [
+    "a type-only import",
+    "penumbra/src/models/a.ts",
+    'import type { X } from "../data/index.ts";',
+    "models/ may not import data",
+  ],
+  [
+    "a dynamic import",
+    "penumbra/src/models/a.ts",
+    'const m = await import("../cli/index.ts");',
+    "models/ may not import cli",
+  ],
+  [
+    "an import over several lines",
+    "penumbra/src/data/a.ts",
+    'import {\n  x,\n} from "../models/index.ts";',
+    "a.ts:3: data/ may not import models",
+  ],
+  [
+    "an import past the index",
+    "penumbra/src/study/a.ts",
+    'import { x } from "../data/scan.ts";',
+    "reaches into data/",
+  ],
+  [
+    "the engine in the report",
+    "penumbra/src/report/a.ts",
+    'import { Tensor } from "@penumbra/torch";',
+    "report/ may not import torch",
+  ],
+  [
+    "the engine by path",
+    "penumbra/src/models/a.ts",
+    'import { x } from "../../../torch/src/index.ts";',
+    "imports the engine by path",
+  ],
+  ["penumbra in the engine", "torch/src/nn/a.ts", 'import { x } from "penumbra";', "may not import penumbra"],
+  [
+    "a file outside every room",
+    "penumbra/src/models/a.ts",
+    'import { x } from "../../../bench/run.ts";',
+    "lies in no room",
+  ],
+  [
+    "another room's package",
+    "penumbra/src/data/a.ts",
+    'import sharp from "sharp";',
+    "only images/ may import",
+  ],
+])("%s is reported with its file and line", (_, file, text, message) => {
+  const found = violations(houseWith({ [file]: text }));
+  expect(found).toHaveLength(1);
+  expect(found[0]).toContain(`${file}:`);
+  expect(found[0]).toContain(message);
+});
+
+test("what stands in a comment is no import", () => {
+  expect(
+    importsOf('/**\n * import { x } from "../cli/index.ts";\n */\n// import("../cli/index.ts")\n'),
+  ).toEqual([]);
+});

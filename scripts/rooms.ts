@@ -1,0 +1,132 @@
+// The one-way import rule as a check: `node --import tsx scripts/rooms.ts` fails when a room imports what it may not.
+// ARCHITECTURE.md has the picture; this table is what is enforced.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const BELOW_STUDY = ["torch", "models", "images", "data", "diffusion", "contrast", "unknowns"];
+
+interface Room {
+  readonly name: string;
+  readonly folder: string;
+  readonly may: readonly string[];
+}
+
+/**
+ * Every room from the bottom of the house to its top: its folder, and the rooms that it may import. The rooms of
+ * one workspace are imported through their index.ts, the engine as the package @penumbra/torch.
+ */
+export const ROOMS: readonly Room[] = [
+  { name: "torch", folder: "torch/src", may: [] },
+  { name: "models", folder: "penumbra/src/models", may: ["torch"] },
+  { name: "images", folder: "penumbra/src/images", may: ["torch"] },
+  { name: "data", folder: "penumbra/src/data", may: ["torch", "images"] },
+  { name: "diffusion", folder: "penumbra/src/diffusion", may: ["torch", "models", "images", "data"] },
+  { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "models", "images", "data"] },
+  { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
+  { name: "study", folder: "penumbra/src/study", may: BELOW_STUDY },
+  // The report works on the study's results as plain data: it must never pull in the engine.
+  { name: "report", folder: "penumbra/src/report", may: ["study"] },
+  { name: "deploy", folder: "penumbra/src/deploy", may: ["torch", "models", "unknowns"] },
+  { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report", "deploy"] },
+];
+
+/** Packages that only one room may know: what they do is that room's purpose. */
+export const PACKAGE_OWNERS: Readonly<Record<string, string>> = { sharp: "images", commander: "cli" };
+
+const STATIC_IMPORT = /^[ \t]*(?:import|export)\b(?:[^"'`;]*?\bfrom)?\s*["']([^"']+)["']/gm;
+const DYNAMIC_IMPORT = /\b(?:import|require)\(\s*["']([^"']+)["']\s*\)/g;
+
+/** The modules that a source file names, with the line of each; those in comments do not count. */
+export function importsOf(text: string): { module: string; line: number }[] {
+  const found: { module: string; line: number }[] = [];
+  for (const pattern of [STATIC_IMPORT, DYNAMIC_IMPORT]) {
+    for (const match of text.matchAll(pattern)) {
+      const line = text.slice(text.lastIndexOf("\n", match.index) + 1, match.index).trimStart();
+      if (line.startsWith("*") || line.startsWith("//") || line.startsWith("/*")) continue;
+      const module = match[1] ?? "";
+      const moduleAt = match.index + match[0].indexOf(module);
+      found.push({ module, line: text.slice(0, moduleAt).split("\n").length });
+    }
+  }
+  return found;
+}
+
+/** Every import under `root` that breaks the rule, as "file:line: what is wrong and what to do". */
+export function violations(root: string): string[] {
+  return ROOMS.flatMap((room) =>
+    sourceFiles(join(root, room.folder)).flatMap((file) =>
+      importsOf(readFileSync(file, "utf8")).flatMap(({ module, line }) => {
+        const wrong = judge(root, room, file, module);
+        return wrong ? [`${slashes(relative(root, file))}:${line}: ${wrong}`] : [];
+      }),
+    ),
+  );
+}
+
+function judge(root: string, room: Room, file: string, module: string): string | undefined {
+  if (!module.startsWith(".")) return judgePackage(room, module);
+  const target = resolve(dirname(file), module);
+  const other = ROOMS.find(({ folder }) => isInside(target, join(root, folder)));
+  if (other === room) return undefined;
+  if (!other)
+    return isAllowedOutside(root, room, target) ? undefined : `"${module}" lies in no room; move it into one`;
+  if (other.name === "torch") return `imports the engine by path ("${module}"); import "@penumbra/torch"`;
+  if (!room.may.includes(other.name)) return notAllowed(room, other.name);
+  const index = join(root, other.folder, "index.ts");
+  return target === index ? undefined : `reaches into ${other.name}/ ("${module}"); import its index.ts`;
+}
+
+function judgePackage(room: Room, module: string): string | undefined {
+  if (module === "@penumbra/torch" || module.startsWith("@penumbra/torch/")) {
+    if (room.name === "torch") return `the engine imports itself as a package; use a relative path`;
+    return room.may.includes("torch") ? undefined : notAllowed(room, "torch");
+  }
+  if (module === "penumbra" || module.startsWith("penumbra/")) {
+    return room.name === "torch"
+      ? "the engine may not import penumbra"
+      : "import the room, not the whole package";
+  }
+  const owner = PACKAGE_OWNERS[module];
+  return owner && owner !== room.name ? `only ${owner}/ may import the package "${module}"` : undefined;
+}
+
+/** package.json is data, not a room. */
+function isAllowedOutside(root: string, room: Room, target: string): boolean {
+  const workspace = join(root, room.folder.split("/")[0] ?? "");
+  return target === join(workspace, "package.json");
+}
+
+function notAllowed(room: Room, other: string): string {
+  const allowed = room.may.length > 0 ? room.may.join(", ") : "no other room";
+  return `${room.name}/ may not import ${other} (it may import ${allowed}); move the code up or down`;
+}
+
+function sourceFiles(folder: string): string[] {
+  let entries: string[];
+  try {
+    entries = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  } catch {
+    return []; // a room that is not built yet
+  }
+  return entries
+    .filter((name) => /\.(ts|mts|js|mjs)$/.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+function isInside(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder + sep);
+}
+
+function slashes(path: string): string {
+  return path.split(sep).join("/");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const found = violations(resolve(dirname(fileURLToPath(import.meta.url)), ".."));
+  for (const line of found) console.error(line);
+  if (found.length > 0)
+    console.error(`${found.length} imports break the one-way rule (see ARCHITECTURE.md).`);
+  process.exitCode = found.length > 0 ? 1 : 0;
+}
