@@ -1,0 +1,109 @@
+// The module: registration of the JavaScript classes, errors on their way out, and the table of exports.
+#include "addon.h"
+
+#include <c10/util/Exception.h>
+
+#include <dlfcn.h>
+
+namespace penumbra {
+
+Environment& environment(napi_env env) {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  return *static_cast<Environment*>(data);
+}
+
+JavaScriptError::JavaScriptError(napi_env env) : std::runtime_error("JavaScript exception"), env(env) {
+  napi_value error;
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (!pending || napi_get_and_clear_last_exception(env, &error) != napi_ok) {
+    const napi_extended_error_info* info = nullptr;
+    napi_get_last_error_info(env, &info);
+    napi_value message;
+    const char* what = info != nullptr && info->error_message != nullptr ? info->error_message : "Node-API call failed";
+    napi_create_string_utf8(env, what, NAPI_AUTO_LENGTH, &message);
+    napi_create_error(env, nullptr, message, &error);
+  }
+  napi_create_reference(env, error, 1, &reference);
+}
+
+void check(napi_env env, napi_status status) {
+  if (status != napi_ok) throw JavaScriptError(env);
+}
+
+namespace {
+
+void throwTorchError(napi_env env, const std::string& message, const std::string& op, const std::string& schema,
+                     const std::string& arguments) noexcept {
+  napi_value constructor = nullptr, error = nullptr;
+  napi_value values[4] = {string(env, message), string(env, op), string(env, schema), string(env, arguments)};
+  napi_ref reference = environment(env).errorClass;
+  if (reference != nullptr && napi_get_reference_value(env, reference, &constructor) == napi_ok &&
+      napi_new_instance(env, constructor, 4, values, &error) == napi_ok) {
+    napi_throw(env, error);
+  } else {
+    napi_throw_error(env, nullptr, message.c_str());
+  }
+}
+
+// libtorch loads CUDA only when somebody loads libtorch_cuda; a CPU build has none.
+void loadCuda() {
+  static const bool loaded = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr;
+  (void)loaded;
+}
+
+napi_value registerClasses(const Call& call) {
+  Environment& state = environment(call.env);
+  check(call.env, napi_create_reference(call.env, call[0], 1, &state.tensorClass));
+  check(call.env, napi_create_reference(call.env, call[1], 1, &state.generatorClass));
+  check(call.env, napi_create_reference(call.env, call[2], 1, &state.errorClass));
+  return nullptr;
+}
+
+}  // namespace
+
+void throwToJavaScript(napi_env env) noexcept {
+  try {
+    throw;
+  } catch (const JavaScriptError& error) {
+    napi_value value = nullptr;
+    napi_get_reference_value(error.env, error.reference, &value);
+    napi_delete_reference(error.env, error.reference);
+    napi_throw(env, value);
+  } catch (const TorchError& error) {
+    throwTorchError(env, error.what(), error.op, error.schema, error.arguments);
+  } catch (const c10::Error& error) {
+    throwTorchError(env, error.what_without_backtrace(), "", "", "");
+  } catch (const std::exception& error) {
+    throwTorchError(env, error.what(), "", "", "");
+  } catch (...) {
+    throwTorchError(env, "libtorch threw something that is no exception.", "", "", "");
+  }
+}
+
+void define(napi_env env, napi_value exports, const char* name, napi_callback callback) {
+  napi_value function;
+  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));
+  check(env, napi_set_named_property(env, exports, name, function));
+}
+
+}  // namespace penumbra
+
+NAPI_MODULE_INIT() {
+  using namespace penumbra;
+  try {
+    loadCuda();
+    auto* state = new Environment();
+    napi_set_instance_data(
+        env, state, [](node_api_basic_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
+    define(env, exports, "registerClasses", guarded<registerClasses>);
+    exportHandles(env, exports);
+    exportDispatch(env, exports);
+    exportAutograd(env, exports);
+    exportSystem(env, exports);
+  } catch (...) {
+    throwToJavaScript(env);
+  }
+  return exports;
+}

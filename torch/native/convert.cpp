@@ -1,0 +1,179 @@
+// Names and values on both sides: strings, numbers, dtypes, devices, lists; and IValues on their way to JavaScript.
+#include "addon.h"
+
+#include <c10/core/ScalarType.h>
+
+#include <cmath>
+#include <unordered_map>
+
+namespace penumbra {
+
+std::string text(napi_env env, napi_value value) {
+  size_t length = 0;
+  check(env, napi_get_value_string_utf8(env, value, nullptr, 0, &length));
+  std::string result(length, '\0');
+  check(env, napi_get_value_string_utf8(env, value, result.data(), length + 1, &length));
+  return result;
+}
+
+napi_value string(napi_env env, const std::string& value) {
+  napi_value result = nullptr;
+  napi_create_string_utf8(env, value.c_str(), value.size(), &result);
+  return result;
+}
+
+napi_value number(napi_env env, double value) {
+  napi_value result;
+  check(env, napi_create_double(env, value, &result));
+  return result;
+}
+
+napi_value boolean(napi_env env, bool value) {
+  napi_value result;
+  check(env, napi_get_boolean(env, value, &result));
+  return result;
+}
+
+napi_value null(napi_env env) {
+  napi_value result;
+  check(env, napi_get_null(env, &result));
+  return result;
+}
+
+bool isNullish(napi_env env, napi_value value) {
+  napi_valuetype type;
+  check(env, napi_typeof(env, value, &type));
+  return type == napi_undefined || type == napi_null;
+}
+
+std::vector<napi_value> elements(napi_env env, napi_value array) {
+  bool is = false;
+  check(env, napi_is_array(env, array, &is));
+  if (!is) throw TorchError("Expected an array.");
+  uint32_t length = 0;
+  check(env, napi_get_array_length(env, array, &length));
+  std::vector<napi_value> result(length);
+  for (uint32_t i = 0; i < length; i++) check(env, napi_get_element(env, array, i, &result[i]));
+  return result;
+}
+
+namespace {
+
+using Names = std::vector<std::pair<std::string, at::ScalarType>>;
+const Names& scalarTypes() {
+  static const Names names = [] {
+    Names result = {{"float32", at::kFloat},     {"float64", at::kDouble},          {"float16", at::kHalf},
+                    {"bfloat16", at::kBFloat16}, {"int64", at::kLong},              {"int32", at::kInt},
+                    {"int16", at::kShort},       {"int8", at::kChar},               {"uint8", at::kByte},
+                    {"bool", at::kBool},         {"complex64", at::kComplexFloat},  {"complex128", at::kComplexDouble},
+                    {"complex32", at::kComplexHalf}};
+    // The remaining types have no names of their own in PyTorch's list of common ones: take libtorch's, in lower case.
+    for (int i = 0; i < static_cast<int>(at::ScalarType::NumOptions); i++) {
+      auto type = static_cast<at::ScalarType>(i);
+      bool known = type == at::ScalarType::Undefined;
+      for (const auto& entry : result) known = known || entry.second == type;
+      if (known) continue;
+      std::string name = c10::toString(type);
+      for (char& c : name) c = static_cast<char>(std::tolower(c));
+      result.emplace_back(name, type);
+    }
+    return result;
+  }();
+  return names;
+}
+
+}  // namespace
+
+at::ScalarType scalarType(const std::string& name) {
+  for (const auto& entry : scalarTypes()) {
+    if (entry.first == name) return entry.second;
+  }
+  std::string known;
+  for (const auto& entry : scalarTypes()) known += (known.empty() ? "" : ", ") + entry.first;
+  throw TorchError("Unknown dtype \"" + name + "\". Known are: " + known + ".");
+}
+
+std::string scalarTypeName(at::ScalarType type) {
+  for (const auto& entry : scalarTypes()) {
+    if (entry.second == type) return entry.first;
+  }
+  return c10::toString(type);
+}
+
+at::Device device(const std::string& name) {
+  try {
+    return at::Device(name);
+  } catch (const c10::Error&) {
+    throw TorchError("Unknown device \"" + name + "\". Examples: \"cpu\", \"cuda\", \"cuda:1\".");
+  }
+}
+
+std::vector<at::Tensor> tensors(napi_env env, napi_value array) {
+  std::vector<at::Tensor> result;
+  for (napi_value element : elements(env, array)) {
+    result.push_back(isNullish(env, element) ? at::Tensor() : tensorOf(env, element));
+  }
+  return result;
+}
+
+napi_value array(napi_env env, const std::vector<at::Tensor>& tensors) {
+  napi_value result;
+  check(env, napi_create_array_with_length(env, tensors.size(), &result));
+  for (size_t i = 0; i < tensors.size(); i++) check(env, napi_set_element(env, result, i, wrap(env, tensors[i])));
+  return result;
+}
+
+namespace {
+
+// Whole numbers that a double cannot hold become bigint.
+napi_value integer(napi_env env, int64_t value) {
+  constexpr int64_t safe = 9007199254740991;
+  if (value >= -safe && value <= safe) return number(env, static_cast<double>(value));
+  napi_value result;
+  check(env, napi_create_bigint_int64(env, value, &result));
+  return result;
+}
+
+napi_value complexNumber(napi_env env, c10::complex<double> value) {
+  napi_value result;
+  check(env, napi_create_object(env, &result));
+  check(env, napi_set_named_property(env, result, "real", number(env, value.real())));
+  check(env, napi_set_named_property(env, result, "imag", number(env, value.imag())));
+  return result;
+}
+
+}  // namespace
+
+napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type* type) {
+  if (type != nullptr && type->kind() == c10::TypeKind::OptionalType) {
+    type = static_cast<const c10::OptionalType*>(type)->getElementType().get();
+  }
+  if (value.isNone()) return null(env);
+  if (value.isTensor()) return wrap(env, value.toTensor());
+  if (value.isInt()) {
+    if (type != nullptr && type->kind() == c10::TypeKind::ScalarTypeType) {
+      return string(env, scalarTypeName(static_cast<at::ScalarType>(value.toInt())));
+    }
+    return integer(env, value.toInt());
+  }
+  if (value.isSymInt()) return integer(env, value.toSymInt().expect_int());
+  if (value.isDouble()) return number(env, value.toDouble());
+  if (value.isBool()) return boolean(env, value.toBool());
+  if (value.isString()) return string(env, value.toStringRef());
+  if (value.isComplexDouble()) return complexNumber(env, value.toComplexDouble());
+  if (value.isDevice()) return string(env, value.toDevice().str());
+  if (value.isGenerator()) return wrap(env, value.toGenerator());
+  if (value.isTensorList()) return array(env, value.toTensorVector());
+  if (value.isList()) {
+    auto list = value.toListRef();
+    napi_value result;
+    check(env, napi_create_array_with_length(env, list.size(), &result));
+    for (size_t i = 0; i < list.size(); i++) {
+      check(env, napi_set_element(env, result, i, toJavaScript(env, list[i], nullptr)));
+    }
+    return result;
+  }
+  throw TorchError("A result of type " + value.tagKind() + " has no JavaScript counterpart.");
+}
+
+}  // namespace penumbra

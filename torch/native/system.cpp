@@ -1,0 +1,138 @@
+// The machine and its settings: seeds and generators, threads, determinism, devices, versions.
+#include "addon.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+namespace penumbra {
+namespace {
+
+uint64_t seedOf(napi_env env, napi_value value) {
+  double seed = -1;
+  if (napi_get_value_double(env, value, &seed) == napi_ok && seed >= 0 && seed <= 9007199254740991.0) {
+    return static_cast<uint64_t>(seed);
+  }
+  uint64_t wide = 0;
+  bool lossless = false;
+  if (napi_get_value_bigint_uint64(env, value, &wide, &lossless) == napi_ok && lossless) return wide;
+  throw TorchError("A seed is a whole number from 0 to 2^53 - 1, or a bigint below 2^64.");
+}
+
+bool flag(const Call& call, size_t i) {
+  bool result = false;
+  check(call.env, napi_get_value_bool(call.env, call[i], &result));
+  return result;
+}
+
+napi_value manualSeed(const Call& call) {
+  at::manual_seed(seedOf(call.env, call[0]));
+  return nullptr;
+}
+
+// generator(device, seed): a generator of its own; without a seed, the default generator of the device.
+napi_value generator(const Call& call) {
+  at::Device where = device(text(call.env, call[0]));
+  if (isNullish(call.env, call[1])) return wrap(call.env, at::globalContext().defaultGenerator(where));
+  at::Generator result;
+  if (where.is_cpu()) {
+    result = at::make_generator<at::CPUGeneratorImpl>();
+  } else {
+    result = at::globalContext().defaultGenerator(where).clone();
+  }
+  std::lock_guard<std::mutex> lock(result.mutex());
+  result.set_current_seed(seedOf(call.env, call[1]));
+  return wrap(call.env, result);
+}
+
+napi_value generatorSeed(const Call& call) {
+  at::Generator& target = generatorOf(call.env, call[0]);
+  std::lock_guard<std::mutex> lock(target.mutex());
+  target.set_current_seed(seedOf(call.env, call[1]));
+  return nullptr;
+}
+napi_value generatorState(const Call& call) {
+  at::Generator& target = generatorOf(call.env, call[0]);
+  std::lock_guard<std::mutex> lock(target.mutex());
+  return wrap(call.env, target.get_state());
+}
+napi_value setGeneratorState(const Call& call) {
+  at::Generator& target = generatorOf(call.env, call[0]);
+  std::lock_guard<std::mutex> lock(target.mutex());
+  target.set_state(tensorOf(call.env, call[1]));
+  return nullptr;
+}
+napi_value generatorDevice(const Call& call) { return string(call.env, generatorOf(call.env, call[0]).device().str()); }
+
+napi_value threads(const Call& call) { return number(call.env, at::get_num_threads()); }
+napi_value setThreads(const Call& call) {
+  int32_t count = 0;
+  if (napi_get_value_int32(call.env, call[0], &count) != napi_ok || count < 1) {
+    throw TorchError("The number of threads is a whole number from 1 on.");
+  }
+  at::set_num_threads(count);
+  return nullptr;
+}
+
+// setDeterministic(enabled, warnOnly)
+napi_value setDeterministic(const Call& call) {
+  at::globalContext().setDeterministicAlgorithms(flag(call, 0), flag(call, 1));
+  at::globalContext().setDeterministicCuDNN(flag(call, 0));
+  return nullptr;
+}
+napi_value deterministic(const Call& call) { return boolean(call.env, at::globalContext().deterministicAlgorithms()); }
+
+napi_value setCudnnBenchmark(const Call& call) {
+  at::globalContext().setBenchmarkCuDNN(flag(call, 0));
+  return nullptr;
+}
+napi_value setTf32(const Call& call) {
+  at::globalContext().setAllowTF32CuBLAS(flag(call, 0));
+  at::globalContext().setAllowTF32CuDNN(flag(call, 0));
+  return nullptr;
+}
+
+napi_value cudaDevices(const Call& call) {
+  return number(call.env, at::globalContext().hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0);
+}
+napi_value cudaSynchronize(const Call& call) {
+  int32_t index = 0;
+  check(call.env, napi_get_value_int32(call.env, call[0], &index));
+  at::detail::getCUDAHooks().deviceSynchronize(static_cast<at::DeviceIndex>(index));
+  return nullptr;
+}
+
+napi_value information(const Call& call) {
+  napi_value result;
+  check(call.env, napi_create_object(call.env, &result));
+  auto set = [&](const char* name, napi_value value) { check(call.env, napi_set_named_property(call.env, result, name, value)); };
+  set("version", string(call.env, TORCH_VERSION));
+  set("config", string(call.env, at::show_config()));
+  set("parallel", string(call.env, at::get_parallel_info()));
+  set("cpuCapability", string(call.env, at::get_cpu_capability()));
+  return result;
+}
+
+}  // namespace
+
+void exportSystem(napi_env env, napi_value exports) {
+  define(env, exports, "manualSeed", guarded<manualSeed>);
+  define(env, exports, "generator", guarded<generator>);
+  define(env, exports, "generatorSeed", guarded<generatorSeed>);
+  define(env, exports, "generatorState", guarded<generatorState>);
+  define(env, exports, "setGeneratorState", guarded<setGeneratorState>);
+  define(env, exports, "generatorDevice", guarded<generatorDevice>);
+  define(env, exports, "threads", guarded<threads>);
+  define(env, exports, "setThreads", guarded<setThreads>);
+  define(env, exports, "setDeterministic", guarded<setDeterministic>);
+  define(env, exports, "deterministic", guarded<deterministic>);
+  define(env, exports, "setCudnnBenchmark", guarded<setCudnnBenchmark>);
+  define(env, exports, "setTf32", guarded<setTf32>);
+  define(env, exports, "cudaDevices", guarded<cudaDevices>);
+  define(env, exports, "cudaSynchronize", guarded<cudaSynchronize>);
+  define(env, exports, "information", guarded<information>);
+}
+
+}  // namespace penumbra

@@ -1,0 +1,192 @@
+/**
+ * Writes src/operators.ts: a typed method or function for every ATen operator, from the schemas of the
+ * libtorch that is installed. Run it with `npm run generate`.
+ */
+import { writeFileSync } from "node:fs";
+import { loadAddon } from "../src/library/load.ts";
+import type { OperatorSchema } from "../src/system.ts";
+
+type Parameter = OperatorSchema["parameters"][number];
+
+/** Written by hand in tensor.ts, because JavaScript wants another form. */
+const HAND_WRITTEN_METHODS = new Set([
+  "backward",
+  "detach",
+  "item",
+  "numel",
+  "requiresGrad_",
+  "to",
+  "isLeaf",
+  "device",
+  "grad",
+  "set",
+  "toString",
+  "keep",
+]);
+const HAND_WRITTEN_FUNCTIONS = new Set(["full", "tensor"]);
+
+const ELEMENT_TYPES: Record<string, string> = {
+  Tensor: "Tensor",
+  int: "number",
+  SymInt: "number",
+  float: "number",
+  SymFloat: "number",
+  bool: "boolean",
+  SymBool: "boolean",
+  str: "string",
+  Scalar: "Scalar",
+  number: "Scalar",
+  ScalarType: "DType",
+  Layout: "Layout",
+  MemoryFormat: "MemoryFormat",
+  Device: "Device",
+  Generator: "Generator",
+};
+
+function camelCase(name: string): string {
+  return name.replace(/([^_])_([a-z0-9])/gi, (_, before: string, after: string) => before + after.toUpperCase());
+}
+
+/** TypeScript for a type as libtorch prints it, for example "List[Optional[Tensor]]" or "SymInt[]?". */
+function typeOf(text: string, broadcast = false): string {
+  const optional = /^(.*)\?$/.exec(text) ?? /^Optional\[(.*)\]$/.exec(text);
+  if (optional) return `${typeOf(optional[1]!, broadcast)} | null`;
+  const list = /^(.*)\[\d*\]$/.exec(text) ?? /^List\[(.*)\]$/.exec(text);
+  if (list) {
+    const element = typeOf(list[1]!);
+    const array = `readonly ${element.includes("|") ? `(${element})` : element}[]`;
+    return broadcast ? `${element} | ${array}` : array;
+  }
+  return ELEMENT_TYPES[text] ?? "unknown";
+}
+
+function returnOf(types: readonly string[]): string {
+  const one = (type: string) => typeOf(type).replaceAll("readonly ", "");
+  if (types.length === 0) return "void";
+  return types.length === 1 ? one(types[0]!) : `[${types.map(one).join(", ")}]`;
+}
+
+interface Signature {
+  readonly schema: string;
+  readonly positional: { name: string; type: string }[];
+  readonly options: { name: string; type: string; default: string | undefined; required: boolean }[];
+  readonly returns: string;
+}
+
+const RESERVED = new Set(["in", "var", "function", "default", "new", "with", "enum", "this"]);
+const safe = (name: string) => (RESERVED.has(name) ? `${name}_` : name);
+
+function signatureOf(operator: OperatorSchema, isMethod: boolean): Signature {
+  const parameters = isMethod ? operator.parameters.slice(1) : operator.parameters;
+  const isPositional = (p: Parameter) => p.default === undefined && !p.keywordOnly;
+  return {
+    schema: operator.schema,
+    positional: parameters.filter(isPositional).map((p) => ({ name: safe(p.name), type: typeOf(p.type, p.broadcast) })),
+    options: parameters
+      .filter((p) => !isPositional(p))
+      .map((p) => ({
+        name: p.name,
+        type: typeOf(p.type, p.broadcast),
+        default: p.default,
+        required: p.default === undefined && !p.optional,
+      })),
+    returns: returnOf(operator.returns),
+  };
+}
+
+const union = (a: string, b: string) => [...new Set([...a.split(" | "), ...b.split(" | ")])].join(" | ");
+
+/** Overloads that differ in the type of one positional argument become one signature with a union there. */
+function merge(signatures: Signature[]): Signature[] {
+  const merged: Signature[] = [];
+  for (const signature of signatures) {
+    const partner = merged.find(
+      (other) =>
+        other.returns === signature.returns &&
+        other.positional.length === signature.positional.length &&
+        JSON.stringify(other.options) === JSON.stringify(signature.options) &&
+        other.positional.filter((p, i) => p.type !== signature.positional[i]!.type).length <= 1,
+    );
+    if (!partner) merged.push({ ...signature, positional: signature.positional.map((p) => ({ ...p })) });
+    else {
+      partner.positional.forEach((p, i) => {
+        p.type = union(p.type, signature.positional[i]!.type);
+      });
+    }
+  }
+  return merged;
+}
+
+function print({ schema, positional, options, returns }: Signature, name: string): string {
+  const parts = positional.map((p) => `${p.name}: ${p.type}`);
+  if (options.length > 0) {
+    const fields = options.map((o) => {
+      const doc = o.default === undefined || o.default === "" || o.default === "None" ? "" : `/** Default ${o.default}. */ `;
+      return `${doc}${o.name}${o.required ? "" : "?"}: ${o.type}`;
+    });
+    parts.push(`options${options.some((o) => o.required) ? "" : "?"}: { ${fields.join("; ")} }`);
+  }
+  return `  /** \`${schema.replaceAll("*/", "*\u200b/")}\` */\n  ${name}(${parts.join(", ")}): ${returns};`;
+}
+
+/** Overloads that write into an `out`, and those for named dimensions, stay out: `call` reaches them. */
+function isPublic(operator: OperatorSchema): boolean {
+  if (!operator.name.startsWith("aten::") || operator.name.startsWith("aten::__")) return false;
+  if (/dimname|names/i.test(operator.overload)) return false;
+  if (operator.parameters.some((p) => !p.supported)) return false;
+  return !operator.parameters.some((p) => p.keywordOnly && p.default === undefined && /Tensor/.test(p.type) && !p.optional);
+}
+
+const addon = loadAddon() as { schemas(): OperatorSchema[]; information(): { version: string } };
+const methods = new Map<string, { operator: string; signatures: Signature[] }>();
+const functions = new Map<string, { operator: string; signatures: Signature[] }>();
+for (const operator of addon.schemas().filter(isPublic)) {
+  const name = camelCase(operator.name.slice("aten::".length));
+  const first = operator.parameters[0];
+  const isMethod = first?.name === "self" && first.type === "Tensor";
+  if ((isMethod ? HAND_WRITTEN_METHODS : HAND_WRITTEN_FUNCTIONS).has(name)) continue;
+  const table = isMethod ? methods : functions;
+  const entry = table.get(name) ?? { operator: operator.name, signatures: [] };
+  entry.signatures.push(signatureOf(operator, isMethod));
+  table.set(name, entry);
+}
+
+const sorted = (table: typeof methods) => [...table].sort(([a], [b]) => (a < b ? -1 : 1));
+const lines = [
+  `// Generated by torch/scripts/generate.ts from the schemas of libtorch ${addon.information().version}. Do not edit.`,
+  'import type { Device, DType, Layout, MemoryFormat, Scalar } from "./dtype.ts";',
+  'import type { Generator } from "./generator.ts";',
+  'import { native } from "./native.ts";',
+  'import type { Tensor } from "./tensor.ts";',
+  "",
+  "/** The ATen operators whose first argument is `self`. */",
+  "export interface TensorOperators {",
+  ...sorted(methods).flatMap(([name, { signatures }]) => merge(signatures).map((s) => print(s, name))),
+  "}",
+  "",
+  "/** Method name and operator. */",
+  "export const methods: readonly (readonly [name: string, operator: string])[] = [",
+  ...sorted(methods).map(([name, { operator }]) => `  ["${name}", "${operator}"],`),
+  "];",
+  "",
+  "// biome-ignore lint/suspicious/noExplicitAny: the declared type of each constant says what goes in and comes out",
+  "function bind(operator: string): (...args: any[]) => any {",
+  "  let packet = -1;",
+  "  return (...args) => {",
+  "    if (packet < 0) packet = native.packet(operator);",
+  "    return native.call(packet, ...args);",
+  "  };",
+  "}",
+  "",
+  ...sorted(functions).flatMap(([name, { operator, signatures }]) => [
+    `export const ${safe(name)}: {`,
+    ...merge(signatures).map((s) => print(s, "")),
+    `} = bind("${operator}");`,
+  ]),
+  "",
+];
+writeFileSync(new URL("../src/operators.ts", import.meta.url), lines.join("\n"));
+const count = (table: typeof methods) => [...table.values()].reduce((sum, { signatures }) => sum + signatures.length, 0);
+console.log(
+  `src/operators.ts: ${methods.size} methods (${count(methods)} overloads), ${functions.size} functions (${count(functions)} overloads).`,
+);

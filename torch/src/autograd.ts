@@ -1,0 +1,156 @@
+import { native } from "./native.ts";
+import { defaultGenerator } from "./generator.ts";
+import { scope } from "./scope.ts";
+import type { Tensor } from "./tensor.ts";
+
+function withGradMode<T>(enabled: boolean, fn: () => T): T {
+  const before = native.setGradMode(enabled);
+  try {
+    return fn();
+  } finally {
+    native.setGradMode(before);
+  }
+}
+
+/** Runs a synchronous function without recording for differentiation. */
+export const noGrad = <T>(fn: () => T): T => withGradMode(false, fn);
+
+/** Records again inside of `noGrad`. */
+export const enableGrad = <T>(fn: () => T): T => withGradMode(true, fn);
+
+export const isGradEnabled = (): boolean => native.gradMode();
+
+/** Like `noGrad` and faster: tensors made inside can never take part in differentiation. */
+export const inferenceMode = <T>(fn: () => T): T => native.inferenceMode(fn);
+
+export interface AutocastOptions {
+  /** Default "cpu". */
+  device?: string;
+  /** The dtype for the operators that profit from it. */
+  dtype: "bfloat16" | "float16";
+  /** Default true; false switches an outer autocast off. */
+  enabled?: boolean;
+}
+
+/** Runs a synchronous function with matrix products and convolutions in a shorter dtype. */
+export function autocast<T>({ device = "cpu", dtype, enabled = true }: AutocastOptions, fn: () => T): T {
+  return native.autocast(device, dtype, enabled, fn);
+}
+
+export interface BackwardOptions {
+  /** One for each tensor; null stands for 1 where the tensor has one element. */
+  gradients?: readonly (Tensor | null)[];
+  /** Keeps the graph for another pass. Default: `createGraph`. */
+  retainGraph?: boolean;
+  /** Makes the gradients differentiable themselves. Default false. */
+  createGraph?: boolean;
+  /** Accumulates into these leaves only; default all. */
+  inputs?: readonly Tensor[] | null;
+}
+
+/** Adds the gradients of several tensors to `grad` of the leaves that they depend on. */
+export function backward(tensors: readonly Tensor[], options: BackwardOptions = {}): void {
+  const { gradients = tensors.map(() => null), createGraph = false, retainGraph = createGraph, inputs = null } = options;
+  native.backward(tensors, gradients, retainGraph, createGraph, inputs);
+}
+
+export interface GradOptions {
+  gradOutputs?: readonly (Tensor | null)[];
+  retainGraph?: boolean;
+  createGraph?: boolean;
+  /** Gives null for an input that the outputs do not depend on, instead of an error. Default false. */
+  allowUnused?: boolean;
+}
+
+/** The gradients of the outputs' sum with respect to the inputs; nothing is accumulated. */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: GradOptions & { allowUnused: true },
+): (Tensor | null)[];
+export function grad(outputs: Tensor | readonly Tensor[], inputs: readonly Tensor[], options?: GradOptions): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: GradOptions = {},
+): (Tensor | null)[] {
+  const list: readonly Tensor[] = native.isTensor(outputs) ? [outputs as Tensor] : (outputs as readonly Tensor[]);
+  const { gradOutputs = list.map(() => null), createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
+  return native.grad(list, inputs, gradOutputs, retainGraph, createGraph, allowUnused) as (Tensor | null)[];
+}
+
+type OneOrMore<T> = T | readonly T[];
+const listOf = <T extends object>(value: OneOrMore<T>): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+export interface DifferentiableFunction<Inputs extends readonly Tensor[], Output extends OneOrMore<Tensor>> {
+  /** Computes the outputs; runs without recording. */
+  forward: (...inputs: Inputs) => Output;
+  /**
+   * Gradients of the inputs, one each (null where there is none), from the gradients of the outputs (null
+   * where nothing downstream needed that output).
+   */
+  backward: (...gradients: (Tensor | null)[]) => OneOrMore<Tensor | null> | null;
+}
+
+/**
+ * A differentiable operation from a pair of functions. What `backward` needs of `forward`'s inputs is
+ * captured by closure.
+ *
+ * @example
+ * const square = (x: Tensor) =>
+ *   customFunction({ forward: (x) => x.mul(x), backward: (g) => g!.mul(x).mul(2) }, x);
+ */
+export function customFunction<Inputs extends readonly Tensor[], Output extends OneOrMore<Tensor>>(
+  { forward, backward: differentiate }: DifferentiableFunction<Inputs, Output>,
+  ...inputs: Inputs
+): Output {
+  let single = false;
+  const outputs = native.customFunction(
+    (values) => {
+      const result = forward(...(values as unknown as Inputs));
+      single = !Array.isArray(result);
+      return listOf(result as OneOrMore<Tensor>);
+    },
+    (gradients) =>
+      scope(() => {
+        const result = differentiate(...(gradients as (Tensor | null)[]));
+        return Array.isArray(result) ? result : [result as Tensor | null];
+      }),
+    inputs,
+  ) as Tensor[];
+  return (single ? outputs[0] : outputs) as Output;
+}
+
+/**
+ * Runs `fn` without keeping its intermediate results, and runs it again during backward (gradient
+ * checkpointing, Chen et al. 2016): memory for time. Parameters that `fn` uses by closure get their
+ * gradients too; draws of the default CPU generator repeat.
+ * At least one input must require a gradient, else nothing is differentiated.
+ */
+export function checkpoint<Inputs extends readonly Tensor[], Output extends OneOrMore<Tensor>>(
+  fn: (...inputs: Inputs) => Output,
+  ...inputs: Inputs
+): Output {
+  const random = defaultGenerator();
+  const stateBefore = random.getState();
+  return customFunction<Inputs, Output>(
+    {
+      forward: fn,
+      backward: (...gradients) => {
+        const stateNow = random.getState();
+        random.setState(stateBefore);
+        const copies = inputs.map((input) => input.detach().requiresGrad_(input.requiresGrad));
+        const outputs = listOf(enableGrad(() => fn(...(copies as unknown as Inputs))) as OneOrMore<Tensor>);
+        random.setState(stateNow);
+        const reached = outputs.map((output, i) => ({ output, gradient: gradients[i] ?? null }));
+        const used = reached.filter(({ output, gradient }) => gradient !== null && output.requiresGrad);
+        backward(
+          used.map(({ output }) => output),
+          { gradients: used.map(({ gradient }) => gradient) },
+        );
+        return copies.map((copy) => copy.grad);
+      },
+    },
+    ...inputs,
+  );
+}

@@ -1,0 +1,51 @@
+import type { Device } from "./dtype.ts";
+import { native } from "./native.ts";
+import type { Tensor } from "./tensor.ts";
+
+export interface GeneratorOptions {
+  /** A whole number from 0 to 2^53 - 1, or a bigint below 2^64. */
+  seed: number | bigint;
+  /** Default "cpu". */
+  device?: Device;
+}
+
+/**
+ * A stream of random numbers of its own: pass it as `generator` to operators that draw. The same seed gives
+ * the same numbers on one kind of device.
+ */
+export class Generator {
+  constructor(options?: GeneratorOptions) {
+    // Without options the addon is about to attach a generator to this very object.
+    if (options) return native.generator(options.device ?? "cpu", options.seed) as Generator;
+  }
+
+  /** Starts the stream anew from a seed: a whole number from 0 to 2^53 - 1, or a bigint below 2^64. */
+  manualSeed(seed: number | bigint): this {
+    native.generatorSeed(this, seed);
+    return this;
+  }
+
+  /** The state as a uint8 tensor, to be given to `setState` later. */
+  getState(): Tensor {
+    return native.generatorState(this) as Tensor;
+  }
+
+  setState(state: Tensor): this {
+    native.setGeneratorState(this, state);
+    return this;
+  }
+
+  get device(): Device {
+    return native.generatorDevice(this);
+  }
+}
+
+/** The generator that operators use when none is given. */
+export function defaultGenerator(device: Device = "cpu"): Generator {
+  return native.generator(device, null) as Generator;
+}
+
+/** Seeds the default generators of all devices. */
+export function manualSeed(seed: number | bigint): void {
+  native.manualSeed(seed);
+}

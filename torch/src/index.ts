@@ -1,0 +1,13 @@
+/** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
+export * from "./autograd.ts";
+export * from "./dtype.ts";
+export * from "./errors.ts";
+export * from "./generator.ts";
+export { type Index, type Slice, slice } from "./indexing.ts";
+export { cpuFeatures } from "./library/cpu.ts";
+export { resolvePrecision } from "./library/precision.ts";
+export * from "./operators.ts";
+export * from "./random.ts";
+export { keep, type MemoryReport, memory, Scope, scope, traceMemory } from "./scope.ts";
+export * from "./system.ts";
+export * from "./tensor.ts";

@@ -1,0 +1,82 @@
+import { TorchError } from "./errors.ts";
+import { native } from "./native.ts";
+import { call, type Tensor } from "./tensor.ts";
+
+/** A part of one dimension, as `start:stop:step` in Python; negative positions count from the end. */
+export interface Slice {
+  readonly start: number | null;
+  readonly stop: number | null;
+  readonly step: number;
+}
+
+/** `slice(1, 3)` is 1:3, `slice()` is everything, `slice(null, -1)` all but the last. `step` is at least 1. */
+export function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
+  if (!Number.isInteger(step) || step < 1) throw new TorchError(`slice(): step is ${step}; it must be a whole number from 1 on.`);
+  return { start, stop, step };
+}
+
+/** A position, a slice, a new axis (null), "..." for all dimensions not named, a mask, or positions in an integer tensor. */
+export type Index = number | null | "..." | Slice | Tensor;
+
+const isTensor = (index: Index): index is Tensor => native.isTensor(index);
+
+/** Dimensions of the tensor that an index uses up: a mask as many as it has, a new axis none. */
+function consumed(index: Index): number {
+  if (index === null || index === "...") return 0;
+  return isTensor(index) && (index.dtype === "bool" || index.dtype === "uint8") ? index.ndim : 1;
+}
+
+/** Applies the numbers, slices, new axes; returns the view and, for `aten::index`, the tensors by dimension. */
+function view(tensor: Tensor, indices: readonly Index[]): { view: Tensor; tensors: (Tensor | null)[] } {
+  const ellipses = indices.filter((index) => index === "...").length;
+  const used = indices.reduce<number>((sum, index) => sum + consumed(index), 0);
+  if (ellipses > 1) throw new TorchError('An index holds "..." at most once.');
+  if (used > tensor.ndim) {
+    throw new TorchError(`Too many indices: ${used} for a tensor with ${tensor.ndim} dimensions (shape [${tensor.shape}]).`);
+  }
+  let result = tensor;
+  let dim = 0;
+  const tensors: (Tensor | null)[] = [];
+  for (const index of indices) {
+    if (index === "...") {
+      dim += tensor.ndim - used;
+    } else if (index === null) {
+      result = call("aten::unsqueeze", result, dim++) as Tensor;
+    } else if (typeof index === "number") {
+      result = call("aten::select.int", result, dim, index) as Tensor;
+    } else if (isTensor(index)) {
+      while (tensors.length < dim) tensors.push(null);
+      tensors.push(index.device === result.device || index.ndim === 0 ? index : index.to(result.device));
+      dim += consumed(index);
+    } else {
+      const { start, stop, step } = index;
+      if (start !== null || stop !== null || step !== 1) {
+        result = call("aten::slice.Tensor", result, { dim, start, end: stop, step }) as Tensor;
+      }
+      dim += 1;
+    }
+  }
+  return { view: result, tensors };
+}
+
+/** @see Tensor.at */
+export function readIndex(tensor: Tensor, indices: readonly Index[]): Tensor {
+  const { view: part, tensors } = view(tensor, indices);
+  if (tensors.length > 0) return call("aten::index.Tensor", part, tensors) as Tensor;
+  return part === tensor ? (call("aten::alias", tensor) as Tensor) : part;
+}
+
+/** @see Tensor.setAt */
+export function assignIndex(tensor: Tensor, indices: readonly Index[], value: Tensor | number | boolean): void {
+  const { view: part, tensors } = view(tensor, indices);
+  if (tensors.length > 0) {
+    const values = native.isTensor(value)
+      ? (value as Tensor).to({ dtype: part.dtype, device: part.device })
+      : call("aten::full", [], value, { dtype: part.dtype, device: part.device });
+    call("aten::index_put_", part, tensors, values);
+  } else if (native.isTensor(value)) {
+    call("aten::copy_", part, value);
+  } else {
+    call("aten::fill_.Scalar", part, value);
+  }
+}

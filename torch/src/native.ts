@@ -1,0 +1,71 @@
+import { loadAddon } from "./library/load.ts";
+
+/** A tensor's or generator's JavaScript object, as the addon sees it. */
+type Handle = object;
+type Handles = readonly (Handle | null)[];
+
+/** What the addon exports. This is the only place where the border is typed by hand. */
+export interface Native {
+  registerClasses(tensor: unknown, generator: unknown, error: unknown): void;
+  packet(name: string): number;
+  call(packet: number, ...args: unknown[]): unknown;
+  schemas(): unknown;
+  dispose(tensor: Handle): void;
+  isTensor(value: unknown): boolean;
+  isDisposed(tensor: Handle): boolean;
+  alias(tensor: Handle): unknown;
+  shape(tensor: Handle): number[];
+  dtype(tensor: Handle): string;
+  device(tensor: Handle): string;
+  numel(tensor: Handle): number;
+  ndim(tensor: Handle): number;
+  itemSize(tensor: Handle): number;
+  creator(tensor: Handle): string | null;
+  fromBytes(bytes: ArrayBufferView | ArrayBuffer, shape: readonly number[], dtype: string): unknown;
+  toBytes(tensor: Handle): ArrayBuffer;
+  shareBytes(tensor: Handle): ArrayBuffer;
+  liveTensors(): number;
+  liveBytes(): number;
+  customFunction(
+    forward: (inputs: unknown[]) => Handles,
+    backward: (gradients: unknown[]) => Handles,
+    inputs: Handles,
+  ): unknown;
+  backward(tensors: Handles, gradients: Handles, retain: boolean, create: boolean, inputs: Handles | null): void;
+  grad(
+    outputs: Handles,
+    inputs: Handles,
+    gradOutputs: Handles,
+    retain: boolean,
+    create: boolean,
+    unused: boolean,
+  ): unknown;
+  requiresGrad(tensor: Handle): boolean;
+  setRequiresGrad(tensor: Handle, flag: boolean): void;
+  isLeaf(tensor: Handle): boolean;
+  gradFn(tensor: Handle): string | null;
+  gradient(tensor: Handle): unknown;
+  setGradient(tensor: Handle, gradient: Handle | null): void;
+  detach(tensor: Handle): unknown;
+  setGradMode(enabled: boolean): boolean;
+  gradMode(): boolean;
+  inferenceMode<T>(callback: () => T): T;
+  autocast<T>(device: string, dtype: string, enabled: boolean, callback: () => T): T;
+  manualSeed(seed: number | bigint): void;
+  generator(device: string, seed: number | bigint | null): unknown;
+  generatorSeed(generator: Handle, seed: number | bigint): void;
+  generatorState(generator: Handle): unknown;
+  setGeneratorState(generator: Handle, state: Handle): void;
+  generatorDevice(generator: Handle): string;
+  threads(): number;
+  setThreads(count: number): void;
+  setDeterministic(enabled: boolean, warnOnly: boolean): void;
+  deterministic(): boolean;
+  setCudnnBenchmark(enabled: boolean): void;
+  setTf32(enabled: boolean): void;
+  cudaDevices(): number;
+  cudaSynchronize(device: number): void;
+  information(): { version: string; config: string; parallel: string; cpuCapability: string };
+}
+
+export const native = loadAddon() as Native;

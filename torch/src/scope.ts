@@ -1,0 +1,132 @@
+import { TorchError } from "./errors.ts";
+import { native } from "./native.ts";
+
+/** What a scope knows of a tensor. */
+interface Scoped {
+  /** The scope that will release it; undefined for kept tensors and for those made outside of any scope. */
+  owner: Scope | undefined;
+}
+
+let current: Scope | undefined;
+let tracing = false;
+const places = new Map<WeakRef<object>, string>();
+
+/**
+ * Releases the tensors that were made while it was the innermost scope. `scope(fn)` is the usual form;
+ * `using s = new Scope()` ends with its block.
+ */
+export class Scope {
+  readonly #outer = current;
+  readonly #tensors: Scoped[] = [];
+  #open = true;
+
+  constructor() {
+    current = this;
+  }
+
+  /** @internal */
+  add(tensor: Scoped): void {
+    tensor.owner = this;
+    this.#tensors.push(tensor);
+  }
+
+  /** Hands tensors of this scope to the surrounding one, found in arrays, maps, sets and plain objects too. */
+  release<T>(value: T): T {
+    forEachTensor(value, (tensor) => {
+      if (tensor.owner !== this) return;
+      tensor.owner = undefined;
+      this.#outer?.add(tensor);
+    });
+    return value;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (current !== this) throw new TorchError("Scopes must end in the reverse order of their begin.");
+    current = this.#outer;
+    for (const tensor of this.#tensors) if (tensor.owner === this) native.dispose(tensor);
+  }
+}
+
+/** @internal Called by the constructor of Tensor. */
+export function enter(tensor: Scoped): void {
+  current?.add(tensor);
+  if (tracing) places.set(new WeakRef(tensor), new Error("made here").stack ?? "");
+}
+
+/**
+ * Runs `fn` and releases every tensor made in it, except the ones it returns (in arrays, maps and plain
+ * objects too), kept ones, and what autograd needs. Scopes nest; a training step is one scope.
+ *
+ * @throws TorchError when `fn` is asynchronous: tensors of other tasks would be released with its own
+ * @example const loss = scope(() => model.forward(x).mseLoss(y).item());
+ */
+export function scope<T>(fn: () => T): T {
+  const inner = new Scope();
+  try {
+    const result = fn();
+    if (result instanceof Promise) {
+      result.catch(() => {}); // the error below is the one to report
+      throw new TorchError("scope() needs a synchronous function. Await first, and open the scope around what follows.");
+    }
+    return inner.release(result);
+  } finally {
+    inner[Symbol.dispose]();
+  }
+}
+
+/** Takes a tensor (or all in an array, map or object) out of its scope: it lives until disposed or collected. */
+export function keep<T>(value: T): T {
+  forEachTensor(value, (tensor) => {
+    tensor.owner = undefined;
+  });
+  return value;
+}
+
+function forEachTensor(value: unknown, visit: (tensor: Scoped) => void, seen = new Set<object>()): void {
+  if (typeof value !== "object" || value === null || seen.has(value)) return;
+  if (native.isTensor(value)) return visit(value as Scoped);
+  seen.add(value);
+  if (Array.isArray(value) || value instanceof Set) {
+    for (const item of value) forEachTensor(item, visit, seen);
+  } else if (value instanceof Map) {
+    for (const item of value.values()) forEachTensor(item, visit, seen);
+  } else if (!ArrayBuffer.isView(value)) {
+    for (const item of Object.values(value)) forEachTensor(item, visit, seen);
+  }
+}
+
+export interface MemoryReport {
+  /** Tensors that are neither disposed nor collected. */
+  readonly tensors: number;
+  /** Bytes of those among them that own their CPU memory. */
+  readonly bytes: number;
+  /** Where the living tensors were made and how many there; only while tracing. */
+  readonly places?: ReadonlyMap<string, number>;
+}
+
+/** Counts the living tensors of this thread; with `traceMemory(true)` before, also says where they were made. */
+export function memory(): MemoryReport {
+  const report = { tensors: native.liveTensors(), bytes: native.liveBytes() };
+  if (!tracing) return report;
+  const counts = new Map<string, number>();
+  for (const [reference, stack] of places) {
+    const tensor = reference.deref();
+    if (!tensor || native.isDisposed(tensor)) places.delete(reference);
+    else counts.set(place(stack), (counts.get(place(stack)) ?? 0) + 1);
+  }
+  return { ...report, places: counts };
+}
+
+/** Switches on (or off) the recording of where tensors are made. Slow; for finding leaks. */
+export function traceMemory(enabled: boolean): void {
+  tracing = enabled;
+  if (!enabled) places.clear();
+}
+
+/** The first line of a stack outside of the engine. */
+function place(stack: string): string {
+  const lines = stack.split("\n").slice(1);
+  return (lines.find((line) => !/torch[/\\](src|dist)[/\\]/.test(line)) ?? lines[0] ?? "unknown").trim();
+}

@@ -1,0 +1,53 @@
+import { native } from "./native.ts";
+
+/** Version of libtorch, for example "2.13.0". */
+export const version: string = native.information().version;
+
+/** What libtorch was compiled with, its thread settings, and the processor capability that it chose. */
+export const information = () => native.information();
+
+/** Number of threads that one operator may use. */
+export const getNumThreads = (): number => native.threads();
+
+/** @throws TorchError unless `count` is a whole number from 1 on */
+export function setNumThreads(count: number): void {
+  native.setThreads(count);
+}
+
+/** Refuses (or with `warnOnly` reports) operators whose result may differ from run to run. */
+export function useDeterministicAlgorithms(enabled: boolean, { warnOnly = false } = {}): void {
+  native.setDeterministic(enabled, warnOnly);
+}
+
+export const cuda = {
+  isAvailable: (): boolean => native.cudaDevices() > 0,
+  deviceCount: (): number => native.cudaDevices(),
+  /** Waits until all that was asked of the device is done. */
+  synchronize: (device = 0): void => native.cudaSynchronize(device),
+  /** Lets cuDNN try several algorithms for each new shape and keep the fastest. */
+  setCudnnBenchmark: (enabled: boolean): void => native.setCudnnBenchmark(enabled),
+  /** Lets float32 matrix products and convolutions round their inputs to TF32. */
+  setTf32: (enabled: boolean): void => native.setTf32(enabled),
+} as const;
+
+/** One operator of libtorch, as its dispatcher describes it. */
+export interface OperatorSchema {
+  readonly name: string;
+  readonly overload: string;
+  /** For example "aten::relu(Tensor self) -> Tensor". */
+  readonly schema: string;
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly list: boolean;
+    readonly broadcast: boolean;
+    readonly supported: boolean;
+    readonly keywordOnly: boolean;
+    readonly optional: boolean;
+    readonly default?: string;
+  }[];
+  readonly returns: readonly string[];
+}
+
+/** Every operator that this libtorch has. */
+export const schemas = (): OperatorSchema[] => native.schemas() as OperatorSchema[];

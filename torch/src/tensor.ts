@@ -1,0 +1,333 @@
+import { type Device, type DType, dtypeOf, type MemoryFormat, type TypedArray, typedArrayOf } from "./dtype.ts";
+import { TorchError } from "./errors.ts";
+import { Generator } from "./generator.ts";
+import { assignIndex, type Index, readIndex } from "./indexing.ts";
+import { native } from "./native.ts";
+import { methods, type TensorOperators } from "./operators.ts";
+import { format } from "./print.ts";
+import { enter, keep, type Scope } from "./scope.ts";
+
+/** Nested arrays of numbers, of any depth. */
+export type Nested<T> = T | readonly Nested<T>[];
+
+export interface ToOptions {
+  device?: Device;
+  dtype?: DType;
+  memoryFormat?: MemoryFormat;
+  /** Copies even where nothing changes. Default false. */
+  copy?: boolean;
+  /** Default false. */
+  nonBlocking?: boolean;
+}
+
+/**
+ * A libtorch tensor. Every ATen operator whose first argument is called `self` is a method, in camelCase:
+ * arguments without a default by position, all others in one object at the end.
+ *
+ * @example torch.randn([2, 3]).softmax(-1).sum([1], { keepdim: true })
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the generated methods are installed on the prototype below
+export class Tensor {
+  /** @internal The scope that will release this tensor. */
+  owner: Scope | undefined = undefined;
+  /** Set by `nn.parameter`: a module reports the tensor among its parameters. */
+  isParameter = false;
+  /** Set by `nn.buffer`: a module reports the tensor among its buffers. */
+  isBuffer = false;
+
+  /** @internal Tensors are made by operators and by `tensor`, `fromTyped`, `zeros`, …: never by `new`. */
+  constructor() {
+    enter(this);
+  }
+
+  /** Sizes, outermost first. */
+  get shape(): readonly number[] {
+    return native.shape(this);
+  }
+
+  get dtype(): DType {
+    return native.dtype(this) as DType;
+  }
+
+  get device(): Device {
+    return native.device(this);
+  }
+
+  /** Number of dimensions. */
+  get ndim(): number {
+    return native.ndim(this);
+  }
+
+  /** Number of elements. */
+  get numel(): number {
+    return native.numel(this);
+  }
+
+  /** Bytes of one element. */
+  get itemSize(): number {
+    return native.itemSize(this);
+  }
+
+  get requiresGrad(): boolean {
+    return native.requiresGrad(this);
+  }
+
+  set requiresGrad(flag: boolean) {
+    native.setRequiresGrad(this, flag);
+  }
+
+  /** Sets `requiresGrad` and returns the tensor. */
+  requiresGrad_(flag = true): this {
+    native.setRequiresGrad(this, flag);
+    return this;
+  }
+
+  get isLeaf(): boolean {
+    return native.isLeaf(this);
+  }
+
+  /** Name of the autograd node that made this tensor, or null. */
+  get gradFn(): string | null {
+    return native.gradFn(this);
+  }
+
+  /** The accumulated gradient, or null. */
+  get grad(): Tensor | null {
+    return native.gradient(this) as Tensor | null;
+  }
+
+  set grad(gradient: Tensor | null) {
+    native.setGradient(this, gradient);
+  }
+
+  /**
+   * Adds the gradients of this tensor to `grad` of every leaf that it depends on.
+   * @param gradient of the same shape; may be left out for a tensor of one element
+   * @throws TorchError when nothing here requires a gradient, or the graph was already freed
+   */
+  backward(gradient: Tensor | null = null, { retainGraph = false, createGraph = false } = {}): void {
+    native.backward([this], [gradient], retainGraph || createGraph, createGraph, null);
+  }
+
+  /** The same elements without history. */
+  detach(): Tensor {
+    return native.detach(this) as Tensor;
+  }
+
+  /** The tensor on another device, in another dtype or memory format; itself where nothing changes. */
+  to(target: Device | DType | ToOptions): Tensor {
+    if (typeof target === "string") target = isDType(target) ? { dtype: target } : { device: target };
+    const { device, dtype, memoryFormat, copy = false, nonBlocking = false } = target;
+    return call("aten::to.dtype_layout", this, { dtype, device, memoryFormat, copy, nonBlocking }) as Tensor;
+  }
+
+  /** The one element as a number (booleans as 0 and 1; an int64 beyond 2^53 loses its last digits). */
+  item(): number {
+    const value = call("aten::item", this);
+    if (typeof value === "object") throw new TorchError("item() of a complex tensor: take .real() or .imag() first.");
+    return Number(value);
+  }
+
+  /** A copy of the elements, row-major; int64 as bigint, float16 and bfloat16 as their bits. */
+  toTyped(): TypedArray {
+    const dtype = this.dtype;
+    const Constructor = typedArrayOf[dtype];
+    if (!Constructor) throw new TorchError(`toTyped(): no typed array holds ${dtype}. Convert first: .to("float32").`);
+    return new Constructor(native.toBytes(this));
+  }
+
+  /**
+   * The elements of a contiguous CPU tensor without a copy: writing to either changes both. The memory
+   * lives as long as the array.
+   * @throws TorchError for any other tensor
+   */
+  asTyped(): TypedArray {
+    const Constructor = typedArrayOf[this.dtype];
+    if (!Constructor) throw new TorchError(`asTyped(): no typed array holds ${this.dtype}.`);
+    return new Constructor(native.shareBytes(this));
+  }
+
+  /** The elements as numbers, row-major; bool as 0 and 1. */
+  toNumbers(): number[] {
+    const dtype = this.dtype;
+    if (dtype.startsWith("complex")) throw new TorchError("toNumbers() of a complex tensor: take .real() or .imag() first.");
+    const exact = dtype === "float64" || dtype === "int64" || dtype === "uint64" ? this : this.to("float64");
+    const numbers = Array.from(exact.toTyped() as ArrayLike<number | bigint>, Number);
+    if (exact !== this) exact.dispose();
+    return numbers;
+  }
+
+  /** The elements as nested arrays; a number for a tensor without dimensions. */
+  tolist(): Nested<number> {
+    const numbers = this.toNumbers();
+    const nest = (sizes: readonly number[], offset: number): Nested<number> => {
+      const [size, ...rest] = sizes;
+      if (size === undefined) return numbers[offset]!;
+      const stride = rest.reduce((a, b) => a * b, 1);
+      return Array.from({ length: size }, (_, i) => nest(rest, offset + i * stride));
+    };
+    return nest(this.shape, 0);
+  }
+
+  /**
+   * Reads a part: `x.at(0)`, `x.at("...", -1)`, `x.at(slice(1, 3), null)`, `x.at(mask)`, `x.at(rows, columns)`.
+   * Numbers, slices, null and "..." give a view; masks and index tensors give a copy.
+   */
+  at(...indices: Index[]): Tensor {
+    return readIndex(this, indices);
+  }
+
+  /** Assigns to the part that `at(...indices)` reads; the value is broadcast. */
+  setAt(indices: Index | readonly Index[], value: Tensor | number | boolean): this {
+    assignIndex(this, Array.isArray(indices) ? indices : [indices as Index], value);
+    return this;
+  }
+
+  /** Takes the tensor out of its scope: it lives until disposed or collected. */
+  keep(): this {
+    return keep(this);
+  }
+
+  /** Releases the memory now. Using the tensor afterwards is an error that names the operator that made it. */
+  dispose(): void {
+    native.dispose(this);
+  }
+
+  [Symbol.dispose](): void {
+    native.dispose(this);
+  }
+
+  /** Name of the operator that made this tensor, for example "aten::relu", or null. */
+  get creator(): string | null {
+    return native.creator(this);
+  }
+
+  get isDisposed(): boolean {
+    return native.isDisposed(this);
+  }
+
+  /** Prints as PyTorch does. */
+  toString(): string {
+    return format(this);
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.isDisposed ? "tensor(disposed)" : format(this);
+  }
+}
+
+export interface Tensor extends TensorOperators {}
+
+native.registerClasses(Tensor, Generator, TorchError);
+
+for (const [name, operator] of methods) {
+  let packet = -1;
+  // The switch spares the common calls the cost of spreading.
+  const method = function (this: Tensor, a?: unknown, b?: unknown, c?: unknown): unknown {
+    if (packet < 0) packet = native.packet(operator);
+    // biome-ignore-start lint/complexity/noArguments: rest parameters are slower here, once per operator
+    switch (arguments.length) {
+      case 0:
+        return native.call(packet, this);
+      case 1:
+        return native.call(packet, this, a);
+      case 2:
+        return native.call(packet, this, a, b);
+      case 3:
+        return native.call(packet, this, a, b, c);
+      default:
+        return native.call(packet, this, ...arguments);
+    }
+    // biome-ignore-end lint/complexity/noArguments: see above
+  };
+  Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
+}
+
+const packets = new Map<string, number>();
+
+/**
+ * Calls an operator by its schema's name, with or without the overload.
+ * @example call("aten::add.Tensor", a, b, { alpha: 2 })
+ */
+export function call(name: string, ...args: unknown[]): unknown {
+  let packet = packets.get(name);
+  if (packet === undefined) {
+    packet = native.packet(name);
+    packets.set(name, packet);
+  }
+  return native.call(packet, ...args);
+}
+
+const dtypes = new Set<string>([...Object.keys(typedArrayOf), "complex32"]);
+const isDType = (name: string): name is DType => dtypes.has(name) || name.startsWith("float8");
+
+export interface TensorOptions {
+  dtype?: DType;
+  /** Default "cpu". */
+  device?: Device;
+  /** Default false. */
+  requiresGrad?: boolean;
+}
+
+/**
+ * A tensor with a copy of a typed array.
+ * @param array its length is the product of `shape`; float16 and bfloat16 are given as bits in a Uint16Array
+ * @param options.dtype reinterprets the bytes (Uint16Array as "bfloat16", Uint8Array as "bool"); default: the array's own
+ * @throws TorchError when the array's bytes do not fill the shape
+ */
+export function fromTyped(array: TypedArray, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  const made = native.fromBytes(array, shape, options.dtype ?? dtypeOf(array)) as Tensor;
+  return finish(made, { device: options.device, requiresGrad: options.requiresGrad });
+}
+
+/**
+ * A tensor from nested arrays, a number, or a typed array (one dimension). Numbers become float32,
+ * booleans bool, bigints int64, unless `dtype` says otherwise.
+ * @throws TorchError when nested arrays are ragged or mix kinds
+ */
+export function tensor(data: Nested<number | bigint | boolean> | TypedArray, options: TensorOptions = {}): Tensor {
+  if (ArrayBuffer.isView(data)) {
+    const array = data as TypedArray;
+    return finish(native.fromBytes(array, [array.length], dtypeOf(array)) as Tensor, options);
+  }
+  const shape: number[] = [];
+  for (let level: unknown = data; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const flat: (number | bigint | boolean)[] = [];
+  const flatten = (level: unknown, depth: number): void => {
+    const isArray = Array.isArray(level);
+    if (isArray !== depth < shape.length || (isArray && level.length !== shape[depth])) {
+      throw new TorchError(`tensor(): the nested arrays are ragged; expected the shape [${shape}] throughout.`);
+    }
+    if (isArray) for (const item of level) flatten(item, depth + 1);
+    else flat.push(level as number);
+  };
+  flatten(data, 0);
+  const kinds = new Set(flat.map((value) => typeof value));
+  if (kinds.size > 1) throw new TorchError(`tensor(): the data mixes ${[...kinds].join(" and ")}. Use one kind.`);
+  const kind = flat.length === 0 ? "number" : typeof flat[0];
+  if (kind === "bigint") return finish(fromTyped(BigInt64Array.from(flat as bigint[]), shape), options);
+  if (kind === "boolean") {
+    return finish(fromTyped(Uint8Array.from(flat as boolean[], Number), shape, { dtype: "bool" }), options);
+  }
+  if (kind !== "number") throw new TorchError(`tensor(): ${kind} is no element. Pass numbers, booleans or bigints.`);
+  const wide = options.dtype !== undefined && options.dtype !== "float32";
+  const array = wide ? Float64Array.from(flat as number[]) : Float32Array.from(flat as number[]);
+  return finish(fromTyped(array, shape), { dtype: "float32", ...options });
+}
+
+function finish(made: Tensor, { dtype, device, requiresGrad = false }: TensorOptions): Tensor {
+  let result = made;
+  if (dtype !== undefined || device !== undefined) {
+    result = made.to({ dtype, device });
+    if (result !== made) made.dispose();
+  }
+  if (requiresGrad) result.requiresGrad = true;
+  return result;
+}
+
+/** A tensor filled with `value`; float32 unless `dtype` says otherwise (bool for a boolean). */
+export function full(shape: readonly number[], value: number | boolean, options: TensorOptions = {}): Tensor {
+  const { dtype = typeof value === "boolean" ? "bool" : "float32", device, requiresGrad = false } = options;
+  const made = call("aten::full", shape, value, { dtype, device }) as Tensor;
+  return requiresGrad ? made.requiresGrad_() : made;
+}
