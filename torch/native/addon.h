@@ -1,9 +1,12 @@
 // What the files of the addon share: a tensor's handle, the state of one JavaScript environment, errors.
 #pragma once
 
+// Finalizers that run during garbage collection, inside synchronous loops, exist in the experimental version only.
 #ifndef NAPI_EXPERIMENTAL
-#define NAPI_EXPERIMENTAL  // finalizers that run during garbage collection, inside synchronous loops
+#define NAPI_EXPERIMENTAL
 #endif
+#undef NAPI_VERSION
+#define NAPI_VERSION 2147483647  // NAPI_VERSION_EXPERIMENTAL
 #include <node_api.h>
 
 #include <ATen/core/Generator.h>
