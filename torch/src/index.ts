@@ -8,6 +8,7 @@ export { cpuFeatures } from "./library/cpu.ts";
 export { resolvePrecision } from "./library/precision.ts";
 export * from "./operators.ts";
 export * from "./random.ts";
+export * as safetensors from "./safetensors.ts";
 export { keep, type MemoryReport, memory, Scope, scope, traceMemory } from "./scope.ts";
 export * from "./system.ts";
 export * from "./tensor.ts";
