@@ -7,10 +7,18 @@ penumbra-torch doctor [--json]         show what was found and what this machine
 export async function command(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   try {
+    // Each command loads its own files only: setup runs before every test and must be quick.
     if (name === "setup") {
       const { setup } = await import("./setup.ts");
       await setup(rest, (line) => process.stdout.write(`${line}\n`));
       return 0;
+    }
+    if (name === "doctor") {
+      const { describeDiagnosis, diagnose } = await import("./doctor.ts");
+      const diagnosis = await diagnose();
+      const asJson = rest.includes("--json");
+      process.stdout.write(asJson ? `${JSON.stringify(diagnosis, null, 2)}\n` : describeDiagnosis(diagnosis));
+      return diagnosis.ok ? 0 : 1;
     }
     process.stderr.write(`${USAGE}\n`);
     return name === "--help" ? 0 : 2;

@@ -1,0 +1,182 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { findCompiler } from "./build.ts";
+import { cacheFolder } from "./cache.ts";
+import { type CpuFeatures, cpuFeatures } from "./cpu.ts";
+import { LibraryError } from "./error.ts";
+import { planBuild } from "./key.ts";
+import { findAddon } from "./load.ts";
+import { type Libtorch, type Place, searchPlaces } from "./locate.ts";
+import { type Precision, resolvePrecision } from "./precision.ts";
+
+/** A part that works, with what there is to say about it, or the failure and its remedies. */
+export type Finding<T> = ({ readonly ok: true } & T) | Failure;
+
+interface Failure {
+  readonly ok: false;
+  readonly problem: string;
+  readonly remedies: readonly string[];
+}
+
+/** What `doctor` found: every place looked at, what was chosen, and what this machine can do. */
+export interface Diagnosis {
+  readonly ok: boolean;
+  readonly platform: { readonly system: string; readonly node: string; readonly nodeApi: string };
+  readonly processor: CpuFeatures & { readonly cores: number; readonly memoryBytes: number };
+  readonly cache: string;
+  readonly places: readonly Place[];
+  readonly libtorch: Libtorch | undefined;
+  /** Undefined as long as there is no libtorch to compile against. */
+  readonly compiler: Finding<{ readonly version: string; readonly flags: readonly string[] }> | undefined;
+  readonly addon: Finding<{ readonly path: string }>;
+  readonly engine: Finding<EngineFacts>;
+  readonly precision: Readonly<Record<string, Precision>>;
+}
+
+interface EngineFacts {
+  readonly version: string;
+  /** The widest kernels that libtorch chose for this processor, for example "AVX512". */
+  readonly cpuCapability: string;
+  readonly threads: number;
+  readonly devices: readonly string[];
+  /** libtorch's own account of how it was compiled. */
+  readonly config: string;
+}
+
+/** Looks at everything and throws nothing: what fails is part of the answer, with its remedies. */
+export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Diagnosis> {
+  const places = searchPlaces(env);
+  const libtorch = places.some(({ refused }) => refused)
+    ? undefined
+    : places.find((place) => place.libtorch)?.libtorch;
+  const features = cpuFeatures();
+  const addon = await attempt(() => ({ path: findAddon(env).path }));
+  const engine = addon.ok ? await attempt(engineFacts) : addon;
+  const hasCuda = engine.ok && engine.devices.some((device) => device.startsWith("cuda"));
+  return {
+    ok: addon.ok && engine.ok,
+    platform: {
+      system: `${process.platform} ${process.arch}`,
+      node: process.versions.node,
+      nodeApi: process.versions.napi ?? "",
+    },
+    processor: { ...features, cores: availableParallelism(), memoryBytes: totalmem() },
+    cache: cacheFolder(env),
+    places,
+    libtorch,
+    compiler: libtorch
+      ? await attempt(() => ({
+          version: compilerVersion(libtorch, env),
+          flags: planBuild(libtorch, env).compileFlags,
+        }))
+      : undefined,
+    addon,
+    engine,
+    precision: {
+      cpu: resolvePrecision("auto", "cpu", features),
+      ...(hasCuda ? { cuda: resolvePrecision("auto", "cuda", features) } : {}),
+    },
+  };
+}
+
+/** The diagnosis as lines for people. */
+export function describeDiagnosis(diagnosis: Diagnosis): string {
+  const { platform, processor, places, libtorch, compiler, addon, engine, precision } = diagnosis;
+  const has = (name: string, flag: boolean): string => `${flag ? "✓" : "–"} ${name}`;
+  const features = [
+    has("AVX2", processor.avx2),
+    has("AVX-512", processor.avx512),
+    has("AVX512-BF16", processor.avx512bf16),
+    has("AMX-BF16", processor.amxBf16),
+  ];
+  const lines = [
+    `System      ${platform.system}, Node ${platform.node} (Node-API ${platform.nodeApi})`,
+    `Processor   ${processor.model}, ${processor.cores} cores, ${(processor.memoryBytes / 2 ** 30).toFixed(0)} GiB`,
+    `            ${features.join("  ")}`,
+    `Cache       ${diagnosis.cache}`,
+    "Looked for libtorch in",
+    ...places.map((place) => {
+      const mark = place.libtorch && place.libtorch.root === libtorch?.root ? "→" : " ";
+      return `  ${mark} ${place.name.padEnd(13)}${place.path ? `${place.path}: ` : ""}${place.finding}`;
+    }),
+    ...(libtorch
+      ? [
+          `libtorch    ${libtorch.version}, ${libtorch.hasCuda ? "with CUDA" : "CPU only"}, C++${libtorch.cxxStandard}, string ABI ${libtorch.cxx11Abi}`,
+        ]
+      : []),
+    ...(compiler?.ok ? [`Compiler    ${compiler.version}`, `            ${optionsOf(compiler.flags)}`] : []),
+    ...(compiler && !compiler.ok ? failure("Compiler", compiler) : []),
+    ...(addon.ok ? [`Addon       ${addon.path}`] : failure("Addon", addon)),
+  ];
+  if (engine.ok) {
+    const built = engine.config.split("\n").map((line) => line.replace(/^\s*-?\s*/, ""));
+    lines.push(
+      `Engine      libtorch ${engine.version} runs; kernels for ${engine.cpuCapability}; threads: ${engine.threads}`,
+      `Devices     ${engine.devices.join(", ")}`,
+      `Built with  ${built.filter((line) => /^(GCC|C\+\+|Intel|OpenMP|LAPACK|CUDA|CuDNN|NVCC)/.test(line)).join("; ")}`,
+    );
+  } else if (addon.ok) {
+    lines.push(...failure("Engine", engine));
+  }
+  for (const [device, { dtype, reason }] of Object.entries(precision)) {
+    lines.push(`Precision   auto on ${device} is ${dtype} (${reason})`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The compiler's flags without the folders to include. */
+function optionsOf(flags: readonly string[]): string {
+  return flags.filter((flag) => flag.startsWith("-") && !/^-(I|isystem)/.test(flag)).join(" ");
+}
+
+function failure(name: string, { problem, remedies }: Failure): string[] {
+  return [`${name.padEnd(12)}✗ ${problem}`, ...remedies.map((remedy) => `              - ${remedy}`)];
+}
+
+async function attempt<T extends object>(look: () => T | Promise<T>): Promise<Finding<T>> {
+  try {
+    return { ok: true, ...(await look()) };
+  } catch (error) {
+    if (error instanceof LibraryError) return { ok: false, problem: error.problem, remedies: error.remedies };
+    return { ok: false, problem: error instanceof Error ? error.message : String(error), remedies: [] };
+  }
+}
+
+async function engineFacts(): Promise<EngineFacts> {
+  // Loads libtorch: only here, so that a machine without it gets a diagnosis too.
+  const { version, information, getNumThreads, cuda } = await import("../system.ts");
+  const { cpuCapability, config } = information();
+  const names = nvidiaModels();
+  const devices = Array.from({ length: cuda.deviceCount() }, (_, index) => {
+    const name = names[index];
+    return name ? `cuda:${index} (${name})` : `cuda:${index}`;
+  });
+  return { version, cpuCapability, threads: getNumThreads(), devices: ["cpu", ...devices], config };
+}
+
+/** What the addon was compiled with; when there is none yet, the compiler that would be used. */
+function compilerVersion(libtorch: Libtorch, env: NodeJS.ProcessEnv): string {
+  try {
+    const record: unknown = JSON.parse(
+      readFileSync(join(dirname(planBuild(libtorch, env).addon), "build.json"), "utf8"),
+    );
+    if (typeof record === "object" && record !== null && "compiler" in record) return String(record.compiler);
+  } catch {
+    // not built yet
+  }
+  return findCompiler(libtorch, env).version;
+}
+
+/** The graphics processors' names as the driver tells them, without starting a process. */
+function nvidiaModels(): string[] {
+  const folder = "/proc/driver/nvidia/gpus";
+  try {
+    return readdirSync(folder).map((gpu) => {
+      const information = readFileSync(join(folder, gpu, "information"), "utf8");
+      return information.match(/^Model:\s*(.*)$/m)?.[1] ?? "";
+    });
+  } catch {
+    return [];
+  }
+}
