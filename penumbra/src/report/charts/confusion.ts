@@ -1,0 +1,37 @@
+import { type Html, html } from "../html.ts";
+import { px } from "./scale.ts";
+
+export interface ConfusionOptions {
+  readonly title: string;
+  readonly classes: readonly string[];
+  /** counts[truth][answer]. */
+  readonly counts: readonly (readonly number[])[];
+}
+
+/** Confusion matrix: rows are the truth, columns the answer, darkness the share of the row. Right answers are outlined. */
+export function confusionChart({ title, classes, counts }: ConfusionOptions): Html {
+  const cell = Math.max(16, Math.min(34, Math.floor(440 / Math.max(1, classes.length))));
+  const left = 22;
+  const size = left + cell * classes.length + 2;
+  return html`<svg class="chart confusion" style="max-width:${Math.round(size * 1.15)}px" viewBox="0 0 ${size} ${size}" role="img" aria-label="${title}">
+${classes.map(
+  (
+    _,
+    index,
+  ) => html`<text class="tick" x="${left - 5}" y="${px(left + cell * (index + 0.5) + 3.5)}" text-anchor="end">${index + 1}</text>
+<text class="tick" x="${px(left + cell * (index + 0.5))}" y="${left - 7}" text-anchor="middle">${index + 1}</text>`,
+)}
+${counts.map((row, truth) => {
+  const total = row.reduce((sum, count) => sum + count, 0) || 1;
+  return row.map((count, answer) => {
+    const share = count / total;
+    const name = `${classes[truth]} → ${classes[answer]}: ${count} of ${total}`;
+    const label =
+      count > 0 &&
+      cell >= 18 &&
+      html`<text class="count${share > 0.55 ? " light" : ""}" x="${px(left + cell * (answer + 0.5))}" y="${px(left + cell * (truth + 0.5) + 3.5)}" text-anchor="middle">${count}</text>`;
+    return html`<g><title>${name}</title><rect class="cell${truth === answer ? " right" : ""}" x="${left + cell * answer + 1}" y="${left + cell * truth + 1}" width="${cell - 2}" height="${cell - 2}" style="--share:${share.toFixed(3)}"/>${label}</g>`;
+  });
+})}
+</svg>`;
+}

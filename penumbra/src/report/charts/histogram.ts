@@ -1,0 +1,45 @@
+import { type Html, html } from "../html.ts";
+import { linearScale, px } from "./scale.ts";
+
+export interface HistogramSeries {
+  readonly title: string;
+  /** CSS class that colours it: "known", "near", "far". */
+  readonly className: string;
+  /** Share in each bin. */
+  readonly shares: readonly number[];
+}
+
+export interface HistogramOptions {
+  readonly title: string;
+  readonly edges: readonly number[];
+  readonly xLabel: string;
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** Histograms over the same bins, drawn as outlined steps so that overlaps stay readable. */
+export function histogramChart(
+  series: readonly HistogramSeries[],
+  { title, edges, xLabel, width = 300, height = 150 }: HistogramOptions,
+): Html {
+  const inner = { left: 8, right: width - 8, top: 8, bottom: height - 24 };
+  const low = edges[0] ?? 0;
+  const high = edges[edges.length - 1] ?? 1;
+  const top = Math.max(1e-9, ...series.flatMap(({ shares }) => shares));
+  const x = linearScale([low, high], [inner.left, inner.right]);
+  const y = linearScale([0, top], [inner.bottom, inner.top]);
+  return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
+${series.map(({ title: name, className, shares }) => {
+  const steps = shares.flatMap((share, bin) => [
+    `${px(x(edges[bin] ?? low))},${px(y(share))}`,
+    `${px(x(edges[bin + 1] ?? high))},${px(y(share))}`,
+  ]);
+  const outline = [`${inner.left},${inner.bottom}`, ...steps, `${inner.right},${inner.bottom}`].join(" ");
+  return html`<polygon class="area ${className}" points="${outline}"><title>${name}</title></polygon>`;
+})}
+<line class="base" x1="${inner.left}" x2="${inner.right}" y1="${inner.bottom}" y2="${inner.bottom}"/>
+<text class="tick" x="${inner.left}" y="${height - 8}">unknown</text>
+<text class="axis" x="${px(width / 2)}" y="${height - 8}" text-anchor="middle">${xLabel}</text>
+<text class="tick" x="${inner.right}" y="${height - 8}" text-anchor="end">known</text>
+</svg>`;
+}

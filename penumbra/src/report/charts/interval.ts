@@ -1,0 +1,54 @@
+import { type Html, html } from "../html.ts";
+import { linearScale, px } from "./scale.ts";
+
+export interface IntervalMark {
+  readonly title: string;
+  readonly mean: number;
+  readonly perSeed: readonly number[];
+  /** Over seeds. */
+  readonly interval: { readonly low: number; readonly high: number } | null;
+  /** Over test objects. */
+  readonly bootstrap: { readonly low: number; readonly high: number } | null;
+}
+
+export interface IntervalOptions {
+  /** Largest difference shown to either side; what reaches further ends in an arrow. */
+  readonly limit: number;
+  /** Half-width of the band around zero inside which a difference does not matter. */
+  readonly margin: number;
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/**
+ * A difference on a line with zero in the middle: thin line = interval over seeds, thick bar = over test objects,
+ * dot = mean, small ticks = the single seeds, grey band = too small to matter.
+ */
+export function intervalChart(
+  mark: IntervalMark,
+  { limit, margin, width = 220, height = 30 }: IntervalOptions,
+): Html {
+  const middle = height / 2;
+  const x = linearScale([-limit, limit], [8, width - 8]);
+  const at = (value: number) => px(x(Math.max(-limit, Math.min(limit, value))));
+  const arrow = (value: number) =>
+    Math.abs(value) > limit &&
+    html`<path class="whisker-end" d="M${at(value)} ${middle} l${value < 0 ? 6 : -6} -4 v8 z"/>`;
+  return html`<svg class="interval" viewBox="0 0 ${width} ${height}" role="img" aria-label="${mark.title}"><title>${mark.title}</title>
+<rect class="margin" x="${at(-margin)}" y="2" width="${px(x(Math.min(margin, limit)) - x(-Math.min(margin, limit)))}" height="${height - 4}"/>
+<line class="zero" x1="${at(0)}" x2="${at(0)}" y1="0" y2="${height}"/>
+${
+  mark.interval &&
+  html`<line class="whisker" x1="${at(mark.interval.low)}" x2="${at(mark.interval.high)}" y1="${middle}" y2="${middle}"/>${arrow(mark.interval.low)}${arrow(mark.interval.high)}`
+}
+${
+  mark.bootstrap &&
+  html`<line class="objects" x1="${at(mark.bootstrap.low)}" x2="${at(mark.bootstrap.high)}" y1="${middle}" y2="${middle}"/>`
+}
+${mark.perSeed.map(
+  (value) =>
+    html`<line class="seed" x1="${at(value)}" x2="${at(value)}" y1="${middle - 8}" y2="${middle + 8}"/>`,
+)}
+<circle class="mean" cx="${at(mark.mean)}" cy="${middle}" r="4.5"/>
+</svg>`;
+}

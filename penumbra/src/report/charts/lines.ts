@@ -1,0 +1,55 @@
+import { type Html, html } from "../html.ts";
+import { fixed } from "../numbers.ts";
+import { extent, linearScale, px, ticks } from "./scale.ts";
+
+export interface Line {
+  readonly title: string;
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+export interface LinesOptions {
+  readonly title: string;
+  /** CSS class that colours the lines: "arm-1". */
+  readonly className: string;
+  readonly xLabel: string;
+  /** A level to mark, such as the loss of a collapsed encoder. */
+  readonly level?: { readonly y: number; readonly title: string };
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** Lines over a common x, one per seed, in one colour. */
+export function linesChart(
+  lines: readonly Line[],
+  { title, className, xLabel, level, width = 300, height = 170 }: LinesOptions,
+): Html {
+  const inner = { left: 40, right: width - 8, top: 10, bottom: height - 30 };
+  const all = lines.flatMap((line) => line.points);
+  const [yLow, yHigh] = extent([...all.map(({ y }) => y), ...(level ? [level.y] : [])]);
+  const pad = (yHigh - yLow || 1) * 0.06;
+  const x = linearScale(extent(all.map((point) => point.x)), [inner.left, inner.right]);
+  const y = linearScale([yLow - pad, yHigh + pad], [inner.bottom, inner.top]);
+  const yTicks = ticks(y.domain, 4);
+  const digits = Math.max(0, ...yTicks.map((value) => (String(value).split(".")[1] ?? "").length));
+  return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
+${yTicks.map(
+  (
+    value,
+  ) => html`<line class="grid" x1="${inner.left}" x2="${inner.right}" y1="${px(y(value))}" y2="${px(y(value))}"/>
+<text class="tick" x="${inner.left - 6}" y="${px(y(value) + 3.5)}" text-anchor="end">${fixed(value, digits)}</text>`,
+)}
+${ticks(x.domain, 4).map(
+  (value) =>
+    html`<text class="tick" x="${px(x(value))}" y="${inner.bottom + 14}" text-anchor="middle">${value}</text>`,
+)}
+<text class="axis" x="${px((inner.left + inner.right) / 2)}" y="${height - 3}" text-anchor="middle">${xLabel}</text>
+${
+  level &&
+  html`<line class="level" x1="${inner.left}" x2="${inner.right}" y1="${px(y(level.y))}" y2="${px(y(level.y))}"><title>${level.title}</title></line>`
+}
+${lines.map(
+  (line) =>
+    html`<polyline class="line ${className}" points="${line.points.map((point) => `${px(x(point.x))},${px(y(point.y))}`).join(" ")}"><title>${line.title}</title></polyline>`,
+)}
+</svg>`;
+}

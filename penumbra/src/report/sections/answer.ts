@@ -1,0 +1,143 @@
+import type { Comparison, Outcome, OutcomeName, QuestionName, Verdict } from "../../study/index.ts";
+import { intervalChart } from "../charts/index.ts";
+import { type Html, html } from "../html.ts";
+import { counted, listed, percent, points, pointsRange } from "../numbers.ts";
+
+const questionTitles: Readonly<Record<QuestionName, string>> = {
+  faithful: "Do faithful redraws help, as further positives?",
+  "near-ood": "Do flawed redraws help, as negatives only?",
+  both: "Do both together beat no synthetic images?",
+  contrastive: "Is contrastive training better than cross-entropy, without synthetic images?",
+};
+
+const verdictWords: Readonly<Record<Verdict, string>> = {
+  better: "Yes, better",
+  worse: "No, worse",
+  same: "No difference",
+  undecided: "Not decided",
+};
+
+function outcomeTitle(outcome: OutcomeName, { detector }: Outcome): string {
+  if (outcome === "accuracy") return "Accuracy on the known classes";
+  return `Telling ${outcome} unknowns from known (AUROC, ${detector})`;
+}
+
+/**
+ * The study's question answered in one sentence, from the verdicts on `both` and nothing else: what is not decided
+ * is called not decided. Null where that comparison was not part of the study.
+ */
+export function headline(comparisons: readonly Comparison[]): string | null {
+  const verdict = (outcome: OutcomeName) =>
+    comparisons.find((item) => item.question === "both" && item.outcome === outcome)?.verdict;
+  const accuracy = verdict("accuracy");
+  const near = verdict("near");
+  if (!accuracy) return null;
+  const gains = [
+    ...(accuracy === "better" ? ["more accurate"] : []),
+    ...(near === "better" ? ["better at saying “unknown” to near unknowns"] : []),
+  ];
+  const losses = [
+    ...(accuracy === "worse" ? ["less accurate"] : []),
+    ...(near === "worse" ? ["worse at saying “unknown” to near unknowns"] : []),
+  ];
+  if (losses.length > 0 && gains.length > 0) {
+    return `Mixed: synthetic images made the classifier ${listed(gains)}, but ${listed(losses)}.`;
+  }
+  if (losses.length > 0) return `No: synthetic images made the classifier ${listed(losses)}.`;
+  if (gains.length > 0) {
+    const isWhole = accuracy === "better" && (near === "better" || near === undefined);
+    return `${isWhole ? "Yes" : "In part"}: synthetic images made the classifier ${listed(gains)}.`;
+  }
+  if (accuracy === "same" && (near === "same" || near === undefined)) {
+    return "No: synthetic images made no difference that matters.";
+  }
+  return "Not decided: chance could explain what this study saw.";
+}
+
+/** What the headline rests on, in one sentence for each outcome. */
+function evidence(outcome: Outcome): readonly Html[] {
+  return outcome.comparisons
+    .filter(({ question }) => question === "both")
+    .map((item) => {
+      const title = { accuracy: "accuracy", near: "near-unknown AUROC", far: "far-unknown AUROC" }[
+        item.outcome
+      ];
+      const interval = item.interval
+        ? `${percent(outcome.confidence, 0)} % interval ${pointsRange(item.interval)}`
+        : "no interval with one seed";
+      return html`<li>With both kinds of synthetic images instead of none, <b>${title}</b> changed by <b class="nowrap">${points(item.mean)} points</b> (${interval}).</li>`;
+    });
+}
+
+/** A warning where the number of seeds cannot carry a conclusion. */
+function seedsNote({ seeds, confidence }: Outcome): Html | null {
+  if (seeds.length === 1) {
+    return html`<p class="note"><b>One seed decides nothing.</b> How much the result changes with another draw of training photos cannot be seen from a single one. Run with at least two seeds, better five: <code>--seeds 5</code>.</p>`;
+  }
+  if (seeds.length < 5) {
+    return html`<p class="note"><b>${counted(seeds.length, "seed")} ${seeds.length === 2 ? "is" : "are"} few.</b> The ${percent(confidence, 0)} % intervals rest on ${counted(seeds.length, "paired difference")} and are honest but very wide; only a large effect could be proven this way. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.</p>`;
+  }
+  return null;
+}
+
+/** The largest difference that the charts of one outcome must show: the seeds and the objects; wide t intervals end in arrows. */
+function limitOf(comparisons: readonly Comparison[], margin: number): number {
+  const reach = comparisons.flatMap(({ perSeed, bootstrap }) => [
+    ...perSeed,
+    ...(bootstrap ? [bootstrap.low, bootstrap.high] : []),
+  ]);
+  return 1.15 * Math.max(2 * margin, 0.02, ...reach.map(Math.abs));
+}
+
+function row(item: Comparison, outcome: Outcome, limit: number): Html {
+  const interval = item.interval ? pointsRange(item.interval) : "needs two seeds";
+  const title = [
+    `${points(item.mean)} points`,
+    `${percent(outcome.confidence, 0)} % over seeds: ${interval}`,
+    item.bootstrap && `over test objects: ${pointsRange(item.bootstrap)}`,
+    `seeds: ${item.perSeed.map((value) => points(value)).join(", ")}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
+  return html`<tr>
+<th scope="row">${outcomeTitle(item.outcome, outcome)}</th>
+<td><span class="verdict ${item.verdict}">${verdictWords[item.verdict]}</span></td>
+<td class="number"><b>${points(item.mean)}</b></td>
+<td class="range">${interval}</td>
+<td class="glyph">${intervalChart({ ...item, title }, { limit, margin: outcome.margin })}</td>
+</tr>`;
+}
+
+/** The answer in words, then each question with its paired differences and intervals. */
+export function answerSection(outcome: Outcome): Html {
+  const limits = new Map<OutcomeName, number>();
+  for (const name of ["accuracy", "near", "far"] as const) {
+    limits.set(
+      name,
+      limitOf(
+        outcome.comparisons.filter((item) => item.outcome === name),
+        outcome.margin,
+      ),
+    );
+  }
+  const limit = Math.max(...limits.values());
+  const asked = [...new Set(outcome.comparisons.map(({ question }) => question))];
+  return html`<section id="answer">
+<h2 class="headline">${headline(outcome.comparisons) ?? "What the arms show"}</h2>
+<ul class="evidence">${evidence(outcome)}</ul>
+${seedsNote(outcome)}
+${asked.map(
+  (question) => html`<div class="question">
+<h3>${questionTitles[question]}</h3>
+<div class="scroll"><table class="comparisons">
+<thead><tr><th scope="col">Measured by</th><th scope="col">Answer</th><th scope="col" class="number">Points</th><th scope="col">${percent(outcome.confidence, 0)} % interval</th><th scope="col" class="glyph"><span>worse</span><span>better</span></th></tr></thead>
+<tbody>${outcome.comparisons.filter((item) => item.question === question).map((item) => row(item, outcome, limit))}</tbody>
+</table></div></div>`,
+)}
+<details class="how"><summary>How to read this</summary>
+<p>Each question compares arms that differ only in it, seed by seed: the same objects to learn from, the same test photos, the same first weights and order of photos. For faithful and flawed redraws it is the main effect in the 2 × 2 design: the mean over the arms with them minus the mean over the arms without.</p>
+<p><b>Dot</b>: mean difference. <b>Small ticks</b>: the single seeds. <b>Thin line</b>: ${percent(outcome.confidence, 0)} % Student's t interval over seeds, which decides the answer (an arrow: it reaches beyond the picture). <b>Thick bar</b>: bootstrap over the physical objects of the test at these seeds. <b>Grey band</b>: differences below ${percent(outcome.margin)} points, which this study calls no difference. The intervals are not adjusted for the number of questions.</p>
+<p>${outcome.detectorReason}</p>
+</details>
+</section>`;
+}

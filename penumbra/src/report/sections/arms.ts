@@ -1,0 +1,142 @@
+import type { ClassificationResult, Outcome, ResultLine, UnknownsResult } from "../../study/index.ts";
+import { dotsChart, extent } from "../charts/index.ts";
+import { type Html, html } from "../html.ts";
+import { fixed, percent } from "../numbers.ts";
+
+interface Column {
+  readonly title: string;
+  readonly isHigherBetter: boolean;
+  readonly value: (line: ResultLine) => number | undefined;
+}
+
+const isClassification = (line: ResultLine, unit: string): line is ClassificationResult =>
+  line.kind === "classification" && line.unit === unit;
+
+const isUnknowns = (line: ResultLine, unit: string, role: string): line is UnknownsResult =>
+  line.kind === "unknowns" &&
+  line.unit === unit &&
+  line.role === role &&
+  line.part === "test" &&
+  line.unknownClass === null;
+
+/** Values of a column for an arm, one a seed. */
+function valuesOf(outcome: Outcome, arm: string, column: Column): number[] {
+  return outcome.results
+    .filter((line) => line.arm === arm)
+    .flatMap((line) => {
+      const value = column.value(line);
+      return value === undefined ? [] : [value];
+    });
+}
+
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function table(outcome: Outcome, columns: readonly Column[]): Html {
+  const cells = columns.map((column) => outcome.arms.map((arm) => valuesOf(outcome, arm.name, column)));
+  const shown = columns
+    .map((column, index) => ({ column, values: cells[index] ?? [] }))
+    .filter(({ values }) => values.some((list) => list.length > 0));
+  return html`<div class="scroll"><table class="arms">
+<thead><tr><th scope="col">Arm</th>${shown.map(({ column }) => html`<th scope="col" class="number">${column.title}</th>`)}</tr></thead>
+<tbody>${outcome.arms.map(
+    (
+      arm,
+      row,
+    ) => html`<tr><th scope="row"><span class="swatch ${armClass(outcome, arm.name)}"></span>${arm.title}</th>
+${shown.map(({ column, values }) => {
+  const own = values[row] ?? [];
+  const means = values.map(average).filter(Number.isFinite);
+  const best = column.isHigherBetter ? Math.max(...means) : Math.min(...means);
+  const isBest = means.length > 1 && percent(average(own)) === percent(best);
+  const title = `${arm.title}, ${column.title}: ${own.map((value) => percent(value)).join(", ")}`;
+  return html`<td class="number">${isBest ? html`<b>${percent(average(own))}</b>` : percent(average(own))}
+${dotsChart(own, { title, className: armClass(outcome, arm.name), domain: extent(values.flat()) })}</td>`;
+})}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+/** CSS class with the colour of an arm. */
+export function armClass(outcome: Outcome, arm: string): string {
+  return `arm-${outcome.arms.findIndex(({ name }) => name === arm)}`;
+}
+
+function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
+  const lines = outcome.results.filter((line) => isUnknowns(line, outcome.unit, role));
+  const detectors = [...new Set(lines.map(({ detector }) => detector))];
+  if (detectors.length === 0) return null;
+  return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector, mean over seeds</h4>
+<div class="scroll"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
+<tbody>${outcome.arms.map(
+    (arm) =>
+      html`<tr><th scope="row">${arm.title}</th>${detectors.map(
+        (name) =>
+          html`<td class="number">${percent(average(lines.filter((line) => line.arm === arm.name && line.detector === name).map(({ auroc }) => auroc)))}</td>`,
+      )}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+function classTable(outcome: Outcome): Html | null {
+  const lines = outcome.results.filter(
+    (line): line is UnknownsResult =>
+      line.kind === "unknowns" &&
+      line.part === "test" &&
+      line.unit === outcome.unit &&
+      line.detector === outcome.detector &&
+      line.unknownClass !== null,
+  );
+  const classes = [...new Map(lines.map((line) => [`${line.role} ${line.unknownClass}`, line])).values()];
+  if (classes.length === 0) return null;
+  return html`<h4>Every unknown class: AUROC of ${outcome.detector}, mean over seeds</h4>
+<div class="scroll"><table class="plain"><thead><tr><th scope="col">Unknown class</th>${outcome.arms.map((arm) => html`<th scope="col" class="number">${arm.title}</th>`)}</tr></thead>
+<tbody>${classes.map(
+    ({ role, unknownClass }) =>
+      html`<tr><th scope="row"><span class="tag ${role}">${role}</span> <span class="id">${unknownClass}</span></th>${outcome.arms.map(
+        (arm) =>
+          html`<td class="number">${percent(average(lines.filter((line) => line.arm === arm.name && line.role === role && line.unknownClass === unknownClass).map(({ auroc }) => auroc)))}</td>`,
+      )}</tr>`,
+  )}</tbody></table></div>`;
+}
+
+/** The arms side by side: a mean and a dot per seed; all detectors and all unknown classes behind a fold. */
+export function armsSection(outcome: Outcome): Html {
+  const { unit, detector } = outcome;
+  const other = unit === "photo" ? "object" : "photo";
+  const columns: Column[] = [
+    {
+      title: "Accuracy %",
+      isHigherBetter: true,
+      value: (line) => (isClassification(line, unit) ? line.accuracy : undefined),
+    },
+    {
+      title: other === "object" ? "Accuracy %, views fused" : "Accuracy %, single photos",
+      isHigherBetter: true,
+      value: (line) => (isClassification(line, other) ? line.accuracy : undefined),
+    },
+    ...(["near", "far"] as const).flatMap((role): Column[] => [
+      {
+        title: `${role === "near" ? "Near" : "Far"} AUROC`,
+        isHigherBetter: true,
+        value: (line) =>
+          isUnknowns(line, unit, role) && line.detector === detector ? line.auroc : undefined,
+      },
+      {
+        title: `${role === "near" ? "Near" : "Far"} FPR95`,
+        isHigherBetter: false,
+        value: (line) =>
+          isUnknowns(line, unit, role) && line.detector === detector ? line.fpr95IdPositive : undefined,
+      },
+    ]),
+    {
+      title: "ECE %",
+      isHigherBetter: false,
+      value: (line) => (isClassification(line, unit) ? line.ece : undefined),
+    },
+  ];
+  return html`<section id="arms"><h2>The arms</h2>
+<p>Means over ${fixed(outcome.seeds.length, 0)} seeds on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
+${table(outcome, columns)}
+<details><summary>Every detector, every unknown class</summary>${detectorTable(outcome, "near")}${detectorTable(outcome, "far")}${classTable(outcome)}</details>
+</section>`;
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import type { Outcome } from "../study/index.ts";
+import { renderReport } from "./page.ts";
+
+const imageTypes: Readonly<Record<string, string>> = {
+  ".png": "image/png",
+  ".webp": "image/webp",
+  ".jpg": "image/jpeg",
+};
+
+/** Thrown when a run folder holds no finished study. */
+export class ReportError extends Error {
+  override readonly name = "ReportError";
+}
+
+/**
+ * Builds report.html of a run folder from its report.json and images; returns the page's path.
+ *
+ * Throws ReportError when the folder has no report.json or an image that it names is gone.
+ */
+export async function writeReport(run: string): Promise<string> {
+  const outcome = await readOutcome(run);
+  const page = renderReport(outcome, (path) => {
+    const type = imageTypes[extname(path)] ?? "application/octet-stream";
+    try {
+      return `data:${type};base64,${readFileSync(join(run, path)).toString("base64")}`;
+    } catch {
+      throw new ReportError(
+        `The report of ${run} shows ${path}, which is gone. Run the study again: it makes only what is missing.`,
+      );
+    }
+  });
+  const path = join(run, "report.html");
+  await writeFile(`${path}.part`, page);
+  await rename(`${path}.part`, path);
+  return path;
+}
+
+async function readOutcome(run: string): Promise<Outcome> {
+  try {
+    return JSON.parse(await readFile(join(run, "report.json"), "utf8")) as Outcome;
+  } catch (error) {
+    const why =
+      (error as NodeJS.ErrnoException).code === "ENOENT"
+        ? "has no report.json"
+        : "has a report.json that cannot be read";
+    throw new ReportError(
+      `The folder ${run} ${why}. Name the run folder of a study that has finished, such as runs/parts.`,
+    );
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * A paired bootstrap over physical objects: how much would the difference between two arms move if other objects
+ * had been photographed for the test? Objects are drawn, not photos, because photos of one object are not
+ * independent; both arms see the same draw.
+ */
+
+/** A figure of one arm at one seed, as a function of how often each test item counts. */
+export type WeightedStatistic = (weights: Float64Array) => number;
+
+/** What two arms at one seed share, and their figure. */
+export interface BootstrapPair {
+  /** Index of the physical object of each test item. */
+  readonly objectOfItem: readonly number[];
+  /** Class of each object: objects are redrawn within their class, so that no class vanishes. */
+  readonly classOfObject: readonly string[];
+  readonly treatment: WeightedStatistic;
+  readonly control: WeightedStatistic;
+}
+
+/**
+ * Replicates of the mean difference over seeds, `mean_s (treatment_s(w) - control_s(w))`, w = counts of the drawn objects.
+ *
+ * `uniform` returns numbers in [0, 1); the same sequence gives the same replicates.
+ */
+export function pairedBootstrap(
+  pairs: readonly BootstrapPair[],
+  { replicates, uniform }: { readonly replicates: number; readonly uniform: () => number },
+): number[] {
+  const plans = pairs.map((pair) => ({
+    ...pair,
+    strata: strataOf(pair.classOfObject),
+    counts: new Float64Array(pair.classOfObject.length),
+    weights: new Float64Array(pair.objectOfItem.length),
+  }));
+  return Array.from({ length: replicates }, () => {
+    let sum = 0;
+    for (const { strata, counts, weights, objectOfItem, treatment, control } of plans) {
+      counts.fill(0);
+      for (const stratum of strata) {
+        for (let draw = 0; draw < stratum.length; draw++) {
+          const object = stratum[Math.floor(uniform() * stratum.length)] ?? 0;
+          counts[object] = (counts[object] ?? 0) + 1;
+        }
+      }
+      for (const [item, object] of objectOfItem.entries()) weights[item] = counts[object] ?? 0;
+      sum += treatment(weights) - control(weights);
+    }
+    return sum / pairs.length;
+  });
+}
+
+function strataOf(classes: readonly string[]): number[][] {
+  const strata = new Map<string, number[]>();
+  for (const [object, name] of classes.entries()) {
+    const stratum = strata.get(name);
+    if (stratum) stratum.push(object);
+    else strata.set(name, [object]);
+  }
+  return [...strata.values()];
+}
+
+/** Weighted share of correct items; items that are null (unknowns) do not take part. */
+export function weightedAccuracy(isCorrect: readonly (boolean | null)[]): WeightedStatistic {
+  return (weights) => {
+    let correct = 0;
+    let all = 0;
+    for (const [item, hit] of isCorrect.entries()) {
+      if (hit === null) continue;
+      const weight = weights[item] ?? 0;
+      all += weight;
+      if (hit) correct += weight;
+    }
+    return correct / all;
+  };
+}
+
+/**
+ * Unweighted mean over unknown classes of the AUROC of known items against that class (the OpenOOD protocol,
+ * METHODS C.3): P(score of a known > score of an unknown) + P(equal) / 2. Scores: higher = more known.
+ *
+ * `groups` names each item's part: "known", the name of an unknown class, or null where it does not take part.
+ */
+export function weightedClassAuroc(
+  scores: readonly number[],
+  groups: readonly (string | null)[],
+  known = "known",
+): WeightedStatistic {
+  const names = [...new Set(groups)].filter((name): name is string => name !== null && name !== known);
+  const indexOf = new Map(names.map((name, index) => [name, index]));
+  const order = scores
+    .map((_, item) => item)
+    .filter((item) => groups[item] !== null)
+    .sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0));
+  const sortedScores = Float64Array.from(order, (item) => scores[item] ?? 0);
+  const group = Int32Array.from(order, (item) =>
+    groups[item] === known ? -1 : (indexOf.get(groups[item] ?? "") ?? 0),
+  );
+  return (weights) => {
+    let knownTotal = 0;
+    for (const [rank, item] of order.entries()) if (group[rank] === -1) knownTotal += weights[item] ?? 0;
+    const wins = new Float64Array(names.length);
+    const totals = new Float64Array(names.length);
+    let knownBelow = 0;
+    for (let start = 0; start < order.length; ) {
+      let end = start;
+      let knownHere = 0;
+      while (end < order.length && sortedScores[end] === sortedScores[start]) {
+        if (group[end] === -1) knownHere += weights[order[end] ?? 0] ?? 0;
+        end++;
+      }
+      const above = knownTotal - knownBelow - knownHere / 2;
+      for (let rank = start; rank < end; rank++) {
+        const name = group[rank] ?? 0;
+        if (name === -1) continue;
+        const weight = weights[order[rank] ?? 0] ?? 0;
+        wins[name] = (wins[name] ?? 0) + weight * above;
+        totals[name] = (totals[name] ?? 0) + weight;
+      }
+      knownBelow += knownHere;
+      start = end;
+    }
+    let sum = 0;
+    for (const [name, win] of wins.entries()) sum += win / ((totals[name] ?? 0) * knownTotal);
+    return sum / names.length;
+  };
+}

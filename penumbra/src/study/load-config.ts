@@ -1,0 +1,175 @@
+import { readFile } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
+import type { z } from "zod";
+import { type StudyConfig, studySchema } from "./config.ts";
+import { schemaAt, settingsAt } from "./schema.ts";
+import { suggest } from "./suggest.ts";
+
+/** Thrown for a configuration that cannot be used; the message names file, line, setting and remedy. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** A configuration as read, and the folder that its relative paths start from. */
+export interface LoadedConfig {
+  readonly config: StudyConfig;
+  readonly folder: string;
+  readonly path: string;
+  /** The file as written, comments and all. */
+  readonly text: string;
+}
+
+/**
+ * Reads a study.yaml and fills in the defaults.
+ *
+ * Throws ConfigError when the file cannot be read or parsed, and for every unknown setting or impossible value,
+ * all of them in one message.
+ */
+export async function loadConfig(path: string): Promise<LoadedConfig> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === "ENOENT" ? "does not exist" : `cannot be read (${error.code})`;
+    throw new ConfigError(
+      `The configuration ${path} ${why}. Check the path, or write one with: penumbra init FOLDER_OF_PHOTOS`,
+    );
+  });
+  return { config: parseConfig(text, path), folder: resolve(dirname(path)), path, text };
+}
+
+/** The settings in a YAML text; `file` names it in messages. Throws ConfigError. */
+export function parseConfig(text: string, file: string): StudyConfig {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const syntax = document.errors[0];
+  if (syntax) {
+    throw new ConfigError(`${file} is not valid YAML: ${syntax.message.trim()}\nCorrect the file there.`);
+  }
+  const values: unknown = document.toJS() ?? {};
+  const result = studySchema.safeParse(values);
+  if (result.success) return checkMeaning(result.data, file);
+  const problems = result.error.issues.flatMap((issue) => explain(issue, values));
+  const where = (at: readonly PropertyKey[]) => {
+    const offset = offsetOf(document, at);
+    return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`;
+  };
+  throw new ConfigError(problems.map(({ at, message }) => `${where(at)}: ${message}`).join("\n"));
+}
+
+/** Rules that concern more than one setting. */
+function checkMeaning(config: StudyConfig, file: string): StudyConfig {
+  const repeated = (values: readonly unknown[]) => new Set(values).size !== values.length;
+  for (const key of ["seeds", "arms", "detectors"] as const) {
+    if (repeated(config[key])) {
+      throw new ConfigError(
+        `${file}: ${key} names something twice: [${config[key].join(", ")}]. List each once.`,
+      );
+    }
+  }
+  return config;
+}
+
+interface Problem {
+  readonly at: readonly PropertyKey[];
+  readonly message: string;
+}
+
+function explain(issue: z.core.$ZodIssue, values: unknown): Problem[] {
+  const name = settingName(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    const known = settingsAt(issue.path);
+    return issue.keys.map((key) => {
+      const meant = suggest(key, known);
+      const remedy = meant ? `Did you mean "${meant}"?` : `Settings here: ${known.join(", ")}.`;
+      return {
+        at: [...issue.path, key],
+        message: `"${settingName([...issue.path, key])}" is not a setting. ${remedy}`,
+      };
+    });
+  }
+  const value = valueAt(values, issue.path);
+  if (value === undefined) {
+    return [{ at: issue.path, message: `"${name}" is missing. Add it: ${name}: …${describe(issue.path)}` }];
+  }
+  if (issue.code === "invalid_value") {
+    const choices = issue.values.map(String);
+    const meant = typeof value === "string" ? suggest(value, choices) : undefined;
+    const remedy = meant ? `Did you mean "${meant}"?` : `Choose one of: ${choices.join(", ")}.`;
+    return [{ at: issue.path, message: `"${name}" cannot be ${show(value)}. ${remedy}` }];
+  }
+  if (name === "")
+    return [{ at: [], message: `A configuration is a list of "setting: value" lines, not ${show(value)}.` }];
+  return [
+    { at: issue.path, message: `"${name}" cannot be ${show(value)}. ${rule(issue)}${describe(issue.path)}` },
+  ];
+}
+
+/** What a value must be, in words. */
+function rule(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type") return `It must be ${kinds[issue.expected] ?? issue.expected}.`;
+  if (issue.code === "too_small") {
+    const bound = issue.inclusive ? "at least" : "more than";
+    if (issue.origin === "array")
+      return `It needs at least ${issue.minimum} ${issue.minimum === 1 ? "entry" : "entries"}.`;
+    if (issue.origin === "string") return "It must not be empty.";
+    return `It must be ${bound} ${issue.minimum}.`;
+  }
+  if (issue.code === "too_big")
+    return `It must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}.`;
+  return issue.message;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  int: "a whole number",
+  number: "a number",
+  string: "a text",
+  array: "a list, such as [1, 2]",
+  tuple: "a pair, such as [1, 2]",
+  object: "a section of settings",
+};
+
+function show(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+function settingName(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, index) =>
+      typeof part === "number" ? `[${part}]` : `${index === 0 ? "" : "."}${String(part)}`,
+    )
+    .join("");
+}
+
+function valueAt(values: unknown, path: readonly PropertyKey[]): unknown {
+  let value = values;
+  for (const part of path) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[part];
+  }
+  return value;
+}
+
+function describe(path: readonly PropertyKey[]): string {
+  const description = schemaAt(path)?.meta()?.description;
+  return description ? ` (${description})` : "";
+}
+
+/** Where a setting stands in the file: its key if it has one, else the section that it is missing from. */
+function offsetOf(document: Document, path: readonly PropertyKey[]): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    const last = path[length - 1];
+    if (isMap(parent)) {
+      const pair = parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === last);
+      if (pair && isNode(pair.key) && pair.key.range) return pair.key.range[0];
+    }
+    const node = document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return undefined;
+}
+
+/** Name for the run folder of a configuration that does not set one. */
+export function defaultRunName(path: string): string {
+  const file = basename(path).replace(/\.ya?ml$/, "");
+  return file === "study" ? basename(dirname(resolve(path))) : file;
+}

@@ -1,0 +1,66 @@
+import { isSeq, parseDocument, stringify } from "yaml";
+import type { z } from "zod";
+import { studySchema } from "./config.ts";
+import { schemaAt, settingsAt } from "./schema.ts";
+
+/** Settings that differ from the defaults, by their dotted name: `{ photos: "photos", "split.shots": 2 }`. */
+export type Overrides = Readonly<Record<string, unknown>>;
+
+/**
+ * A study.yaml that shows every setting with its default and says what it means, made from the schema, so that it
+ * cannot go out of date.
+ */
+export function writeScaffold(overrides: Overrides, head: readonly string[] = []): string {
+  const defaults: unknown = studySchema.parse({ photos: "photos" });
+  const lines = head.map((line) => `# ${line}`.trimEnd());
+  if (head.length > 0) lines.push("");
+  section([], defaults, overrides, lines);
+  return `${lines
+    .join("\n")
+    .replaceAll(/\n{3,}/g, "\n\n")
+    .trimEnd()}\n`;
+}
+
+function section(path: readonly string[], defaults: unknown, overrides: Overrides, lines: string[]): void {
+  const indent = "  ".repeat(path.length);
+  for (const key of settingsAt(path)) {
+    const here = [...path, key];
+    const schema = schemaAt(here);
+    const value = (defaults as Record<string, unknown>)[key];
+    const description = schema?.meta()?.description;
+    const isSection = settingsAt(here).length > 0;
+    if (isSection && path.length === 0) lines.push("");
+    if (description)
+      lines.push(...wrap(description, 100 - indent.length).map((line) => `${indent}# ${line}`));
+    if (isSection) {
+      lines.push(`${indent}${key}:`);
+      section(here, value, overrides, lines);
+      if (path.length === 0) lines.push("");
+    } else {
+      const shown = overrides[here.join(".")] ?? value;
+      lines.push(`${indent}${key}: ${scalar(shown)}${choices(schema)}`);
+    }
+  }
+}
+
+function scalar(value: unknown): string {
+  const document = parseDocument(stringify(value));
+  if (isSeq(document.contents)) document.contents.flow = true;
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false }).trim();
+}
+
+function choices(schema: z.ZodType | undefined): string {
+  return schema && "options" in schema && Array.isArray(schema.options)
+    ? ` # ${schema.options.map(String).join(" | ")}`
+    : "";
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines[lines.length - 1];
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}

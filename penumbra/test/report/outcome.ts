@@ -1,0 +1,293 @@
+import { deflateSync } from "node:zlib";
+import type { Outcome, ResultLine } from "../../src/study/index.ts";
+
+/** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
+export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
+  const random = mulberry(7);
+  const arms = [
+    { name: "cross-entropy", title: "Cross-entropy", accuracy: 0.71, near: 0.66, far: 0.83 },
+    { name: "supcon", title: "SupCon", accuracy: 0.74, near: 0.68, far: 0.9 },
+    { name: "supcon+id", title: "SupCon + faithful", accuracy: 0.78, near: 0.69, far: 0.9 },
+    { name: "supcon+near-ood", title: "SupCon + near-OOD", accuracy: 0.745, near: 0.72, far: 0.91 },
+    { name: "supcon+both", title: "SupCon + both", accuracy: 0.79, near: 0.74, far: 0.92 },
+  ] as const;
+  const names = Array.from(
+    { length: classes },
+    (_, index) => `TerminalBlock_Phoenix_PT-1,5-${index + 3}-3.5-H`,
+  );
+  const detectors = ["msp", "temperature", "energy", "knn", "mahalanobis"] as const;
+  const jitter = (size: number) => (random() - 0.5) * size;
+  const results: ResultLine[] = arms.flatMap((arm) =>
+    seeds.flatMap((seed): ResultLine[] => [
+      ...(["photo", "object"] as const).map(
+        (unit): ResultLine => ({
+          kind: "classification",
+          arm: arm.name,
+          seed,
+          unit,
+          accuracy: arm.accuracy + (unit === "object" ? 0.08 : 0) + jitter(0.04),
+          nll: 0.9,
+          ece: 0.06 + jitter(0.02),
+          items: 640,
+        }),
+      ),
+      ...detectors.flatMap((detector, index) =>
+        (["near", "far"] as const).flatMap((role) =>
+          [null, "PinHeader_2x06", "TO-220-4"].map(
+            (unknownClass): ResultLine => ({
+              kind: "unknowns",
+              arm: arm.name,
+              seed,
+              unit: "photo",
+              detector,
+              part: "test",
+              role,
+              unknownClass,
+              auroc: arm[role] + index * 0.005 + jitter(0.04),
+              auprIn: 0.8,
+              auprOut: 0.7,
+              fpr95OodPositive: 0.6,
+              fpr95IdPositive: 0.9 - arm[role] / 2 + jitter(0.05),
+            }),
+          ),
+        ),
+      ),
+    ]),
+  );
+  const bell = (center: number, width: number) => {
+    const raw = Array.from(
+      { length: 30 },
+      (_, bin) => Math.exp(-(((bin - center) / width) ** 2)) + random() * 0.04,
+    );
+    const sum = raw.reduce((a, b) => a + b, 0);
+    return raw.map((value) => value / sum);
+  };
+  const picture = (index: number) => `picture-${index % 24}.png`;
+  const redraw = (recipe: string, strength: number, index: number) => ({
+    image: picture(index),
+    recipe,
+    strength,
+    timestep: Math.round(strength * 960),
+    signal: 1 - strength * 0.9,
+    wordClass: names[index % names.length] ?? "",
+  });
+  return {
+    name: "parts",
+    createdAt: "2026-11-24T04:30:00.000Z",
+    arms: arms.map(({ name, title }) => ({ name, title })),
+    seeds,
+    detector: "knn",
+    detectorReason:
+      "The near and far figures are of knn: on the validation unknowns, whose classes are not among the test's, it had the best mean AUROC over all arms and seeds (71.3, next mahalanobis 70.2).",
+    unit: "photo",
+    confidence: 0.95,
+    margin: 0.01,
+    comparisons: (
+      [
+        ["faithful", "accuracy", 0.04],
+        ["faithful", "near", 0.004],
+        ["faithful", "far", 0.001],
+        ["near-ood", "accuracy", 0.006],
+        ["near-ood", "near", 0.045],
+        ["near-ood", "far", -0.02],
+        ["both", "accuracy", 0.05],
+        ["both", "near", 0.06],
+        ["both", "far", 0.02],
+        ["contrastive", "accuracy", 0.03],
+        ["contrastive", "near", 0.02],
+        ["contrastive", "far", 0.07],
+      ] as const
+    ).map(([question, outcome, mean], index) => {
+      const perSeed = seeds.map((_, seed) => mean + (seed - (seeds.length - 1) / 2) * 0.012);
+      const half = seeds.length < 2 ? null : seeds.length === 2 ? 0.076 : 0.012;
+      const interval = half === null ? null : { low: mean - half, high: mean + half, confidence: 0.95 };
+      const verdict = !interval
+        ? "undecided"
+        : interval.low > 0
+          ? "better"
+          : interval.high < 0
+            ? "worse"
+            : index % 4 === 2
+              ? "same"
+              : "undecided";
+      return {
+        question,
+        outcome,
+        perSeed,
+        mean,
+        interval,
+        bootstrap: { low: mean - 0.018, high: mean + 0.02, confidence: 0.95 },
+        verdict,
+      } as const;
+    }),
+    results,
+    curves: arms.flatMap((arm, index) =>
+      seeds.map((seed) => ({
+        arm: arm.name,
+        seed,
+        points: Array.from({ length: 60 }, (_, step) => ({
+          step: step * 10,
+          loss: (index === 0 ? 2.7 : 4.8) * Math.exp(-step / 25) + 0.6 + jitter(0.15),
+        })),
+      })),
+    ),
+    sheet: names.slice(0, 4).map((className, row) => ({
+      className,
+      photo: picture(row * 5),
+      faithful: [0.2, 0.35].map((strength, index) => redraw("faithful", strength, row * 5 + index + 1)),
+      nearOod: [
+        ...[0.7, 0.85].map((strength, index) => redraw("drift", strength, row * 7 + index + 3)),
+        ...[0.5, 0.65].map((strength, index) => redraw("crossed", strength, row * 7 + index + 5)),
+      ],
+    })),
+    histograms: arms.map((arm, index) => ({
+      arm: arm.name,
+      edges: Array.from({ length: 31 }, (_, bin) => -1 + bin / 30),
+      known: bell(20 + index * 0.6, 4),
+      near: bell(17 - index, 5),
+      far: bell(9 - index, 5),
+    })),
+    confusions: arms
+      .filter(({ name }) => name === "supcon" || name === "supcon+both")
+      .map((arm) => ({
+        arm: arm.name,
+        classes: names,
+        counts: names.map((_, truth) =>
+          names.map((_, answer) =>
+            truth === answer
+              ? 60 + Math.round(jitter(20))
+              : Math.abs(truth - answer) === 1
+                ? Math.round(random() * 18)
+                : Math.round(random() * 2),
+          ),
+        ),
+      })),
+    mistakesArm: "supcon+both",
+    mistakes: (
+      ["wrong class", "near called known", "far called known", "known called unknown"] as const
+    ).flatMap((kind, group) =>
+      Array.from({ length: 8 }, (_, index) => ({
+        kind,
+        image: picture(group * 8 + index),
+        id: `known/part/0${index}/3.webp`,
+        truth: names[index % names.length] ?? "",
+        answer: names[(index + 1) % names.length] ?? "",
+        probability: 0.99 - index * 0.01,
+        knownness: kind === "known called unknown" ? 0.01 * index : 0.98 - index * 0.02,
+        seed: index % 2,
+      })),
+    ),
+    photos: {
+      root: "photos",
+      known: { classes, objects: classes * 20, photos: classes * 160 },
+      near: { classes: 8, objects: 64, photos: 512 },
+      far: { classes: 8, objects: 64, photos: 512 },
+      parts: {
+        train: 256,
+        validation: 128,
+        test: 640,
+        "near validation": 128,
+        "near test": 384,
+        "far test": 512,
+      },
+      problems: ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
+    },
+    model: { name: "penumbra-mini", hash: "0123456789abcdef0123456789abcdef" },
+    machine: {
+      processor: "Example CPU @ 2.00GHz",
+      cores: 2,
+      threads: 2,
+      memoryBytes: 24 * 2 ** 30,
+      device: "cpu",
+      precision: "fp32",
+      precisionReason: "the processor has neither AVX512-BF16 nor AMX",
+      node: "20.20.2",
+      libtorch: "2.13.0",
+      penumbra: "0.1.0",
+    },
+    stages: [
+      ["scan", "", 0.2],
+      ["decode", "", 2.1],
+      ...seeds.flatMap(
+        (seed) =>
+          [
+            ["words", `seed ${seed}`, 58],
+            ["redraw", `faithful, seed ${seed}`, 34],
+            ["redraw", `near-OOD, seed ${seed}`, 51],
+            ...arms.flatMap(
+              (arm) =>
+                [
+                  ["encoder", `${arm.name}, seed ${seed}`, 31],
+                  ["probe", `${arm.name}, seed ${seed}`, 2.4],
+                  ["score", `${arm.name}, seed ${seed}`, 0.6],
+                ] as const,
+            ),
+          ] as const,
+      ),
+    ].map(([stage, label, seconds], index) => ({
+      stage: String(stage),
+      label: String(label),
+      seconds: Number(seconds),
+      isReused: index < 2,
+      starts: index === 3 ? 2 : 1,
+    })),
+    peakMemoryBytes: 1.61 * 2 ** 30,
+    configuration: "photos: photos\nseeds: [0, 1]\n",
+  };
+}
+
+/** Small deterministic generator, so that the example needs no engine. */
+export function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A tiny PNG of one colour, as a data URI. */
+export function examplePng(path: string): string {
+  const index = Number(/\d+/.exec(path)?.[0] ?? 0);
+  const size = 32;
+  const rows = Buffer.alloc(size * (1 + size * 3));
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const isPart = Math.hypot(x - 16, y - 16) < 6 + (index % 7);
+      const at = y * (1 + size * 3) + 1 + x * 3;
+      rows[at] = isPart ? (index * 37) % 200 : 205;
+      rows[at + 1] = isPart ? (index * 71) % 200 : 200;
+      rows[at + 2] = isPart ? (index * 113) % 200 : 190;
+    }
+  }
+  const chunk = (type: string, data: Buffer) => {
+    const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(data.length);
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, sum]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(size, 0);
+  header.writeUInt32BE(size, 4);
+  header[8] = 8;
+  header[9] = 2;
+  const png = Buffer.concat([
+    Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]),
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(rows)),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
+  return `data:image/png;base64,${png.toString("base64")}`;
+}
+
+function crc32(data: Buffer): number {
+  let crc = ~0;
+  for (const byte of data) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
