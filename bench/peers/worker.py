@@ -1,0 +1,46 @@
+"""The peer's process: reads a question per line, answers with a line of JSON, and times its own steps.
+
+Usage: worker.py THREADS. A module beside this file has `prepare(**parameters)`, which returns the step to time
+and a dictionary of facts that the other side compares with its own.
+"""
+
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+
+import torch
+
+torch.set_num_threads(int(sys.argv[1]))
+answers = os.fdopen(os.dup(1), "w")
+sys.stdout = sys.stderr  # what a module prints must not land between the answers
+
+step = None
+
+
+def answer(question):
+    global step
+    if question["do"] == "prepare":
+        step = None
+        gc.collect()
+        torch.manual_seed(0)
+        step, facts = importlib.import_module(question["module"]).prepare(**question["parameters"])
+        return facts
+    if question["do"] == "run":
+        started = time.perf_counter()
+        for _ in range(question["steps"]):
+            step()
+        return {"milliseconds": (time.perf_counter() - started) * 1000 / question["steps"]}
+    return {"torch": torch.__version__}
+
+
+for line in sys.stdin:
+    try:
+        reply = answer(json.loads(line))
+    except Exception:
+        reply = {"error": traceback.format_exc()}
+    answers.write(json.dumps(reply) + "\n")
+    answers.flush()
