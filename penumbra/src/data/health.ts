@@ -1,0 +1,133 @@
+import { byClass } from "./split.ts";
+import { type Manifest, type Photo, type Problem, ROLES, type Role } from "./types.ts";
+
+/** What a folder holds, counted, and what a person should look at before training on it. */
+export interface Health {
+  readonly classes: readonly ClassHealth[];
+  /** Distinct sizes, the most frequent first. */
+  readonly sizes: readonly { readonly width: number; readonly height: number; readonly photos: number }[];
+  /** Advice on the set as a whole; each is a sentence with a remedy. */
+  readonly warnings: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+export interface ClassHealth {
+  readonly className: string;
+  readonly role: Role;
+  readonly objects: number;
+  readonly photos: number;
+  /** Fewest and most photos of one object. */
+  readonly views: readonly [fewest: number, most: number];
+}
+
+/** Counts what a scan found and looks for what spoils a study. */
+export function checkHealth(manifest: Manifest): Health {
+  const classes = ROLES.flatMap((role) =>
+    [...byClass(manifest.photos.filter((photo) => photo.role === role))].map(([className, objects]) => {
+      let photos = 0;
+      let fewest = Number.POSITIVE_INFINITY;
+      let most = 0;
+      for (const { length } of objects.values()) {
+        photos += length;
+        fewest = Math.min(fewest, length);
+        most = Math.max(most, length);
+      }
+      return { className, role, objects: objects.size, photos, views: [fewest, most] as const };
+    }),
+  );
+  return {
+    classes,
+    sizes: countSizes(manifest.photos),
+    warnings: [...warnOfClasses(classes), ...warnOfSizes(manifest.photos)],
+    problems: manifest.problems,
+  };
+}
+
+/** Plain lines for people, without a trailing line break. `most` limits the problems that are listed. */
+export function describeHealth(health: Health, { most = 20 } = {}): string {
+  const width = Math.max(...health.classes.map(({ className }) => className.length), 5);
+  const lines = [`${"class".padEnd(width)}  role   objects  photos  views`];
+  for (const { className, role, objects, photos, views } of health.classes) {
+    const span = views[0] === views[1] ? `${views[0]}` : `${views[0]}-${views[1]}`;
+    const columns = [
+      className.padEnd(width),
+      role.padEnd(5),
+      `${objects}`.padStart(7),
+      `${photos}`.padStart(6),
+      span.padStart(5),
+    ];
+    lines.push(columns.join("  "));
+  }
+  const sizes = health.sizes.map((size) => `${size.width} x ${size.height} (${size.photos})`);
+  lines.push(
+    `Sizes in pixels: ${sizes.slice(0, 5).join(", ")}${sizes.length > 5 ? `, ${sizes.length - 5} more` : ""}`,
+  );
+  lines.push(...health.warnings.map((warning) => `Warning: ${warning}`));
+  const problems = [...health.problems].sort((a, b) => Number(b.isLeftOut) - Number(a.isLeftOut));
+  for (const { message, isLeftOut } of problems.slice(0, most)) {
+    lines.push(`${isLeftOut ? "Left out" : "Kept"}: ${message}`);
+  }
+  if (problems.length > most) lines.push(`... and ${problems.length - most} more problems.`);
+  return lines.join("\n");
+}
+
+function countSizes(photos: readonly Photo[]): Health["sizes"] {
+  const counts = new Map<string, { width: number; height: number; photos: number }>();
+  for (const { width, height } of photos) {
+    const key = `${width}x${height}`;
+    counts.set(key, { width, height, photos: (counts.get(key)?.photos ?? 0) + 1 });
+  }
+  return [...counts.values()].sort((a, b) => b.photos - a.photos || a.width - b.width || a.height - b.height);
+}
+
+/** More than this between the largest and the smallest known class, and training should be balanced. */
+const UNEVEN = 3;
+
+function warnOfClasses(classes: readonly ClassHealth[]): string[] {
+  const warnings: string[] = [];
+  const known = classes.filter(({ role }) => role === "known");
+  const near = classes.filter(({ role }) => role === "near");
+  if (known.length < 2) warnings.push(`${known.length} known class(es): a classifier needs at least two.`);
+  for (const { className, objects } of known) {
+    if (objects === 1) {
+      warnings.push(
+        `Class "${className}" shows one object only: it cannot be trained and tested. Add photos of others.`,
+      );
+    }
+  }
+  const counts = known.map(({ objects }) => objects);
+  if (Math.max(...counts) > UNEVEN * Math.min(...counts)) {
+    warnings.push(
+      `Known classes have from ${Math.min(...counts)} to ${Math.max(...counts)} objects. Accuracy on the small ones is uncertain: add photos there.`,
+    );
+  }
+  if (near.length === 0)
+    warnings.push(
+      "No near unknowns: how well lookalikes are refused cannot be tested. Hold out some classes.",
+    );
+  if (near.length === 1) {
+    warnings.push(
+      `One class of near unknowns ("${near[0]!.className}"): it goes to the test, and none is left to choose settings with. Hold out a second one.`,
+    );
+  }
+  return warnings;
+}
+
+/** Factor between the median areas of two roles from which the size itself tells them apart. */
+const TELLING_AREA = 1.5;
+
+/** Unknowns photographed at another size are recognised by their blur, not by what they show. */
+function warnOfSizes(photos: readonly Photo[]): string[] {
+  const median = (role: Role) => {
+    const areas = photos.filter((photo) => photo.role === role).map(({ width, height }) => width * height);
+    return areas.sort((a, b) => a - b)[areas.length >> 1];
+  };
+  const known = median("known");
+  return (["near", "far"] as const).flatMap((role) => {
+    const other = median(role);
+    if (!known || !other || Math.max(known / other, other / known) <= TELLING_AREA) return [];
+    return [
+      `Photos of ${role} unknowns have a median of ${other} pixels, those of known classes ${known}: scaled to one size they differ in sharpness, and "unknown" becomes too easy. Take both with the same camera and setting.`,
+    ];
+  });
+}

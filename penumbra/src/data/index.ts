@@ -1,0 +1,11 @@
+/** Data: a folder of photos becomes a manifest, splits by physical object, decoded pixels and batches. */
+export { type BatchOptions, batches } from "./batches.ts";
+export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
+export { DataError } from "./errors.ts";
+export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
+export { type ClassHealth, checkHealth, describeHealth, type Health } from "./health.ts";
+export { compareNatural } from "./natural.ts";
+export type { RoleSetting } from "./roles.ts";
+export { type ScanOptions, scanPhotos } from "./scan.ts";
+export { byClass, type Split, type SplitName, type SplitOptions, splitByObject } from "./split.ts";
+export { type Manifest, type Photo, type Problem, ROLES, type Role } from "./types.ts";

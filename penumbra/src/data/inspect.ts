@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { probeImage } from "../images/index.ts";
+import { writeAtomically } from "./atomic.ts";
+import { mapConcurrently } from "./concurrent.ts";
+
+/** What opening a file told: its content's hash and size, or why it cannot be used. */
+export type Inspection =
+  | { readonly hash: string; readonly width: number; readonly height: number }
+  | { readonly reason: string };
+
+/**
+ * Reads, hashes and decodes every file. With a `cacheFolder`, what was learned is kept, and a file whose length and
+ * time of change are as before is not opened again.
+ *
+ * @param ids paths from `root`
+ */
+export async function inspectFiles(
+  root: string,
+  ids: readonly string[],
+  options: { cacheFolder?: string; onProgress?: (done: number, total: number) => void } = {},
+): Promise<Inspection[]> {
+  const memory = await Memory.open(root, options.cacheFolder);
+  const inspections = await mapConcurrently(ids, (id) => memory.inspect(id), options.onProgress);
+  await memory.save();
+  return inspections;
+}
+
+/** Bump when the meaning of what is kept changes. */
+const VERSION = 1;
+
+class Memory {
+  private readonly seen: Record<string, Inspection> = {};
+  private constructor(
+    private readonly root: string,
+    private readonly file: string | undefined,
+    private readonly known: Readonly<Record<string, Inspection>>,
+  ) {}
+
+  static async open(root: string, cacheFolder: string | undefined): Promise<Memory> {
+    if (!cacheFolder) return new Memory(root, undefined, {});
+    await mkdir(cacheFolder, { recursive: true });
+    const place = createHash("sha256").update(resolve(root)).digest("hex").slice(0, 16);
+    const file = join(cacheFolder, `scan-${place}-v${VERSION}.json`);
+    const known = await readFile(file, "utf8")
+      .then((text) => JSON.parse(text) as Record<string, Inspection>)
+      .catch(() => ({})); // the first scan, or a damaged file: only time is lost
+    return new Memory(root, file, known);
+  }
+
+  async inspect(id: string): Promise<Inspection> {
+    const path = join(this.root, id);
+    try {
+      const { size, mtimeMs } = await stat(path);
+      const key = `${id}:${size}:${mtimeMs}`;
+      const inspection = this.known[key] ?? (await inspectFile(path));
+      this.seen[key] = inspection;
+      return inspection;
+    } catch (error) {
+      return { reason: reasonOf(error) };
+    }
+  }
+
+  async save(): Promise<void> {
+    if (this.file) await writeAtomically(this.file, JSON.stringify(this.seen));
+  }
+}
+
+async function inspectFile(path: string): Promise<Inspection> {
+  const bytes = await readFile(path); // errors of the file system are not remembered
+  if (bytes.length === 0) return { reason: "it is empty (0 bytes)" };
+  try {
+    const { width, height } = await probeImage(bytes);
+    return { hash: contentHash(bytes), width, height };
+  } catch (error) {
+    return { reason: reasonOf(error) };
+  }
+}
+
+/** SHA-256, hexadecimal. */
+export function contentHash(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function reasonOf(error: unknown): string {
+  // The decoder's own words, without the frame that images/ puts around them.
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return (inner instanceof Error ? inner.message : String(inner)).trim().split("\n")[0]!;
+}

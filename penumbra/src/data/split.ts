@@ -1,0 +1,136 @@
+import { deriveSeed } from "@penumbra/torch";
+import { DataError } from "./errors.ts";
+import { compareNatural } from "./natural.ts";
+import type { Manifest, Photo } from "./types.ts";
+
+export interface SplitOptions {
+  /** Objects of each known class to train on. */
+  readonly shots: number;
+  /** Objects of each known class for choosing and calibrating; may be 0. */
+  readonly validation: number;
+  /** Objects of each known class to test on; "rest" takes all that nothing else needs. */
+  readonly test: number | "rest";
+  readonly seed: number;
+}
+
+/** Photos by their use. No object is in two lists; no near class is in two lists. */
+export interface Split {
+  /** Known classes; by class, then in the order of the draw, so that fewer shots are a prefix of more within a class. */
+  readonly train: readonly Photo[];
+  readonly validation: readonly Photo[];
+  readonly test: readonly Photo[];
+  /** Near unknowns to choose hyper-parameters and thresholds with. */
+  readonly nearValidation: readonly Photo[];
+  /** Near unknowns of other classes, to report on. */
+  readonly nearTest: readonly Photo[];
+  readonly farTest: readonly Photo[];
+}
+
+/** The parts of a split. */
+export type SplitName = keyof Split;
+
+/**
+ * Divides photos by physical object: few-shot training, validation and test objects of every known class, and the
+ * unknowns, where near classes for validation and for test are disjoint.
+ *
+ * An object's place in the draw is `deriveSeed(seed, class, object)` alone. So the same seed gives the same split,
+ * the draw of k shots is contained in that of k + 1 with the same validation objects (and, when `test` is a
+ * number, the same test objects), and a class that is added or removed changes nothing for the others.
+ *
+ * One half of the near classes, rounded down, is for validation; a single near class is for the test.
+ *
+ * @throws DataError when there are fewer than two known classes, or a class has too few objects
+ */
+export function splitByObject(manifest: Manifest, options: SplitOptions): Split {
+  requireCounts(options);
+  requireClasses(manifest);
+  const known = byClass(manifest.photos.filter(({ role }) => role === "known"));
+  requireObjects(known, options);
+
+  const train: Photo[] = [];
+  const validation: Photo[] = [];
+  const test: Photo[] = [];
+  for (const className of manifest.classes) {
+    const drawn = drawOrder(known.get(className)!, className, options.seed);
+    const end = drawn.length - options.validation;
+    const testStart = options.test === "rest" ? options.shots : end - options.test;
+    train.push(...drawn.slice(0, options.shots).flat());
+    test.push(...drawn.slice(testStart, end).flat());
+    validation.push(...drawn.slice(end).flat());
+  }
+
+  const near = byClass(manifest.photos.filter(({ role }) => role === "near"));
+  const nearClasses = sortByDraw([...near.keys()], (name) => deriveSeed(options.seed, "near", name));
+  const half = Math.floor(nearClasses.length / 2);
+  const photosOf = (names: readonly string[]) =>
+    names.flatMap((name) => [...near.get(name)!.values()].flat());
+  return {
+    train,
+    validation,
+    test,
+    nearValidation: photosOf(nearClasses.slice(0, half).sort(compareNatural)),
+    nearTest: photosOf(nearClasses.slice(half).sort(compareNatural)),
+    farTest: manifest.photos.filter(({ role }) => role === "far"),
+  };
+}
+
+/** class -> object -> photos, all in the order of `photos`. */
+export function byClass(photos: readonly Photo[]): Map<string, Map<string, Photo[]>> {
+  const classes = new Map<string, Map<string, Photo[]>>();
+  for (const photo of photos) {
+    const objects = classes.get(photo.className) ?? new Map<string, Photo[]>();
+    const views = objects.get(photo.object) ?? [];
+    classes.set(photo.className, objects);
+    objects.set(photo.object, views);
+    views.push(photo);
+  }
+  return classes;
+}
+
+/** The photos of each object of a class, objects in drawn order. */
+function drawOrder(objects: ReadonlyMap<string, Photo[]>, className: string, seed: number): Photo[][] {
+  return sortByDraw([...objects.keys()], (object) => deriveSeed(seed, "split", className, object)).map(
+    (object) => objects.get(object)!,
+  );
+}
+
+function sortByDraw(names: readonly string[], draw: (name: string) => number): string[] {
+  return names
+    .map((name) => ({ name, key: draw(name) }))
+    .sort((a, b) => a.key - b.key || compareNatural(a.name, b.name))
+    .map(({ name }) => name);
+}
+
+function requireCounts({ shots, validation, test }: SplitOptions): void {
+  const isCount = (value: number, least: number) => Number.isInteger(value) && value >= least;
+  if (!isCount(shots, 1) || !isCount(validation, 0) || (test !== "rest" && !isCount(test, 1))) {
+    throw new DataError(
+      `Cannot split into ${shots} training, ${validation} validation and ${test} test objects a class. Give whole numbers: shots >= 1, validation >= 0, test >= 1 or "rest".`,
+    );
+  }
+}
+
+function requireClasses({ root, classes }: Manifest): void {
+  if (classes.length >= 2) return;
+  const what = classes[0] ? `only one known class ("${classes[0]}")` : "no known class";
+  throw new DataError(
+    `Folder "${root}" has ${what}; a classifier needs at least two. Add a folder of photos for another class, or check which classes are listed as near and far unknowns.`,
+  );
+}
+
+function requireObjects(
+  known: ReadonlyMap<string, Map<string, unknown>>,
+  { shots, validation, test }: SplitOptions,
+): void {
+  const testCount = test === "rest" ? 1 : test;
+  const needed = shots + validation + testCount;
+  const short = [...known].filter(([, objects]) => objects.size < needed);
+  if (short.length === 0) return;
+  const list = short.map(([name, objects]) => `"${name}" has ${objects.size}`).join(", ");
+  const hint = short.some(([, objects]) => objects.size === 1)
+    ? " A class with one object can never be trained and tested honestly; if its views show different objects, put each object into a folder of its own (class/object/view.jpg) or all photos directly into the class folder (class/photo.jpg)."
+    : "";
+  throw new DataError(
+    `Too few objects: ${list}; a split of ${shots} training + ${validation} validation + ${testCount} test objects needs ${needed} in every class. Add photos of more objects, lower these numbers, or list the class under "ignore".${hint}`,
+  );
+}

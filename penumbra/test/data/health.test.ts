@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { checkHealth, describeHealth, scanPhotos } from "../../src/data/index.ts";
+import { folderWith, manifestOf } from "./folder.ts";
+
+test("classes, objects, photos, views and sizes are counted", () => {
+  const { classes, sizes, warnings } = checkHealth(
+    manifestOf({ known: { a: 3, b: 4 }, near: { m: 2, n: 2 } }),
+  );
+  expect(classes).toEqual([
+    { className: "a", role: "known", objects: 3, photos: 6, views: [2, 2] },
+    { className: "b", role: "known", objects: 4, photos: 8, views: [2, 2] },
+    { className: "m", role: "near", objects: 2, photos: 4, views: [2, 2] },
+    { className: "n", role: "near", objects: 2, photos: 4, views: [2, 2] },
+  ]);
+  expect(sizes).toEqual([{ width: 12, height: 8, photos: 22 }]);
+  expect(warnings).toEqual([]);
+});
+
+test("what spoils a study is said: one object, uneven classes, no or one near class", () => {
+  const { warnings } = checkHealth(manifestOf({ known: { a: 1, b: 9 } }));
+  expect(warnings).toHaveLength(3);
+  expect(warnings[0]).toMatch(/"a" shows one object only/);
+  expect(warnings[1]).toMatch(/from 1 to 9 objects/);
+  expect(warnings[2]).toMatch(/No near unknowns/);
+  expect(checkHealth(manifestOf({ known: { a: 3, b: 3 }, near: { n: 3 } })).warnings[0]).toMatch(
+    /One class of near unknowns \("n"\)/,
+  );
+});
+
+test("unknowns of another size than the known classes are pointed out", () => {
+  const manifest = manifestOf({ known: { a: 3, b: 3 }, near: { m: 3, n: 3 } });
+  const photos = manifest.photos.map((photo) =>
+    photo.role === "near" ? { ...photo, width: 24, height: 16 } : photo,
+  );
+  expect(checkHealth({ ...manifest, photos }).warnings).toEqual([
+    expect.stringMatching(/near unknowns have a median of 384 pixels/),
+  ]);
+});
+
+test("the summary is a table with warnings and problems", async () => {
+  const root = await folderWith(["known/bolt/1.png", "known/bolt/2.png", "known/nut/1.png", "near/x/1.png"], {
+    "known/nut/2.png": "",
+    "known/nut/a.txt": "",
+  });
+  const text = describeHealth(checkHealth(await scanPhotos(root)), { most: 1 });
+  expect(text).toContain("bolt   known        2       2      1\n");
+  expect(text).toContain("Sizes in pixels: 12 x 8 (4)");
+  expect(text).toMatch(/Warning: One class of near unknowns/);
+  expect(text).toMatch(/Left out: .*\n\.\.\. and 1 more problems\.$/);
+});
