@@ -1,0 +1,25 @@
+// Detectors of unknown images: one file each, and the table of them.
+import type { Detector } from "./detector.ts";
+import { energy } from "./energy.ts";
+import { knn } from "./knn.ts";
+import { mahalanobis } from "./mahalanobis.ts";
+import { msp } from "./msp.ts";
+import { temperature } from "./temperature.ts";
+
+/**
+ * All detectors by name. Scores are HIGHER for images that are more surely known.
+ *
+ * @example
+ * const fitted = detectors.knn.fit({ features: trainFeatures }, { k: 5 });
+ * const scores = fitted.score({ features: testFeatures });
+ */
+export const detectors = { msp, temperature, energy, knn, mahalanobis } satisfies Record<string, Detector>;
+
+export type DetectorName = keyof typeof detectors;
+
+export type { Detector, FittedDetector } from "./detector.ts";
+export type { EnergyOptions } from "./energy.ts";
+export type { KnnOptions } from "./knn.ts";
+export { ledoitWolfShrinkage, type MahalanobisOptions } from "./mahalanobis.ts";
+export type { Samples } from "./samples.ts";
+export { fitTemperature, type ShortFit, type TemperatureOptions } from "./temperature.ts";

@@ -1,0 +1,209 @@
+import * as torch from "@penumbra/torch";
+import { scope, type Tensor } from "@penumbra/torch";
+import { describe, expect, test } from "vitest";
+import {
+  auroc,
+  detectors,
+  fitTemperature,
+  ledoitWolfShrinkage,
+  nll,
+  type Samples,
+  UnknownsError,
+} from "../../../src/unknowns/index.ts";
+import ledoitWolf from "./ledoit-wolf.json" with { type: "json" };
+
+const CLASSES = 3;
+
+/** Known images around class centres in `dimensions` dimensions, with a nearest-centre head, and unknown ones between. */
+function scene({ perClass = 20, dimensions = 8, seed = 1 } = {}) {
+  const generator = new torch.Generator({ seed });
+  const normal = (shape: number[]) => torch.randn(shape, { generator });
+  const centres = normal([CLASSES, dimensions]).mul(3);
+  const labels = Array.from({ length: CLASSES * perClass }, (_, i) => i % CLASSES);
+  const samples = (features: Tensor): Samples => ({ features, logits: features.matmul(centres.t()).div(3) });
+  const around = () => samples(centres.repeat([perClass, 1]).add(normal([labels.length, dimensions])));
+  return {
+    labels,
+    train: { ...around(), labels },
+    known: around(),
+    unknown: samples(normal([30, dimensions]).mul(6)),
+  };
+}
+
+describe("all detectors", () => {
+  test("score known images higher than far unknown ones where they look at features", () => {
+    scope(() => {
+      const { train, known, unknown } = scene();
+      for (const name of ["knn", "mahalanobis"] as const) {
+        const fitted = detectors[name].fit(train);
+        expect(auroc(fitted.score(known), fitted.score(unknown)), name).toBeGreaterThan(0.9);
+      }
+    });
+  });
+
+  test("score an image alone as they score it in a batch", () => {
+    scope(() => {
+      const { train, known } = scene();
+      for (const [name, detector] of Object.entries(detectors)) {
+        const fitted = detector.fit(train);
+        const alone = fitted.score({
+          features: known.features?.narrow(0, 4, 1),
+          logits: known.logits?.narrow(0, 4, 1),
+        });
+        expect(alone[0], name).toBeCloseTo(fitted.score(known)[4] as number, 10);
+      }
+    });
+  });
+
+  test("leave no tensor behind when they score", () => {
+    scope(() => {
+      const { train, known } = scene();
+      for (const [name, detector] of Object.entries(detectors)) {
+        const fitted = detector.fit(train);
+        const before = torch.memory().tensors;
+        fitted.score(known);
+        expect(torch.memory().tensors, name).toBe(before);
+      }
+    });
+  });
+
+  test("say which input is missing, and refuse NaN", () => {
+    scope(() => {
+      const { train, known } = scene();
+      const fitted = detectors.knn.fit(train);
+      expect(() => fitted.score({ logits: known.logits })).toThrow(UnknownsError);
+      expect(() => fitted.score({ logits: known.logits })).toThrow(/needs features.*Pass "features"/s);
+      expect(() => detectors.msp.fit(train).score({ features: known.features })).toThrow(/needs logits/);
+      const broken = (known.features as Tensor).clone().setAt([0, 0], Number.NaN);
+      expect(() => fitted.score({ features: broken })).toThrow(/NaN or infinity/);
+      expect(() => detectors.mahalanobis.fit({ features: train.features })).toThrow(/no labels/);
+    });
+  });
+});
+
+describe("temperature scaling", () => {
+  const wrongEveryFourth = Array.from({ length: 40 }, (_, i) => (i % 4 === 0 ? 1 : 0));
+
+  test("finds the temperature at which confidence is accuracy", () => {
+    // Two classes with logit gap 6 and 75 % accuracy: sigmoid(6 / T) = 0.75 at T = 6 / ln 3.
+    const logits = wrongEveryFourth.map(() => [6, 0]);
+    expect(fitTemperature(logits, wrongEveryFourth)).toBeCloseTo(6 / Math.log(3), 9);
+  });
+
+  test("scaling the logits scales the temperature", () => {
+    const random = new torch.Random(3);
+    const logits = wrongEveryFourth.map(() => [2 + random.normal(), random.normal()]);
+    const fitted = fitTemperature(logits, wrongEveryFourth);
+    const fiveTimes = fitTemperature(
+      logits.map((row) => row.map((value) => value * 5)),
+      wrongEveryFourth,
+    );
+    expect(fiveTimes).toBeCloseTo(5 * fitted, 8);
+    const at = (t: number) =>
+      nll(
+        logits.map((row) => row.map((value) => value / t)),
+        wrongEveryFourth,
+      );
+    expect(at(fitted)).toBeLessThan(Math.min(at(fitted * 1.01), at(fitted * 0.99)));
+  });
+
+  test("stays within 0.01 and 100 where the minimum lies at infinity", () => {
+    const sure = [
+      [1, 0],
+      [0, 1],
+    ];
+    expect(fitTemperature(sure, [0, 1])).toBe(0.01);
+    expect(fitTemperature(sure, [1, 0])).toBe(100);
+  });
+});
+
+describe("KNN", () => {
+  test("with k = 1 is 0 on a training image and the length of the step beside it", () => {
+    const features = torch.tensor([
+      [0, 0],
+      [10, 0],
+    ]);
+    const { score } = detectors.knn.fit({ features }, { normalize: false });
+    expect([...score({ features: torch.tensor([[0, 0]]) })]).toEqual([-0]);
+    expect([...score({ features: torch.tensor([[3, 4]]) })]).toEqual([-5]);
+  });
+
+  test("takes the k-th neighbour, not the mean of k", () => {
+    const features = torch.tensor([[0], [1], [5]]);
+    const { score, fitted } = detectors.knn.fit({ features }, { k: 2, normalize: false });
+    expect([...score({ features: torch.tensor([[0]]) })]).toEqual([-1]);
+    expect(fitted).toEqual({ k: 2 });
+  });
+
+  test("normalised features make it blind to length, raw ones do not", () => {
+    scope(() => {
+      const { train, known } = scene();
+      const longer = { features: known.features?.mul(3) };
+      const blind = detectors.knn.fit(train);
+      expect(
+        Math.max(...blind.score(longer).map((v, i) => Math.abs(v - (blind.score(known)[i] as number)))),
+      ).toBeLessThan(1e-6);
+      const raw = detectors.knn.fit(train, { normalize: false });
+      expect(raw.score(longer)).not.toEqual(raw.score(known));
+    });
+  });
+
+  test("refuses more neighbours than training images", () => {
+    expect(() => detectors.knn.fit({ features: torch.ones([3, 2]) }, { k: 4 })).toThrow(
+      /k = 4 with 3 training images/,
+    );
+  });
+});
+
+describe("Mahalanobis", () => {
+  test("does not change under an invertible linear map of the features, without shrinkage", () => {
+    scope(() => {
+      const { train, known } = scene();
+      const map = torch.randn([8, 8], { generator: new torch.Generator({ seed: 5 }) });
+      const mapped = (samples: Samples) => ({ ...samples, features: samples.features?.matmul(map) });
+      const plain = detectors.mahalanobis.fit(train, { shrinkage: 0 }).score(known);
+      const other = detectors.mahalanobis.fit(mapped(train), { shrinkage: 0 }).score(mapped(known));
+      for (const [i, value] of plain.entries()) expect((other[i] as number) / value).toBeCloseTo(1, 3);
+    });
+  });
+
+  test("works with more dimensions than images when shrunk, and says so when not", () => {
+    scope(() => {
+      const { train, known, unknown } = scene({ perClass: 4, dimensions: 64 });
+      const fitted = detectors.mahalanobis.fit(train);
+      expect(fitted.fitted.shrinkage).toBeGreaterThan(0);
+      expect(auroc(fitted.score(known), fitted.score(unknown))).toBeGreaterThan(0.9);
+      expect(() => detectors.mahalanobis.fit(train, { shrinkage: 0 })).toThrow(
+        /12 features in 64 dimensions.*ledoit-wolf/s,
+      );
+      expect(() => detectors.mahalanobis.fit(train, { shrinkage: 2 })).toThrow(/shrinkage 2/);
+    });
+  });
+
+  test("with shrinkage 1 ranks by the distance to the nearest class mean", () => {
+    scope(() => {
+      const { train, known } = scene();
+      const scores = detectors.mahalanobis.fit(train, { shrinkage: 1 }).score(known);
+      const features = (known.features as Tensor).to("float64");
+      const means = [0, 1, 2].map((c) =>
+        (train.features as Tensor)
+          .to("float64")
+          .at(torch.tensor(train.labels.map((label) => label === c)))
+          .mean([0]),
+      );
+      const distances = means.map((mean) => features.sub(mean).square().sum([1]));
+      const wanted = torch
+        .stack(distances)
+        .amin({ dim: [0] })
+        .toNumbers();
+      const ratio = (scores[0] as number) / (wanted[0] as number);
+      for (const [i, value] of wanted.entries()) expect((scores[i] as number) / value).toBeCloseTo(ratio, 8);
+    });
+  });
+
+  test("chooses the shrinkage that scikit-learn's ledoit_wolf chooses", () => {
+    for (const { rows, shrinkage } of ledoitWolf.cases) {
+      expect(ledoitWolfShrinkage(torch.tensor(rows, { dtype: "float64" }))).toBeCloseTo(shrinkage, 10);
+    }
+  });
+});
