@@ -6,6 +6,7 @@ export * from "./generator.ts";
 export { type Index, type Slice, slice } from "./indexing.ts";
 export { cpuFeatures } from "./library/cpu.ts";
 export { resolvePrecision } from "./library/precision.ts";
+export * as nn from "./nn/index.ts";
 export * from "./operators.ts";
 export * from "./random.ts";
 export * as safetensors from "./safetensors.ts";

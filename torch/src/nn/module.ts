@@ -1,0 +1,204 @@
+import { noGrad } from "../autograd.ts";
+import type { Device, DType, MemoryFormat } from "../dtype.ts";
+import { TorchError } from "../errors.ts";
+import { scope } from "../scope.ts";
+import { Tensor } from "../tensor.ts";
+import { keyOf } from "./names.ts";
+import { isPersistent } from "./parameter.ts";
+import { copyState, type LoadOptions, type LoadReport, type StateDict } from "./state-dict.ts";
+
+/** A module of any signature. */
+export type AnyModule = Module<never[], unknown>;
+
+export interface ModuleTarget {
+  device?: Device;
+  /** For floating and complex parameters and buffers; whole numbers and booleans stay what they are. */
+  dtype?: DType;
+  /** "channelsLast" applies to tensors of 4 dimensions, "channelsLast3d" to those of 5. */
+  memoryFormat?: MemoryFormat;
+}
+
+/**
+ * A network or a part of one: parameters, buffers and modules in its properties, and `forward`.
+ *
+ * Every enumerable property that is a module, a parameter, a buffer or an array of these belongs to the module; a
+ * `#private` one does not. State-dict keys are the property paths in snake_case, which are PyTorch's keys:
+ * `downBlocks[0].conv1.weight` -> `down_blocks.0.conv1.weight`.
+ *
+ * @example
+ * class Mlp extends nn.Module {
+ *   readonly hidden = new nn.Linear(784, 128);
+ *   readonly out = new nn.Linear(128, 10);
+ *   forward(x: Tensor): Tensor {
+ *     return this.out.forward(this.hidden.forward(x).relu()); // [B, 784] -> [B, 10]
+ *   }
+ * }
+ */
+export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
+  /** Whether layers such as Dropout and BatchNorm behave as in training; set by `train` and `eval`. */
+  training = true;
+
+  /** Computes the module's output. */
+  abstract forward(...args: Args): Out;
+
+  /** The direct parameters, buffers and modules with their keys, in the order of the properties. */
+  protected members(): [key: string, member: AnyModule | Tensor][] {
+    return Object.entries(this).flatMap(([property, value]) => collect(keyOf(property), value));
+  }
+
+  /** This module and all below it, each once, with the paths to them ("" for this one). */
+  namedModules(): [path: string, module: AnyModule][] {
+    const found = new Map<AnyModule, string>();
+    const visit = (path: string, module: AnyModule): void => {
+      if (found.has(module)) return;
+      found.set(module, path);
+      for (const [key, member] of module.members())
+        if (member instanceof Module) visit(join(path, key), member);
+    };
+    visit("", this);
+    return [...found].map(([module, path]) => [path, module]);
+  }
+
+  /** This module and all below it, each once. */
+  modules(): AnyModule[] {
+    return this.namedModules().map(([, module]) => module);
+  }
+
+  /** The parameters with their state-dict keys; one that occurs twice is listed under its first key. */
+  namedParameters(): [key: string, parameter: Tensor][] {
+    return this.#tensors().filter(([, tensor]) => tensor.isParameter);
+  }
+
+  /** The parameters, each once: what an optimizer is made with. */
+  parameters(): Tensor[] {
+    return this.namedParameters().map(([, tensor]) => tensor);
+  }
+
+  /** The buffers with their state-dict keys, those that are not saved too. */
+  namedBuffers(): [key: string, buffer: Tensor][] {
+    return this.#tensors().filter(([, tensor]) => !tensor.isParameter);
+  }
+
+  /** The buffers, each once. */
+  buffers(): Tensor[] {
+    return this.namedBuffers().map(([, tensor]) => tensor);
+  }
+
+  /** Parameters and persistent buffers by key: the module's own tensors, not copies. */
+  stateDict(): StateDict {
+    const state = new Map<string, Tensor>();
+    const visit = (path: string, module: AnyModule): void => {
+      for (const [key, member] of ownTensorsFirst(module.members())) {
+        if (member instanceof Module) visit(join(path, key), member);
+        else if (isPersistent(member)) state.set(join(path, key), member);
+      }
+    };
+    visit("", this);
+    return Object.fromEntries(state);
+  }
+
+  /**
+   * Copies a state dict into the module, converting dtypes and devices. All keys and shapes are checked before
+   * anything is copied.
+   *
+   * @throws StateDictError listing missing, unexpected and mismatched keys together; without `strict`, for
+   *   mismatched shapes only
+   */
+  loadStateDict(state: StateDict, { strict = true }: LoadOptions = {}): LoadReport {
+    return copyState(this.constructor.name, this.stateDict(), state, strict);
+  }
+
+  /**
+   * Moves or converts the parameters, their gradients and the buffers, in place: optimizers keep their hold on them.
+   * @throws TorchError for a dtype that is neither floating nor complex
+   */
+  to(target: Device | DType | ModuleTarget): this {
+    const resolved = typeof target === "string" ? parseTarget(target) : target;
+    if (resolved.dtype !== undefined && !/^(b?float|complex)/.test(resolved.dtype)) {
+      throw new TorchError(
+        `Module.to(): ${resolved.dtype} cannot hold parameters. Use a floating or complex dtype.`,
+      );
+    }
+    for (const [, tensor] of this.#tensors()) convert(tensor, resolved);
+    return this;
+  }
+
+  /** Puts this module and all below it into training mode, or with `false` out of it. */
+  train(mode = true): this {
+    for (const module of this.modules()) module.training = mode;
+    return this;
+  }
+
+  /** Puts this module and all below it into evaluation mode. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Forgets the gradients of all parameters. */
+  zeroGrad(): void {
+    for (const tensor of this.parameters()) tensor.grad = null;
+  }
+
+  /** Makes all parameters trainable, or with `false` freezes them. */
+  requiresGrad_(flag = true): this {
+    for (const tensor of this.parameters()) tensor.requiresGrad = flag;
+    return this;
+  }
+
+  /** Releases the memory of all parameters and buffers now; the module cannot be used afterwards. */
+  dispose(): void {
+    for (const [, tensor] of this.#tensors()) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** The parameters and buffers of all modules, each once, under their first key. */
+  #tensors(): [string, Tensor][] {
+    const found = new Map<Tensor, string>();
+    for (const [path, module] of this.namedModules()) {
+      for (const [key, member] of module.members()) {
+        if (member instanceof Tensor && !found.has(member)) found.set(member, join(path, key));
+      }
+    }
+    return [...found].map(([tensor, key]) => [key, tensor]);
+  }
+}
+
+function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+function collect(key: string, value: unknown): [string, AnyModule | Tensor][] {
+  if (value instanceof Module) return [[key, value]];
+  if (value instanceof Tensor) return value.isParameter || value.isBuffer ? [[key, value]] : [];
+  return Array.isArray(value) ? value.flatMap((item, i) => collect(`${key}.${i}`, item)) : [];
+}
+
+/** PyTorch's order of a state dict: a module's own tensors, then those of the modules in it. */
+function ownTensorsFirst<T extends [string, AnyModule | Tensor]>(members: T[]): T[] {
+  const isTensor = ([, member]: T) => member instanceof Tensor;
+  return [...members.filter(isTensor), ...members.filter((member) => !isTensor(member))];
+}
+
+function parseTarget(target: string): ModuleTarget {
+  return /^(cpu|cuda|mps|xpu|meta)(:\d+)?$/.test(target) ? { device: target } : { dtype: target as DType };
+}
+
+function convert(tensor: Tensor, { device, dtype, memoryFormat }: ModuleTarget): void {
+  const dimensions = memoryFormat === "channelsLast" ? 4 : memoryFormat === "channelsLast3d" ? 5 : undefined;
+  const target = {
+    device,
+    dtype: tensor.isFloatingPoint() || tensor.isComplex() ? dtype : undefined,
+    memoryFormat: dimensions === undefined || tensor.ndim === dimensions ? memoryFormat : undefined,
+  };
+  if (Object.values(target).every((value) => value === undefined)) return;
+  noGrad(() =>
+    scope(() => {
+      const gradient = tensor.grad;
+      tensor.setData(tensor.detach().to(target));
+      if (gradient) tensor.grad = gradient.to(target);
+    }),
+  );
+}
