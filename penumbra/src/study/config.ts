@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AugmentSpecSchema } from "../images/index.ts";
 import { armNames } from "./arms.ts";
 import { detectorNames } from "./detector-names.ts";
 
@@ -15,36 +16,7 @@ const strengths = (what: string) =>
     .array(z.number().gt(0).max(1))
     .min(1)
     .meta({ description: `${what} (0 = unchanged, 1 = almost pure noise)` });
-const range = (what: string) =>
-  z
-    .tuple([z.number().positive(), z.number().positive()])
-    .refine(([low, high]) => low <= high, "The first number must not be larger than the second.")
-    .meta({ description: what });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
-
-export const augmentSchema = z
-  .strictObject({
-    crop: z
-      .strictObject({
-        scale: range("Share of the photo's area that a crop keeps, from and to").default([0.4, 1]),
-        ratio: range("Width to height of a crop, from and to").default([0.8, 1.25]),
-      })
-      .prefault({}),
-    flip: share("Probability of a mirror image").default(0.5),
-    rotation: z
-      .number()
-      .min(0)
-      .max(180)
-      .meta({ description: "Turn by up to this many degrees either way" })
-      .default(20),
-    shift: share("Shift by up to this share of the side").default(0.05),
-    brightness: share("Change of brightness, up to this factor either way").default(0.3),
-    contrast: share("Change of contrast, up to this factor either way").default(0.3),
-    saturation: share("Change of saturation, up to this factor either way").default(0.3),
-    noise: share("Standard deviation of added noise, where white is 1").default(0.02),
-    grayscale: share("Probability of a grey image").default(0.1),
-  })
-  .meta({ description: "Random changes of every image at every step, the same for all arms and all images" });
 
 export const studySchema = z.strictObject({
   name: z
@@ -57,17 +29,18 @@ export const studySchema = z.strictObject({
   }),
   roles: z
     .strictObject({
+      known: names("Classes to learn; empty = all that are not named otherwise").default([]),
       near: names(
         "Classes that are similar to the known ones and must be called unknown (globs allowed)",
       ).default([]),
       far: names("Classes that have nothing in common with the known ones (globs allowed)").default([]),
-      ignore: names("Classes to leave out").default([]),
     })
     .meta({
       description:
         "Which classes are unknown. Not needed where the top folders are called known, near and far",
     })
     .prefault({}),
+  ignore: names("Patterns of names or paths to pass over, such as *.tif or known/bolt/*").default([]),
   imageSize: count("Side of the square that every photo is resized to, in pixels").min(8).default(64),
   model: z
     .string()
@@ -94,11 +67,9 @@ export const studySchema = z.strictObject({
       shots: count("Objects of each known class to learn from").default(4),
       validation: count("Objects of each known class for choices (never for results)").default(4),
       test: z
-        .int()
-        .positive()
-        .nullable()
-        .meta({ description: "Objects of each known class for the results; null takes all the rest" })
-        .default(null),
+        .union([z.int().positive(), z.literal("rest")])
+        .meta({ description: "Objects of each known class for the results; rest = all that remain" })
+        .default("rest"),
     })
     .meta({ description: "Objects, not photos: all views of an object stay together" })
     .prefault({}),
@@ -169,7 +140,20 @@ export const studySchema = z.strictObject({
         .min(0)
         .meta({ description: "Importance of the nearer ones among them (beta); 0 = all alike" })
         .default(0),
-      augment: augmentSchema.prefault({}),
+      augment: AugmentSpecSchema.meta({
+        description:
+          "Random changes of every image at every step, the same for all arms and images; what is left out is off",
+      }).prefault({
+        crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
+        flip: 0.5,
+        rotation: 20,
+        shift: 0.05,
+        brightness: 0.3,
+        contrast: 0.3,
+        saturation: 0.3,
+        grayscale: 0.1,
+        noise: 0.02,
+      }),
     })
     .meta({ description: "The classifier's encoder, trained once per arm and seed" })
     .prefault({}),

@@ -6,6 +6,7 @@ export * from "./detector-names.ts";
 export * from "./load-config.ts";
 export * from "./lock.ts";
 export * from "./outcome.ts";
+export * from "./plan.ts";
 export * from "./questions.ts";
 export * from "./scaffold.ts";
 export * from "./stage.ts";

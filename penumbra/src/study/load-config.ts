@@ -3,7 +3,7 @@ import { basename, dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { type StudyConfig, studySchema } from "./config.ts";
-import { schemaAt, settingsAt } from "./schema.ts";
+import { descriptionAt, settingsAt } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 
 /** Thrown for a configuration that cannot be used; the message names file, line, setting and remedy. */
@@ -149,7 +149,7 @@ function valueAt(values: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function describe(path: readonly PropertyKey[]): string {
-  const description = schemaAt(path)?.meta()?.description;
+  const description = descriptionAt(path);
   return description ? ` (${description})` : "";
 }
 

@@ -1,7 +1,7 @@
 import { isSeq, parseDocument, stringify } from "yaml";
 import type { z } from "zod";
 import { studySchema } from "./config.ts";
-import { schemaAt, settingsAt } from "./schema.ts";
+import { descriptionAt, schemaAt, settingsAt } from "./schema.ts";
 
 /** Settings that differ from the defaults, by their dotted name: `{ photos: "photos", "split.shots": 2 }`. */
 export type Overrides = Readonly<Record<string, unknown>>;
@@ -27,7 +27,8 @@ function section(path: readonly string[], defaults: unknown, overrides: Override
     const here = [...path, key];
     const schema = schemaAt(here);
     const value = (defaults as Record<string, unknown>)[key];
-    const description = schema?.meta()?.description;
+    const description = descriptionAt(here);
+    if (value === undefined && overrides[here.join(".")] === undefined) continue;
     const isSection = settingsAt(here).length > 0;
     if (isSection && path.length === 0) lines.push("");
     if (description)

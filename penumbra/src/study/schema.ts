@@ -11,23 +11,36 @@ export function settingsAt(path: readonly PropertyKey[]): string[] {
 
 /** The schema of one setting, without its default. */
 export function schemaAt(path: readonly PropertyKey[]): z.ZodType | undefined {
-  let schema: z.ZodType | undefined = studySchema;
-  for (const part of path) {
-    if (schema && typeof part === "number" && "element" in schema)
-      schema = withoutDefault(schema.element as z.ZodType);
-    else if (schema && "shape" in schema) {
-      const next: z.ZodType | undefined = (schema.shape as Record<PropertyKey, z.ZodType>)[part];
-      schema = next && withoutDefault(next);
-    } else return undefined;
-  }
-  return schema;
+  return layersAt(path).at(-1);
 }
 
-/** The schema inside a default or prefault. */
-function withoutDefault(schema: z.ZodType): z.ZodType {
-  let inner = schema;
-  while (inner.def.type === "default" || inner.def.type === "prefault") {
-    inner = (inner as z.ZodDefault<z.ZodType>).unwrap();
+/** What a setting means, in words. */
+export function descriptionAt(path: readonly PropertyKey[]): string | undefined {
+  return layersAt(path)
+    .map((layer) => layer.meta()?.description)
+    .find((description) => description !== undefined);
+}
+
+/** A setting's schema with its wrappers (default, optional), outermost first. */
+function layersAt(path: readonly PropertyKey[]): z.ZodType[] {
+  let layers = layersOf(studySchema);
+  for (const part of path) {
+    const schema = layers.at(-1);
+    if (schema && typeof part === "number" && "element" in schema) {
+      layers = layersOf(schema.element as z.ZodType);
+    } else if (schema && "shape" in schema) {
+      const next = (schema.shape as Record<PropertyKey, z.ZodType>)[part];
+      layers = next ? layersOf(next) : [];
+    } else return [];
   }
-  return inner;
+  return layers;
+}
+
+function layersOf(schema: z.ZodType): z.ZodType[] {
+  const layers = [schema];
+  for (let inner = schema; ["default", "prefault", "optional"].includes(inner.def.type); ) {
+    inner = (inner as z.ZodDefault<z.ZodType>).unwrap();
+    layers.push(inner);
+  }
+  return layers;
 }

@@ -98,6 +98,26 @@ export class StageStore {
     this.#onEvent = onEvent;
   }
 
+  /**
+   * Tells of work that leaves no artifact (its result is checked or cached elsewhere), as if it were a stage.
+   * Rethrows what `run` throws.
+   */
+  async observe<T>(
+    stage: string,
+    run: (progress: StageWork["progress"]) => Promise<T>,
+    label = "",
+  ): Promise<{ result: T; seconds: number }> {
+    const title = { stage, label, hash: "" };
+    const startedAt = performance.now();
+    this.#onEvent({ ...title, event: "start", isResumed: false });
+    const result = await run((done, total, unit = "") =>
+      this.#onEvent({ ...title, event: "progress", done, total, unit }),
+    );
+    const seconds = (performance.now() - startedAt) / 1000;
+    this.#onEvent({ ...title, event: "done", seconds });
+    return { result, seconds };
+  }
+
   /** The artifact of a stage, made now if it does not lie there complete. Rethrows what the stage's `run` throws. */
   async run(spec: StageSpec): Promise<Artifact> {
     const hash = stageHash(spec);

@@ -1,0 +1,30 @@
+import { existsSync } from "node:fs";
+import { Command } from "commander";
+
+interface InitOptions {
+  readonly out: string;
+}
+
+/** `penumbra init FOLDER`: writes a commented study.yaml that fits a folder of photos. */
+export function initCommand(): Command {
+  return new Command("init")
+    .description("write a commented study.yaml for a folder of photos")
+    .argument("<folder>", "folder of photos: class/photo.jpg or class/object/view.jpg")
+    .option("-o, --out <file>", "configuration file to write", "study.yaml")
+    .action(async (folder: string, { out }: InitOptions) => {
+      if (existsSync(out)) {
+        throw new Error(
+          `${out} exists already and is left as it is. Name another file with --out, or remove it.`,
+        );
+      }
+      const { checkHealth, scanPhotos } = await import("../data/index.ts");
+      const { writeFileAtomic } = await import("../study/files.ts");
+      const { planFor, writeScaffold } = await import("../study/index.ts");
+      const manifest = await scanPhotos(folder);
+      const plan = planFor(manifest, out);
+      await writeFileAtomic(out, writeScaffold(plan.overrides, plan.head));
+      process.stdout.write(`${[`Wrote ${out}`, ...plan.notes].join("\n")}\n`);
+      for (const warning of checkHealth(manifest).warnings) process.stdout.write(`Warning: ${warning}\n`);
+      process.stdout.write(`Next: look through ${out}, then run: penumbra study ${out}\n`);
+    });
+}

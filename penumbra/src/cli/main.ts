@@ -1,0 +1,34 @@
+import { Command } from "commander";
+import { checkCommand } from "./check.ts";
+import { doctorCommand } from "./doctor.ts";
+import { initCommand } from "./init.ts";
+import { reportCommand } from "./report.ts";
+import { schemaCommand } from "./schema.ts";
+import { studyCommand } from "./study.ts";
+import { version } from "./version.ts";
+
+/** The command line: one file per command. Each loads what it needs only when it is called. */
+const program = new Command("penumbra")
+  .description(
+    "Few-shot image classifiers that say unknown, trained with synthetic images as positives and as negatives",
+  )
+  .version(version)
+  .showHelpAfterError("(penumbra --help shows all commands)")
+  .addCommand(initCommand())
+  .addCommand(checkCommand())
+  .addCommand(studyCommand())
+  .addCommand(reportCommand())
+  .addCommand(schemaCommand())
+  .addCommand(doctorCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${message(error)}\n`);
+  process.exitCode = 1;
+}
+
+function message(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return process.env.PENUMBRA_DEBUG ? (error.stack ?? error.message) : `Error: ${error.message}`;
+}

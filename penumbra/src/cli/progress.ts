@@ -1,0 +1,106 @@
+import type { StageEvent } from "../study/index.ts";
+
+/** Where progress goes: a terminal is rewritten in place, anything else gets whole lines. */
+export interface ProgressTarget {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
+/** One line per stage with progress, rate and time left; stages kept from an earlier run are only counted. */
+export class StageLines {
+  readonly #target: ProgressTarget;
+  readonly #total: number;
+  readonly #now: () => number;
+  #finished = 0;
+  #kept = 0;
+  #current: { readonly startedAt: number; firstDone?: number; drawnAt: number } | undefined;
+  #isOpen = false;
+
+  constructor(target: ProgressTarget, total: number, now: () => number = () => performance.now()) {
+    this.#target = target;
+    this.#total = total;
+    this.#now = now;
+  }
+
+  readonly onEvent = (event: StageEvent): void => {
+    if (event.event === "reused") {
+      this.#finished++;
+      this.#kept++;
+      return;
+    }
+    this.#showKept();
+    if (event.event === "start") {
+      this.#current = { startedAt: this.#now(), drawnAt: this.#now() };
+      if (this.#target.isTTY) this.#draw(`${this.#head(event)}${event.isResumed ? "goes on" : "…"}`);
+    } else if (event.event === "progress") this.#progress(event);
+    else if (event.event === "damaged") {
+      this.#line(`${this.#head(event)}is made again: ${event.reason}`);
+    } else {
+      this.#finished++;
+      this.#current = undefined;
+      this.#line(`${this.#head(event, this.#finished)}${shortDuration(event.seconds)}`);
+    }
+  };
+
+  /** Writes what is still open; call once at the end. */
+  close(): void {
+    this.#showKept();
+    if (this.#isOpen) this.#target.write("\n");
+    this.#isOpen = false;
+  }
+
+  #progress(event: StageEvent & { event: "progress" }): void {
+    const current = this.#current;
+    if (!current) return;
+    current.firstDone ??= event.done;
+    const now = this.#now();
+    // A terminal is redrawn ten times a second; a log gets a sign of life every half minute.
+    if (now - current.drawnAt < (this.#target.isTTY ? 100 : 30_000)) return;
+    current.drawnAt = now;
+    const seconds = (now - current.startedAt) / 1000;
+    const rate = (event.done - current.firstDone) / seconds;
+    const speed = rate > 0 ? `  ${rate.toPrecision(3)}${event.unit ? ` ${event.unit}` : ""}/s` : "";
+    const left = rate > 0 ? `  ${shortDuration((event.total - event.done) / rate)} left` : "";
+    const text = `${this.#head(event)}${event.done}/${event.total}${event.unit ? ` ${event.unit}` : ""}${speed}${left}`;
+    if (this.#target.isTTY) this.#draw(text);
+    else this.#target.write(`${text}\n`);
+  }
+
+  #showKept(): void {
+    if (this.#kept === 0) return;
+    const what = this.#kept === 1 ? "1 stage is" : `${this.#kept} stages are`;
+    this.#line(`${this.#count(this.#finished)} ${what} kept from an earlier run`);
+    this.#kept = 0;
+  }
+
+  #head({ stage, label }: StageEvent, number = this.#finished + 1): string {
+    return `${this.#count(number)} ${stage.padEnd(9)} ${label.padEnd(24)} `;
+  }
+
+  #count(number: number): string {
+    const total = String(this.#total);
+    return `[${String(number).padStart(total.length)}/${total}]`;
+  }
+
+  #draw(text: string): void {
+    this.#target.write(`\r${text.slice(0, (this.#target.columns ?? 100) - 1)}\u001b[K`);
+    this.#isOpen = true;
+  }
+
+  #line(text: string): void {
+    this.#target.write(`${this.#isOpen ? "\r\u001b[K" : ""}${text.trimEnd()}\n`);
+    this.#isOpen = false;
+  }
+}
+
+/** Seconds as "0.4 s", "38 s", "4:05 min", "2:10 h". */
+export function shortDuration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const pair = (big: number, small: number) => `${big}:${String(small).padStart(2, "0")}`;
+  if (whole < 3600) return `${pair(Math.floor(whole / 60), whole % 60)} min`;
+  const minutes = Math.round(whole / 60);
+  return `${pair(Math.floor(minutes / 60), minutes % 60)} h`;
+}

@@ -1,0 +1,55 @@
+import { basename, dirname, relative, resolve } from "node:path";
+import { type Manifest, ROLES } from "../data/index.ts";
+import type { Overrides } from "./scaffold.ts";
+
+/** What `penumbra init` proposes for a folder. */
+export interface Plan {
+  readonly overrides: Overrides;
+  /** Comment lines at the head of the file. */
+  readonly head: readonly string[];
+  /** What a person should know, for the terminal. */
+  readonly notes: readonly string[];
+}
+
+/** Settings that fit what a scan found: the split that the smallest class allows, and the encoder's stem. */
+export function planFor(manifest: Manifest, file: string): Plan {
+  const counts = ROLES.map((role) => {
+    const photos = manifest.photos.filter((photo) => photo.role === role);
+    return { role, photos, classes: new Set(photos.map(({ className }) => className)).size };
+  });
+  const objects = new Map<string, Set<string>>();
+  for (const { role, className, object } of manifest.photos) {
+    if (role !== "known") continue;
+    objects.set(className, (objects.get(className) ?? new Set()).add(object));
+  }
+  const smallest = Math.min(...[...objects.values()].map(({ size }) => size));
+  // Half of the smallest class for the test; of the rest at most four objects each to learn from and to choose by.
+  const shots = Math.max(1, Math.min(4, Math.floor(smallest / 3)));
+  const validation = Math.max(1, Math.min(4, Math.floor(smallest / 4)));
+  const found = counts.map(
+    ({ role, photos, classes }) => `${role}: ${classes} classes, ${photos.length} photos`,
+  );
+  const near = counts.find(({ role }) => role === "near");
+  return {
+    overrides: {
+      name: basename(resolve(manifest.root)).replaceAll(/[^\w.-]/g, "-") || "study",
+      photos: relative(dirname(resolve(file)), resolve(manifest.root)).replaceAll("\\", "/") || ".",
+      "split.shots": shots,
+      "split.validation": validation,
+    },
+    head: [
+      `A study of ${basename(resolve(manifest.root))} (${found.join("; ")}).`,
+      "",
+      `Run it with:  penumbra study ${basename(file)}`,
+      "Interrupt it whenever you like: the same command goes on where it stopped.",
+    ],
+    notes: [
+      `Found ${found.join("; ")}; the smallest known class has ${smallest} objects.`,
+      ...(near && near.classes < 2
+        ? [
+            "Fewer than two classes are near unknowns: choices need one and the test another. Name them under roles.near, or put their folders into a folder called near.",
+          ]
+        : []),
+    ],
+  };
+}
