@@ -1,7 +1,7 @@
 // `npm run bench [-- NAME…] [--json] [--rounds N]`: each measure beside its peer in Python, interleaved.
 import { parseArgs } from "node:util";
 import * as torch from "@penumbra/torch";
-import { cacheFolder } from "../torch/src/library/index.ts";
+import { cacheFolder } from "@penumbra/torch/library";
 import { compare, type Result } from "./measure.ts";
 import { MEASURES } from "./measures/index.ts";
 import { startPeer } from "./peer.ts";

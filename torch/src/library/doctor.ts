@@ -113,7 +113,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
     const built = engine.config.split("\n").map((line) => line.replace(/^\s*-?\s*/, ""));
     lines.push(
       `Engine      libtorch ${engine.version} runs; kernels for ${engine.cpuCapability}; threads: ${engine.threads}`,
-      `Devices     ${engine.devices.join(", ")}`,
+      `Devices     ${engine.devices.join(", ")}${libtorch?.hasCuda && engine.devices.length === 1 ? " (no CUDA device: is NVIDIA's driver installed?)" : ""}`,
       `Built with  ${built.filter((line) => /^(GCC|C\+\+|Intel|OpenMP|LAPACK|CUDA|CuDNN|NVCC)/.test(line)).join("; ")}`,
     );
   } else if (addon.ok) {
