@@ -1,2 +1,5 @@
-// Networks: each file one architecture, with the parameter names of its published weights.
-export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
+/** Networks only: each built from a configuration, with the parameter names of its reference implementation. */
+export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
+export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
+export { ModelError } from "./errors.ts";
+export type { RawConfig } from "./model-config.ts";
