@@ -21,7 +21,8 @@ class BasicBlock(nn.Module):
     def forward(self, x):
         hidden = F.relu(self.bn1(self.conv1(x)), inplace=True)
         hidden = self.bn2(self.conv2(hidden))
-        return F.relu(hidden + (x if self.downsample is None else self.downsample(x)), inplace=True)
+        hidden += x if self.downsample is None else self.downsample(x)
+        return F.relu(hidden, inplace=True)
 
 
 class ResNet(nn.Module):
