@@ -3,3 +3,4 @@ export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { ModelError } from "./errors.ts";
 export type { RawConfig } from "./model-config.ts";
+export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
