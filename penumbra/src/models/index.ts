@@ -1,4 +1,4 @@
-/** Networks only: each built from a configuration, with the parameter names of its reference implementation. */
+// Networks: each file one architecture, with the parameter names of its published weights.
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { ModelError } from "./errors.ts";
