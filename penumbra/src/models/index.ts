@@ -1,6 +1,10 @@
 // Networks: each file one architecture, with the parameter names of its published weights.
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
+export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
+export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export { ModelError } from "./errors.ts";
 export type { RawConfig } from "./model-config.ts";
 export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
+export { UNet2DConditionModel } from "./unet.ts";
+export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";

@@ -1,0 +1,96 @@
+import { full, nn, scope, type Tensor } from "@penumbra/torch";
+import type { RawConfig } from "./model-config.ts";
+import { sinusoid, TimestepEmbedding } from "./timestep-embedding.ts";
+import { DownBlock, MidBlock, UpBlock } from "./unet-blocks.ts";
+import {
+  parseUNetConfig,
+  type UNetConfig,
+  type UNetConfigInput,
+  type UNetLevel,
+  unetLevels,
+} from "./unet-config.ts";
+
+/**
+ * The denoiser of Stable Diffusion 1.x and 2.x (Rombach et al. 2022), diffusers' UNet2DConditionModel with its
+ * parameter names.
+ *
+ * @example
+ * const unet = new UNet2DConditionModel({ block_out_channels: [128, 192], … });
+ * const noise = unet.forward(latents, 481, context);
+ */
+export class UNet2DConditionModel extends nn.Module<[Tensor, number | Tensor, Tensor]> {
+  readonly convIn: nn.Conv2d;
+  readonly timeEmbedding: TimestepEmbedding;
+  readonly downBlocks: readonly DownBlock[];
+  readonly upBlocks: readonly UpBlock[];
+  readonly midBlock: MidBlock;
+  readonly convNormOut: nn.GroupNorm;
+  readonly convOut: nn.Conv2d;
+  readonly config: UNetConfig;
+
+  /**
+   * @param where file or other place that the configuration comes from, for errors
+   * @throws ModelError naming every field that is wrong or not supported
+   */
+  constructor(input: UNetConfigInput | RawConfig = {}, where?: string) {
+    super();
+    const config = parseUNetConfig(input, where);
+    this.config = config;
+    const levels = unetLevels(config);
+    const first = levels[0] as UNetLevel;
+    const last = levels.at(-1) as UNetLevel;
+    const timeChannels = config.time_embedding_dim ?? 4 * first.channels;
+
+    const skips = [first.channels]; // channels of every image that the way down leaves
+    this.convIn = new nn.Conv2d(config.in_channels, first.channels, config.conv_in_kernel, {
+      padding: (config.conv_in_kernel - 1) / 2,
+    });
+    this.timeEmbedding = new TimestepEmbedding(first.channels, timeChannels);
+    this.downBlocks = levels.map((level, i) => {
+      const isLast = i === levels.length - 1;
+      skips.push(...Array<number>(level.layers + (isLast ? 0 : 1)).fill(level.channels));
+      return new DownBlock(config, timeChannels, levels[i - 1]?.channels ?? first.channels, level, isLast);
+    });
+    this.midBlock = new MidBlock(config, timeChannels, last);
+    this.upBlocks = [...levels].reverse().map((level, i, reversed) => {
+      const isLast = i === levels.length - 1;
+      const used = skips.splice(-(level.layers + 1)).reverse();
+      const up = { ...level, hasAttention: config.up_block_types[i] === "CrossAttnUpBlock2D" };
+      return new UpBlock(config, timeChannels, (reversed[i - 1] ?? last).channels, used, up, isLast);
+    });
+    this.convNormOut = new nn.GroupNorm(config.norm_num_groups, first.channels, { eps: config.norm_eps });
+    this.convOut = new nn.Conv2d(first.channels, config.out_channels, config.conv_out_kernel, {
+      padding: (config.conv_out_kernel - 1) / 2,
+    });
+  }
+
+  /**
+   * @param sample noisy latents [B, in_channels, h, w]
+   * @param timesteps one number for all, or a tensor [B]
+   * @param context [B, L, cross_attention_dim]
+   * @returns [B, out_channels, h, w]: noise, velocity or image, by what the model was trained to predict
+   */
+  forward(sample: Tensor, timesteps: number | Tensor, context: Tensor): Tensor {
+    return scope(() => {
+      const batch = sample.shape[0] as number;
+      const steps =
+        typeof timesteps === "number" ? full([batch], timesteps, { device: sample.device }) : timesteps;
+      const { freq_shift: freqShift, flip_sin_to_cos: flipSinToCos } = this.config;
+      const waves = sinusoid(steps, this.convIn.outChannels, { freqShift, flipSinToCos }).to(sample.dtype);
+      const time = this.timeEmbedding.forward(waves).silu(); // [B, T]
+
+      let h = this.convIn.forward(sample);
+      const skips = [h];
+      for (const block of this.downBlocks) {
+        skips.push(...block.forward(h, { time, context }));
+        h = skips.at(-1) as Tensor;
+      }
+      h = this.midBlock.forward(h, { time, context });
+      for (const block of this.upBlocks) {
+        const used = skips.splice(-block.resnets.length).reverse();
+        h = block.forward(h, used, { time, context }, skips.at(-1)?.shape.slice(2));
+      }
+      return this.convOut.forward(this.convNormOut.forward(h).silu());
+    });
+  }
+}
