@@ -77,6 +77,41 @@ export async function probeImage(
   }
 }
 
+/**
+ * Decodes a strip of square pictures side by side (several views of one thing in one file).
+ *
+ * @param source path of the file, or its bytes; its width must be a multiple of its height
+ * @param size side of the squares that are returned, in pixels
+ * @returns from left to right, each as `decodeImage` returns it
+ * @throws ImageError when the file cannot be read or is no strip of squares
+ */
+export async function decodeStrip(source: string | Uint8Array, size: number): Promise<Uint8Array[]> {
+  const strip = await plainRgb(open(source), WHITE)
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: unknown) => {
+      throw unreadable(source, cause);
+    });
+  const { width, height, channels } = strip.info;
+  if (width % height !== 0) {
+    const where = typeof source === "string" ? ` "${source}"` : "";
+    throw new ImageError(
+      `The image${where} of ${width} x ${height} pixels is no strip of squares: its width must be a multiple of its height. Cut or pad it.`,
+    );
+  }
+  const squares = Array.from({ length: width / height }, async (_, i) => {
+    const cut = sharp(strip.data, { raw: { width, height, channels } }).extract({
+      left: i * height,
+      top: 0,
+      width: height,
+      height,
+    });
+    const { data, info } = await cut.resize(size, size).raw().toBuffer({ resolveWithObject: true });
+    return planes(data, info.channels, size * size);
+  });
+  return Promise.all(squares);
+}
+
 /** `error` fails on truncated data and real damage, and tolerates the harmless oddities that cameras write. */
 function open(source: string | Uint8Array): Sharp {
   return sharp(source, { failOn: "error" });

@@ -11,7 +11,7 @@ export {
   grayscale,
   luma,
 } from "./colour.ts";
-export { type DecodeOptions, decodeImage, type Fit, probeImage, type Rgb } from "./decode.ts";
+export { type DecodeOptions, decodeImage, decodeStrip, type Fit, probeImage, type Rgb } from "./decode.ts";
 export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";
 export { ImageError } from "./errors.ts";
 export {

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import {
   contactSheet,
   decodeImage,
+  decodeStrip,
   encodePng,
   encodeWebp,
   pngBytes,
@@ -121,6 +122,22 @@ describe("decoding", () => {
       .toBuffer();
     const cropped = await decodeImage(marked, 8, { fit: "crop" });
     expect(at(cropped, 8, 2, 4)).toEqual([5, 5, 5]); // the red edge lies outside the central square
+  });
+
+  test("cuts a strip into its squares, scaled or not", async () => {
+    const strip = await redBlue(16, 8).png().toBuffer();
+    const squares = await decodeStrip(strip, 8);
+    expect(squares.map((square) => at(square, 8, 4, 4))).toEqual([
+      [255, 0, 0],
+      [0, 0, 255],
+    ]);
+    expect((await decodeStrip(strip, 4)).map((square) => [square.length, square[0]])).toEqual([
+      [48, 255],
+      [48, 0],
+    ]);
+    await expect(decodeStrip(await redBlue(15, 8).png().toBuffer(), 8)).rejects.toThrow(
+      /no strip of squares/,
+    );
   });
 
   test("says which file is wrong, why, and what to do", async () => {
