@@ -53,11 +53,11 @@ void loadCuda() {
   (void)loaded;
 }
 
+// registerClasses(Tensor, Generator, TorchError, slot, maker): the classes to make, and the symbols of Tensor's properties.
 napi_value registerClasses(const Call& call) {
   Environment& state = environment(call.env);
-  check(call.env, napi_create_reference(call.env, call[0], 1, &state.tensorClass));
-  check(call.env, napi_create_reference(call.env, call[1], 1, &state.generatorClass));
-  check(call.env, napi_create_reference(call.env, call[2], 1, &state.errorClass));
+  napi_ref* references[] = {&state.tensorClass, &state.generatorClass, &state.errorClass, &state.slotKey, &state.makerKey};
+  for (size_t i = 0; i < 5; i++) check(call.env, napi_create_reference(call.env, call[i], 1, references[i]));
   return nullptr;
 }
 
@@ -84,7 +84,7 @@ void throwToJavaScript(napi_env env) noexcept {
 
 void define(napi_env env, napi_value exports, const char* name, napi_callback callback) {
   napi_value function;
-  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function));
+  check(env, napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, &environment(env), &function));
   check(env, napi_set_named_property(env, exports, name, function));
 }
 
@@ -99,6 +99,7 @@ NAPI_MODULE_INIT() {
         env, state, [](node_api_basic_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
     define(env, exports, "registerClasses", guarded<registerClasses>);
     exportHandles(env, exports);
+    exportSchemas(env, exports);
     exportDispatch(env, exports);
     exportAutograd(env, exports);
     exportSystem(env, exports);

@@ -1,4 +1,4 @@
-// What the files of the addon share: a tensor's handle, the state of one JavaScript environment, errors.
+// What the files of the addon share: tensors' slots, the state of one JavaScript environment, errors, exported functions.
 #pragma once
 
 // Finalizers that run during garbage collection, inside synchronous loops, exist in the experimental version only.
@@ -14,31 +14,31 @@
 #include <ATen/core/ivalue.h>
 
 #include <cstdint>
+#include <deque>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace penumbra {
 
-// Behind every JavaScript Tensor and Generator stands a handle. The magic number tells ours from another addon's.
-enum class Magic : uint64_t { Tensor = 0x70656e756d627261, Generator = 0x70656e756d627262 };
-
-struct Handle {
-  Magic magic;
-  int32_t creator = -1;   // index of the packet that made the tensor, -1 for anything else
-  int64_t external = 0;   // bytes told to the garbage collector
+// A JavaScript Tensor holds the number of a slot, and the slot holds the libtorch tensor. The object is the slot's only
+// owner: disposing sets its number to 0. Numbers make the common calls cheap (no unwrapping), and no number that
+// JavaScript could pass leads outside of the table.
+struct Slot {
   at::Tensor tensor;
-  at::Generator generator;
+  int64_t bytes = 0;        // of a tensor that owns its storage
+  int64_t external = 0;     // bytes told to the garbage collector
+  uint32_t generation = 0;  // how often the slot was emptied: tells a late finalizer that the slot is another's
 };
 
 // One per JavaScript environment: the main thread and each worker thread have their own.
 struct Environment {
-  napi_ref tensorClass = nullptr;
-  napi_ref generatorClass = nullptr;
-  napi_ref errorClass = nullptr;
-  int64_t live = 0;       // tensors not yet disposed or collected
-  int64_t liveBytes = 0;  // bytes of those that own their storage
-  int32_t creator = -1;   // packet whose results are being wrapped
+  napi_ref tensorClass = nullptr, generatorClass = nullptr, errorClass = nullptr;
+  napi_ref slotKey = nullptr, makerKey = nullptr;  // symbols of the Tensor's two properties
+  std::deque<Slot> slots = std::deque<Slot>(1);    // grows without moving; slot 0 stands for "disposed"
+  std::vector<int32_t> empty;
+  int64_t live = 0, liveBytes = 0;
+  int32_t maker = -1;  // the operator whose results are being wrapped
 };
 
 Environment& environment(napi_env env);
@@ -60,16 +60,19 @@ struct TorchError : std::runtime_error {
 // Throws JavaScriptError where a Node-API call failed.
 void check(napi_env env, napi_status status);
 
-// --- handles (handle.cpp)
-napi_value wrap(napi_env env, at::Tensor tensor);
+// --- tensors and generators (handle.cpp)
+int32_t insert(Environment& state, at::Tensor tensor);  // into a slot
+napi_value wrap(napi_env env, at::Tensor tensor);       // null for an undefined tensor
 napi_value wrap(napi_env env, at::Generator generator);
-Handle* handleOf(napi_env env, napi_value value);  // nullptr where the value is neither tensor nor generator
+constexpr int32_t NOT_A_TENSOR = -1;
+int32_t slotOf(napi_env env, napi_value value);  // 0 for a disposed tensor
 at::Tensor& tensorOf(napi_env env, napi_value value);  // throws where it is none, or disposed
+[[noreturn]] void throwDisposed(napi_env env, napi_value tensor);
+at::Generator* generatorIn(napi_env env, napi_value value);  // nullptr where it is none
 at::Generator& generatorOf(napi_env env, napi_value value);
-at::Tensor& alive(Handle* handle);
 void exportHandles(napi_env env, napi_value exports);
 
-// --- conversion between JavaScript values and IValues, by schema (convert.cpp)
+// --- conversion between JavaScript values and C++ (convert.cpp)
 std::string text(napi_env env, napi_value value);
 napi_value string(napi_env env, const std::string& value);
 napi_value number(napi_env env, double value);
@@ -80,34 +83,44 @@ std::vector<napi_value> elements(napi_env env, napi_value array);
 at::ScalarType scalarType(const std::string& name);
 std::string scalarTypeName(at::ScalarType type);
 at::Device device(const std::string& name);
+at::Layout layout(const std::string& name);
+std::string layoutName(at::Layout layout);
+at::MemoryFormat memoryFormat(const std::string& name);
 std::vector<at::Tensor> tensors(napi_env env, napi_value array);  // null stands for an undefined tensor
 napi_value array(napi_env env, const std::vector<at::Tensor>& tensors);
 napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type* type);
 
-// --- operators (dispatch.cpp), differentiation (autograd.cpp), the machine (system.cpp)
+// --- operators (schemas.cpp, dispatch.cpp), differentiation (autograd.cpp), the machine (system.cpp)
 std::string packetName(int32_t packet);
+void exportSchemas(napi_env env, napi_value exports);
 void exportDispatch(napi_env env, napi_value exports);
 void exportAutograd(napi_env env, napi_value exports);
 void exportSystem(napi_env env, napi_value exports);
 
 // --- functions for JavaScript
 struct Call {
+  static constexpr size_t most = 64;
   napi_env env;
-  napi_value self;
   size_t count;
-  napi_value values[32];
+  Environment* state;
+  napi_value values[most];  // undefined where fewer arguments came
   napi_value operator[](size_t i) const { return values[i]; }
 };
 using Function = napi_value (*)(const Call&);
 void throwToJavaScript(napi_env env) noexcept;  // inside a catch block
 void define(napi_env env, napi_value exports, const char* name, napi_callback callback);
 
-template <Function function>
+// `wanted` arguments are read; functions that take any number leave it out.
+template <Function function, size_t wanted = Call::most>
 napi_value guarded(napi_env env, napi_callback_info info) {
-  Call call{env, nullptr, 32, {}};
+  Call call;
+  call.env = env;
+  call.count = wanted;
+  void* state = nullptr;
   try {
-    check(env, napi_get_cb_info(env, info, &call.count, call.values, &call.self, nullptr));
-    if (call.count > 32) throw TorchError("Too many arguments: at most 32 can be passed.");
+    check(env, napi_get_cb_info(env, info, &call.count, call.values, nullptr, &state));
+    call.state = static_cast<Environment*>(state);
+    if (call.count > Call::most) throw TorchError("Too many arguments: at most 64 can be passed.");
     return function(call);
   } catch (...) {
     throwToJavaScript(env);

@@ -29,6 +29,13 @@ void freeGarbage(napi_env env) {
   garbage.erase(mine, garbage.end());
 }
 
+struct HandleScope {
+  napi_env env;
+  napi_handle_scope scope;
+  explicit HandleScope(napi_env env) : env(env) { check(env, napi_open_handle_scope(env, &scope)); }
+  ~HandleScope() { napi_close_handle_scope(env, scope); }
+};
+
 // A pair of JavaScript functions, alive as long as the graph's node.
 struct Callbacks : torch::CustomClassHolder {
   napi_env env;
@@ -47,6 +54,7 @@ struct Callbacks : torch::CustomClassHolder {
     if (std::this_thread::get_id() != thread) {
       throw TorchError("A custom function's backward ran on another thread than its forward. Call backward() where forward ran.");
     }
+    HandleScope scope(env);  // a backward pass may call very many of these
     napi_value function, undefined, argument = array(env, inputs), result;
     check(env, napi_get_reference_value(env, reference, &function));
     check(env, napi_get_undefined(env, &undefined));
@@ -113,7 +121,9 @@ napi_value setRequiresGrad(const Call& call) {
 napi_value isLeaf(const Call& call) { return boolean(call.env, tensorOf(call.env, call[0]).is_leaf()); }
 napi_value gradFn(const Call& call) {
   auto node = tensorOf(call.env, call[0]).grad_fn();
-  return node ? string(call.env, node->name()) : null(call.env);
+  if (!node) return null(call.env);
+  std::string name = node->name();  // our own node's is a mangled template
+  return string(call.env, name.find("JavaScriptFunction") != std::string::npos ? "CustomFunctionBackward" : name);
 }
 napi_value gradient(const Call& call) { return wrap(call.env, tensorOf(call.env, call[0]).grad()); }
 napi_value setGradient(const Call& call) {

@@ -108,6 +108,38 @@ at::Device device(const std::string& name) {
   }
 }
 
+namespace {
+
+const std::vector<std::pair<const char*, at::Layout>> layouts = {
+    {"strided", at::kStrided},      {"sparse_coo", at::kSparse},    {"sparse_csr", at::kSparseCsr}, {"sparse_csc", at::kSparseCsc},
+    {"sparse_bsr", at::kSparseBsr}, {"sparse_bsc", at::kSparseBsc}, {"_mkldnn", at::kMkldnn},       {"jagged", at::kJagged}};
+
+const std::vector<std::pair<const char*, at::MemoryFormat>> memoryFormats = {
+    {"contiguous", at::MemoryFormat::Contiguous},
+    {"preserve", at::MemoryFormat::Preserve},
+    {"channelsLast", at::MemoryFormat::ChannelsLast},
+    {"channelsLast3d", at::MemoryFormat::ChannelsLast3d}};
+
+template <typename T>
+T lookUp(const std::vector<std::pair<const char*, T>>& table, const std::string& name, const char* what) {
+  std::string known;
+  for (const auto& [candidate, value] : table) {
+    if (name == candidate) return value;
+    known += (known.empty() ? "" : ", ") + std::string(candidate);
+  }
+  throw TorchError("Unknown " + std::string(what) + " \"" + name + "\". Known are: " + known + ".");
+}
+
+}  // namespace
+
+at::Layout layout(const std::string& name) { return lookUp(layouts, name, "layout"); }
+at::MemoryFormat memoryFormat(const std::string& name) { return lookUp(memoryFormats, name, "memory format"); }
+
+std::string layoutName(at::Layout layout) {
+  for (const auto& [name, value] : layouts) if (value == layout) return name;
+  return "unknown";
+}
+
 std::vector<at::Tensor> tensors(napi_env env, napi_value array) {
   std::vector<at::Tensor> result;
   for (napi_value element : elements(env, array)) {

@@ -1,172 +1,22 @@
 // Every ATen operator through one function: the overload is chosen by the schemas, the arguments are converted by
 // the chosen schema, and the call goes through the boxed dispatcher.
-#include "addon.h"
+#include "operators.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/Scalar.h>
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <mutex>
-#include <unordered_map>
 
 namespace penumbra {
 namespace {
 
-enum class Kind { Tensor, Int, Float, Bool, String, Scalar, ScalarType, Layout, MemoryFormat, Device, Generator, Unsupported };
-
-struct Parameter {
-  std::string name;  // camelCase
-  Kind kind;
-  bool list = false, optional = false, elementOptional = false, hasDefault = false, keywordOnly = false;
-  bool broadcast = false;  // int[N]: one number stands for all N
-  c10::IValue defaultValue;
-  c10::TypePtr type;
-};
-
-struct Overload {
-  c10::OperatorHandle op;
-  std::vector<Parameter> parameters;
-  size_t positional = 0;  // parameters without default that are not keyword-only
-  bool returnsArgument = false;
-};
-
-struct Packet {
-  std::string name;  // aten::add
-  std::vector<Overload> overloads;
-};
-
-std::string camelCase(const std::string& name) {
-  std::string result;
-  for (size_t i = 0; i < name.size(); i++) {
-    bool boundary = name[i] == '_' && i > 0 && i + 1 < name.size() && name[i - 1] != '_' && std::isalnum(name[i + 1]);
-    if (!boundary) result += name[i];
-    else result += static_cast<char>(std::toupper(name[++i]));
-  }
-  return result;
-}
-
-Kind kindOf(const c10::Type& type) {
-  switch (type.kind()) {
-    case c10::TypeKind::TensorType: return Kind::Tensor;
-    case c10::TypeKind::IntType:
-    case c10::TypeKind::SymIntType: return Kind::Int;
-    case c10::TypeKind::FloatType:
-    case c10::TypeKind::SymFloatType: return Kind::Float;
-    case c10::TypeKind::BoolType:
-    case c10::TypeKind::SymBoolType: return Kind::Bool;
-    case c10::TypeKind::StringType: return Kind::String;
-    case c10::TypeKind::NumberType: return Kind::Scalar;
-    case c10::TypeKind::ScalarTypeType: return Kind::ScalarType;
-    case c10::TypeKind::LayoutType: return Kind::Layout;
-    case c10::TypeKind::MemoryFormatType: return Kind::MemoryFormat;
-    case c10::TypeKind::DeviceObjType: return Kind::Device;
-    case c10::TypeKind::GeneratorType: return Kind::Generator;
-    default: return Kind::Unsupported;
-  }
-}
-
-Parameter parameterOf(const c10::Argument& argument) {
-  Parameter result;
-  result.name = camelCase(argument.name());
-  result.type = argument.real_type();
-  result.keywordOnly = argument.kwarg_only();
-  if (argument.default_value().has_value()) {
-    result.hasDefault = true;
-    result.defaultValue = *argument.default_value();
-  }
-  c10::TypePtr type = argument.real_type();
-  if (auto optional = type->cast<c10::OptionalType>()) {
-    result.optional = true;
-    type = optional->getElementType();
-  }
-  if (auto list = type->cast<c10::ListType>()) {
-    result.list = true;
-    result.broadcast = argument.N().has_value();
-    type = list->getElementType();
-    if (auto element = type->cast<c10::OptionalType>()) {
-      result.elementOptional = true;
-      type = element->getElementType();
-    }
-  }
-  result.kind = kindOf(*type);
-  return result;
-}
-
-// The packets are one table for all threads; it grows and never shrinks, and entries do not move.
-std::mutex packetsMutex;
-std::vector<std::unique_ptr<Packet>>& packets() {
-  static std::vector<std::unique_ptr<Packet>> table;
-  return table;
-}
-
-const std::map<std::string, std::vector<std::string>>& overloadNames() {
-  static const auto names = [] {
-    std::map<std::string, std::vector<std::string>> result;
-    for (const c10::OperatorName& name : c10::Dispatcher::singleton().getAllOpNames()) {
-      if (c10::Dispatcher::singleton().findSchema(name)) result[name.name].push_back(name.overload_name);
-    }
-    return result;
-  }();
-  return names;
-}
-
-Overload overloadOf(const std::string& name, const std::string& overloadName) {
-  Overload overload{c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), overloadName.c_str()), {}, 0, false};
-  const c10::FunctionSchema& schema = overload.op.schema();
-  for (const c10::Argument& argument : schema.arguments()) {
-    overload.parameters.push_back(parameterOf(argument));
-    const Parameter& parameter = overload.parameters.back();
-    if (!parameter.hasDefault && !parameter.keywordOnly) overload.positional += 1;
-  }
-  for (const c10::Argument& result : schema.returns()) {
-    overload.returnsArgument = overload.returnsArgument || (result.alias_info() != nullptr && result.alias_info()->isWrite());
-  }
-  return overload;
-}
-
-// Plain overloads come before those that write into an `out`, the unnamed one first, so that the first match is the usual one.
-int32_t packetOf(const std::string& name) {
-  std::lock_guard<std::mutex> lock(packetsMutex);
-  static std::unordered_map<std::string, int32_t> indices;
-  auto found = indices.find(name);
-  if (found != indices.end()) return found->second;
-  auto packet = std::make_unique<Packet>();
-  size_t dot = name.find('.');
-  packet->name = name.substr(0, dot);
-  auto known = overloadNames().find(packet->name);
-  if (known == overloadNames().end()) {
-    throw TorchError("This libtorch has no operator " + packet->name + ". torch.schemas() lists all that it has.", packet->name);
-  }
-  if (dot != std::string::npos) {
-    packet->overloads.push_back(overloadOf(packet->name, name.substr(dot + 1)));
-  } else {
-    std::vector<std::string> names = known->second;
-    auto rank = [](const std::string& overload) { return overload.empty() ? 0 : overload.find("out") != std::string::npos ? 2 : 1; };
-    std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
-      return rank(a) != rank(b) ? rank(a) < rank(b) : a < b;
-    });
-    for (const std::string& overload : names) packet->overloads.push_back(overloadOf(packet->name, overload));
-    // Where a number fits several overloads, whole numbers and tensors come before general scalars.
-    std::stable_sort(packet->overloads.begin(), packet->overloads.end(), [](const Overload& a, const Overload& b) {
-      auto outs = [](const Overload& o) { return o.op.operator_name().overload_name.find("out") != std::string::npos; };
-      return outs(a) < outs(b);
-    });
-  }
-  packets().push_back(std::move(packet));
-  return indices[name] = static_cast<int32_t>(packets().size() - 1);
-}
-
-// --- JavaScript values
-
-enum class Js { Nothing, Bool, Number, BigInt, String, Tensor, Generator, Array, Object, Other };
+enum class Js { Nothing, Bool, Number, BigInt, String, Tensor, Generator, Array, Complex, Object, Other };
 
 struct Value {
   napi_value value = nullptr;
   Js kind = Js::Nothing;
+  int32_t slot = 0;
   double number = 0;
-  Handle* handle = nullptr;
 };
 
 Value classify(napi_env env, napi_value value) {
@@ -185,14 +35,20 @@ Value classify(napi_env env, napi_value value) {
     case napi_bigint: result.kind = Js::BigInt; break;
     case napi_string: result.kind = Js::String; break;
     case napi_object: {
-      result.handle = handleOf(env, value);
-      if (result.handle != nullptr) {
-        result.kind = result.handle->magic == Magic::Tensor ? Js::Tensor : Js::Generator;
-        break;
-      }
       bool isArray = false;
       check(env, napi_is_array(env, value, &isArray));
-      result.kind = isArray ? Js::Array : Js::Object;
+      if (isArray) {
+        result.kind = Js::Array;
+      } else if ((result.slot = slotOf(env, value)) != NOT_A_TENSOR) {
+        result.kind = Js::Tensor;
+      } else if (generatorIn(env, value) != nullptr) {
+        result.kind = Js::Generator;
+      } else {
+        bool real = false, imag = false;
+        check(env, napi_has_named_property(env, value, "real", &real));
+        check(env, napi_has_named_property(env, value, "imag", &imag));
+        result.kind = real && imag ? Js::Complex : Js::Object;
+      }
       break;
     }
     default: result.kind = Js::Other;
@@ -200,26 +56,23 @@ Value classify(napi_env env, napi_value value) {
   return result;
 }
 
+const at::Tensor& alive(napi_env env, const Value& value) {
+  if (value.slot <= 0) throwDisposed(env, value.value);
+  return environment(env).slots[value.slot].tensor;
+}
+
 bool whole(const Value& value) {
   return value.kind == Js::Number && std::abs(value.number) <= 9007199254740991.0 && value.number == std::floor(value.number);
 }
 
-bool isComplex(napi_env env, napi_value value) {
-  bool real = false, imag = false;
-  napi_has_named_property(env, value, "real", &real);
-  napi_has_named_property(env, value, "imag", &imag);
-  return real && imag;
-}
-
-bool elementMatches(napi_env env, const Value& value, Kind kind) {
+bool elementMatches(const Value& value, Kind kind) {
   switch (kind) {
     case Kind::Tensor: return value.kind == Js::Tensor;
     case Kind::Int: return value.kind == Js::BigInt || whole(value);
     case Kind::Float: return value.kind == Js::Number;
     case Kind::Bool: return value.kind == Js::Bool;
     case Kind::Scalar:
-      return value.kind == Js::Number || value.kind == Js::BigInt || value.kind == Js::Bool ||
-             (value.kind == Js::Object && isComplex(env, value.value));
+      return value.kind == Js::Number || value.kind == Js::BigInt || value.kind == Js::Bool || value.kind == Js::Complex;
     case Kind::String:
     case Kind::ScalarType:
     case Kind::Layout:
@@ -233,15 +86,15 @@ bool elementMatches(napi_env env, const Value& value, Kind kind) {
 
 bool matches(napi_env env, const Value& value, const Parameter& parameter, bool broadcast) {
   if (value.kind == Js::Nothing) return parameter.optional;
-  if (!parameter.list) return elementMatches(env, value, parameter.kind);
-  if (value.kind != Js::Array) return broadcast && parameter.broadcast && elementMatches(env, value, parameter.kind);
+  if (!parameter.list) return elementMatches(value, parameter.kind);
+  if (value.kind != Js::Array) return broadcast && parameter.broadcast > 0 && elementMatches(value, parameter.kind);
   uint32_t length = 0;
   check(env, napi_get_array_length(env, value.value, &length));
   for (uint32_t i = 0; i < length; i++) {
     napi_value element;
     check(env, napi_get_element(env, value.value, i, &element));
     Value item = classify(env, element);
-    if (item.kind == Js::Nothing ? !parameter.elementOptional : !elementMatches(env, item, parameter.kind)) return false;
+    if (item.kind == Js::Nothing ? !parameter.elementOptional : !elementMatches(item, parameter.kind)) return false;
   }
   return true;
 }
@@ -264,13 +117,13 @@ bool toBool(napi_env env, const Value& value) {
 at::Scalar toScalar(napi_env env, const Value& value) {
   if (value.kind == Js::Bool) return at::Scalar(toBool(env, value));
   if (value.kind == Js::BigInt) return at::Scalar(toInt(env, value));
-  if (value.kind == Js::Object) {
+  if (value.kind == Js::Complex) {
     double parts[2];
     const char* names[2] = {"real", "imag"};
     for (int i = 0; i < 2; i++) {
       napi_value part;
       check(env, napi_get_named_property(env, value.value, names[i], &part));
-      check(env, napi_get_value_double(env, part, &parts[i]));
+      if (napi_get_value_double(env, part, &parts[i]) != napi_ok) throw TorchError("A complex number is {real: number, imag: number}.");
     }
     return at::Scalar(c10::complex<double>(parts[0], parts[1]));
   }
@@ -279,34 +132,19 @@ at::Scalar toScalar(napi_env env, const Value& value) {
   return at::Scalar(value.number);
 }
 
-at::Layout toLayout(const std::string& name) {
-  if (name == "strided") return at::kStrided;
-  if (name == "sparse" || name == "sparse_coo") return at::kSparse;
-  if (name == "sparse_csr") return at::kSparseCsr;
-  throw TorchError("Unknown layout \"" + name + "\". Known are: strided, sparse_coo, sparse_csr.");
-}
-
-at::MemoryFormat toMemoryFormat(const std::string& name) {
-  if (name == "contiguous") return at::MemoryFormat::Contiguous;
-  if (name == "preserve") return at::MemoryFormat::Preserve;
-  if (name == "channelsLast") return at::MemoryFormat::ChannelsLast;
-  if (name == "channelsLast3d") return at::MemoryFormat::ChannelsLast3d;
-  throw TorchError("Unknown memory format \"" + name + "\". Known are: contiguous, preserve, channelsLast, channelsLast3d.");
-}
-
 c10::IValue convertElement(napi_env env, const Value& value, Kind kind) {
   switch (kind) {
-    case Kind::Tensor: return alive(value.handle);
+    case Kind::Tensor: return alive(env, value);
     case Kind::Int: return toInt(env, value);
     case Kind::Float: return value.number;
     case Kind::Bool: return toBool(env, value);
     case Kind::Scalar: return toScalar(env, value);
     case Kind::String: return text(env, value.value);
     case Kind::ScalarType: return scalarType(text(env, value.value));
-    case Kind::Layout: return toLayout(text(env, value.value));
-    case Kind::MemoryFormat: return toMemoryFormat(text(env, value.value));
+    case Kind::Layout: return layout(text(env, value.value));
+    case Kind::MemoryFormat: return memoryFormat(text(env, value.value));
     case Kind::Device: return device(text(env, value.value));
-    case Kind::Generator: return value.handle->generator;
+    case Kind::Generator: return generatorOf(env, value.value);
     case Kind::Unsupported: break;
   }
   throw TorchError("An argument's type has no JavaScript counterpart.");
@@ -327,25 +165,17 @@ c10::IValue convert(napi_env env, const Value& value, const Parameter& parameter
   if (value.kind == Js::Array) {
     for (napi_value element : elements(env, value.value)) values.push_back(classify(env, element));
   } else {
-    values.push_back(value);  // int[N] accepts one number, as in Python
+    values.assign(parameter.broadcast, value);  // int[2] accepts one number, as in Python
   }
   switch (parameter.kind) {
     case Kind::Tensor:
       if (parameter.elementOptional) {
-        return convertList<std::optional<at::Tensor>>(values, [](const Value& v) {
-          return v.kind == Js::Nothing ? std::optional<at::Tensor>() : std::optional<at::Tensor>(alive(v.handle));
+        return convertList<std::optional<at::Tensor>>(values, [&](const Value& v) {
+          return v.kind == Js::Nothing ? std::optional<at::Tensor>() : std::optional<at::Tensor>(alive(env, v));
         });
       }
-      return convertList<at::Tensor>(values, [](const Value& v) { return alive(v.handle); });
-    case Kind::Int: {
-      c10::List<int64_t> list;
-      for (const Value& v : values) list.push_back(toInt(env, v));
-      if (value.kind != Js::Array) {  // one number for all N
-        auto n = parameter.defaultValue.isIntList() ? parameter.defaultValue.toIntList().size() : 0;
-        while (list.size() < n) list.push_back(list.get(0));
-      }
-      return list;
-    }
+      return convertList<at::Tensor>(values, [&](const Value& v) { return alive(env, v); });
+    case Kind::Int: return convertList<int64_t>(values, [&](const Value& v) { return toInt(env, v); });
     case Kind::Float: return convertList<double>(values, [](const Value& v) { return v.number; });
     case Kind::Bool: return convertList<bool>(values, [&](const Value& v) { return toBool(env, v); });
     case Kind::Scalar: return convertList<at::Scalar>(values, [&](const Value& v) { return toScalar(env, v); });
@@ -356,75 +186,60 @@ c10::IValue convert(napi_env env, const Value& value, const Parameter& parameter
 
 // --- one call
 
+// Positional arguments first, then the named ones with the ids of their names.
 struct Arguments {
-  std::vector<Value> positional;
-  std::vector<std::pair<std::string, Value>> named;
+  Value values[Call::most];
+  int32_t nameIds[Call::most];
+  size_t positional = 0, count = 0;
+  const Value* named(int32_t nameId) const {
+    for (size_t i = positional; i < count; i++) if (nameIds[i] == nameId) return &values[i];
+    return nullptr;
+  }
 };
 
-Arguments argumentsOf(const Call& call, size_t first) {
-  Arguments result;
-  size_t count = call.count;
-  result.positional.reserve(count);
-  for (size_t i = first; i < count; i++) result.positional.push_back(classify(call.env, call[i]));
-  // An absent options object arrives as undefined; a present one is the last argument.
-  while (!result.positional.empty()) {
-    napi_valuetype type;
-    check(call.env, napi_typeof(call.env, result.positional.back().value, &type));
-    if (type != napi_undefined) break;
-    result.positional.pop_back();
+// call(packet, positionalCount, ...positional, nameId, value, nameId, value, …)
+void read(const Call& call, Arguments& arguments) {
+  uint32_t positional = 0;
+  check(call.env, napi_get_value_uint32(call.env, call[1], &positional));
+  if (call.count < 2 || positional > call.count - 2 || (call.count - positional) % 2 != 0) throw TorchError("Malformed call.");
+  arguments.positional = arguments.count = positional;
+  for (size_t i = 0; i < positional; i++) arguments.values[i] = classify(call.env, call[2 + i]);
+  for (size_t i = 2 + positional; i < call.count; i += 2) {
+    check(call.env, napi_get_value_int32(call.env, call[i], &arguments.nameIds[arguments.count]));
+    arguments.values[arguments.count++] = classify(call.env, call[i + 1]);
   }
-  if (!result.positional.empty() && result.positional.back().kind == Js::Object &&
-      !isComplex(call.env, result.positional.back().value)) {
-    napi_value names, object = result.positional.back().value;
-    result.positional.pop_back();
-    check(call.env, napi_get_property_names(call.env, object, &names));
-    for (napi_value name : elements(call.env, names)) {
-      napi_value value;
-      check(call.env, napi_get_property(call.env, object, name, &value));
-      napi_valuetype type;
-      check(call.env, napi_typeof(call.env, value, &type));
-      if (type != napi_undefined) result.named.emplace_back(text(call.env, name), classify(call.env, value));
-    }
-  }
-  return result;
 }
 
 bool fits(napi_env env, const Overload& overload, const Arguments& arguments, bool broadcast) {
-  if (arguments.positional.size() != overload.positional) return false;
+  if (arguments.positional != overload.positional) return false;
   size_t used = 0, next = 0;
   for (const Parameter& parameter : overload.parameters) {
-    if (!parameter.hasDefault && !parameter.keywordOnly) {
-      if (!matches(env, arguments.positional[next++], parameter, broadcast)) return false;
-      continue;
-    }
-    auto named = std::find_if(arguments.named.begin(), arguments.named.end(),
-                              [&](const auto& entry) { return entry.first == parameter.name; });
-    if (named != arguments.named.end()) {
-      if (!matches(env, named->second, parameter, broadcast)) return false;
+    if (parameter.byPosition()) {
+      if (!matches(env, arguments.values[next++], parameter, broadcast)) return false;
+    } else if (const Value* named = arguments.named(parameter.nameId)) {
+      if (!matches(env, *named, parameter, broadcast)) return false;
       used += 1;
     } else if (!parameter.hasDefault && !parameter.optional) {
       return false;
     }
   }
-  return used == arguments.named.size();
+  return used == arguments.count - arguments.positional;
 }
 
 std::string describe(napi_env env, const Value& value) {
   switch (value.kind) {
     case Js::Nothing: return "null";
     case Js::Bool: return toBool(env, value) ? "true" : "false";
-    case Js::Number: {
-      std::string digits = whole(value) ? std::to_string(static_cast<int64_t>(value.number)) : std::to_string(value.number);
-      return digits;
-    }
+    case Js::Number: return whole(value) ? std::to_string(static_cast<int64_t>(value.number)) : std::to_string(value.number);
     case Js::BigInt: return "bigint";
     case Js::String: return "\"" + text(env, value.value) + "\"";
     case Js::Generator: return "Generator";
+    case Js::Complex: return "complex number";
     case Js::Object: return "object";
     case Js::Other: return "unsupported value";
     case Js::Tensor: {
-      const at::Tensor& tensor = value.handle->tensor;
-      if (!tensor.defined()) return "disposed tensor";
+      if (value.slot == 0) return "disposed tensor";
+      const at::Tensor& tensor = environment(env).slots[value.slot].tensor;
       std::string result = scalarTypeName(tensor.scalar_type()) + "[";
       for (int64_t i = 0; i < tensor.dim(); i++) result += (i ? ", " : "") + std::to_string(tensor.size(i));
       return result + "]" + (tensor.device().is_cpu() ? "" : " on " + tensor.device().str());
@@ -432,7 +247,10 @@ std::string describe(napi_env env, const Value& value) {
     case Js::Array: {
       std::string result = "[";
       std::vector<napi_value> values = elements(env, value.value);
-      for (size_t i = 0; i < values.size() && i < 8; i++) result += (i ? ", " : "") + describe(env, classify(env, values[i]));
+      for (size_t i = 0; i < values.size() && i < 8; i++) {
+        Value element = classify(env, values[i]);
+        result += (i ? ", " : "") + (element.kind == Js::Array ? std::string("[…]") : describe(env, element));
+      }
       return result + (values.size() > 8 ? ", …]" : "]");
     }
   }
@@ -441,19 +259,14 @@ std::string describe(napi_env env, const Value& value) {
 
 std::string describe(napi_env env, const Arguments& arguments) {
   std::string result;
-  for (const Value& value : arguments.positional) result += (result.empty() ? "" : ", ") + describe(env, value);
-  for (const auto& [name, value] : arguments.named) {
-    result += (result.empty() ? "" : ", ") + name + ": " + describe(env, value);
+  for (size_t i = 0; i < arguments.count; i++) {
+    result += (i ? ", " : "") + (i < arguments.positional ? "" : nameOf(arguments.nameIds[i]) + ": ") + describe(env, arguments.values[i]);
   }
   return result;
 }
 
-std::string schemaText(const Overload& overload) { return c10::toString(overload.op.schema()); }
-
 [[noreturn]] void throwNoOverload(napi_env env, const Packet& packet, const Arguments& arguments) {
-  for (const Value& value : arguments.positional) {
-    if (value.handle != nullptr && value.handle->magic == Magic::Tensor) alive(value.handle);
-  }
+  for (size_t i = 0; i < arguments.count; i++) if (arguments.values[i].kind == Js::Tensor) alive(env, arguments.values[i]);
   std::string schemas;
   for (const Overload& overload : packet.overloads) schemas += "\n  " + schemaText(overload);
   throw TorchError(packet.name + " has no overload for these arguments. Arguments without a default go by position, all others into one "
@@ -461,15 +274,37 @@ std::string schemaText(const Overload& overload) { return c10::toString(overload
                    packet.name, schemas, describe(env, arguments));
 }
 
+// Runs the operator; what goes wrong inside becomes an error that names the operator and its arguments.
+template <typename Fill, typename Describe>
+void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill fill, Describe described) {
+  auto fail = [&](const char* what) {
+    return TorchError(packet.name + ": " + what, packet.name, schemaText(overload), described());
+  };
+  try {
+    stack.reserve(std::max<size_t>(overload.parameters.size(), 4));
+    fill();
+    overload.op.callBoxed(stack);
+  } catch (const JavaScriptError&) {
+    throw;
+  } catch (const TorchError& error) {
+    throw fail(error.what());
+  } catch (const c10::Error& error) {
+    throw fail(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw fail(error.what());
+  }
+}
+
 napi_value results(const Call& call, const Overload& overload, c10::Stack& stack, const Arguments& arguments) {
   const auto& returns = overload.op.schema().returns();
   auto one = [&](size_t i) -> napi_value {
     const c10::IValue& value = stack[stack.size() - returns.size() + i];
-    if (overload.returnsArgument && value.isTensor()) {  // in-place: give back the very object that came in
+    if (overload.writes && value.isTensor()) {  // in-place: give back the very object that came in
       auto* impl = value.toTensor().unsafeGetTensorImpl();
-      auto same = [&](const Value& v) { return v.kind == Js::Tensor && v.handle->tensor.unsafeGetTensorImpl() == impl; };
-      for (const Value& v : arguments.positional) if (same(v)) return v.value;
-      for (const auto& [name, v] : arguments.named) if (same(v)) return v.value;
+      for (size_t j = 0; j < arguments.count; j++) {
+        const Value& v = arguments.values[j];
+        if (v.kind == Js::Tensor && call.state->slots[v.slot].tensor.unsafeGetTensorImpl() == impl) return v.value;
+      }
     }
     return toJavaScript(call.env, value, returns[i].real_type().get());
   };
@@ -481,125 +316,114 @@ napi_value results(const Call& call, const Overload& overload, c10::Stack& stack
   return result;
 }
 
-// call(packet, ...arguments): positional arguments, then at most one object of named ones.
+int32_t integer(const Call& call, size_t i) {
+  int32_t result = -1;
+  check(call.env, napi_get_value_int32(call.env, call[i], &result));
+  return result;
+}
+
 napi_value callOperator(const Call& call) {
-  int32_t index = -1;
-  check(call.env, napi_get_value_int32(call.env, call[0], &index));
-  if (index < 0) throw TorchError("An operator's index is a whole number from 0 on.");
-  const Packet* packet;
-  {
-    std::lock_guard<std::mutex> lock(packetsMutex);
-    if (static_cast<size_t>(index) >= packets().size()) throw TorchError("There is no operator of this index.");
-    packet = packets()[index].get();
-  }
-  Arguments arguments = argumentsOf(call, 1);
+  int32_t index = integer(call, 0);
+  const Packet& packet = packetAt(index);
+  Arguments arguments;
+  read(call, arguments);
   const Overload* chosen = nullptr;
   for (bool broadcast : {false, true}) {
-    for (const Overload& overload : packet->overloads) {
-      if (fits(call.env, overload, arguments, broadcast)) {
-        chosen = &overload;
-        break;
-      }
+    for (const Overload& overload : packet.overloads) {
+      if (chosen == nullptr && fits(call.env, overload, arguments, broadcast)) chosen = &overload;
     }
-    if (chosen != nullptr) break;
   }
-  if (chosen == nullptr) throwNoOverload(call.env, *packet, arguments);
-  auto fail = [&](const char* what) -> TorchError {
-    return TorchError(packet->name + ": " + what, packet->name, schemaText(*chosen), describe(call.env, arguments));
-  };
+  if (chosen == nullptr) throwNoOverload(call.env, packet, arguments);
   c10::Stack stack;
-  stack.reserve(std::max<size_t>(chosen->parameters.size(), 4));
-  try {
+  auto fill = [&] {
     size_t next = 0;
     for (const Parameter& parameter : chosen->parameters) {
-      if (!parameter.hasDefault && !parameter.keywordOnly) {
-        stack.push_back(convert(call.env, arguments.positional[next++], parameter));
-        continue;
-      }
-      auto named = std::find_if(arguments.named.begin(), arguments.named.end(),
-                                [&](const auto& entry) { return entry.first == parameter.name; });
-      stack.push_back(named != arguments.named.end() ? convert(call.env, named->second, parameter) : parameter.defaultValue);
+      const Value* value = parameter.byPosition() ? &arguments.values[next++] : arguments.named(parameter.nameId);
+      stack.push_back(value != nullptr ? convert(call.env, *value, parameter) : parameter.defaultValue);
     }
-    chosen->op.callBoxed(stack);
-  } catch (const JavaScriptError&) {
-    throw;
-  } catch (const TorchError& error) {
-    throw fail(error.what());
-  } catch (const c10::Error& error) {
-    throw fail(error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    throw fail(error.what());
-  }
-  Environment& state = environment(call.env);
-  state.creator = index;
+  };
+  run(packet, *chosen, stack, fill, [&] { return describe(call.env, arguments); });
+  call.state->maker = index;
   napi_value result = results(call, *chosen, stack, arguments);
-  state.creator = -1;
+  call.state->maker = -1;
   return result;
 }
 
-napi_value packet(const Call& call) { return number(call.env, packetOf(text(call.env, call[0]))); }
+// The slot of the result: the one that came in where the operator works in place, else a new one.
+napi_value resultSlot(const Call& call, const Overload& overload, c10::Stack& stack, const int32_t* slots, size_t count) {
+  at::Tensor result = std::move(stack.back()).toTensor();
+  for (size_t i = 0; overload.writes && i < count; i++) {
+    if (call.state->slots[slots[i]].tensor.is_same(result)) return number(call.env, slots[i]);
+  }
+  return number(call.env, result.defined() ? insert(*call.state, std::move(result)) : 0);
+}
 
-napi_value parameterObject(napi_env env, const Parameter& parameter) {
-  napi_value result;
-  check(env, napi_create_object(env, &result));
-  auto set = [&](const char* key, napi_value value) { check(env, napi_set_named_property(env, result, key, value)); };
-  set("name", string(env, parameter.name));
-  set("type", string(env, parameter.type->str()));
-  set("list", boolean(env, parameter.list));
-  set("broadcast", boolean(env, parameter.broadcast));
-  set("supported", boolean(env, parameter.kind != Kind::Unsupported));
-  set("keywordOnly", boolean(env, parameter.keywordOnly));
-  set("optional", boolean(env, parameter.optional));
-  if (parameter.hasDefault) {
-    std::ostringstream stream;
-    stream << parameter.defaultValue;
-    set("default", string(env, stream.str()));
+// A tensor by its slot's number; the caller has looked that it is not 0.
+const at::Tensor& tensorIn(const Call& call, int32_t slot) {
+  if (slot <= 0 || static_cast<size_t>(slot) >= call.state->slots.size() || !call.state->slots[slot].tensor.defined()) {
+    throw TorchError("A disposed tensor was used.");
+  }
+  return call.state->slots[slot].tensor;
+}
+
+std::string describeSlots(const Call& call, const int32_t* slots, size_t count) {
+  std::string result;
+  for (size_t i = 0; i < count; i++) {
+    Value value;
+    value.kind = Js::Tensor;
+    value.slot = slots[i];
+    result += (i ? ", " : "") + describe(call.env, value);
   }
   return result;
 }
 
-// schemas(): every operator of the dispatcher: {name, overload, schema, parameters, returns}.
-napi_value schemas(const Call& call) {
-  napi_env env = call.env;
-  napi_value list;
-  check(env, napi_create_array(env, &list));
-  uint32_t count = 0;
-  for (const auto& [name, overloads] : overloadNames()) {
-    for (const std::string& overloadName : overloads) {
-      Overload overload = overloadOf(name, overloadName);
-      napi_value entry, parameters, returns;
-      check(env, napi_create_object(env, &entry));
-      check(env, napi_create_array(env, &parameters));
-      check(env, napi_create_array(env, &returns));
-      for (size_t i = 0; i < overload.parameters.size(); i++) {
-        check(env, napi_set_element(env, parameters, i, parameterObject(env, overload.parameters[i])));
-      }
-      const auto& types = overload.op.schema().returns();
-      for (size_t i = 0; i < types.size(); i++) {
-        check(env, napi_set_element(env, returns, i, string(env, types[i].real_type()->str())));
-      }
-      check(env, napi_set_named_property(env, entry, "name", string(env, name)));
-      check(env, napi_set_named_property(env, entry, "overload", string(env, overloadName)));
-      check(env, napi_set_named_property(env, entry, "schema", string(env, schemaText(overload))));
-      check(env, napi_set_named_property(env, entry, "parameters", parameters));
-      check(env, napi_set_named_property(env, entry, "returns", returns));
-      check(env, napi_set_element(env, list, count++, entry));
+// direct(packet, slot, slot?, slot?): the short way for operators of one to three tensors, see directForms().
+napi_value direct(const Call& call) {
+  const Packet& packet = packetAt(integer(call, 0));
+  size_t count = call.count - 1;
+  const Overload* overload = call.count >= 2 && count <= 3 ? packet.direct[count] : nullptr;
+  if (overload == nullptr) throw TorchError("Malformed call.");
+  int32_t slots[3];
+  for (size_t i = 0; i < count; i++) slots[i] = integer(call, 1 + i);
+  c10::Stack stack;
+  auto fill = [&] {
+    size_t next = 0;
+    for (const Parameter& parameter : overload->parameters) {
+      if (parameter.byPosition()) stack.emplace_back(tensorIn(call, slots[next++]));
+      else stack.push_back(parameter.defaultValue);
     }
-  }
-  return list;
+  };
+  run(packet, *overload, stack, fill, [&] { return describeSlots(call, slots, count); });
+  return resultSlot(call, *overload, stack, slots, count);
+}
+
+// directScalar(packet, slot, number): the same for a tensor and a number.
+napi_value directScalar(const Call& call) {
+  const Packet& packet = packetAt(integer(call, 0));
+  const Overload* overload = packet.directScalar;
+  if (overload == nullptr || call.count < 3) throw TorchError("Malformed call.");
+  int32_t slot = integer(call, 1);
+  Value value;
+  value.kind = Js::Number;
+  check(call.env, napi_get_value_double(call.env, call[2], &value.number));
+  c10::Stack stack;
+  auto fill = [&] {
+    for (const Parameter& parameter : overload->parameters) {
+      if (!parameter.byPosition()) stack.push_back(parameter.defaultValue);
+      else if (parameter.kind == Kind::Tensor) stack.emplace_back(tensorIn(call, slot));
+      else stack.emplace_back(toScalar(call.env, value));
+    }
+  };
+  run(packet, *overload, stack, fill, [&] { return describeSlots(call, &slot, 1) + ", " + describe(call.env, value); });
+  return resultSlot(call, *overload, stack, &slot, 1);
 }
 
 }  // namespace
 
-std::string packetName(int32_t index) {
-  std::lock_guard<std::mutex> lock(packetsMutex);
-  return packets()[index]->name;
-}
-
 void exportDispatch(napi_env env, napi_value exports) {
-  define(env, exports, "packet", guarded<packet>);
   define(env, exports, "call", guarded<callOperator>);
-  define(env, exports, "schemas", guarded<schemas>);
+  define(env, exports, "direct", guarded<direct, 4>);
+  define(env, exports, "directScalar", guarded<directScalar, 3>);
 }
 
 }  // namespace penumbra

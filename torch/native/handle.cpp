@@ -1,112 +1,165 @@
-// Tensors and generators as JavaScript objects: wrapping, disposal, properties, and typed arrays in and out.
+// Tensors and generators as JavaScript objects: slots, disposal, properties, and typed arrays in and out.
 #include "addon.h"
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace penumbra {
 namespace {
 
-void forget(node_api_basic_env env, Environment* state, Handle* handle) {
-  if (!handle->tensor.defined()) return;
-  handle->tensor.reset();
-  if (state != nullptr) {
-    state->live -= 1;
-    state->liveBytes -= handle->external;
-  }
-  if (handle->external != 0) {
-    int64_t adjusted;
-    napi_adjust_external_memory(env, -handle->external, &adjusted);
-    handle->external = 0;
-  }
-}
-
-void finalize(node_api_basic_env env, void* data, void* hint) {
-  auto* handle = static_cast<Handle*>(data);
-  void* state = nullptr;
-  if (napi_get_instance_data(env, &state) != napi_ok) state = nullptr;
-  forget(env, static_cast<Environment*>(state), handle);
-  delete handle;
-}
-
-napi_value instance(napi_env env, napi_ref classReference, Handle* handle) {
-  napi_value constructor, object;
-  check(env, napi_get_reference_value(env, classReference, &constructor));
-  check(env, napi_new_instance(env, constructor, 0, nullptr, &object));
-  check(env, napi_wrap(env, object, handle, finalize, nullptr, nullptr));
-  return object;
-}
+// Marks our Generators, so that no other addon's objects are mistaken for them.
+constexpr napi_type_tag generatorTag = {0x70656e756d627261, 0x67656e657261746f};
 
 int64_t ownedBytes(const at::Tensor& tensor) {
-  if (!tensor.has_storage() || tensor.storage().use_count() > 1 || !tensor.device().is_cpu()) return 0;
+  if (!tensor.has_storage() || tensor.storage().use_count() > 1) return 0;
   return static_cast<int64_t>(tensor.storage().nbytes());
+}
+
+void release(node_api_basic_env env, Environment& state, int32_t slot) {
+  if (slot <= 0 || static_cast<size_t>(slot) >= state.slots.size()) return;
+  Slot& entry = state.slots[slot];
+  if (!entry.tensor.defined()) return;
+  state.live -= 1;
+  state.liveBytes -= entry.bytes;
+  if (entry.external != 0) {
+    int64_t adjusted;
+    napi_adjust_external_memory(env, -entry.external, &adjusted);
+    entry.external = 0;
+  }
+  entry.generation += 1;
+  at::Tensor last = std::move(entry.tensor);  // its end may free others: the slot is in order before
+  state.empty.push_back(slot);
 }
 
 }  // namespace
 
+int32_t insert(Environment& state, at::Tensor tensor) {
+  int32_t slot;
+  if (state.empty.empty()) {
+    slot = static_cast<int32_t>(state.slots.size());
+    state.slots.emplace_back();
+  } else {
+    slot = state.empty.back();
+    state.empty.pop_back();
+  }
+  Slot& entry = state.slots[slot];
+  entry.bytes = ownedBytes(tensor);
+  entry.tensor = std::move(tensor);
+  state.live += 1;
+  state.liveBytes += entry.bytes;
+  return slot;
+}
+
 napi_value wrap(napi_env env, at::Tensor tensor) {
   if (!tensor.defined()) return null(env);
   Environment& state = environment(env);
-  auto* handle = new Handle{Magic::Tensor, state.creator, ownedBytes(tensor), std::move(tensor), {}};
-  state.live += 1;
-  state.liveBytes += handle->external;
-  napi_value object = instance(env, state.tensorClass, handle);
-  if (handle->external != 0) {
-    int64_t adjusted;
-    napi_adjust_external_memory(env, handle->external, &adjusted);
-  }
+  int32_t slot = insert(state, std::move(tensor));
+  napi_value constructor, object, arguments[2] = {number(env, slot), number(env, state.maker)};
+  check(env, napi_get_reference_value(env, state.tensorClass, &constructor));
+  check(env, napi_new_instance(env, constructor, 2, arguments, &object));
   return object;
 }
 
 napi_value wrap(napi_env env, at::Generator generator) {
-  return instance(env, environment(env).generatorClass, new Handle{Magic::Generator, -1, 0, {}, std::move(generator)});
+  napi_value constructor, object;
+  check(env, napi_get_reference_value(env, environment(env).generatorClass, &constructor));
+  check(env, napi_new_instance(env, constructor, 0, nullptr, &object));
+  auto finalize = [](node_api_basic_env, void* data, void*) { delete static_cast<at::Generator*>(data); };
+  check(env, napi_wrap(env, object, new at::Generator(std::move(generator)), finalize, nullptr, nullptr));
+  check(env, napi_type_tag_object(env, object, &generatorTag));
+  return object;
 }
 
-Handle* handleOf(napi_env env, napi_value value) {
-  void* data = nullptr;
-  if (value == nullptr || napi_unwrap(env, value, &data) != napi_ok || data == nullptr) return nullptr;
-  auto* handle = static_cast<Handle*>(data);
-  return handle->magic == Magic::Tensor || handle->magic == Magic::Generator ? handle : nullptr;
-}
-
-at::Tensor& alive(Handle* handle) {
-  if (!handle->tensor.defined()) {
-    std::string maker = handle->creator >= 0 ? "made by " + packetName(handle->creator) : "not made by an operator";
-    throw TorchError("A disposed tensor was used (" + maker +
-                     "). It was released by dispose() or at the end of its scope: return it from the scope, or keep() it.");
+int32_t slotOf(napi_env env, napi_value value) {
+  napi_value key, property;
+  int32_t slot = 0;
+  check(env, napi_get_reference_value(env, environment(env).slotKey, &key));
+  if (napi_get_property(env, value, key, &property) != napi_ok) {
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    if (pending) throw JavaScriptError(env);
+    return NOT_A_TENSOR;
   }
-  return handle->tensor;
+  if (napi_get_value_int32(env, property, &slot) != napi_ok) return NOT_A_TENSOR;
+  Environment& state = environment(env);
+  if (slot <= 0 || static_cast<size_t>(slot) >= state.slots.size() || !state.slots[slot].tensor.defined()) return 0;
+  return slot;
+}
+
+void throwDisposed(napi_env env, napi_value tensor) {
+  napi_value key, property;
+  int32_t maker = -1;
+  if (napi_get_reference_value(env, environment(env).makerKey, &key) == napi_ok &&
+      napi_get_property(env, tensor, key, &property) == napi_ok) {
+    napi_get_value_int32(env, property, &maker);
+  }
+  throw TorchError("A disposed tensor was used (" + (maker >= 0 ? "made by " + packetName(maker) : "not made by an operator") +
+                   "). It was released by dispose() or at the end of its scope: return it from the scope, or keep() it.");
 }
 
 at::Tensor& tensorOf(napi_env env, napi_value value) {
-  Handle* handle = handleOf(env, value);
-  if (handle == nullptr || handle->magic != Magic::Tensor) throw TorchError("Expected a Tensor.");
-  return alive(handle);
+  napi_valuetype type;
+  check(env, napi_typeof(env, value, &type));
+  int32_t slot = type == napi_object ? slotOf(env, value) : NOT_A_TENSOR;
+  if (slot == NOT_A_TENSOR) throw TorchError("Expected a Tensor.");
+  if (slot == 0) throwDisposed(env, value);
+  return environment(env).slots[slot].tensor;
+}
+
+at::Generator* generatorIn(napi_env env, napi_value value) {
+  bool isOurs = false;
+  void* data = nullptr;
+  if (napi_check_object_type_tag(env, value, &generatorTag, &isOurs) != napi_ok || !isOurs) return nullptr;
+  return napi_unwrap(env, value, &data) == napi_ok ? static_cast<at::Generator*>(data) : nullptr;
 }
 
 at::Generator& generatorOf(napi_env env, napi_value value) {
-  Handle* handle = handleOf(env, value);
-  if (handle == nullptr || handle->magic != Magic::Generator) throw TorchError("Expected a Generator.");
-  return handle->generator;
+  at::Generator* generator = generatorIn(env, value);
+  if (generator == nullptr) throw TorchError("Expected a Generator.");
+  return *generator;
 }
 
 namespace {
 
-napi_value dispose(const Call& call) {
-  Handle* handle = handleOf(call.env, call[0]);
-  if (handle != nullptr && handle->magic == Magic::Tensor) forget(call.env, &environment(call.env), handle);
+// free(slots, count): empties the slots whose numbers an Int32Array begins with.
+napi_value freeSlots(const Call& call) {
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  uint32_t count = 0;
+  check(call.env, napi_get_typedarray_info(call.env, call[0], &type, &length, &data, nullptr, nullptr));
+  check(call.env, napi_get_value_uint32(call.env, call[1], &count));
+  if (type != napi_int32_array || count > length) throw TorchError("free() needs an Int32Array of at least `count` slots.");
+  for (uint32_t i = 0; i < count; i++) release(call.env, *call.state, static_cast<int32_t*>(data)[i]);
   return nullptr;
 }
 
-napi_value isTensor(const Call& call) {
-  Handle* handle = handleOf(call.env, call[0]);
-  return boolean(call.env, handle != nullptr && handle->magic == Magic::Tensor);
+void finalizeOwned(node_api_basic_env env, void* data, void*) {
+  void* state = nullptr;
+  if (napi_get_instance_data(env, &state) != napi_ok || state == nullptr) return;
+  auto packed = reinterpret_cast<uintptr_t>(data);
+  auto slot = static_cast<int32_t>(packed & 0xffffffff);
+  auto& slots = static_cast<Environment*>(state)->slots;
+  if (slots[slot].generation == static_cast<uint32_t>(packed >> 32)) release(env, *static_cast<Environment*>(state), slot);
 }
 
-napi_value isDisposed(const Call& call) {
-  Handle* handle = handleOf(call.env, call[0]);
-  return boolean(call.env, handle == nullptr || !handle->tensor.defined());
+// own(tensor, slot): leaves the slot to the garbage collector, for a tensor that no scope will release.
+napi_value own(const Call& call) {
+  int32_t slot = 0;
+  check(call.env, napi_get_value_int32(call.env, call[1], &slot));
+  if (slot <= 0 || static_cast<size_t>(slot) >= call.state->slots.size()) return nullptr;
+  Slot& entry = call.state->slots[slot];
+  static_assert(sizeof(void*) == 8, "a slot and its generation share a pointer");
+  void* packed = reinterpret_cast<void*>(static_cast<uintptr_t>(entry.generation) << 32 | static_cast<uint32_t>(slot));
+  check(call.env, napi_add_finalizer(call.env, call[0], packed, finalizeOwned, nullptr, nullptr));
+  if (entry.bytes != 0 && entry.external == 0) {
+    int64_t adjusted;
+    entry.external = entry.bytes;
+    napi_adjust_external_memory(call.env, entry.external, &adjusted);
+  }
+  return nullptr;
 }
 
 napi_value alias(const Call& call) { return wrap(call.env, tensorOf(call.env, call[0])); }
@@ -125,18 +178,13 @@ napi_value dtype(const Call& call) {
   return string(call.env, scalarTypeName(tensorOf(call.env, call[0]).scalar_type()));
 }
 napi_value deviceName(const Call& call) { return string(call.env, tensorOf(call.env, call[0]).device().str()); }
+napi_value layoutOf(const Call& call) { return string(call.env, layoutName(tensorOf(call.env, call[0]).layout())); }
 napi_value numel(const Call& call) {
   return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).numel()));
 }
-napi_value ndim(const Call& call) {
-  return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).dim()));
-}
+napi_value ndim(const Call& call) { return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).dim())); }
 napi_value itemSize(const Call& call) {
   return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).element_size()));
-}
-napi_value creator(const Call& call) {
-  Handle* handle = handleOf(call.env, call[0]);
-  return handle == nullptr || handle->creator < 0 ? null(call.env) : string(call.env, packetName(handle->creator));
 }
 
 // The bytes of a typed array, DataView, Buffer or ArrayBuffer.
@@ -164,7 +212,8 @@ std::vector<int64_t> sizesOf(napi_env env, napi_value value) {
   std::vector<int64_t> sizes;
   for (napi_value element : elements(env, value)) {
     double size = -1;
-    if (napi_get_value_double(env, element, &size) != napi_ok || size < 0 || size != static_cast<double>(static_cast<int64_t>(size))) {
+    if (napi_get_value_double(env, element, &size) != napi_ok || !(size >= 0 && size <= 9007199254740991.0) ||
+        size != static_cast<double>(static_cast<int64_t>(size))) {
       throw TorchError("A shape is an array of whole numbers from 0 on.");
     }
     sizes.push_back(static_cast<int64_t>(size));
@@ -177,11 +226,11 @@ napi_value fromBytes(const Call& call) {
   auto [data, length] = bytesOf(call.env, call[0]);
   at::ScalarType type = scalarType(text(call.env, call[2]));
   std::vector<int64_t> sizes = sizesOf(call.env, call[1]);
-  size_t needed = c10::elementSize(type);
-  for (int64_t size : sizes) needed *= static_cast<size_t>(size);
-  if (needed != length) {
+  double needed = static_cast<double>(c10::elementSize(type));  // a product of sizes may pass 64 bits
+  for (int64_t size : sizes) needed *= static_cast<double>(size);
+  if (needed != static_cast<double>(length)) {
     throw TorchError("The array holds " + std::to_string(length) + " bytes, but the shape and dtype " + scalarTypeName(type) +
-                     " need " + std::to_string(needed) + ". Pass a shape whose product is the array's length.");
+                     " need " + std::to_string(static_cast<uint64_t>(std::min(needed, 1e18))) + ". Pass a shape whose product is the array's length.");
   }
   at::Tensor tensor = at::empty(sizes, at::TensorOptions().dtype(type));
   if (length != 0) std::memcpy(tensor.mutable_data_ptr(), data, length);
@@ -201,41 +250,42 @@ napi_value toBytes(const Call& call) {
 // shareBytes(tensor): an ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.
 napi_value shareBytes(const Call& call) {
   at::Tensor& tensor = tensorOf(call.env, call[0]);
-  if (!tensor.device().is_cpu() || !tensor.is_contiguous()) {
+  if (!tensor.device().is_cpu() || tensor.layout() != at::kStrided || !tensor.is_contiguous() || tensor.is_conj() || tensor.is_neg()) {
     throw TorchError("Only a contiguous CPU tensor can be read without a copy. Use toTyped(), which copies.");
   }
-  auto* keeper = new at::Tensor(tensor.detach());
   napi_value buffer;
+  if (tensor.nbytes() == 0) {
+    check(call.env, napi_create_arraybuffer(call.env, 0, nullptr, &buffer));
+    return buffer;
+  }
+  auto* keeper = new at::Tensor(tensor.detach());
   check(call.env, napi_create_external_arraybuffer(
                       call.env, keeper->mutable_data_ptr(), keeper->nbytes(),
                       [](node_api_basic_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, keeper, &buffer));
   return buffer;
 }
 
-napi_value liveTensors(const Call& call) { return number(call.env, static_cast<double>(environment(call.env).live)); }
-napi_value liveBytes(const Call& call) {
-  return number(call.env, static_cast<double>(environment(call.env).liveBytes));
-}
+napi_value liveTensors(const Call& call) { return number(call.env, static_cast<double>(call.state->live)); }
+napi_value liveBytes(const Call& call) { return number(call.env, static_cast<double>(call.state->liveBytes)); }
 
 }  // namespace
 
 void exportHandles(napi_env env, napi_value exports) {
-  define(env, exports, "dispose", guarded<dispose>);
-  define(env, exports, "isTensor", guarded<isTensor>);
-  define(env, exports, "isDisposed", guarded<isDisposed>);
-  define(env, exports, "alias", guarded<alias>);
-  define(env, exports, "shape", guarded<shape>);
-  define(env, exports, "dtype", guarded<dtype>);
-  define(env, exports, "device", guarded<deviceName>);
-  define(env, exports, "numel", guarded<numel>);
-  define(env, exports, "ndim", guarded<ndim>);
-  define(env, exports, "itemSize", guarded<itemSize>);
-  define(env, exports, "creator", guarded<creator>);
-  define(env, exports, "fromBytes", guarded<fromBytes>);
-  define(env, exports, "toBytes", guarded<toBytes>);
-  define(env, exports, "shareBytes", guarded<shareBytes>);
-  define(env, exports, "liveTensors", guarded<liveTensors>);
-  define(env, exports, "liveBytes", guarded<liveBytes>);
+  define(env, exports, "free", guarded<freeSlots, 2>);
+  define(env, exports, "own", guarded<own, 2>);
+  define(env, exports, "alias", guarded<alias, 1>);
+  define(env, exports, "shape", guarded<shape, 1>);
+  define(env, exports, "dtype", guarded<dtype, 1>);
+  define(env, exports, "device", guarded<deviceName, 1>);
+  define(env, exports, "layout", guarded<layoutOf, 1>);
+  define(env, exports, "numel", guarded<numel, 1>);
+  define(env, exports, "ndim", guarded<ndim, 1>);
+  define(env, exports, "itemSize", guarded<itemSize, 1>);
+  define(env, exports, "fromBytes", guarded<fromBytes, 3>);
+  define(env, exports, "toBytes", guarded<toBytes, 1>);
+  define(env, exports, "shareBytes", guarded<shareBytes, 1>);
+  define(env, exports, "liveTensors", guarded<liveTensors, 0>);
+  define(env, exports, "liveBytes", guarded<liveBytes, 0>);
 }
 
 }  // namespace penumbra

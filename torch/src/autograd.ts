@@ -1,5 +1,6 @@
-import { native } from "./native.ts";
+import { isTensor } from "./call.ts";
 import { defaultGenerator } from "./generator.ts";
+import { native } from "./native.ts";
 import { scope } from "./scope.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -50,7 +51,12 @@ export interface BackwardOptions {
 
 /** Adds the gradients of several tensors to `grad` of the leaves that they depend on. */
 export function backward(tensors: readonly Tensor[], options: BackwardOptions = {}): void {
-  const { gradients = tensors.map(() => null), createGraph = false, retainGraph = createGraph, inputs = null } = options;
+  const {
+    gradients = tensors.map(() => null),
+    createGraph = false,
+    retainGraph = createGraph,
+    inputs = null,
+  } = options;
   native.backward(tensors, gradients, retainGraph, createGraph, inputs);
 }
 
@@ -68,19 +74,29 @@ export function grad(
   inputs: readonly Tensor[],
   options: GradOptions & { allowUnused: true },
 ): (Tensor | null)[];
-export function grad(outputs: Tensor | readonly Tensor[], inputs: readonly Tensor[], options?: GradOptions): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options?: GradOptions,
+): Tensor[];
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
   options: GradOptions = {},
 ): (Tensor | null)[] {
-  const list: readonly Tensor[] = native.isTensor(outputs) ? [outputs as Tensor] : (outputs as readonly Tensor[]);
-  const { gradOutputs = list.map(() => null), createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
+  const list: readonly Tensor[] = isTensor(outputs) ? [outputs] : outputs;
+  const {
+    gradOutputs = list.map(() => null),
+    createGraph = false,
+    retainGraph = createGraph,
+    allowUnused = false,
+  } = options;
   return native.grad(list, inputs, gradOutputs, retainGraph, createGraph, allowUnused) as (Tensor | null)[];
 }
 
 type OneOrMore<T> = T | readonly T[];
-const listOf = <T extends object>(value: OneOrMore<T>): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+const listOf = <T extends object>(value: OneOrMore<T>): readonly T[] =>
+  Array.isArray(value) ? value : [value as T];
 
 export interface DifferentiableFunction<Inputs extends readonly Tensor[], Output extends OneOrMore<Tensor>> {
   /** Computes the outputs; runs without recording. */

@@ -1,5 +1,6 @@
 /** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
 export * from "./autograd.ts";
+export { call } from "./call.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
 export * from "./generator.ts";
@@ -8,6 +9,7 @@ export { cpuFeatures } from "./library/cpu.ts";
 export { resolvePrecision } from "./library/precision.ts";
 export * as nn from "./nn/index.ts";
 export * from "./operators.ts";
+export * as optim from "./optim/index.ts";
 export * from "./random.ts";
 export * as safetensors from "./safetensors.ts";
 export { keep, type MemoryReport, memory, Scope, scope, traceMemory } from "./scope.ts";

@@ -1,6 +1,6 @@
+import { call, isTensor } from "./call.ts";
 import { TorchError } from "./errors.ts";
-import { native } from "./native.ts";
-import { call, type Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** A part of one dimension, as `start:stop:step` in Python; negative positions count from the end. */
 export interface Slice {
@@ -11,14 +11,13 @@ export interface Slice {
 
 /** `slice(1, 3)` is 1:3, `slice()` is everything, `slice(null, -1)` all but the last. `step` is at least 1. */
 export function slice(start: number | null = null, stop: number | null = null, step = 1): Slice {
-  if (!Number.isInteger(step) || step < 1) throw new TorchError(`slice(): step is ${step}; it must be a whole number from 1 on.`);
+  if (!Number.isInteger(step) || step < 1)
+    throw new TorchError(`slice(): step is ${step}; it must be a whole number from 1 on.`);
   return { start, stop, step };
 }
 
 /** A position, a slice, a new axis (null), "..." for all dimensions not named, a mask, or positions in an integer tensor. */
 export type Index = number | null | "..." | Slice | Tensor;
-
-const isTensor = (index: Index): index is Tensor => native.isTensor(index);
 
 /** Dimensions of the tensor that an index uses up: a mask as many as it has, a new axis none. */
 function consumed(index: Index): number {
@@ -32,7 +31,9 @@ function view(tensor: Tensor, indices: readonly Index[]): { view: Tensor; tensor
   const used = indices.reduce<number>((sum, index) => sum + consumed(index), 0);
   if (ellipses > 1) throw new TorchError('An index holds "..." at most once.');
   if (used > tensor.ndim) {
-    throw new TorchError(`Too many indices: ${used} for a tensor with ${tensor.ndim} dimensions (shape [${tensor.shape}]).`);
+    throw new TorchError(
+      `Too many indices: ${used} for a tensor with ${tensor.ndim} dimensions (shape [${tensor.shape}]).`,
+    );
   }
   let result = tensor;
   let dim = 0;
@@ -67,14 +68,18 @@ export function readIndex(tensor: Tensor, indices: readonly Index[]): Tensor {
 }
 
 /** @see Tensor.setAt */
-export function assignIndex(tensor: Tensor, indices: readonly Index[], value: Tensor | number | boolean): void {
+export function assignIndex(
+  tensor: Tensor,
+  indices: readonly Index[],
+  value: Tensor | number | boolean,
+): void {
   const { view: part, tensors } = view(tensor, indices);
   if (tensors.length > 0) {
-    const values = native.isTensor(value)
-      ? (value as Tensor).to({ dtype: part.dtype, device: part.device })
+    const values = isTensor(value)
+      ? value.to({ dtype: part.dtype, device: part.device })
       : call("aten::full", [], value, { dtype: part.dtype, device: part.device });
     call("aten::index_put_", part, tensors, values);
-  } else if (native.isTensor(value)) {
+  } else if (isTensor(value)) {
     call("aten::copy_", part, value);
   } else {
     call("aten::fill_.Scalar", part, value);

@@ -4,23 +4,38 @@ import { loadAddon } from "./library/load.ts";
 type Handle = object;
 type Handles = readonly (Handle | null)[];
 
+/** The property of a Tensor that holds the number of its slot in the addon's table; 0 once it is disposed. */
+export const slot: unique symbol = Symbol("slot");
+/** The property of a Tensor that holds the index of the operator that made it; -1 where none did. */
+export const maker: unique symbol = Symbol("maker");
+
 /** What the addon exports. This is the only place where the border is typed by hand. */
 export interface Native {
-  registerClasses(tensor: unknown, generator: unknown, error: unknown): void;
+  registerClasses(
+    tensor: unknown,
+    generator: unknown,
+    error: unknown,
+    slotKey: symbol,
+    makerKey: symbol,
+  ): void;
   packet(name: string): number;
-  call(packet: number, ...args: unknown[]): unknown;
+  packetName(packet: number): string;
+  nameId(name: string): number;
+  directForms(packet: number): number;
+  direct(packet: number, slot: number, second?: number, third?: number): number;
+  directScalar(packet: number, slot: number, value: number): number;
+  call(packet: number, positionalCount: number, ...args: unknown[]): unknown;
   schemas(): unknown;
-  dispose(tensor: Handle): void;
-  isTensor(value: unknown): boolean;
-  isDisposed(tensor: Handle): boolean;
+  free(slots: Int32Array, count: number): void;
+  own(tensor: Handle, slot: number): void;
   alias(tensor: Handle): unknown;
+  layout(tensor: Handle): string;
   shape(tensor: Handle): number[];
   dtype(tensor: Handle): string;
   device(tensor: Handle): string;
   numel(tensor: Handle): number;
   ndim(tensor: Handle): number;
   itemSize(tensor: Handle): number;
-  creator(tensor: Handle): string | null;
   fromBytes(bytes: ArrayBufferView | ArrayBuffer, shape: readonly number[], dtype: string): unknown;
   toBytes(tensor: Handle): ArrayBuffer;
   shareBytes(tensor: Handle): ArrayBuffer;
@@ -31,7 +46,13 @@ export interface Native {
     backward: (gradients: unknown[]) => Handles,
     inputs: Handles,
   ): unknown;
-  backward(tensors: Handles, gradients: Handles, retain: boolean, create: boolean, inputs: Handles | null): void;
+  backward(
+    tensors: Handles,
+    gradients: Handles,
+    retain: boolean,
+    create: boolean,
+    inputs: Handles | null,
+  ): void;
   grad(
     outputs: Handles,
     inputs: Handles,

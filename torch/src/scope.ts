@@ -1,15 +1,17 @@
+import { isTensor } from "./call.ts";
 import { TorchError } from "./errors.ts";
-import { native } from "./native.ts";
+import { native, slot } from "./native.ts";
 
 /** What a scope knows of a tensor. */
 interface Scoped {
+  [slot]: number;
   /** The scope that will release it; undefined for kept tensors and for those made outside of any scope. */
   owner: Scope | undefined;
 }
 
 let current: Scope | undefined;
 let tracing = false;
-const places = new Map<WeakRef<object>, string>();
+const places = new Map<WeakRef<Scoped>, string>();
 
 /**
  * Releases the tensors that were made while it was the innermost scope. `scope(fn)` is the usual form;
@@ -34,8 +36,8 @@ export class Scope {
   release<T>(value: T): T {
     forEachTensor(value, (tensor) => {
       if (tensor.owner !== this) return;
-      tensor.owner = undefined;
-      this.#outer?.add(tensor);
+      if (this.#outer) this.#outer.add(tensor);
+      else leave(tensor);
     });
     return value;
   }
@@ -45,13 +47,41 @@ export class Scope {
     this.#open = false;
     if (current !== this) throw new TorchError("Scopes must end in the reverse order of their begin.");
     current = this.#outer;
-    for (const tensor of this.#tensors) if (tensor.owner === this) native.dispose(tensor);
+    let count = 0;
+    for (const tensor of this.#tensors) {
+      if (tensor.owner !== this || tensor[slot] <= 0) continue;
+      freed[count++] = tensor[slot];
+      tensor[slot] = 0;
+      if (count === freed.length) {
+        native.free(freed, count);
+        count = 0;
+      }
+    }
+    if (count > 0) native.free(freed, count);
   }
+}
+
+/** Slots on their way to the addon. */
+const freed = new Int32Array(256);
+
+/** @internal Releases one tensor now. */
+export function dispose(tensor: Scoped): void {
+  if (tensor[slot] <= 0) return;
+  freed[0] = tensor[slot];
+  tensor[slot] = 0;
+  native.free(freed, 1);
+}
+
+/** No scope will release the tensor: the garbage collector will. */
+function leave(tensor: Scoped): void {
+  tensor.owner = undefined;
+  native.own(tensor, tensor[slot]);
 }
 
 /** @internal Called by the constructor of Tensor. */
 export function enter(tensor: Scoped): void {
-  current?.add(tensor);
+  if (current) current.add(tensor);
+  else leave(tensor);
   if (tracing) places.set(new WeakRef(tensor), new Error("made here").stack ?? "");
 }
 
@@ -68,7 +98,9 @@ export function scope<T>(fn: () => T): T {
     const result = fn();
     if (result instanceof Promise) {
       result.catch(() => {}); // the error below is the one to report
-      throw new TorchError("scope() needs a synchronous function. Await first, and open the scope around what follows.");
+      throw new TorchError(
+        "scope() needs a synchronous function. Await first, and open the scope around what follows.",
+      );
     }
     return inner.release(result);
   } finally {
@@ -79,14 +111,17 @@ export function scope<T>(fn: () => T): T {
 /** Takes a tensor (or all in an array, map or object) out of its scope: it lives until disposed or collected. */
 export function keep<T>(value: T): T {
   forEachTensor(value, (tensor) => {
-    tensor.owner = undefined;
+    if (tensor.owner) leave(tensor);
   });
   return value;
 }
 
 function forEachTensor(value: unknown, visit: (tensor: Scoped) => void, seen = new Set<object>()): void {
   if (typeof value !== "object" || value === null || seen.has(value)) return;
-  if (native.isTensor(value)) return visit(value as Scoped);
+  if (isTensor(value)) {
+    visit(value);
+    return;
+  }
   seen.add(value);
   if (Array.isArray(value) || value instanceof Set) {
     for (const item of value) forEachTensor(item, visit, seen);
@@ -113,7 +148,7 @@ export function memory(): MemoryReport {
   const counts = new Map<string, number>();
   for (const [reference, stack] of places) {
     const tensor = reference.deref();
-    if (!tensor || native.isDisposed(tensor)) places.delete(reference);
+    if (!tensor || tensor[slot] <= 0) places.delete(reference);
     else counts.set(place(stack), (counts.get(place(stack)) ?? 0) + 1);
   }
   return { ...report, places: counts };

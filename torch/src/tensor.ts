@@ -1,11 +1,19 @@
-import { type Device, type DType, dtypeOf, type MemoryFormat, type TypedArray, typedArrayOf } from "./dtype.ts";
+import { call, invoke } from "./call.ts";
+import {
+  type Device,
+  type DType,
+  dtypeOf,
+  type MemoryFormat,
+  type TypedArray,
+  typedArrayOf,
+} from "./dtype.ts";
 import { TorchError } from "./errors.ts";
 import { Generator } from "./generator.ts";
 import { assignIndex, type Index, readIndex } from "./indexing.ts";
-import { native } from "./native.ts";
+import { maker, native, slot } from "./native.ts";
 import { methods, type TensorOperators } from "./operators.ts";
 import { format } from "./print.ts";
-import { enter, keep, type Scope } from "./scope.ts";
+import { dispose, enter, keep, type Scope } from "./scope.ts";
 
 /** Nested arrays of numbers, of any depth. */
 export type Nested<T> = T | readonly Nested<T>[];
@@ -28,15 +36,25 @@ export interface ToOptions {
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the generated methods are installed on the prototype below
 export class Tensor {
+  /** @internal */
+  declare [slot]: number;
+  /** @internal */
+  declare [maker]: number;
   /** @internal The scope that will release this tensor. */
-  owner: Scope | undefined = undefined;
+  declare owner: Scope | undefined;
   /** Set by `nn.parameter`: a module reports the tensor among its parameters. */
-  isParameter = false;
+  declare isParameter: boolean;
   /** Set by `nn.buffer`: a module reports the tensor among its buffers. */
-  isBuffer = false;
+  declare isBuffer: boolean;
 
   /** @internal Tensors are made by operators and by `tensor`, `fromTyped`, `zeros`, …: never by `new`. */
-  constructor() {
+  constructor(slotNumber = 0, makerIndex = -1) {
+    // Assigned here and not as field initialisers: thousands are made every second.
+    this[slot] = slotNumber;
+    this[maker] = makerIndex;
+    this.owner = undefined;
+    this.isParameter = false;
+    this.isBuffer = false;
     enter(this);
   }
 
@@ -124,7 +142,8 @@ export class Tensor {
   /** The one element as a number (booleans as 0 and 1; an int64 beyond 2^53 loses its last digits). */
   item(): number {
     const value = call("aten::item", this);
-    if (typeof value === "object") throw new TorchError("item() of a complex tensor: take .real() or .imag() first.");
+    if (typeof value === "object")
+      throw new TorchError("item() of a complex tensor: take .real() or .imag() first.");
     return Number(value);
   }
 
@@ -132,7 +151,8 @@ export class Tensor {
   toTyped(): TypedArray {
     const dtype = this.dtype;
     const Constructor = typedArrayOf[dtype];
-    if (!Constructor) throw new TorchError(`toTyped(): no typed array holds ${dtype}. Convert first: .to("float32").`);
+    if (!Constructor)
+      throw new TorchError(`toTyped(): no typed array holds ${dtype}. Convert first: .to("float32").`);
     return new Constructor(native.toBytes(this));
   }
 
@@ -150,7 +170,8 @@ export class Tensor {
   /** The elements as numbers, row-major; bool as 0 and 1. */
   toNumbers(): number[] {
     const dtype = this.dtype;
-    if (dtype.startsWith("complex")) throw new TorchError("toNumbers() of a complex tensor: take .real() or .imag() first.");
+    if (dtype.startsWith("complex"))
+      throw new TorchError("toNumbers() of a complex tensor: take .real() or .imag() first.");
     const exact = dtype === "float64" || dtype === "int64" || dtype === "uint64" ? this : this.to("float64");
     const numbers = Array.from(exact.toTyped() as ArrayLike<number | bigint>, Number);
     if (exact !== this) exact.dispose();
@@ -190,20 +211,20 @@ export class Tensor {
 
   /** Releases the memory now. Using the tensor afterwards is an error that names the operator that made it. */
   dispose(): void {
-    native.dispose(this);
+    dispose(this);
   }
 
   [Symbol.dispose](): void {
-    native.dispose(this);
+    dispose(this);
   }
 
   /** Name of the operator that made this tensor, for example "aten::relu", or null. */
   get creator(): string | null {
-    return native.creator(this);
+    return this[maker] < 0 ? null : native.packetName(this[maker]);
   }
 
   get isDisposed(): boolean {
-    return native.isDisposed(this);
+    return this[slot] <= 0;
   }
 
   /** Prints as PyTorch does. */
@@ -218,44 +239,49 @@ export class Tensor {
 
 export interface Tensor extends TensorOperators {}
 
-native.registerClasses(Tensor, Generator, TorchError);
+native.registerClasses(Tensor, Generator, TorchError, slot, maker);
+
+/** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */
+function result(made: number, packet: number, first: Tensor, second: unknown, third: unknown): Tensor | null {
+  if (made === first[slot]) return first;
+  if (second instanceof Tensor && made === second[slot]) return second;
+  if (third instanceof Tensor && made === third[slot]) return third;
+  return made === 0 ? null : new Tensor(made, packet);
+}
 
 for (const [name, operator] of methods) {
   let packet = -1;
-  // The switch spares the common calls the cost of spreading.
-  const method = function (this: Tensor, a?: unknown, b?: unknown, c?: unknown): unknown {
-    if (packet < 0) packet = native.packet(operator);
-    // biome-ignore-start lint/complexity/noArguments: rest parameters are slower here, once per operator
-    switch (arguments.length) {
-      case 0:
-        return native.call(packet, this);
-      case 1:
-        return native.call(packet, this, a);
-      case 2:
-        return native.call(packet, this, a, b);
-      case 3:
-        return native.call(packet, this, a, b, c);
-      default:
-        return native.call(packet, this, ...arguments);
+  let forms = 0;
+  // Calls with one to three tensors, or a tensor and a number, take the short way; all others the general one.
+  const method = function (this: Tensor, ...args: unknown[]): unknown {
+    if (packet < 0) {
+      packet = native.packet(operator);
+      forms = native.directForms(packet);
     }
-    // biome-ignore-end lint/complexity/noArguments: see above
+    const own = this[slot];
+    if (own > 0) {
+      const [a, b] = args;
+      switch (args.length) {
+        case 0:
+          if (forms & 2) return result(native.direct(packet, own), packet, this, null, null);
+          break;
+        case 1:
+          if (a instanceof Tensor) {
+            if (forms & 4 && a[slot] > 0)
+              return result(native.direct(packet, own, a[slot]), packet, this, a, null);
+          } else if (typeof a === "number" && forms & 16) {
+            return result(native.directScalar(packet, own, a), packet, this, null, null);
+          }
+          break;
+        case 2:
+          if (forms & 8 && a instanceof Tensor && b instanceof Tensor && a[slot] > 0 && b[slot] > 0) {
+            return result(native.direct(packet, own, a[slot], b[slot]), packet, this, a, b);
+          }
+      }
+    }
+    return invoke(packet, [this, ...args]);
   };
   Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
-}
-
-const packets = new Map<string, number>();
-
-/**
- * Calls an operator by its schema's name, with or without the overload.
- * @example call("aten::add.Tensor", a, b, { alpha: 2 })
- */
-export function call(name: string, ...args: unknown[]): unknown {
-  let packet = packets.get(name);
-  if (packet === undefined) {
-    packet = native.packet(name);
-    packets.set(name, packet);
-  }
-  return native.call(packet, ...args);
 }
 
 const dtypes = new Set<string>([...Object.keys(typedArrayOf), "complex32"]);
@@ -285,7 +311,10 @@ export function fromTyped(array: TypedArray, shape: readonly number[], options: 
  * booleans bool, bigints int64, unless `dtype` says otherwise.
  * @throws TorchError when nested arrays are ragged or mix kinds
  */
-export function tensor(data: Nested<number | bigint | boolean> | TypedArray, options: TensorOptions = {}): Tensor {
+export function tensor(
+  data: Nested<number | bigint | boolean> | TypedArray,
+  options: TensorOptions = {},
+): Tensor {
   if (ArrayBuffer.isView(data)) {
     const array = data as TypedArray;
     return finish(native.fromBytes(array, [array.length], dtypeOf(array)) as Tensor, options);
@@ -296,20 +325,24 @@ export function tensor(data: Nested<number | bigint | boolean> | TypedArray, opt
   const flatten = (level: unknown, depth: number): void => {
     const isArray = Array.isArray(level);
     if (isArray !== depth < shape.length || (isArray && level.length !== shape[depth])) {
-      throw new TorchError(`tensor(): the nested arrays are ragged; expected the shape [${shape}] throughout.`);
+      throw new TorchError(
+        `tensor(): the nested arrays are ragged; expected the shape [${shape}] throughout.`,
+      );
     }
     if (isArray) for (const item of level) flatten(item, depth + 1);
     else flat.push(level as number);
   };
   flatten(data, 0);
   const kinds = new Set(flat.map((value) => typeof value));
-  if (kinds.size > 1) throw new TorchError(`tensor(): the data mixes ${[...kinds].join(" and ")}. Use one kind.`);
+  if (kinds.size > 1)
+    throw new TorchError(`tensor(): the data mixes ${[...kinds].join(" and ")}. Use one kind.`);
   const kind = flat.length === 0 ? "number" : typeof flat[0];
   if (kind === "bigint") return finish(fromTyped(BigInt64Array.from(flat as bigint[]), shape), options);
   if (kind === "boolean") {
     return finish(fromTyped(Uint8Array.from(flat as boolean[], Number), shape, { dtype: "bool" }), options);
   }
-  if (kind !== "number") throw new TorchError(`tensor(): ${kind} is no element. Pass numbers, booleans or bigints.`);
+  if (kind !== "number")
+    throw new TorchError(`tensor(): ${kind} is no element. Pass numbers, booleans or bigints.`);
   const wide = options.dtype !== undefined && options.dtype !== "float32";
   const array = wide ? Float64Array.from(flat as number[]) : Float32Array.from(flat as number[]);
   return finish(fromTyped(array, shape), { dtype: "float32", ...options });

@@ -2,7 +2,8 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } fr
 import { basename, dirname, join, resolve } from "node:path";
 import type { Device } from "../dtype.ts";
 import { scope } from "../scope.ts";
-import { call, fromTyped, type Tensor } from "../tensor.ts";
+import { call } from "../call.ts";
+import { fromTyped, type Tensor } from "../tensor.ts";
 import { SafetensorsError } from "./error.ts";
 import { duplicateKey, type Header, headerLength, parseHeader, type TensorEntry } from "./header.ts";
 

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { scope } from "../scope.ts";
-import { call, type Tensor } from "../tensor.ts";
+import { call } from "../call.ts";
+import type { Tensor } from "../tensor.ts";
 import { SafetensorsError } from "./error.ts";
 import { MAX_HEADER_BYTES, storageTypes } from "./header.ts";
 

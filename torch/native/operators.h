@@ -1,0 +1,44 @@
+// Operators as the dispatcher describes them, in the form that calls need.
+#pragma once
+
+#include "addon.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+namespace penumbra {
+
+enum class Kind { Tensor, Int, Float, Bool, String, Scalar, ScalarType, Layout, MemoryFormat, Device, Generator, Unsupported };
+
+struct Parameter {
+  std::string name;  // camelCase
+  int32_t nameId;    // of `name`, see nameId()
+  Kind kind;
+  bool list = false, optional = false, elementOptional = false, hasDefault = false, keywordOnly = false;
+  int32_t broadcast = 0;  // int[N]: one number stands for all N
+  c10::IValue defaultValue;
+  c10::TypePtr type;
+  bool byPosition() const { return !hasDefault && !keywordOnly; }
+};
+
+struct Overload {
+  c10::OperatorHandle op;
+  std::vector<Parameter> parameters;
+  size_t positional = 0;  // parameters that go by position
+  bool writes = false;    // an argument comes back as the result
+};
+
+// All overloads of one name ("aten::add"), or a single one ("aten::add.Tensor").
+struct Packet {
+  std::string name;
+  std::vector<Overload> overloads;
+  // The overload for 1, 2 or 3 tensors and nothing else, and for a tensor and a number, where its result is one tensor.
+  const Overload* direct[4] = {};
+  const Overload* directScalar = nullptr;
+};
+
+const Packet& packetAt(int32_t index);  // throws where there is none
+int32_t nameId(const std::string& camelCase);
+std::string nameOf(int32_t nameId);
+std::string schemaText(const Overload& overload);
+
+}  // namespace penumbra

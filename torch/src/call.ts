@@ -1,0 +1,64 @@
+import { native, slot } from "./native.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** True for a tensor, disposed or not. */
+export const isTensor = (value: unknown): value is Tensor =>
+  typeof value === "object" && value !== null && (value as { [slot]?: unknown })[slot] !== undefined;
+
+/** Whether the last argument is the object of options, and no tensor, list, generator or complex number. */
+function isOptions(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value) || isTensor(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return (prototype === Object.prototype || prototype === null) && !("real" in value && "imag" in value);
+}
+
+const nameIds = new Map<string, number>();
+
+function nameId(name: string): number {
+  let id = nameIds.get(name);
+  if (id === undefined) {
+    id = native.nameId(name);
+    nameIds.set(name, id);
+  }
+  return id;
+}
+
+/** Calls an operator with positional arguments and, at the end, at most one object of named ones. Changes `args`. */
+export function invoke(packet: number, args: unknown[]): unknown {
+  // An absent options object arrives as undefined.
+  while (args.length > 0 && args[args.length - 1] === undefined) args.pop();
+  const last = args[args.length - 1];
+  if (!isOptions(last)) return native.call(packet, args.length, ...args);
+  args.pop();
+  const positional = args.length;
+  for (const name in last) {
+    const value = last[name];
+    if (value !== undefined) args.push(nameId(name), value);
+  }
+  return native.call(packet, positional, ...args);
+}
+
+/** The operator as a function; its index is looked up at the first call. */
+// biome-ignore lint/suspicious/noExplicitAny: the declared type of each constant in operators.ts says what goes in and comes out
+export function bind(operator: string): (...args: any[]) => any {
+  let packet = -1;
+  return (...args) => {
+    if (packet < 0) packet = native.packet(operator);
+    return invoke(packet, args);
+  };
+}
+
+const packets = new Map<string, number>();
+
+/**
+ * Calls an operator by its schema's name, with or without the overload.
+ * @example call("aten::add.Tensor", a, b, { alpha: 2 })
+ */
+export function call(name: string, ...args: unknown[]): unknown {
+  let packet = packets.get(name);
+  if (packet === undefined) {
+    packet = native.packet(name);
+    packets.set(name, packet);
+  }
+  return invoke(packet, args);
+}
