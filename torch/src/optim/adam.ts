@@ -1,0 +1,122 @@
+import { noGrad } from "../autograd.ts";
+import { TorchError } from "../errors.ts";
+import { _foreachAdd_, _fusedAdam_, _fusedAdamw_, zeros } from "../operators.ts";
+import { scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { Optimizer, type Parameters } from "./optimizer.ts";
+
+export interface AdamSettings {
+  lr: number;
+  /** Decay of the means of gradients and of their squares. */
+  betas: readonly [number, number];
+  /** Added to the denominator. */
+  eps: number;
+  weightDecay: number;
+  /** Divides by the largest mean of squares so far (Reddi et al. 2018). */
+  amsgrad: boolean;
+  /** Climbs instead of descending. */
+  maximize: boolean;
+}
+
+/** `maxExpAvgSq` is there with amsgrad only. */
+type Moments = Record<"step" | "expAvg" | "expAvgSq", Tensor> & Record<string, Tensor>;
+
+abstract class AdamFamily extends Optimizer<AdamSettings, Moments> {
+  protected abstract readonly update: typeof _fusedAdam_;
+
+  constructor(parameters: Parameters<AdamSettings>, settings: AdamSettings) {
+    super(parameters, settings);
+    for (const { betas, eps, weightDecay } of this.groups) {
+      if (!betas.every((beta) => beta >= 0 && beta < 1)) {
+        throw new TorchError(`${new.target.name}: betas are [${betas}]. Choose both in 0 … 1, below 1.`);
+      }
+      if (!(eps >= 0)) throw new TorchError(`${new.target.name}: eps is ${eps}. Choose a number from 0 on.`);
+      if (!(weightDecay >= 0)) {
+        throw new TorchError(`${new.target.name}: weightDecay is ${weightDecay}. Choose a number from 0 on.`);
+      }
+    }
+  }
+
+  /** Moves every parameter that has a gradient. One fused call for each group, device and dtype. */
+  step(): void {
+    noGrad(() =>
+      scope(() => {
+        for (const group of this.groups) {
+          const { lr, betas, eps, weightDecay, amsgrad, maximize } = group;
+          for (const { params, grads } of this.buckets(group)) {
+            const states = params.map((parameter) =>
+              this.stateOf(parameter, () => firstMoments(parameter, amsgrad)),
+            );
+            const steps = states.map(({ step }) => step);
+            _foreachAdd_(steps, 1);
+            this.update(
+              params,
+              grads,
+              states.map(({ expAvg }) => expAvg),
+              states.map(({ expAvgSq }) => expAvgSq),
+              amsgrad ? states.map((state) => state.maxExpAvgSq!) : [],
+              steps,
+              { lr, beta1: betas[0], beta2: betas[1], weightDecay, eps, amsgrad, maximize },
+            );
+          }
+        }
+      }),
+    );
+  }
+}
+
+function firstMoments(parameter: Tensor, amsgrad: boolean): Moments {
+  const zero = () => parameter.detach().zerosLike();
+  const step = zeros([], { dtype: "float32", device: parameter.device });
+  const moments = { step, expAvg: zero(), expAvgSq: zero() };
+  return amsgrad ? { ...moments, maxExpAvgSq: zero() } : moments;
+}
+
+/**
+ * Adam (Kingma and Ba 2015, algorithm 1): p -= lr m̂ / (sqrt(v̂) + eps), with m and v the decaying means of the gradient
+ * and of its square, corrected for their start at zero. `weightDecay` is added to the gradient.
+ */
+export class Adam extends AdamFamily {
+  protected readonly update = _fusedAdam_;
+
+  /** Settings as in PyTorch: lr 0.001, betas [0.9, 0.999], eps 1e-8, weightDecay 0. */
+  constructor(parameters: Parameters<AdamSettings>, settings: Partial<AdamSettings> = {}) {
+    super(parameters, {
+      lr: 1e-3,
+      betas: [0.9, 0.999],
+      eps: 1e-8,
+      weightDecay: 0,
+      amsgrad: false,
+      maximize: false,
+      ...settings,
+    });
+  }
+}
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2): p -= lr weightDecay p, then Adam's step.
+ *
+ * @example
+ * const optimizer = new optim.AdamW(model.parameters(), { lr: 3e-4 });
+ * scope(() => {
+ *   optimizer.zeroGrad();
+ *   model.forward(x).crossEntropyLoss(y).backward();
+ *   optimizer.step();
+ * });
+ */
+export class AdamW extends AdamFamily {
+  protected readonly update = _fusedAdamw_;
+
+  /** Settings as in PyTorch: lr 0.001, betas [0.9, 0.999], eps 1e-8, weightDecay 0.01. */
+  constructor(parameters: Parameters<AdamSettings>, settings: Partial<AdamSettings> = {}) {
+    super(parameters, {
+      lr: 1e-3,
+      betas: [0.9, 0.999],
+      eps: 1e-8,
+      weightDecay: 0.01,
+      amsgrad: false,
+      maximize: false,
+      ...settings,
+    });
+  }
+}

@@ -1,0 +1,69 @@
+import { noGrad } from "../autograd.ts";
+import {
+  _foreachAdd,
+  _foreachAdd_,
+  _foreachMul,
+  _foreachMul_,
+  _foreachNorm,
+  _foreachSub_,
+  stack,
+} from "../operators.ts";
+import { scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { Optimizer, type ParameterGroup, type Parameters } from "./optimizer.ts";
+
+export interface LarsSettings {
+  lr: number;
+  /** Default 0.9. */
+  momentum: number;
+  /** β of the paper. Default 0. */
+  weightDecay: number;
+  /** η of the paper: how far a layer moves in relation to its norm. Default 0.001. */
+  trust: number;
+  /** false for plain SGD with momentum, as is usual for biases and norms. Default true. */
+  adaptive: boolean;
+}
+
+/**
+ * Layer-wise adaptive rate scaling (You et al. 2017, algorithm 1), for very large batches:
+ * λ = η |p| / (|g| + β |p|) for each tensor, v = momentum v + lr λ (g + β p), p -= v. Where |p| or |g| is 0, λ is 1.
+ *
+ * @example new optim.LARS([{ params: matrices }, { params: vectors, adaptive: false, weightDecay: 0 }], { lr: 4.8 })
+ */
+export class LARS extends Optimizer<LarsSettings, { momentumBuffer: Tensor }> {
+  /** @param settings `lr` must be given for all groups */
+  constructor(parameters: Parameters<LarsSettings>, settings: Partial<LarsSettings> & { lr: number }) {
+    super(parameters, { momentum: 0.9, weightDecay: 0, trust: 1e-3, adaptive: true, ...settings });
+  }
+
+  /** Moves every parameter that has a gradient. */
+  step(): void {
+    noGrad(() =>
+      scope(() => {
+        for (const group of this.groups)
+          for (const { params, grads } of this.buckets(group)) this.#move(group, params, grads);
+      }),
+    );
+  }
+
+  #move(group: ParameterGroup<LarsSettings>, params: Tensor[], grads: Tensor[]): void {
+    const { lr, momentum, weightDecay } = group;
+    const decayed = _foreachAdd(grads, params, { alpha: weightDecay });
+    const updates = group.adaptive ? _foreachMul(decayed, rates(group, params, grads)) : decayed;
+    const velocities = params.map(
+      (parameter) =>
+        this.stateOf(parameter, () => ({ momentumBuffer: parameter.detach().zerosLike() })).momentumBuffer,
+    );
+    _foreachMul_(velocities, momentum);
+    _foreachAdd_(velocities, updates, { alpha: lr });
+    _foreachSub_(params, velocities);
+  }
+}
+
+/** λ of each parameter, as tensors without dimensions. */
+function rates({ trust, weightDecay }: LarsSettings, params: Tensor[], grads: Tensor[]): Tensor[] {
+  const sizes = stack(_foreachNorm(params)); // [P]
+  const slopes = stack(_foreachNorm(grads)); // [P]
+  const lambda = sizes.mul(trust).div(slopes.add(sizes.mul(weightDecay)));
+  return lambda.maskedFill(sizes.mul(slopes).eq(0), 1).unbind();
+}

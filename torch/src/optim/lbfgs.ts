@@ -1,0 +1,271 @@
+import { noGrad } from "../autograd.ts";
+import { TorchError } from "../errors.ts";
+import { cat } from "../operators.ts";
+import { keep, scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { type LinePoint, strongWolfe } from "./line-search.ts";
+import { Optimizer, type OptimizerState } from "./optimizer.ts";
+
+export interface LbfgsSettings {
+  /** Length of the first try along a direction. Default 1. */
+  lr: number;
+  /** Directions tried in one call of `step`. Default 20. */
+  maxIterations: number;
+  /** Evaluations of the loss in one call of `step`. Default 1.25 times `maxIterations`. */
+  maxEvaluations: number;
+  /** Ends when no gradient is larger. Default 1e-7. */
+  toleranceGrad: number;
+  /** Ends when neither parameters nor loss change by more. Default 1e-9. */
+  toleranceChange: number;
+  /** Number of past steps that shape the curvature. Default 100. */
+  historySize: number;
+  /** How far to go along a direction: `lr` (null, default), or by a search. */
+  lineSearch: "strongWolfe" | null;
+}
+
+/** A past step of the parameters with the change of the gradient that it brought. */
+interface Curvature {
+  readonly step: Tensor;
+  readonly change: Tensor;
+  /** 1 / (step · change) */
+  readonly rho: number;
+}
+
+/**
+ * Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5) with the stopping rules of PyTorch's LBFGS; for smooth
+ * losses over all data at once, such as a linear probe.
+ *
+ * @example
+ * const optimizer = new optim.LBFGS(probe.parameters(), { lineSearch: "strongWolfe" });
+ * optimizer.step(() => probe.forward(features).crossEntropyLoss(labels));
+ */
+export class LBFGS extends Optimizer<LbfgsSettings, Record<string, Tensor>> {
+  #history: Curvature[] = [];
+  #direction: Tensor | null = null;
+  #previousGradient: Tensor | null = null;
+  #numbers = { t: 0, scale: 1, iterations: 0, evaluations: 0 };
+
+  /** @param parameters one group; all on one device */
+  constructor(parameters: Iterable<Tensor>, settings: Partial<LbfgsSettings> = {}) {
+    const { maxIterations = 20 } = settings;
+    super([...parameters], {
+      lr: 1,
+      maxIterations,
+      maxEvaluations: Math.floor((maxIterations * 5) / 4),
+      toleranceGrad: 1e-7,
+      toleranceChange: 1e-9,
+      historySize: 100,
+      lineSearch: null,
+      ...settings,
+    });
+  }
+
+  /**
+   * Moves the parameters along up to `maxIterations` directions.
+   *
+   * @param closure computes the loss; gradients are cleared before, and the returned tensor is differentiated. A closure
+   *   that returns a number has called `backward` itself, once for each part of the data.
+   * @returns the loss before
+   */
+  step(closure: () => Tensor | number): number {
+    const { maxIterations, maxEvaluations, toleranceGrad } = this.groups[0]!;
+    return scope(() => {
+      const first = this.#evaluate(closure);
+      let point = { ...first, isDone: magnitude(first.gradient) <= toleranceGrad };
+      let evaluations = 1;
+      for (let left = maxIterations; left > 0 && !point.isDone && evaluations < maxEvaluations; left--) {
+        const before = this.#numbers.evaluations;
+        const { loss, gradient } = point;
+        point = scope(() => this.#iterate(closure, loss, gradient, left === 1));
+        if (gradient !== point.gradient) gradient.dispose();
+        evaluations += this.#numbers.evaluations - before;
+      }
+      return first.loss;
+    });
+  }
+
+  override stateDict(): OptimizerState {
+    const tensors: Record<string, Tensor> = {};
+    const numbers: Record<string, number> = { ...this.#numbers };
+    if (this.#direction) tensors.direction = this.#direction;
+    if (this.#previousGradient) tensors.previousGradient = this.#previousGradient;
+    this.#history.forEach(({ step, change, rho }, i) => {
+      tensors[`history.${i}.step`] = step;
+      tensors[`history.${i}.change`] = change;
+      numbers[`history.${i}.rho`] = rho;
+    });
+    return { ...super.stateDict(), tensors, numbers };
+  }
+
+  override loadStateDict(given: OptimizerState): void {
+    const size = this.groups[0]!.params.reduce((sum, { numel }) => sum + numel, 0);
+    for (const [name, tensor] of Object.entries(given.tensors)) {
+      if (given.optimizer !== "LBFGS" || tensor.numel === size) continue;
+      const problem = `"${name}" has ${tensor.numel} elements, the parameters ${size}`;
+      throw new TorchError(
+        `LBFGS.loadStateDict: ${problem}. Make the optimizer as it was made when its state was saved.`,
+      );
+    }
+    super.loadStateDict(given);
+    this.#forget();
+    const device = this.groups[0]!.params[0]!.device;
+    const copy = (name: string) => {
+      const tensor = given.tensors[name];
+      return tensor ? keep(tensor.to({ device, copy: true })) : null;
+    };
+    this.#direction = copy("direction");
+    this.#previousGradient = copy("previousGradient");
+    for (let i = 0; given.tensors[`history.${i}.step`]; i++) {
+      const [step, change, rho] = [
+        copy(`history.${i}.step`),
+        copy(`history.${i}.change`),
+        given.numbers[`history.${i}.rho`],
+      ];
+      if (!step || !change || rho === undefined)
+        throw new TorchError(`LBFGS.loadStateDict: history ${i} is incomplete. Save it again.`);
+      this.#history.push({ step, change, rho });
+    }
+    for (const name of ["t", "scale", "iterations", "evaluations"] as const) {
+      this.#numbers[name] = given.numbers[name] ?? this.#numbers[name];
+    }
+  }
+
+  override dispose(): void {
+    this.#forget();
+    super.dispose();
+  }
+
+  /** Takes one direction from the given point; says where that led, and whether to stop. */
+  #iterate(closure: () => Tensor | number, before: number, slopes: Tensor, isLast: boolean) {
+    const numbers = this.#numbers;
+    const { toleranceGrad, toleranceChange } = this.groups[0]!;
+    const direction = this.#nextDirection(slopes);
+    this.#remember(direction, slopes);
+    numbers.t = numbers.iterations === 1 ? Math.min(1, 1 / slopes.abs().sum().item()) * this.lr : this.lr;
+    const slope = slopes.dot(direction).item();
+    if (slope > -toleranceChange) return { loss: before, gradient: slopes, isDone: true };
+    const { loss, gradient } = this.#move(
+      closure,
+      { t: 0, value: before, slope, extra: slopes },
+      direction,
+      isLast,
+    );
+    const isDone =
+      magnitude(gradient) <= toleranceGrad ||
+      magnitude(direction) * numbers.t <= toleranceChange ||
+      Math.abs(loss - before) < toleranceChange;
+    return { loss, gradient, isDone };
+  }
+
+  /** The loss and its flat gradient at the parameters as they are. */
+  #evaluate(closure: () => Tensor | number): { loss: number; gradient: Tensor } {
+    return scope(() => {
+      this.#numbers.evaluations += 1;
+      this.zeroGrad();
+      const result = closure();
+      const loss = typeof result === "number" ? result : result.item();
+      if (typeof result !== "number") result.backward();
+      const { params } = this.groups[0]!;
+      const parts = params.map((parameter) =>
+        (parameter.grad ?? parameter.detach().zerosLike()).reshape([-1]),
+      );
+      return { loss, gradient: cat(parts) }; // [N]
+    });
+  }
+
+  /** The direction to go, from the gradient and the remembered curvature; the two-loop recursion. */
+  #nextDirection(gradient: Tensor): Tensor {
+    const numbers = this.#numbers;
+    numbers.iterations += 1;
+    if (numbers.iterations === 1 || !this.#direction || !this.#previousGradient) return gradient.neg();
+    const change = gradient.sub(this.#previousGradient);
+    const step = this.#direction.mul(numbers.t);
+    const curvature = change.dot(step).item();
+    if (curvature > 1e-10) {
+      if (this.#history.length >= this.groups[0]!.historySize) {
+        const oldest = this.#history.shift();
+        oldest?.step.dispose();
+        oldest?.change.dispose();
+      }
+      this.#history.push(keep({ step, change, rho: 1 / curvature }));
+      numbers.scale = curvature / change.dot(change).item();
+    }
+    const direction = gradient.neg();
+    const weights: number[] = [];
+    for (const { step, change, rho } of [...this.#history].reverse()) {
+      const weight = step.dot(direction).item() * rho;
+      weights.unshift(weight);
+      direction.add_(change, { alpha: -weight });
+    }
+    direction.mul_(numbers.scale);
+    this.#history.forEach(({ step, change, rho }, i) => {
+      direction.add_(step, { alpha: weights[i]! - change.dot(direction).item() * rho });
+    });
+    return direction;
+  }
+
+  /** Goes along the direction and evaluates there; the last step without a search needs no evaluation. */
+  #move(closure: () => Tensor | number, start: LinePoint<Tensor>, direction: Tensor, isLast: boolean) {
+    const numbers = this.#numbers;
+    const { lineSearch, toleranceChange } = this.groups[0]!;
+    if (lineSearch === null) {
+      this.#add(direction, numbers.t);
+      if (isLast) return { loss: start.value, gradient: start.extra };
+      return this.#evaluate(closure);
+    }
+    const { params } = this.groups[0]!;
+    const origin = params.map((parameter) => parameter.detach().clone());
+    const put = (t: number) => {
+      noGrad(() => params.forEach((parameter, i) => void parameter.copy_(origin[i]!)));
+      this.#add(direction, t);
+    };
+    const evaluate = (t: number): LinePoint<Tensor> => {
+      put(t);
+      const { loss, gradient } = this.#evaluate(closure);
+      return { t, value: loss, slope: gradient.dot(direction).item(), extra: gradient };
+    };
+    const { point } = strongWolfe(start, numbers.t, magnitude(direction), evaluate, {
+      toleranceChange,
+    });
+    put(point.t);
+    numbers.t = point.t;
+    return { loss: point.value, gradient: point.extra };
+  }
+
+  #add(direction: Tensor, t: number): void {
+    noGrad(() =>
+      scope(() => {
+        let offset = 0;
+        for (const parameter of this.groups[0]!.params) {
+          const part = direction.narrow(0, offset, parameter.numel);
+          parameter.add_(part.reshape([...parameter.shape]), { alpha: t });
+          offset += parameter.numel;
+        }
+      }),
+    );
+  }
+
+  #remember(direction: Tensor, gradient: Tensor): void {
+    this.#direction?.dispose();
+    this.#previousGradient?.dispose();
+    this.#direction = keep(direction);
+    this.#previousGradient = keep(gradient.clone());
+  }
+
+  #forget(): void {
+    for (const { step, change } of this.#history) {
+      step.dispose();
+      change.dispose();
+    }
+    this.#direction?.dispose();
+    this.#previousGradient?.dispose();
+    this.#history = [];
+    this.#direction = null;
+    this.#previousGradient = null;
+  }
+}
+
+/** The largest magnitude of a vector's elements. */
+function magnitude(vector: Tensor): number {
+  return scope(() => vector.abs().max().item());
+}

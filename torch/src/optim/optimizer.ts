@@ -1,0 +1,225 @@
+import { noGrad } from "../autograd.ts";
+import { TorchError } from "../errors.ts";
+import { keep, scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { copyLike, isSameLayout } from "./layout.ts";
+
+/** Parameters with the settings that hold for them. */
+export type ParameterGroup<Settings> = Settings & { readonly params: readonly Tensor[] };
+
+/** What an optimizer is made with: parameters, or groups of them with settings of their own. */
+export type Parameters<Settings> =
+  | Iterable<Tensor>
+  | readonly (Partial<Settings> & { params: Iterable<Tensor> })[];
+
+/** All that an optimizer has to remember; `tensors` go into a safetensors file, the rest into JSON. */
+export interface OptimizerState {
+  /** Name of the optimizer's class. */
+  readonly optimizer: string;
+  /** Settings and number of parameters of each group. */
+  readonly groups: readonly Readonly<Record<string, unknown>>[];
+  /** By the parameter's position over all groups and a name, for example `3.expAvg`. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+/**
+ * What optimizers have in common: groups of parameters, a learning rate, state by parameter.
+ *
+ * State tensors live as long as the optimizer does, in the layout of their parameter.
+ */
+export abstract class Optimizer<Settings extends { lr: number }, State extends Record<string, Tensor>> {
+  /** The parameters with their settings, which may be changed between steps. */
+  readonly groups: readonly ParameterGroup<Settings>[];
+  protected readonly state = new Map<Tensor, State>();
+  /** Learning rates of the groups in relation to the first one's. */
+  readonly #ratios: readonly number[];
+
+  /** @throws TorchError for no parameters, one that occurs twice or is no leaf, or a negative learning rate */
+  constructor(parameters: Parameters<Settings>, defaults: Settings) {
+    this.groups = groupsOf(parameters, defaults);
+    const seen = new Set<Tensor>();
+    for (const { params, lr } of this.groups) {
+      if (!(lr >= 0)) throw new TorchError(`${new.target.name}: lr is ${lr}. Choose a number from 0 on.`);
+      for (const parameter of params) {
+        if (seen.has(parameter))
+          throw new TorchError(`${new.target.name}: a parameter occurs twice. List each once.`);
+        if (!parameter.isLeaf) {
+          const problem = `a parameter of shape [${parameter.shape}] was made by ${parameter.gradFn}`;
+          throw new TorchError(
+            `${new.target.name}: ${problem}. Only leaves can be trained: detach it first.`,
+          );
+        }
+        seen.add(parameter);
+      }
+    }
+    if (seen.size === 0)
+      throw new TorchError(`${new.target.name}: there are no parameters. Pass model.parameters().`);
+    const first = this.groups[0]!.lr;
+    this.#ratios = this.groups.map(({ lr }) => (first === 0 ? 1 : lr / first));
+  }
+
+  /** The learning rate of the first group. Setting it keeps the ratios that the groups had at the beginning. */
+  get lr(): number {
+    return this.groups[0]!.lr;
+  }
+
+  set lr(value: number) {
+    this.groups.forEach((group, i) => {
+      (group as { lr: number }).lr = value * this.#ratios[i]!;
+    });
+  }
+
+  /** Forgets the gradients of all parameters. */
+  zeroGrad(): void {
+    for (const { params } of this.groups) for (const parameter of params) parameter.grad = null;
+  }
+
+  /** Settings, counters and state tensors (the optimizer's own, not copies). */
+  stateDict(): OptimizerState {
+    const tensors = new Map<string, Tensor>();
+    this.#parameters().forEach((parameter, i) => {
+      for (const [name, tensor] of Object.entries(this.state.get(parameter) ?? {}))
+        tensors.set(`${i}.${name}`, tensor);
+    });
+    return {
+      optimizer: this.constructor.name,
+      groups: this.groups.map(({ params, ...settings }) => ({ ...settings, params: params.length })),
+      tensors: Object.fromEntries(tensors),
+      numbers: {},
+    };
+  }
+
+  /**
+   * Goes on where the optimizer stood whose state this is.
+   * @throws TorchError when kind, groups or shapes do not fit; nothing is changed then
+   */
+  loadStateDict(given: OptimizerState): void {
+    const fail = (problem: string): never => {
+      const remedy = "Make the optimizer as it was made when its state was saved.";
+      throw new TorchError(`${this.constructor.name}.loadStateDict: ${problem}. ${remedy}`);
+    };
+    if (given.optimizer !== this.constructor.name) fail(`the state is of ${given.optimizer}`);
+    const counts = (groups: readonly { params: unknown }[]) => groups.map(({ params }) => params).join(", ");
+    const own = counts(this.groups.map(({ params }) => ({ params: params.length })));
+    const others = counts(given.groups as readonly { params: unknown }[]);
+    if (own !== others) fail(`the state has groups of ${others} parameters, this optimizer of ${own}`);
+    const parameters = this.#parameters();
+    const records = new Map<Tensor, Record<string, Tensor>>();
+    for (const [key, tensor] of Object.entries(given.tensors)) {
+      const match = /^(\d+)\.(\w+)$/.exec(key);
+      if (!match) continue; // state beyond that of single parameters
+      const name = match[2] as string;
+      const parameter = parameters[Number(match[1])];
+      if (!parameter) fail(`the state has a tensor "${key}", but there are ${parameters.length} parameters`);
+      else if (isMirror(name) && `${tensor.shape}` !== `${parameter.shape}`) {
+        fail(`"${key}" has the shape [${tensor.shape}], its parameter [${parameter.shape}]`);
+      } else records.set(parameter, { ...records.get(parameter), [name]: tensor });
+    }
+    this.groups.forEach((group, i) => {
+      const { params: _, ...settings } = given.groups[i]!;
+      Object.assign(group, settings);
+    });
+    this.#clear();
+    noGrad(() =>
+      scope(() => {
+        for (const [parameter, record] of records) {
+          const copies = Object.entries(record).map(([name, tensor]) => {
+            const isScalar = tensor.ndim === 0 && parameter.ndim > 0;
+            const copy = isScalar
+              ? tensor.to({ device: parameter.device, copy: true })
+              : copyLike(tensor, parameter);
+            return [name, keep(copy)];
+          });
+          this.state.set(parameter, Object.fromEntries(copies));
+        }
+      }),
+    );
+  }
+
+  /** Releases the state's memory now. */
+  dispose(): void {
+    this.#clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** The group's parameters that have gradients, in lists of one device and dtype: what one fused call takes. */
+  protected buckets(group: ParameterGroup<Settings>): { params: Tensor[]; grads: Tensor[] }[] {
+    const buckets = new Map<string, { params: Tensor[]; grads: Tensor[] }>();
+    for (const parameter of group.params) {
+      const gradient = parameter.grad;
+      if (!gradient) continue;
+      const key = `${parameter.device} ${parameter.dtype}`;
+      const bucket = buckets.get(key) ?? { params: [], grads: [] };
+      buckets.set(key, bucket);
+      bucket.params.push(parameter);
+      bucket.grads.push(this.#aligned(gradient, parameter));
+    }
+    return [...buckets.values()];
+  }
+
+  /** A parameter's state, made on first use; brought to its dtype, device and layout where these changed since. */
+  protected stateOf(parameter: Tensor, make: () => State): State {
+    const known = this.state.get(parameter);
+    if (!known) {
+      const made = keep(make());
+      this.state.set(parameter, made);
+      return made;
+    }
+    for (const [name, tensor] of Object.entries(known)) {
+      const isAtHand = tensor.device === parameter.device;
+      if (
+        isAtHand &&
+        (!isMirror(name) || (tensor.dtype === parameter.dtype && isSameLayout(tensor, parameter)))
+      )
+        continue;
+      const moved = isMirror(name) ? copyLike(tensor, parameter) : tensor.to(parameter.device);
+      (known as Record<string, Tensor>)[name] = keep(moved);
+      tensor.dispose();
+    }
+    return known;
+  }
+
+  /** The gradient in its parameter's layout: fused operators walk through the memory of both. */
+  #aligned(gradient: Tensor, parameter: Tensor): Tensor {
+    if (isSameLayout(gradient, parameter)) return gradient;
+    const copy = copyLike(gradient, parameter);
+    if (isSameLayout(copy, parameter)) return copy;
+    const problem = `a parameter of shape [${parameter.shape}] has gaps or overlaps in memory`;
+    throw new TorchError(`${this.constructor.name}: ${problem}. Make it from a contiguous tensor.`);
+  }
+
+  #parameters(): Tensor[] {
+    return this.groups.flatMap(({ params }) => params);
+  }
+
+  #clear(): void {
+    for (const record of this.state.values()) for (const tensor of Object.values(record)) tensor.dispose();
+    this.state.clear();
+  }
+}
+
+/** Whether a state tensor has the parameter's shape: all but the count of steps do. */
+function isMirror(name: string): boolean {
+  return name !== "step";
+}
+
+function groupsOf<Settings>(
+  parameters: Parameters<Settings>,
+  defaults: Settings,
+): ParameterGroup<Settings>[] {
+  const items = [...(parameters as Iterable<Tensor | (Partial<Settings> & { params: Iterable<Tensor> })>)];
+  const groups = items.filter(
+    (item): item is Partial<Settings> & { params: Iterable<Tensor> } => "params" in item,
+  );
+  if (groups.length === 0) return [{ ...defaults, params: items as Tensor[] }];
+  if (groups.length < items.length)
+    throw new TorchError("Parameters and groups are mixed. Pass either of them.");
+  return groups.map((group) => {
+    const given = Object.fromEntries(Object.entries(group).filter(([, value]) => value !== undefined));
+    return { ...defaults, ...given, params: [...group.params] };
+  });
+}

@@ -1,0 +1,79 @@
+import { noGrad } from "../autograd.ts";
+import { TorchError } from "../errors.ts";
+import { _fusedSgd_ } from "../operators.ts";
+import { scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { Optimizer, type Parameters } from "./optimizer.ts";
+
+export interface SgdSettings {
+  lr: number;
+  /** Decay of the velocity. Default 0. */
+  momentum: number;
+  /** How much less of the gradient enters the velocity. Default 0. */
+  dampening: number;
+  /** Added to the gradient, times the parameter. Default 0. */
+  weightDecay: number;
+  /** Looks ahead along the velocity. Default false. */
+  nesterov: boolean;
+  /** Climbs instead of descending. Default false. */
+  maximize: boolean;
+}
+
+/**
+ * Stochastic gradient descent: v = momentum v + (1 - dampening) g, p -= lr v, with v = g at first; with Nesterov
+ * p -= lr (g + momentum v) (Sutskever et al. 2013, in PyTorch's form).
+ */
+export class SGD extends Optimizer<SgdSettings, { momentumBuffer: Tensor }> {
+  /** @param settings `lr` must be given for all groups */
+  constructor(parameters: Parameters<SgdSettings>, settings: Partial<SgdSettings> & { lr: number }) {
+    super(parameters, {
+      momentum: 0,
+      dampening: 0,
+      weightDecay: 0,
+      nesterov: false,
+      maximize: false,
+      ...settings,
+    });
+    for (const { momentum, dampening, nesterov } of this.groups) {
+      if (nesterov && (momentum <= 0 || dampening !== 0)) {
+        throw new TorchError(
+          "SGD: nesterov needs a momentum above 0 and no dampening. Set momentum, for example to 0.9.",
+        );
+      }
+    }
+  }
+
+  /** Moves every parameter that has a gradient. One fused call for each group, device and dtype. */
+  step(): void {
+    noGrad(() =>
+      scope(() => {
+        for (const group of this.groups)
+          for (const { params, grads } of this.buckets(group)) this.#move(group, params, grads);
+      }),
+    );
+  }
+
+  #move(
+    { params: _, ...settings }: SgdSettings & { params: unknown },
+    params: Tensor[],
+    grads: Tensor[],
+  ): void {
+    if (settings.momentum === 0) {
+      _fusedSgd_(params, grads, [], { ...settings, isFirstStep: false });
+      return;
+    }
+    // The operator treats all parameters of a call as new ones or all as old ones.
+    const isNew = params.map((parameter) => !this.state.has(parameter));
+    for (const isFirstStep of [true, false]) {
+      const chosen = <T>(items: readonly T[]): T[] => items.filter((_item, i) => isNew[i] === isFirstStep);
+      const moved = chosen(params);
+      if (moved.length === 0) continue;
+      const velocities = moved.map((parameter) => this.#velocity(parameter));
+      _fusedSgd_(moved, chosen(grads), velocities, { ...settings, isFirstStep });
+    }
+  }
+
+  #velocity(parameter: Tensor): Tensor {
+    return this.stateOf(parameter, () => ({ momentumBuffer: parameter.detach().zerosLike() })).momentumBuffer;
+  }
+}
