@@ -7,9 +7,10 @@ export function doctorCommand(): Command {
     .option("--json", "print the findings as one JSON object")
     .action(async ({ json }: { json?: boolean }) => {
       const { describeDiagnosis, diagnose } = await import("@penumbra/torch/library");
-      const { checkModel } = await import("../study/model-folder.ts");
       const diagnosis = await diagnose();
-      const model = await checkModel("penumbra-mini", process.cwd());
+      const model = diagnosis.ok
+        ? await (await import("../study/index.ts")).checkModel("penumbra-mini", process.cwd())
+        : { ok: false, finding: "not looked at: the engine does not run" };
       if (json) process.stdout.write(`${JSON.stringify({ ...diagnosis, model })}\n`);
       else process.stdout.write(`${describeDiagnosis(diagnosis)}Model       ${model.finding}\n`);
       if (!diagnosis.ok || !model.ok) process.exitCode = 1;

@@ -18,8 +18,7 @@ export function initCommand(): Command {
         );
       }
       const { checkHealth, scanPhotos } = await import("../data/index.ts");
-      const { writeFileAtomic } = await import("../study/files.ts");
-      const { planFor, writeScaffold } = await import("../study/index.ts");
+      const { planFor, writeFileAtomic, writeScaffold } = await import("../study/index.ts");
       const manifest = await scanPhotos(folder);
       const plan = planFor(manifest, out);
       await writeFileAtomic(out, writeScaffold(plan.overrides, plan.head));

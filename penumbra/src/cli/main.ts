@@ -19,6 +19,7 @@ const program = new Command("penumbra")
   .addCommand(studyCommand())
   .addCommand(reportCommand())
   .addCommand(schemaCommand())
+  .addCommand(lazyPretrainCommand())
   .addCommand(doctorCommand());
 
 try {
@@ -26,6 +27,19 @@ try {
 } catch (error) {
   process.stderr.write(`${message(error)}\n`);
   process.exitCode = 1;
+}
+
+/** Stands in for `pretrain`, whose module loads the engine: every other command starts faster without it. */
+function lazyPretrainCommand(): Command {
+  return new Command("pretrain")
+    .description("train a small Stable Diffusion from scratch on captioned images; resumable")
+    .argument("[arguments...]")
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async (_, __, command: Command) => {
+      const { pretrainCommand } = await import("./pretrain.ts");
+      await pretrainCommand().name("penumbra pretrain").parseAsync(command.args, { from: "user" });
+    });
 }
 
 function message(error: unknown): string {

@@ -22,12 +22,12 @@ export function studyCommand(): Command {
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
     .option("--json", "one JSON object a line: every stage event, then the outcome")
     .action(async (path: string, flags: StudyFlags) => {
-      const { loadConfig, parseSettings, prepareStudy, runStudy } = await import("../study/index.ts");
+      const { loadConfig, parseSettings, planStudy, runStudy } = await import("../study/index.ts");
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
       const config = parseSettings({ ...loaded.config, ...overrides(flags) }, "command line");
-      const study = await prepareStudy({ ...loaded, config }, flags.out);
+      const study = planStudy({ ...loaded, config }, flags.out);
 
       const lines = new StageLines(process.stdout, study.stageCount);
       const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);

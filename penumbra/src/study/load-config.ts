@@ -44,24 +44,31 @@ export function parseConfig(text: string, file: string): StudyConfig {
   if (syntax) {
     throw new ConfigError(`${file} is not valid YAML: ${syntax.message.trim()}\nCorrect the file there.`);
   }
-  const values: unknown = document.toJS() ?? {};
-  const result = studySchema.safeParse(values);
-  if (result.success) return checkMeaning(result.data, file);
-  const problems = result.error.issues.flatMap((issue) => explain(issue, values));
-  const where = (at: readonly PropertyKey[]) => {
-    const offset = offsetOf(document, at);
+  return validate(document.toJS() ?? {}, (path) => {
+    const offset = offsetOf(document, path);
     return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`;
-  };
+  });
+}
+
+/** The settings in a plain object; `source` names where they come from in messages. Throws ConfigError. */
+export function parseSettings(values: unknown, source: string): StudyConfig {
+  return validate(values, () => source);
+}
+
+function validate(values: unknown, where: (path: readonly PropertyKey[]) => string): StudyConfig {
+  const result = studySchema.safeParse(values);
+  if (result.success) return checkMeaning(result.data, where([]));
+  const problems = result.error.issues.flatMap((issue) => explain(issue, values));
   throw new ConfigError(problems.map(({ at, message }) => `${where(at)}: ${message}`).join("\n"));
 }
 
 /** Rules that concern more than one setting. */
-function checkMeaning(config: StudyConfig, file: string): StudyConfig {
+function checkMeaning(config: StudyConfig, source: string): StudyConfig {
   const repeated = (values: readonly unknown[]) => new Set(values).size !== values.length;
   for (const key of ["seeds", "arms", "detectors"] as const) {
     if (repeated(config[key])) {
       throw new ConfigError(
-        `${file}: ${key} names something twice: [${config[key].join(", ")}]. List each once.`,
+        `${source}: ${key} names something twice: [${config[key].join(", ")}]. List each once.`,
       );
     }
   }

@@ -116,6 +116,7 @@ export interface Mistake {
   readonly kind: "wrong class" | "near called known" | "far called known" | "known called unknown";
   readonly image: string;
   readonly id: string;
+  readonly object: string;
   readonly truth: string;
   readonly answer: string;
   readonly probability: number;
@@ -138,7 +139,7 @@ export interface Machine {
   readonly threads: number;
   readonly memoryBytes: number;
   readonly device: string;
-  readonly precision: string;
+  readonly precision: "fp32" | "bf16" | "fp16";
   /** Why this precision. */
   readonly precisionReason: string;
   readonly node: string;

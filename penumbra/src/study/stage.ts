@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "./files.ts";
 import { hashOf, type Json } from "./hash.ts";
+import type { StageRecord } from "./outcome.ts";
 
 /** What a stage is: everything that decides its result, and the function that makes it. */
 export interface StageSpec {
@@ -90,12 +91,30 @@ export class StageStore {
   readonly #work: string;
   readonly #machine: Json;
   readonly #onEvent: (event: StageEvent) => void;
+  readonly #records: StageRecord[] = [];
+  #peakMemory = 0;
 
   constructor(folder: string, { machine = {}, onEvent = () => {} }: StageStoreOptions = {}) {
     this.#artifacts = join(folder, "artifacts");
     this.#work = join(folder, "work");
     this.#machine = machine;
     this.#onEvent = onEvent;
+  }
+
+  /** Every stage asked for so far, in order, with the time that it took when it was made. */
+  get records(): readonly StageRecord[] {
+    return this.#records;
+  }
+
+  /** Largest resident memory of this process and of those that made the stages found complete, in bytes. */
+  get peakMemory(): number {
+    return Math.max(this.#peakMemory, peakMemory());
+  }
+
+  #record({ name, manifest, isReused }: Artifact): void {
+    this.#peakMemory = Math.max(this.#peakMemory, manifest.peakMemory);
+    const { label, seconds, starts } = manifest;
+    this.#records.push({ stage: name, label, seconds, isReused, starts });
   }
 
   /**
@@ -106,7 +125,7 @@ export class StageStore {
     stage: string,
     run: (progress: StageWork["progress"]) => Promise<T>,
     label = "",
-  ): Promise<{ result: T; seconds: number }> {
+  ): Promise<T> {
     const title = { stage, label, hash: "" };
     const startedAt = performance.now();
     this.#onEvent({ ...title, event: "start", isResumed: false });
@@ -114,8 +133,9 @@ export class StageStore {
       this.#onEvent({ ...title, event: "progress", done, total, unit }),
     );
     const seconds = (performance.now() - startedAt) / 1000;
+    this.#records.push({ stage, label, seconds, isReused: false, starts: 1 });
     this.#onEvent({ ...title, event: "done", seconds });
-    return { result, seconds };
+    return result;
   }
 
   /** The artifact of a stage, made now if it does not lie there complete. Rethrows what the stage's `run` throws. */
@@ -127,8 +147,10 @@ export class StageStore {
 
     const found = await readArtifact(folder);
     if (found.manifest) {
+      const artifact = { name: spec.name, hash, folder, manifest: found.manifest, isReused: true };
+      this.#record(artifact);
       this.#onEvent({ ...title, event: "reused" });
-      return { name: spec.name, hash, folder, manifest: found.manifest, isReused: true };
+      return artifact;
     }
     if (found.damage) {
       this.#onEvent({ ...title, event: "damaged", reason: found.damage });
@@ -166,15 +188,21 @@ export class StageStore {
       completedAt: new Date().toISOString(),
       seconds,
       starts: clock.starts,
-      peakMemory: process.resourceUsage().maxRSS * 1024,
+      peakMemory: peakMemory(),
       files: await fileSizes(work),
     };
     await writeFileAtomic(join(work, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
     await mkdir(this.#artifacts, { recursive: true });
     await rename(work, folder);
+    const artifact = { name: spec.name, hash, folder, manifest, isReused: false };
+    this.#record(artifact);
     this.#onEvent({ ...title, event: "done", seconds });
-    return { name: spec.name, hash, folder, manifest, isReused: false };
+    return artifact;
   }
+}
+
+function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024; // libuv gives kibibytes on every system
 }
 
 /** The identity of a stage's result. */

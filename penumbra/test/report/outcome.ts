@@ -170,6 +170,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
         kind,
         image: picture(group * 8 + index),
         id: `known/part/0${index}/3.webp`,
+        object: `part/0${index}`,
         truth: names[index % names.length] ?? "",
         answer: names[(index + 1) % names.length] ?? "",
         probability: 0.99 - index * 0.01,

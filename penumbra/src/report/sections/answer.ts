@@ -19,7 +19,7 @@ const verdictWords: Readonly<Record<Verdict, string>> = {
 
 function outcomeTitle(outcome: OutcomeName, { detector }: Outcome): string {
   if (outcome === "accuracy") return "Accuracy on the known classes";
-  return `Telling ${outcome} unknowns from known (AUROC, ${detector})`;
+  return `Telling ${outcome} unknowns apart (${detector})`;
 }
 
 /**
@@ -54,19 +54,68 @@ export function headline(comparisons: readonly Comparison[]): string | null {
   return "Not decided: chance could explain what this study saw.";
 }
 
-/** What the headline rests on, in one sentence for each outcome. */
+const measures: Readonly<Record<OutcomeName, string>> = {
+  accuracy: "accuracy",
+  near: "near-unknown AUROC",
+  far: "far-unknown AUROC",
+};
+
+/** What the headline rests on: the differences between both kinds of synthetic images and none. */
 function evidence(outcome: Outcome): readonly Html[] {
   return outcome.comparisons
     .filter(({ question }) => question === "both")
     .map((item) => {
-      const title = { accuracy: "accuracy", near: "near-unknown AUROC", far: "far-unknown AUROC" }[
-        item.outcome
-      ];
-      const interval = item.interval
-        ? `${percent(outcome.confidence, 0)} % interval ${pointsRange(item.interval)}`
-        : "no interval with one seed";
-      return html`<li>With both kinds of synthetic images instead of none, <b>${title}</b> changed by <b class="nowrap">${points(item.mean)} points</b> (${interval}).</li>`;
+      const text = html`<b>${measures[item.outcome]}</b> changed by <b class="nowrap">${points(item.mean)} points</b>`;
+      return html`<li>With both kinds of synthetic images instead of none, ${text} (${intervalText(item, outcome)}).</li>`;
     });
+}
+
+function intervalText({ interval }: Comparison, { confidence }: Outcome): string {
+  return interval
+    ? `${percent(confidence, 0)} % interval ${pointsRange(interval)}`
+    : "no interval with one seed";
+}
+
+/** The answer as plain lines for a terminal: headline, a table of the arms, the differences behind the headline. */
+export function describeAnswer(outcome: Outcome): string[] {
+  const { arms, seeds, results, detector, unit } = outcome;
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const rows = arms.map(({ name, title }) => {
+    const own = results.filter((line) => line.arm === name && line.unit === unit);
+    const accuracy = own.flatMap((line) => (line.kind === "classification" ? [line.accuracy] : []));
+    const auroc = (role: string) =>
+      own.flatMap((line) =>
+        line.kind === "unknowns" &&
+        line.part === "test" &&
+        line.role === role &&
+        line.detector === detector &&
+        line.unknownClass === null
+          ? [line.auroc]
+          : [],
+      );
+    return [title, ...[accuracy, auroc("near"), auroc("far")].map((values) => percent(mean(values)))];
+  });
+  const table = [["", "accuracy", "near AUROC", "far AUROC"], ...rows].map(
+    ([title = "", ...cells]) => `${title.padEnd(20)}${cells.map((cell) => cell.padStart(12)).join("")}`,
+  );
+  const differences = outcome.comparisons
+    .filter(({ question }) => question === "both")
+    .map(
+      (item) => `  ${measures[item.outcome]} ${points(item.mean)} points (${intervalText(item, outcome)})`,
+    );
+  return [
+    headline(outcome.comparisons) ?? "What the arms show:",
+    "",
+    ...table,
+    ...(differences.length > 0
+      ? ["", "Both kinds of synthetic images instead of none:", ...differences]
+      : []),
+    ...(seeds.length < 5
+      ? [
+          `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
+        ]
+      : []),
+  ];
 }
 
 /** A warning where the number of seeds cannot carry a conclusion. */
@@ -75,7 +124,7 @@ function seedsNote({ seeds, confidence }: Outcome): Html | null {
     return html`<p class="note"><b>One seed decides nothing.</b> How much the result changes with another draw of training photos cannot be seen from a single one. Run with at least two seeds, better five: <code>--seeds 5</code>.</p>`;
   }
   if (seeds.length < 5) {
-    return html`<p class="note"><b>${counted(seeds.length, "seed")} ${seeds.length === 2 ? "is" : "are"} few.</b> The ${percent(confidence, 0)} % intervals rest on ${counted(seeds.length, "paired difference")} and are honest but very wide; only a large effect could be proven this way. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.</p>`;
+    return html`<p class="note"><b>${counted(seeds.length, "seed")} are few.</b> The ${percent(confidence, 0)} % intervals rest on ${counted(seeds.length, "paired difference")} and are honest but very wide; only a large effect could be proven this way. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.</p>`;
   }
   return null;
 }

@@ -1,0 +1,112 @@
+import { join } from "node:path";
+import { type Manifest, type Photo, ROLES, type Role } from "../data/index.ts";
+import { arms } from "./arms.ts";
+import type { StudyContext } from "./context.ts";
+import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "./figures.ts";
+import { readJson } from "./files.ts";
+import type { ModelFolder } from "./model-folder.ts";
+import type { Machine, Outcome, PhotoSummary } from "./outcome.ts";
+import { confusionsOf, histogramsOf, worstMistakes } from "./pictures.ts";
+import type { SeedData, Study, TrainedArm } from "./run.ts";
+import type { ScoreFile } from "./scored.ts";
+import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
+import { lossCurve } from "./stages/encoder.ts";
+import { scoresFile } from "./stages/score.ts";
+import { splitNames } from "./stages/split.ts";
+
+export interface Finished {
+  readonly study: Study;
+  readonly machine: Machine;
+  readonly manifest: Manifest;
+  readonly model: ModelFolder | undefined;
+  readonly seeds: readonly SeedData[];
+  readonly trained: readonly TrainedArm[];
+}
+
+/** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
+export async function concludeStudy(
+  context: StudyContext,
+  { study, machine, manifest, model, seeds, trained }: Finished,
+): Promise<Outcome> {
+  const { config, store } = context;
+  const files = await Promise.all(
+    trained.map(async ({ arm, seed, score }) => ({
+      arm,
+      seed,
+      file: await readJson<ScoreFile>(join(score.folder, scoresFile)),
+    })),
+  );
+  const scores = new StudyScores(manifest.classes, files);
+  const results = resultLines(scores);
+  const { detector, reason } = chooseDetector(results, config.detectors);
+  const shownArm = config.arms.includes("supcon+both") ? "supcon+both" : (config.arms.at(-1) ?? "supcon");
+  const comparisons = await store.observe("compare", async () =>
+    comparisonsOf(scores, detector, config.statistics),
+  );
+
+  const first = seeds[0];
+  const sheet = first
+    ? chooseSheet(first.split.train, await drawnIn(first.faithful), await drawnIn(first.nearOod), {
+        run: study.run,
+      })
+    : [];
+  const mistakes = worstMistakes(scores, shownArm, detector, 8);
+  const byId = new Map(manifest.photos.map((photo) => [photo.id, photo]));
+  const shown = [...sheet.map(({ photo }) => photo), ...mistakes.flatMap(({ id }) => byId.get(id) ?? [])];
+  const images = await writePhotos(context, study.run, shown);
+  const imageOf = (id: string) => images.get(id) ?? "";
+
+  return {
+    name: config.name,
+    createdAt: new Date().toISOString(),
+    arms: config.arms.map((name) => ({ name, title: arms[name].title })),
+    seeds: config.seeds,
+    detector,
+    detectorReason: reason,
+    unit: "photo",
+    confidence: config.statistics.confidence,
+    margin: config.statistics.margin,
+    comparisons,
+    results,
+    curves: await Promise.all(
+      trained.map(async ({ arm, seed, encoder }) => ({ arm, seed, points: await lossCurve(encoder) })),
+    ),
+    sheet: sheet.map((row) => ({ ...row, photo: imageOf(row.photo.id) })),
+    histograms: histogramsOf(scores, detector),
+    confusions: confusionsOf(scores, config.arms),
+    mistakesArm: shownArm,
+    mistakes: mistakes.map((mistake) => ({ ...mistake, image: imageOf(mistake.id) })),
+    photos: summarise(manifest, first),
+    model: model ? { name: model.name, hash: model.hash } : { name: "none", hash: "" },
+    machine,
+    stages: store.records,
+    peakMemoryBytes: store.peakMemory,
+    configuration: study.text,
+  };
+}
+
+function summarise({ root, photos, problems }: Manifest, first: SeedData | undefined): PhotoSummary {
+  const count = (list: readonly Photo[]) => ({
+    classes: new Set(list.map(({ className }) => className)).size,
+    objects: new Set(list.map(({ object }) => object)).size,
+    photos: list.length,
+  });
+  const byRole = Object.fromEntries(
+    ROLES.map((role) => [role, count(photos.filter((photo) => photo.role === role))]),
+  ) as Record<Role, ReturnType<typeof count>>;
+  return {
+    root,
+    ...byRole,
+    parts: Object.fromEntries(splitNames.map((name) => [partTitles[name], first?.split[name].length ?? 0])),
+    problems: problems.filter(({ isLeftOut }) => isLeftOut).map(({ message }) => message),
+  };
+}
+
+const partTitles: Readonly<Record<(typeof splitNames)[number], string>> = {
+  train: "to learn from",
+  validation: "for choices",
+  test: "for results",
+  nearValidation: "near unknowns for choices",
+  nearTest: "near unknowns for results",
+  farTest: "far unknowns for results",
+};

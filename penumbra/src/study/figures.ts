@@ -1,0 +1,175 @@
+import { Random } from "@penumbra/torch";
+import type { ArmName } from "./arms.ts";
+import {
+  type BootstrapPair,
+  pairedBootstrap,
+  type WeightedStatistic,
+  weightedAccuracy,
+  weightedClassAuroc,
+} from "./bootstrap.ts";
+import type { StudyConfig } from "./config.ts";
+import type { DetectorName } from "./detector-names.ts";
+import type { Comparison, OutcomeName, ResultLine, Unit } from "./outcome.ts";
+import { type Contrast, compareArms } from "./questions.ts";
+import { type PartScores, type ScoreFile, scoresOf, type UnitScores } from "./scored.ts";
+import { mean, percentileInterval } from "./statistics.ts";
+
+/** The scores of every arm at every seed. */
+export class StudyScores {
+  readonly arms: readonly ArmName[];
+  readonly seeds: readonly number[];
+  /** Known classes: label = index. */
+  readonly classes: readonly string[];
+  readonly #files: ReadonlyMap<string, ScoreFile>;
+
+  constructor(
+    classes: readonly string[],
+    files: readonly { readonly arm: ArmName; readonly seed: number; readonly file: ScoreFile }[],
+  ) {
+    this.classes = classes;
+    this.arms = [...new Set(files.map(({ arm }) => arm))];
+    this.seeds = [...new Set(files.map(({ seed }) => seed))];
+    this.#files = new Map(files.map(({ arm, seed, file }) => [`${arm} ${seed}`, file]));
+  }
+
+  unit(arm: ArmName, seed: number, unit: Unit): UnitScores | undefined {
+    return this.#files.get(`${arm} ${seed}`)?.units[unit];
+  }
+
+  photo(arm: ArmName, seed: number): UnitScores {
+    const scores = this.unit(arm, seed, "photo");
+    if (!scores) throw new RangeError(`There are no scores of ${arm} at seed ${seed}.`);
+    return scores;
+  }
+}
+
+/** All lines of results.jsonl, in the order of arms and seeds. */
+export function resultLines(scores: StudyScores): ResultLine[] {
+  return scores.arms.flatMap((arm) =>
+    scores.seeds.flatMap((seed) =>
+      (["photo", "object"] as const).flatMap((unit): ResultLine[] => {
+        const found = scores.unit(arm, seed, unit);
+        if (!found) return [];
+        return [
+          { kind: "classification", arm, seed, unit, ...found.classification },
+          ...found.unknowns.map((line): ResultLine => ({ kind: "unknowns", arm, seed, unit, ...line })),
+        ];
+      }),
+    ),
+  );
+}
+
+/**
+ * The detector that the answer is about: the one with the best mean AUROC on the validation unknowns over all arms and
+ * seeds. Their classes are not among the test's, so nothing is selected on test data.
+ */
+export function chooseDetector(
+  lines: readonly ResultLine[],
+  detectors: readonly DetectorName[],
+): { readonly detector: DetectorName; readonly reason: string } {
+  const ranked = detectors
+    .map((detector) => {
+      const values = lines.flatMap((line) =>
+        line.kind === "unknowns" &&
+        line.part === "validation" &&
+        line.unit === "photo" &&
+        line.detector === detector &&
+        line.unknownClass === null
+          ? [line.auroc]
+          : [],
+      );
+      return { detector, value: values.length > 0 ? mean(values) : Number.NaN };
+    })
+    .sort((a, b) => b.value - a.value);
+  const [best, second] = ranked;
+  if (!best) throw new RangeError("A study needs at least one detector.");
+  const percent = (value: number) => (100 * value).toFixed(1);
+  if (Number.isNaN(best.value)) {
+    return {
+      detector: best.detector,
+      reason: `The figures for unknowns are of ${best.detector}, the first detector named: the photos have too few near unknown classes to keep some for choosing (two are needed).`,
+    };
+  }
+  return {
+    detector: best.detector,
+    reason: `The figures for unknowns are of ${best.detector}: it had the best mean AUROC over all arms and seeds on the validation unknowns, whose classes are not among the test's (${percent(best.value)}${second ? `, next ${second.detector} with ${percent(second.value)}` : ""}).`,
+  };
+}
+
+/** The questions with their paired differences, intervals and verdicts. */
+export function comparisonsOf(
+  scores: StudyScores,
+  detector: DetectorName,
+  { confidence, margin, bootstrap }: StudyConfig["statistics"],
+): Comparison[] {
+  return compareArms({
+    arms: scores.arms,
+    seeds: scores.seeds,
+    confidence,
+    margin,
+    figure: (outcome, arm, seed) => {
+      const unit = scores.photo(arm, seed);
+      if (outcome === "accuracy") return unit.classification.accuracy;
+      const line = unit.unknowns.find(
+        (item) =>
+          item.detector === detector &&
+          item.part === "test" &&
+          item.role === outcome &&
+          item.unknownClass === null,
+      );
+      return line?.auroc ?? Number.NaN;
+    },
+    bootstrap: (outcome, contrast) => {
+      const random = new Random(`bootstrap ${outcome}`);
+      const pairs = scores.seeds.map((seed) => bootstrapPair(scores, seed, outcome, contrast, detector));
+      const replicates = pairedBootstrap(pairs, { replicates: bootstrap, uniform: () => random.uniform() });
+      return percentileInterval(replicates, confidence);
+    },
+  });
+}
+
+function bootstrapPair(
+  scores: StudyScores,
+  seed: number,
+  outcome: OutcomeName,
+  { treatment, control }: Contrast,
+  detector: DetectorName,
+): BootstrapPair {
+  const parts = (arm: ArmName): readonly PartScores[] => {
+    const { test, nearTest, farTest } = scores.photo(arm, seed).parts;
+    return outcome === "accuracy" ? [test] : [test, outcome === "near" ? nearTest : farTest];
+  };
+  const first = treatment[0];
+  if (!first) throw new RangeError("A contrast names at least one arm.");
+  const objects = parts(first).flatMap((part) => part.objects);
+  const classes = parts(first).flatMap((part) => part.classNames);
+  const names = [...new Set(objects)];
+  const indexOf = new Map(names.map((name, index) => [name, index]));
+  const classOfObject = names.map((name) => classes[objects.indexOf(name)] ?? "");
+  const figureOf = (arm: ArmName): WeightedStatistic => {
+    const [test, unknown] = parts(arm);
+    if (!test) throw new RangeError("There is no test part.");
+    if (!unknown) {
+      return weightedAccuracy(isCorrect(test, scores.classes));
+    }
+    return weightedClassAuroc(
+      [...scoresOf(test, detector), ...scoresOf(unknown, detector)],
+      [...test.ids.map(() => "known"), ...unknown.classNames.map((name) => `unknown ${name}`)],
+    );
+  };
+  const meanOf = (arms: readonly ArmName[]): WeightedStatistic => {
+    const figures = arms.map(figureOf);
+    return (weights) => mean(figures.map((figure) => figure(weights)));
+  };
+  return {
+    objectOfItem: objects.map((name) => indexOf.get(name) ?? 0),
+    classOfObject,
+    treatment: meanOf(treatment),
+    control: meanOf(control),
+  };
+}
+
+/** Whether each item of a known part was named rightly. */
+export function isCorrect(part: PartScores, classes: readonly string[]): boolean[] {
+  return part.answers.map((answer, index) => classes[answer] === part.classNames[index]);
+}

@@ -1,0 +1,46 @@
+import { availableParallelism, cpus, totalmem } from "node:os";
+import * as torch from "@penumbra/torch";
+import type { StudyConfig } from "./config.ts";
+import type { Machine } from "./outcome.ts";
+import { version } from "./version.ts";
+
+/** Thrown when the configuration asks for a device that this machine does not have. */
+export class DeviceError extends Error {
+  override readonly name = "DeviceError";
+}
+
+/**
+ * Decides device, precision and threads once for the whole study, sets the threads, and says what was decided.
+ *
+ * Throws DeviceError for a CUDA device that is not there.
+ */
+export function settleMachine({
+  device: wanted,
+  precision,
+  threads,
+}: Pick<StudyConfig, "device" | "precision" | "threads">): Machine {
+  const devices = torch.cuda.deviceCount();
+  const device = wanted === "auto" ? (devices > 0 ? "cuda" : "cpu") : wanted;
+  const index = Number(device.split(":")[1] ?? 0);
+  if (device.startsWith("cuda") && index >= devices) {
+    throw new DeviceError(
+      `The device ${device} is not there: libtorch ${torch.version} sees ${devices === 0 ? "no CUDA device" : `CUDA devices 0 to ${devices - 1}`}. Set "device" to cpu or auto, or run: penumbra doctor`,
+    );
+  }
+  torch.setNumThreads(threads === 0 ? availableParallelism() : threads);
+  const { dtype, reason } = torch.resolvePrecision(precision, device);
+  return {
+    processor: cpus()[0]?.model.trim() ?? "unknown processor",
+    cores: availableParallelism(),
+    threads: torch.getNumThreads(),
+    memoryBytes: totalmem(),
+    device,
+    precision: precisionNames[dtype],
+    precisionReason: reason,
+    node: process.versions.node,
+    libtorch: torch.version,
+    penumbra: version,
+  };
+}
+
+const precisionNames = { float32: "fp32", bfloat16: "bf16", float16: "fp16" } as const;

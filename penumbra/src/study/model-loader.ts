@@ -1,0 +1,24 @@
+import { StableDiffusion } from "../diffusion/index.ts";
+import type { ModelFolder } from "./model-folder.ts";
+
+/** Loads the diffusion model when a stage first needs it: a study whose images are all drawn never does. */
+export class ModelLoader {
+  readonly model: ModelFolder;
+  readonly #device: string;
+  #loaded: Promise<StableDiffusion> | undefined;
+
+  constructor(model: ModelFolder, device: string) {
+    this.model = model;
+    this.#device = device;
+  }
+
+  get(): Promise<StableDiffusion> {
+    this.#loaded ??= Promise.resolve(StableDiffusion.load(this.model.folder, { device: this.#device }));
+    return this.#loaded;
+  }
+
+  /** Lets the model go; a later `get` loads it again. */
+  release(): void {
+    this.#loaded = undefined;
+  }
+}

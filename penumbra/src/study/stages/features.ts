@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { safetensors, type Tensor } from "@penumbra/torch";
+import { extractFeatures } from "../../contrast/index.ts";
+import type { Split } from "../../data/index.ts";
+import type { ArmName } from "../arms.ts";
+import { photosHash, type StudyContext, withPixels } from "../context.ts";
+import type { Artifact } from "../stage.ts";
+import { loadEncoder } from "./encoder.ts";
+import { splitNames } from "./split.ts";
+
+/** Features of every photo of a split from a frozen encoder: one tensor [N, D] per part that is not empty. */
+export function featuresStage(
+  context: StudyContext,
+  split: Split,
+  encoder: Artifact,
+  arm: ArmName,
+  seed: number,
+): Promise<Artifact> {
+  const { config, store, precision } = context;
+  return store.run({
+    name: "features",
+    version: 1,
+    label: `${arm}, seed ${seed}`,
+    inputs: { encoder, ...Object.fromEntries(splitNames.map((name) => [name, photosHash(split[name])])) },
+    config: { imageSize: config.imageSize, precision },
+    run: async ({ folder, progress }) => {
+      const total = splitNames.reduce((sum, name) => sum + split[name].length, 0);
+      const network = await loadEncoder(context, encoder);
+      const features: Record<string, Tensor> = {};
+      let done = 0;
+      for (const name of splitNames) {
+        if (split[name].length === 0) continue;
+        features[name] = await withPixels(context, split[name], config.imageSize, async (pixels) =>
+          extractFeatures(network, pixels, { batchSize: 256 }),
+        );
+        done += split[name].length;
+        progress(done, total, "photos");
+      }
+      safetensors.write(join(folder, featuresFile), features);
+      for (const tensor of Object.values(features)) tensor.dispose();
+      return { photos: total };
+    },
+  });
+}
+
+export const featuresFile = "features.safetensors";

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { safetensors } from "@penumbra/torch";
+import { chooseProbe, type LinearProbe, probeOf } from "../../contrast/index.ts";
+import type { Split } from "../../data/index.ts";
+import type { ArmName } from "../arms.ts";
+import { labelsOf, photosHash, type StudyContext } from "../context.ts";
+import type { Artifact } from "../stage.ts";
+import { featuresFile } from "./features.ts";
+
+const probeFile = "probe.safetensors";
+
+/** Linear classifier on the frozen features of the training photos; validation accuracy chooses the penalty. */
+export function probeStage(
+  { classes, config, store }: StudyContext,
+  split: Split,
+  features: Artifact,
+  arm: ArmName,
+  seed: number,
+): Promise<Artifact> {
+  return store.run({
+    name: "probe",
+    version: 1,
+    label: `${arm}, seed ${seed}`,
+    inputs: { features, train: photosHash(split.train), validation: photosHash(split.validation) },
+    config: { l2: config.probe.l2 },
+    run: async ({ folder }) => {
+      const { tensors } = safetensors.read(join(features.folder, featuresFile));
+      const part = (name: "train" | "validation") => {
+        const rows = tensors[name];
+        if (!rows)
+          throw new Error(
+            `${features.folder} has no features of the ${name} photos. Remove the folder and run again.`,
+          );
+        return { features: rows, labels: labelsOf(split[name], classes) };
+      };
+      const { probe, trials } = chooseProbe(part("train"), part("validation"), config.probe.l2, {
+        classes: classes.length,
+      });
+      safetensors.write(
+        join(folder, probeFile),
+        { weight: probe.weight, bias: probe.bias },
+        { l2: String(probe.l2) },
+      );
+      return {
+        l2: probe.l2,
+        iterations: probe.iterations,
+        trials: trials.map(({ l2, accuracy, nll }) => ({ l2, accuracy, nll })),
+      };
+    },
+  });
+}
+
+/** The probe of an artifact. */
+export function loadProbe(artifact: Artifact): LinearProbe {
+  const { tensors, metadata } = safetensors.read(join(artifact.folder, probeFile));
+  const { weight, bias } = tensors;
+  if (!weight || !bias)
+    throw new Error(`${artifact.folder} holds no probe. Remove the folder and run again.`);
+  return probeOf(weight, bias, Number(metadata.l2));
+}

@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import type { Photo } from "../../data/index.ts";
+import { loadWords, type Recipe, type RedrawLine, redraw } from "../../diffusion/index.ts";
+import { photosHash, type StudyContext, withPixels } from "../context.ts";
+import { readJsonLines } from "../files.ts";
+import type { ModelLoader } from "../model-loader.ts";
+import type { Artifact } from "../stage.ts";
+import { wordsFile } from "./words.ts";
+
+/** Which redraws: positives, or negatives only. */
+export type RedrawKind = "faithful" | "near-OOD";
+
+/** Draws the training photos of a seed again with the words of that seed. */
+export function redrawStage(
+  context: StudyContext,
+  loader: ModelLoader,
+  train: readonly Photo[],
+  words: Artifact,
+  kind: RedrawKind,
+  seed: number,
+): Promise<Artifact> {
+  const { config, store, precision } = context;
+  const { steps, guidanceScale, batchSize } = config.redraw;
+  const { recipes, variantsPerPhoto } = planOf(context, kind);
+  return store.run({
+    name: "redraw",
+    version: 1,
+    label: `${kind}, seed ${seed}`,
+    inputs: { words, photos: photosHash(train), model: loader.model.hash },
+    // The batch size is not part of the identity: it changes no image beyond rounding.
+    config: { recipes, variantsPerPhoto, steps, guidanceScale, precision },
+    seed,
+    run: ({ folder, progress }) =>
+      withPixels(context, train, loader.model.imageSize, async (pixels) => {
+        const lines = await redraw({
+          sd: await loader.get(),
+          words: await loadWords(join(words.folder, wordsFile)),
+          photos: train,
+          pixels,
+          recipes,
+          variantsPerPhoto,
+          steps,
+          guidanceScale,
+          seed,
+          folder,
+          batchSize,
+          onProgress: (done, total) => progress(done, total, "images"),
+        });
+        return { images: lines.length };
+      }),
+  });
+}
+
+function planOf({ config, classes }: StudyContext, kind: RedrawKind) {
+  const { faithful, nearOod } = config.redraw;
+  if (kind === "faithful") {
+    const recipes: Recipe[] = [{ name: "faithful", kind: "id", strengths: faithful.strengths }];
+    return { recipes, variantsPerPhoto: faithful.variants };
+  }
+  const drift: Recipe = { name: "drift", kind: "near-ood", strengths: nearOod.drift };
+  const crossed: Recipe = { name: "crossed", kind: "near-ood", strengths: nearOod.crossed };
+  // The word of another class needs another class.
+  return { recipes: classes.length > 1 ? [drift, crossed] : [drift], variantsPerPhoto: nearOod.variants };
+}
+
+/** The manifest lines of a redraw artifact; `file` is relative to its folder. */
+export function redrawLines(artifact: Artifact): Promise<RedrawLine[]> {
+  return readJsonLines(join(artifact.folder, "manifest.jsonl"));
+}

@@ -1,0 +1,96 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { writePhotos } from "../study/photos.ts";
+
+const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
+let folder = "";
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "penumbra-cli-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs the command line as a user does: another process, in the test's folder. */
+function penumbra(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [bin, ...args],
+      { cwd: folder, env: { ...process.env, NODE_OPTIONS: "" } },
+      (error, out, err) => {
+        resolve({ code: typeof error?.code === "number" ? error.code : error ? 1 : 0, out, err });
+      },
+    );
+  });
+}
+
+describe("penumbra", () => {
+  it("lists its commands, and names the one that was meant", async () => {
+    expect((await penumbra("--help")).out).toMatch(/init.*check.*study.*report.*pretrain.*doctor/s);
+    const { code, err } = await penumbra("stduy", "x");
+    expect(code).toBe(1);
+    expect(err).toContain("Did you mean study?");
+  });
+
+  it("prints its version", async () => {
+    expect((await penumbra("--version")).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it("init writes a configuration that fits the folder, and never writes over one", async () => {
+    await writePhotos(join(folder, "photos"), { known: 3, near: 2, objects: 6 });
+    const first = await penumbra("init", "photos");
+    expect(first.err).toBe("");
+    expect(first.code).toBe(0);
+    const written = await readFile(join(folder, "study.yaml"), "utf8");
+    expect(written).toMatch(/^photos: photos$/m);
+    expect(written).toMatch(/^ {2}shots: 2$/m);
+    const second = await penumbra("init", "photos");
+    expect(second.code).toBe(1);
+    expect(second.err).toMatch(/study\.yaml exists already and is left as it is/);
+    expect(await readFile(join(folder, "study.yaml"), "utf8")).toBe(written);
+  });
+
+  it("check counts a folder's photos and names those it cannot read", async () => {
+    await writePhotos(join(folder, "photos"), { known: 2, objects: 3 });
+    await writeFile(join(folder, "photos", "known", "part-0", "0", "broken.png"), "not a picture");
+    const { out, code } = await penumbra("check", "photos");
+    expect(code).toBe(0);
+    expect(out).toMatch(/part-0\s+known\s+3/);
+    expect(out).toContain("broken.png");
+    expect(JSON.parse((await penumbra("check", "photos", "--json")).out).classes).toHaveLength(2);
+  });
+
+  it("schema prints the JSON Schema of the configuration", async () => {
+    expect(JSON.parse((await penumbra("schema")).out).properties.photos.description).toContain(
+      "class/photo.jpg",
+    );
+  });
+
+  it("tells what to do in one message, without a stack trace, and exits with 1", async () => {
+    await writeFile(join(folder, "study.yaml"), "photos: photos\nencoder: {temprature: 1}\n");
+    const { code, out, err } = await penumbra("study", "study.yaml");
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toBe(
+      'Error: study.yaml:2: "encoder.temprature" is not a setting. Did you mean "temperature"?\n',
+    );
+    expect((await readdir(folder)).sort()).toEqual(["study.yaml"]);
+  });
+
+  it("refuses an empty folder of photos and writes nothing", async () => {
+    await mkdir(join(folder, "photos"));
+    await writeFile(join(folder, "study.yaml"), "photos: photos\n");
+    const { code, err } = await penumbra("study", "study.yaml");
+    expect(code).toBe(1);
+    expect(err).toMatch(/holds no readable photo of any class.*class\/photo\.jpg/);
+    expect(existsSync(join(folder, "runs"))).toBe(false);
+  });
+
+  it("report of a folder that is no run says which folder to name", async () => {
+    expect((await penumbra("report", ".")).err).toMatch(/has no report\.json\. Name the run folder/);
+  });
+});
