@@ -1,6 +1,7 @@
 /** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
 export * from "./autograd.ts";
 export { call } from "./call.ts";
+export * as checkpoints from "./checkpoint.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
 export * from "./generator.ts";

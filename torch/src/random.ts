@@ -53,23 +53,26 @@ export class Random {
     this.#d = digest.readUInt32BE(28) || 1;
   }
 
-  /** The generator that goes on exactly where the one whose `state` this was stood. */
+  /** A generator that goes on exactly where the one whose `state` this was stood. */
   static fromState(state: RandomState): Random {
-    const valid =
-      state.length === 4 && state.every((word) => Number.isInteger(word) && word >= 0 && word < TWO_32);
-    if (!valid || state.every((word) => word === 0)) {
+    const random = new Random(0);
+    random.state = state;
+    return random;
+  }
+
+  /** The position in the stream, as plain numbers that JSON can hold; setting it goes on from there. */
+  get state(): RandomState {
+    return [this.#a, this.#b, this.#c, this.#d];
+  }
+
+  set state(state: RandomState) {
+    const isWord = (word: number) => Number.isInteger(word) && word >= 0 && word < TWO_32;
+    if (state.length !== 4 || !state.every(isWord) || state.every((word) => word === 0)) {
       throw new RangeError(
         `A state of Random must be four unsigned 32-bit words, not all zero; got [${state}]. Pass what \`random.state\` gave.`,
       );
     }
-    const random = new Random(0);
-    [random.#a, random.#b, random.#c, random.#d] = state;
-    return random;
-  }
-
-  /** The position in the stream, as plain numbers that JSON can hold. */
-  get state(): RandomState {
-    return [this.#a, this.#b, this.#c, this.#d];
+    [this.#a, this.#b, this.#c, this.#d] = state;
   }
 
   /** The next 32 bits of the stream as an unsigned number. */

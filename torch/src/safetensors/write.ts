@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { scope } from "../scope.ts";
 import { call } from "../call.ts";
+import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { SafetensorsError } from "./error.ts";
 import { MAX_HEADER_BYTES, storageTypes } from "./header.ts";
@@ -56,6 +56,17 @@ export function write(
 export function syncFolder(folder: string): void {
   const descriptor = openSync(folder, "r");
   try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Writes a text file and flushes it to the disk. */
+export function writeFileSynced(path: string, text: string): void {
+  const descriptor = openSync(path, "w");
+  try {
+    writeAll(descriptor, Buffer.from(text, "utf8"));
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
