@@ -1,6 +1,6 @@
 import type { Peer } from "./peer.ts";
 
-/** One comparison with a peer in Python. A file in `measures/` holds one or a few that belong together. */
+/** One comparison with a peer in Python. */
 export interface Measure {
   readonly name: string;
   /** What is measured, in a few words, with the shapes that matter. */
@@ -20,8 +20,8 @@ export interface Sides {
   readonly peer: () => Promise<number>;
   /** How many samples of each side; without it, the runner's number of rounds. */
   readonly rounds?: number;
-  /** Facts worth a word beside the numbers, for example the precision. */
-  readonly note?: string;
+  /** What else was seen while sampling, in a few words; asked for at the end. */
+  readonly note?: () => string;
 }
 
 /** What came out of a measure. `ratio` = cost of ours / cost of the peer: below 1 is better. */
@@ -58,15 +58,8 @@ export async function compare(measure: Measure, sides: Sides, rounds: number): P
     spread: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
     rounds: count,
     goal: measure.goal,
-    ...(sides.note ? { note: sides.note } : {}),
+    ...(sides.note ? { note: sides.note() } : {}),
   };
-}
-
-/** Milliseconds that one step takes, over `steps` of them. */
-export function millisecondsPerStep(steps: number, step: () => void): number {
-  const started = performance.now();
-  for (let index = 0; index < steps; index += 1) step();
-  return (performance.now() - started) / steps;
 }
 
 /** Linear interpolation between the sorted values. */

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import * as torch from "@penumbra/torch";
 import { cacheFolder } from "@penumbra/torch/library";
 import { compare, type Result } from "./measure.ts";
-import { MEASURES } from "./measures/index.ts";
+import { MEASURES } from "./measures.ts";
 import { startPeer } from "./peer.ts";
 
 const { values, positionals } = parseArgs({

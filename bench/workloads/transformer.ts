@@ -1,7 +1,6 @@
 import * as torch from "@penumbra/torch";
 import { nn, type Tensor } from "@penumbra/torch";
-import type { Measure } from "../measure.ts";
-import { trainingSides } from "./training.ts";
+import { trainingStep, type Workload } from "./workload.ts";
 
 const SHAPE = { batch: 16, vocabulary: 1000, length: 128, channels: 256, heads: 4, layers: 4 };
 
@@ -59,17 +58,17 @@ class Transformer extends nn.Module {
   }
 }
 
-export const transformer: Measure = {
-  name: "transformer",
-  title: "training step, 4 causal layers of 256 channels, 16 x 128 tokens, fp32",
-  unit: "ms",
-  goal: 1.0,
-  prepare(peer) {
+/** A small causal transformer. */
+export const transformer: Workload = {
+  module: "transformer",
+  parameters: SHAPE,
+  build() {
+    const { vocabulary, batch, length } = SHAPE;
     const model = new Transformer(SHAPE);
-    const ids = torch.randint(SHAPE.vocabulary, [SHAPE.batch, SHAPE.length], { dtype: "int64" });
-    const targets = torch.randint(SHAPE.vocabulary, [SHAPE.batch * SHAPE.length], { dtype: "int64" });
-    const loss = (): Tensor =>
-      model.forward(ids).flatten({ startDim: 0, endDim: 1 }).crossEntropyLoss(targets);
-    return trainingSides({ peer, module: "transformer", parameters: SHAPE, model, loss, steps: 3 });
+    const ids = torch.randint(vocabulary, [batch, length], { dtype: "int64" });
+    const targets = torch.randint(vocabulary, [batch * length], { dtype: "int64" });
+    return trainingStep(model, () =>
+      model.forward(ids).flatten({ startDim: 0, endDim: 1 }).crossEntropyLoss(targets),
+    );
   },
 };
