@@ -7,7 +7,7 @@ export * from "./errors.ts";
 export * from "./generator.ts";
 export { type Index, type Slice, slice } from "./indexing.ts";
 export { cpuFeatures } from "./library/cpu.ts";
-export { resolvePrecision } from "./library/precision.ts";
+export { type Precision, type PrecisionSetting, resolvePrecision } from "./library/precision.ts";
 export * as nn from "./nn/index.ts";
 export * from "./operators.ts";
 export * as optim from "./optim/index.ts";
