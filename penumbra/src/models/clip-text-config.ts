@@ -14,6 +14,11 @@ const Schema = z.object({
   hidden_act: only("quick_gelu", "gelu"),
   layer_norm_eps: z.number().positive().default(1e-5),
   attention_dropout: only(0),
+  // Not used here, but kept for other readers of the file.
+  bos_token_id: z.int().nullable().default(49_406),
+  eos_token_id: z.int().nullable().default(49_407),
+  pad_token_id: z.int().nullable().default(1),
+  projection_dim: count.default(512),
 });
 
 /** The complete configuration of a {@link CLIPTextModel}, by transformers' names. */

@@ -5,6 +5,15 @@ export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export { ModelError } from "./errors.ts";
 export type { RawConfig } from "./model-config.ts";
+export {
+  findModel,
+  loadWeights,
+  readJson,
+  type SaveModelOptions,
+  type StoredModel,
+  saveModel,
+} from "./model-folder.ts";
+export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";

@@ -1,0 +1,32 @@
+// Diffusion: noise schedules and walks, text and images through Stable Diffusion, words learned from photos, redraws.
+export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
+export type { PrecisionSetting } from "./denoise.ts";
+export { DiffusionError } from "./errors.ts";
+export { latentNoise } from "./latent-noise.ts";
+export {
+  addNoise,
+  alphasCumprod,
+  parseSchedulerConfig,
+  type SchedulerConfig,
+  type SchedulerConfigInput,
+  SchedulerConfigSchema,
+  type Timesteps,
+  trainingTarget,
+  velocity,
+} from "./noise-schedule.ts";
+export {
+  type GenerationOptions,
+  type ImageToImageOptions,
+  imageToImage,
+  type TextToImageOptions,
+  textToImage,
+} from "./pipelines.ts";
+export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./prompts.ts";
+export {
+  type LoadStableDiffusionOptions,
+  type SaveStableDiffusionOptions,
+  StableDiffusion,
+  type StableDiffusionParts,
+} from "./stable-diffusion.ts";
+export { type ResolvedStrength, resolveStrength } from "./strength.ts";
+export { ClipTokenizer } from "./tokenizer.ts";
