@@ -1,0 +1,85 @@
+import { deriveSeed, Random } from "@penumbra/torch";
+
+export interface BatchPlan {
+  readonly seed: number;
+  /** Real images: N. */
+  readonly images: number;
+  /** Real images per step: B. */
+  readonly batchSize: number;
+  /** Random versions of each image: V. */
+  readonly views: number;
+  /** Faithful redraws of each real image, by index; empty where there are none. */
+  readonly variants: readonly (readonly number[])[];
+  /** alpha: with this probability a drawn image is replaced by one of its variants. */
+  readonly variantProbability: number;
+  /** Negatives-only images: M. */
+  readonly negatives: number;
+  /** Negatives per step, a fixed quota: K; 0 without negatives. */
+  readonly negativesPerStep: number;
+}
+
+/** What one step looks at. */
+export interface Batch {
+  /** The real image of each of the B places: its label counts, also where a variant stands in for it. */
+  readonly images: readonly number[];
+  /** The variant that replaces the image of each place, or null. */
+  readonly variants: readonly (number | null)[];
+  /** K indices of negatives. */
+  readonly negatives: readonly number[];
+  /** Seeds of the augmentation: view 0 of all B places, then view 1, …, then the K negatives. */
+  readonly seeds: readonly number[];
+}
+
+/**
+ * The batches of a training: each a pure function of plan and step, so that training resumes with nothing but the step
+ * and arms of one seed see the same photos in the same versions.
+ *
+ * Images come in shuffled rounds, every image once a round; a batch may end one round and begin the next. Negatives
+ * likewise, in rounds of their own. When real image i is drawn, with probability alpha one of ITS variants replaces it
+ * (DA-Fusion, Trabucco et al. 2023), in all its views.
+ */
+export class Batches {
+  readonly #plan: BatchPlan;
+  readonly #orders = new Map<string, readonly number[]>();
+
+  constructor(plan: BatchPlan) {
+    this.#plan = plan;
+  }
+
+  at(step: number): Batch {
+    const { seed, batchSize, views, variants, variantProbability, negativesPerStep } = this.#plan;
+    const places = Array.from({ length: batchSize }, (_, place) => place);
+    const images = places.map((place) => this.#drawn("images", this.#plan.images, step * batchSize + place));
+    const replacements = images.map((image, place) => {
+      const own = variants[image] ?? [];
+      if (own.length === 0) return null;
+      const random = new Random(deriveSeed(seed, "variant", step, place));
+      return random.uniform() < variantProbability ? random.choice(own) : null;
+    });
+    const columns = Array.from({ length: negativesPerStep }, (_, column) => column);
+    const negatives = columns.map((column) =>
+      this.#drawn("negatives", this.#plan.negatives, step * negativesPerStep + column),
+    );
+    const seeds = [
+      ...Array.from({ length: views }, (_, view) =>
+        places.map((place) => deriveSeed(seed, "view", step, place, view)),
+      ),
+      columns.map((column) => deriveSeed(seed, "negative", step, column)),
+    ].flat();
+    return { images, variants: replacements, negatives, seeds };
+  }
+
+  /** The item at a position of the endless sequence of shuffled rounds. */
+  #drawn(name: string, count: number, position: number): number {
+    const round = Math.floor(position / count);
+    const key = `${name} ${round}`;
+    let order = this.#orders.get(key);
+    if (!order) {
+      const random = new Random(deriveSeed(this.#plan.seed, "order", name, round));
+      order = random.shuffle(Array.from({ length: count }, (_, item) => item));
+      if (this.#orders.size > 8) this.#orders.clear(); // rounds that are over
+      this.#orders.set(key, order);
+    }
+    return order[position % count] as number;
+  }
+}
