@@ -37,6 +37,7 @@ function view(tensor: Tensor, indices: readonly Index[]): { view: Tensor; tensor
   }
   let result = tensor;
   let dim = 0;
+  let covered = 0; // dimensions that `tensors` speaks of: a mask takes several with one entry
   const tensors: (Tensor | null)[] = [];
   for (const index of indices) {
     if (index === "...") {
@@ -45,8 +46,11 @@ function view(tensor: Tensor, indices: readonly Index[]): { view: Tensor; tensor
       result = call("aten::unsqueeze", result, dim++) as Tensor;
     } else if (typeof index === "number") {
       result = call("aten::select.int", result, dim, index) as Tensor;
+    } else if (isTensor(index) && index.ndim === 0 && /^int/.test(index.dtype)) {
+      result = call("aten::select.int", result, dim, index.item()) as Tensor;
     } else if (isTensor(index)) {
-      while (tensors.length < dim) tensors.push(null);
+      for (; covered < dim; covered++) tensors.push(null);
+      covered += consumed(index);
       tensors.push(index.device === result.device || index.ndim === 0 ? index : index.to(result.device));
       dim += consumed(index);
     } else {
@@ -67,6 +71,13 @@ export function readIndex(tensor: Tensor, indices: readonly Index[]): Tensor {
   return part === tensor ? (call("aten::alias", tensor) as Tensor) : part;
 }
 
+/** As PyTorch does, `x.at(0)` of shape [4] takes a value of shape [1, 4] too. */
+function withoutLeadingOnes(value: Tensor): Tensor {
+  const shape = [...value.shape];
+  while (shape[0] === 1) shape.shift();
+  return shape.length === value.ndim ? value : value.reshape(shape);
+}
+
 /** @see Tensor.setAt */
 export function assignIndex(
   tensor: Tensor,
@@ -74,14 +85,15 @@ export function assignIndex(
   value: Tensor | number | boolean,
 ): void {
   const { view: part, tensors } = view(tensor, indices);
+  const given = isTensor(value) ? withoutLeadingOnes(value) : value;
   if (tensors.length > 0) {
-    const values = isTensor(value)
-      ? value.to({ dtype: part.dtype, device: part.device })
-      : call("aten::full", [], value, { dtype: part.dtype, device: part.device });
+    const values = isTensor(given)
+      ? given.to({ dtype: part.dtype, device: part.device })
+      : call("aten::full", [], given, { dtype: part.dtype, device: part.device });
     call("aten::index_put_", part, tensors, values);
-  } else if (isTensor(value)) {
-    call("aten::copy_", part, value);
+  } else if (isTensor(given)) {
+    call("aten::copy_", part, given);
   } else {
-    call("aten::fill_.Scalar", part, value);
+    call("aten::fill_.Scalar", part, given);
   }
 }
