@@ -1,4 +1,6 @@
 // Diffusion: noise schedules and walks, text and images through Stable Diffusion, words learned from photos, redraws.
+
+export { type Corpus, readCorpus } from "./corpus.ts";
 export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
 export type { PrecisionSetting } from "./denoise.ts";
 export { DiffusionError } from "./errors.ts";
@@ -21,6 +23,8 @@ export {
   type TextToImageOptions,
   textToImage,
 } from "./pipelines.ts";
+export { type PretrainOptions, pretrain } from "./pretrain.ts";
+export { ARCHITECTURES, PretrainSettings } from "./pretrain-config.ts";
 export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./prompts.ts";
 export {
   type LoadStableDiffusionOptions,
@@ -29,4 +33,5 @@ export {
   type StableDiffusionParts,
 } from "./stable-diffusion.ts";
 export { type ResolvedStrength, resolveStrength } from "./strength.ts";
+export { fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "./templates.ts";
 export { ClipTokenizer } from "./tokenizer.ts";

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Device, type DType, safetensors } from "@penumbra/torch";
+import { type Device, type DType, nn, safetensors } from "@penumbra/torch";
 import {
   AutoencoderKL,
   CLIPTextModel,
@@ -88,13 +88,14 @@ export class StableDiffusion {
       vae: findModel(join(folder, "vae")),
     };
     const schedulerFile = join(folder, "scheduler", "scheduler_config.json");
-    const sd = new StableDiffusion({
-      tokenizer: ClipTokenizer.load(options.tokenizer ?? join(folder, "tokenizer")),
+    const tokenizer = ClipTokenizer.load(options.tokenizer ?? join(folder, "tokenizer"));
+    const schedulerConfig = parseSchedulerConfig(readJson(schedulerFile), schedulerFile);
+    const networks = nn.init.skip(() => ({
       textEncoder: new CLIPTextModel(stored.text.config, stored.text.configFile),
       unet: new UNet2DConditionModel(stored.unet.config, stored.unet.configFile),
       vae: new AutoencoderKL(stored.vae.config, stored.vae.configFile),
-      schedulerConfig: parseSchedulerConfig(readJson(schedulerFile), schedulerFile),
-    });
+    }));
+    const sd = new StableDiffusion({ tokenizer, ...networks, schedulerConfig });
     loadWeights(sd.textEncoder, stored.text.weightsFile, ownTextKey);
     loadWeights(sd.unet, stored.unet.weightsFile);
     loadWeights(sd.vae, stored.vae.weightsFile, ownAutoencoderKey);

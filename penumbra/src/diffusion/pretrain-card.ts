@@ -1,0 +1,90 @@
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Corpus } from "./corpus.ts";
+import { ARCHITECTURES, type PretrainSettings } from "./pretrain-config.ts";
+import type { TrainResult } from "./pretrain-loop.ts";
+
+/** What really ran, for the model card. */
+export interface CardFacts {
+  readonly settings: PretrainSettings;
+  readonly corpus: Corpus;
+  readonly heldOut: number;
+  readonly autoencoder: TrainResult;
+  readonly denoiser: TrainResult;
+  /** The sentence that `resolvePrecision` gives. */
+  readonly precision: string;
+  /** Picture files to be copied beside the card. */
+  readonly sheet: string;
+  readonly reconstructions: string;
+  readonly prompts: readonly string[];
+  /** Folder with log.jsonl. */
+  readonly work: string;
+}
+
+/** Writes README.md, samples.webp and round-trip.webp into a model's folder, and the corpus' licence if it states one. */
+export async function writeModelCard(folder: string, facts: CardFacts): Promise<void> {
+  const { settings, corpus, heldOut, autoencoder, denoiser, prompts } = facts;
+  await copyFile(facts.sheet, join(folder, "samples.webp"));
+  await copyFile(facts.reconstructions, join(folder, "round-trip.webp"));
+  const log = await readLog(join(facts.work, "log.jsonl"));
+  const { vae, unet, text } = ARCHITECTURES[settings.preset];
+  const psnr = autoencoder.figures["held-out PSNR (dB)"];
+  const seen = (result: TrainResult, batchSize: number) =>
+    Math.round(result.step * batchSize).toLocaleString("en");
+  const lines = [
+    "# penumbra-mini",
+    "",
+    `A small latent diffusion model in the layout of Stable Diffusion 1.x (CLIPTextModel, UNet2DConditionModel, AutoencoderKL), trained from scratch by \`penumbra pretrain\`. It makes and changes images of ${unet.sample_size * 2 ** (vae.block_out_channels.length - 1)} pixels.`,
+    "",
+    "## What it is for, and what not",
+    "",
+    "It lets Penumbra's demo, tests and studies run on a laptop without downloading Stable Diffusion. It has only seen renders like those of its corpus: it knows the corpus' kinds of objects, light and ground, and nothing else. For photographs of other things bring Stable Diffusion (`--model`).",
+    "",
+    "## Data and licence",
+    "",
+    `Corpus: ${corpus.fileOf.length.toLocaleString("en")} images from ${corpus.files.length.toLocaleString("en")} files with ${corpus.captions.length} different captions; ${heldOut} images (whole files) were held out. Weights are offered under the licence of the data; penumbra-mini's corpus is rendered from the KiCad packages3D libraries, copyright 2017-2022 the KiCad library contributors, CC-BY-SA 4.0. The CLIP vocabulary in \`tokenizer/\` is OpenAI's (MIT licence).`,
+    "",
+    "## Training",
+    "",
+    "| stage | steps | batch | images seen | time | final losses |",
+    "|---|---|---|---|---|---|",
+    `| autoencoder (crops of ${settings.autoencoder.crop} px, each ${settings.autoencoder.fullEvery}th step whole images) | ${autoencoder.step} | ${settings.autoencoder.batchSize} | ${seen(autoencoder, settings.autoencoder.batchSize)} | ${minutes(autoencoder.seconds)} | ${lossesOf(log, "autoencoder")} |`,
+    `| text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"} | ${denoiser.step} | ${settings.denoiser.batchSize} | ${seen(denoiser, settings.denoiser.batchSize)} | ${minutes(denoiser.seconds)} | ${lossesOf(log, "denoiser")} |`,
+    "",
+    `Device ${settings.device}, precision ${facts.precision}; seed ${settings.seed}; ${settings.denoiser.predictionType} prediction, min-SNR gamma ${settings.denoiser.minSnr}, weights averaged with decay ${settings.denoiser.emaDecay}, captions left out for ${100 * settings.denoiser.captionDropout} % of the images.`,
+    `Autoencoder: ${vae.block_out_channels.join("-")} channels, ${vae.latent_channels} latent channels, ${2 ** (vae.block_out_channels.length - 1)}x down-sampling${psnr === undefined ? "" : `; round trip of held-out images ${psnr.toFixed(1)} dB PSNR`}. UNet: ${(unet.block_out_channels as readonly number[]).join("-")} channels. Text encoder: width ${text.hidden_size}, ${text.num_hidden_layers} layers; rows of tokens that no caption held are zero.`,
+    "",
+    "## Samples",
+    "",
+    "![text to image](samples.webp)",
+    "",
+    `Text to image, 20 DDIM steps, guidance 3, captions evenly drawn from the corpus, none chosen by hand: ${prompts.map((prompt) => `"${prompt}"`).join(", ")}.`,
+    "",
+    "![round trip](round-trip.webp)",
+    "",
+    "Held-out images and, below each row, what the autoencoder makes of them.",
+    "",
+  ];
+  await writeFile(join(folder, "README.md"), lines.join("\n"));
+}
+
+function minutes(seconds: number): string {
+  return seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+async function readLog(path: string): Promise<Record<string, unknown>[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+function lossesOf(log: readonly Record<string, unknown>[], stage: string): string {
+  const last = log.filter((entry) => entry.stage === stage && "rate" in entry).at(-1) ?? {};
+  const skipped = ["stage", "step", "seconds", "rate", "learningRate"];
+  return Object.entries(last)
+    .filter(([name]) => !skipped.includes(name))
+    .map(([name, value]) => `${name} ${Number(value).toPrecision(3)}`)
+    .join(", ");
+}
