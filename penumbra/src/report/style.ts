@@ -64,7 +64,7 @@ svg { display: block; }
 svg text { font: 11px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; fill: var(--soft); }
 svg.chart { width: 100%; height: auto; } svg.interval { width: 220px; height: 30px; }
 svg.dots { width: 104px; height: 16px; margin: 2px 0 0 auto; }
-.grid { stroke: var(--grid); } .base { stroke: var(--rule); } .level { stroke: var(--soft); stroke-dasharray: 4 3; }
+.gridline { stroke: var(--grid); } .base { stroke: var(--rule); } .level { stroke: var(--soft); stroke-dasharray: 4 3; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke: var(--arm); opacity: .85; }
 .dot { fill: var(--arm); opacity: .75; } .middle { stroke: var(--arm); stroke-width: 2; }
 .area { stroke: var(--series); fill: var(--series); stroke-width: 1.6; fill-opacity: .2; }
@@ -80,10 +80,9 @@ svg.dots { width: 104px; height: 16px; margin: 2px 0 0 auto; }
 .arm-0 { --arm: var(--arm-0); } .arm-1 { --arm: var(--arm-1); } .arm-2 { --arm: var(--arm-2); } .arm-3 { --arm: var(--arm-3); } .arm-4 { --arm: var(--arm-4); }
 .swatch, .key { display: inline-block; width: .72em; height: .72em; border-radius: 2px; background: var(--arm, var(--series)); margin-right: 7px; }
 .key { margin: 0 2px 0 6px; }
-.legend { white-space: nowrap; }
-.arms th[scope=row] { white-space: nowrap; } .arms thead th { max-width: 8em; }
+.legend > * { white-space: nowrap; }
+.arms th[scope=row] { white-space: nowrap; } .arms thead th { white-space: normal; max-width: 7.5em; }
 .grid { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); }
-svg .grid { display: inline; }
 .grid.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
 figure { margin: 0; } figcaption { font-size: .86rem; }
 .grid > figure > figcaption { font-weight: 600; margin-bottom: 2px; }

@@ -10,7 +10,7 @@ import { confusionsOf, histogramsOf, worstMistakes } from "./pictures.ts";
 import type { SeedData, Study, TrainedArm } from "./run.ts";
 import type { ScoreFile } from "./scored.ts";
 import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
-import { lossCurve } from "./stages/encoder.ts";
+import { lossCurve, readEncoder } from "./stages/encoder.ts";
 import { scoresFile } from "./stages/score.ts";
 import { splitNames } from "./stages/split.ts";
 
@@ -68,9 +68,11 @@ export async function concludeStudy(
     margin: config.statistics.margin,
     comparisons,
     results,
-    curves: await Promise.all(
-      trained.map(async ({ arm, seed, encoder }) => ({ arm, seed, points: await lossCurve(encoder) })),
-    ),
+    curves: trained.map(({ arm, seed, encoder }) => ({
+      arm,
+      seed,
+      points: lossCurve(readEncoder(context, encoder)),
+    })),
     sheet: sheet.map((row) => ({ ...row, photo: imageOf(row.photo.id) })),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),

@@ -127,12 +127,15 @@ export const studySchema = z.strictObject({
       width: count("Channels of the first stage; 64 is the published network").default(32),
       steps: count("Training steps, the same for every arm").default(600),
       batchSize: count("Photos per step").default(64),
-      views: count("Random versions of each photo per step").min(2).default(2),
+      views: count("Random versions of each photo per step").default(2),
       learningRate: rate("Peak learning rate; warm-up, then cosine decay").default(2e-3),
       weightDecay: z.number().min(0).meta({ description: "Decoupled weight decay of AdamW" }).default(1e-4),
       temperature: rate("Temperature of the contrastive loss").default(0.1),
       projection: count("Dimensions of the projection that the contrastive loss sees").default(64),
       labelSmoothing: share("Label smoothing of the cross-entropy arm").default(0),
+      faithfulShare: share(
+        "In the arms with faithful redraws: probability that one of a photo's redraws stands in for it",
+      ).default(0.5),
       negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
       negativeWeight: rate("Weight of the near-OOD columns in the loss's denominator (lambda)").default(1),
       negativeTilt: z
@@ -140,6 +143,13 @@ export const studySchema = z.strictObject({
         .min(0)
         .meta({ description: "Importance of the nearer ones among them (beta); 0 = all alike" })
         .default(0),
+      negativeScope: z
+        .enum(["all", "source-class"])
+        .meta({
+          description:
+            "Which photos a near-OOD redraw is held against: all, or those of the class it came from",
+        })
+        .default("all"),
       augment: AugmentSpecSchema.meta({
         description:
           "Random changes of every image at every step, the same for all arms and images; what is left out is off",

@@ -5,15 +5,15 @@ import type { ModelFolder } from "./model-folder.ts";
 export class ModelLoader {
   readonly model: ModelFolder;
   readonly #device: string;
-  #loaded: Promise<StableDiffusion> | undefined;
+  #loaded: StableDiffusion | undefined;
 
   constructor(model: ModelFolder, device: string) {
     this.model = model;
     this.#device = device;
   }
 
-  get(): Promise<StableDiffusion> {
-    this.#loaded ??= Promise.resolve(StableDiffusion.load(this.model.folder, { device: this.#device }));
+  get(): StableDiffusion {
+    this.#loaded ??= StableDiffusion.load(this.model.folder, { device: this.#device });
     return this.#loaded;
   }
 

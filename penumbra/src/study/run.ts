@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   decodePhotos,
@@ -46,7 +47,7 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
     ...loaded,
     run,
     title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
-    stageCount: 2 + (hasSynthetic(config.arms) ? 1 : 0) + config.seeds.length * perSeed,
+    stageCount: 3 + (hasSynthetic(config.arms) ? 1 : 0) + config.seeds.length * perSeed,
   };
 }
 
@@ -82,6 +83,8 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     scanPhotos(root, {
       roles: rolesOf(config),
       ignore: config.ignore,
+      // Nothing is written for a folder that may yet be refused; a study that goes on remembers its scan.
+      ...(existsSync(run) && { cacheFolder: join(run, "cache") }),
       onProgress: (done, total) => progress(done, total, "photos"),
     }),
   );

@@ -35,7 +35,7 @@ export function linesChart(
 ${yTicks.map(
   (
     value,
-  ) => html`<line class="grid" x1="${inner.left}" x2="${inner.right}" y1="${px(y(value))}" y2="${px(y(value))}"/>
+  ) => html`<line class="gridline" x1="${inner.left}" x2="${inner.right}" y1="${px(y(value))}" y2="${px(y(value))}"/>
 <text class="tick" x="${inner.left - 6}" y="${px(y(value) + 3.5)}" text-anchor="end">${fixed(value, digits)}</text>`,
 )}
 ${ticks(x.domain, 4).map(

@@ -1,1 +1,140 @@
 import { join } from "node:path";
+import * as torch from "@penumbra/torch";
+import { loadEncoder, saveEncoder, type TrainedEncoder, trainEncoder } from "../../contrast/index.ts";
+import type { Photo } from "../../data/index.ts";
+import { decodeImage } from "../../images/index.ts";
+import { type ArmName, arms } from "../arms.ts";
+import { labelsOf, photosHash, type StudyContext, withPixels } from "../context.ts";
+import type { CurvePoint } from "../outcome.ts";
+import type { Artifact } from "../stage.ts";
+import { redrawLines } from "./redraw.ts";
+
+export interface EncoderInputs {
+  readonly arm: ArmName;
+  readonly seed: number;
+  readonly faithful?: Artifact;
+  readonly nearOod?: Artifact;
+}
+
+/** Trains the encoder of an arm at a seed; arms of one seed see the same photos in the same versions. */
+export function encoderStage(
+  context: StudyContext,
+  train: readonly Photo[],
+  { arm, seed, faithful, nearOod }: EncoderInputs,
+): Promise<Artifact> {
+  const { config, store, classes, device, precision } = context;
+  const { objective, hasFaithful, hasNearOod } = arms[arm];
+  const settings = config.encoder;
+  return store.run({
+    name: "encoder",
+    version: 1,
+    label: `${arm}, seed ${seed}`,
+    inputs: {
+      photos: photosHash(train),
+      ...(hasFaithful && faithful && { faithful }),
+      ...(hasNearOod && nearOod && { nearOod }),
+    },
+    config: { objective, classes, imageSize: config.imageSize, precision, ...relevant(settings, arm) },
+    seed,
+    run: ({ folder, scratch, progress }) =>
+      withPixels(context, train, config.imageSize, async (images) => {
+        const positives = hasFaithful && faithful ? await redraws(context, faithful) : undefined;
+        const negatives = hasNearOod && nearOod ? await redraws(context, nearOod) : undefined;
+        const places = new Map(train.map(({ id }, index) => [id, index]));
+        const labels = labelsOf(train, classes);
+        const parentsOf = (ids: readonly string[]) => ids.map((id) => places.get(id) ?? -1);
+        const trained = await trainEncoder({
+          objective,
+          images,
+          labels,
+          classes: classes.length,
+          network: { network: settings.network, stem: settings.stem, width: settings.width },
+          loss: lossOf(settings, arm),
+          ...(positives && {
+            faithful: {
+              images: positives.images,
+              parents: parentsOf(positives.parents),
+              probability: settings.faithfulShare,
+            },
+          }),
+          ...(negatives && {
+            negatives: {
+              images: negatives.images,
+              labels: parentsOf(negatives.parents).map((place) => labels[place] ?? -1),
+              perStep: settings.negatives,
+            },
+          }),
+          steps: settings.steps,
+          batchSize: settings.batchSize,
+          views: settings.views,
+          optimizer: { learningRate: settings.learningRate, weightDecay: settings.weightDecay },
+          augment: settings.augment,
+          seed,
+          device,
+          precision,
+          checkpointFolder: scratch,
+          onProgress: (done, total) => progress(done, total, "steps"),
+        });
+        positives?.images.dispose();
+        negatives?.images.dispose();
+        saveEncoder(folder, trained);
+        return { finalLoss: trained.losses.at(-1) ?? null, collapse: trained.collapse?.message ?? null };
+      }),
+  });
+}
+
+type EncoderSettings = StudyContext["config"]["encoder"];
+
+function lossOf(settings: EncoderSettings, arm: ArmName) {
+  if (arms[arm].objective === "cross-entropy") return { labelSmoothing: settings.labelSmoothing };
+  return {
+    temperature: settings.temperature,
+    projection: settings.projection,
+    ...(arms[arm].hasNearOod && {
+      lambda: settings.negativeWeight,
+      beta: settings.negativeTilt,
+      negativeScope: settings.negativeScope,
+    }),
+  };
+}
+
+/** The settings that an arm depends on: another number of negatives does not train plain SupCon again. */
+function relevant(settings: EncoderSettings, arm: ArmName) {
+  const { network, stem, width, steps, batchSize, views, learningRate, weightDecay, augment } = settings;
+  const { hasFaithful, hasNearOod } = arms[arm];
+  return {
+    ...{ network, stem, width, steps, batchSize, views, learningRate, weightDecay, augment },
+    loss: lossOf(settings, arm),
+    ...(hasFaithful && { faithfulShare: settings.faithfulShare }),
+    ...(hasNearOod && { negatives: settings.negatives }),
+  };
+}
+
+/** The redraws of an artifact at the study's size, uint8 [N, 3, size, size], and the photo that each came from. */
+async function redraws({ config: { imageSize } }: StudyContext, artifact: Artifact) {
+  const lines = await redrawLines(artifact);
+  const pixels = new Uint8Array(lines.length * 3 * imageSize * imageSize);
+  for (const [index, { file }] of lines.entries()) {
+    pixels.set(await decodeImage(join(artifact.folder, file), imageSize), index * 3 * imageSize * imageSize);
+  }
+  return {
+    images: torch.fromTyped(pixels, [lines.length, 3, imageSize, imageSize]),
+    parents: lines.map(({ parent }) => parent),
+  };
+}
+
+/** The encoder of an artifact, on the study's device. */
+export function readEncoder({ device }: StudyContext, artifact: Artifact): TrainedEncoder {
+  return loadEncoder(artifact.folder, { device });
+}
+
+/** The training loss of an encoder, thinned to at most `most` points, each the mean of the steps up to it. */
+export function lossCurve({ losses }: TrainedEncoder, most = 120): CurvePoint[] {
+  const width = Math.max(1, Math.ceil(losses.length / most));
+  const points: CurvePoint[] = [];
+  for (let start = 0; start < losses.length; start += width) {
+    const part = losses.slice(start, start + width);
+    points.push({ step: start + part.length, loss: part.reduce((sum, loss) => sum + loss, 0) / part.length });
+  }
+  return points;
+}

@@ -5,7 +5,7 @@ import type { Split } from "../../data/index.ts";
 import type { ArmName } from "../arms.ts";
 import { photosHash, type StudyContext, withPixels } from "../context.ts";
 import type { Artifact } from "../stage.ts";
-import { loadEncoder } from "./encoder.ts";
+import { readEncoder } from "./encoder.ts";
 import { splitNames } from "./split.ts";
 
 /** Features of every photo of a split from a frozen encoder: one tensor [N, D] per part that is not empty. */
@@ -25,13 +25,13 @@ export function featuresStage(
     config: { imageSize: config.imageSize, precision },
     run: async ({ folder, progress }) => {
       const total = splitNames.reduce((sum, name) => sum + split[name].length, 0);
-      const network = await loadEncoder(context, encoder);
+      const { encoder: network } = readEncoder(context, encoder);
       const features: Record<string, Tensor> = {};
       let done = 0;
       for (const name of splitNames) {
         if (split[name].length === 0) continue;
         features[name] = await withPixels(context, split[name], config.imageSize, async (pixels) =>
-          extractFeatures(network, pixels, { batchSize: 256 }),
+          extractFeatures(network, pixels, { device: context.device, precision }),
         );
         done += split[name].length;
         progress(done, total, "photos");

@@ -33,7 +33,7 @@ export function redrawStage(
     run: ({ folder, progress }) =>
       withPixels(context, train, loader.model.imageSize, async (pixels) => {
         const lines = await redraw({
-          sd: await loader.get(),
+          sd: loader.get(),
           words: await loadWords(join(words.folder, wordsFile)),
           photos: train,
           pixels,

@@ -31,7 +31,7 @@ export function wordsStage(
           const rows = [...objects.values()].flat().map(({ id }) => places.get(id) ?? 0);
           return { name, images: pixels.indexSelect(0, torch.tensor(rows, { dtype: "int64" })) };
         });
-        const words = await learnWords(await loader.get(), {
+        const words = await learnWords(loader.get(), {
           classes,
           steps,
           batchSize,
