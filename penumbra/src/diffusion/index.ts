@@ -4,6 +4,7 @@ export { type Corpus, readCorpus } from "./corpus.ts";
 export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
 export type { PrecisionSetting } from "./denoise.ts";
 export { DiffusionError } from "./errors.ts";
+export { type ClassPhotos, type LearnWordsOptions, learnWords } from "./inversion.ts";
 export { latentNoise } from "./latent-noise.ts";
 export {
   addNoise,
@@ -35,3 +36,4 @@ export {
 export { type ResolvedStrength, resolveStrength } from "./strength.ts";
 export { fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "./templates.ts";
 export { ClipTokenizer } from "./tokenizer.ts";
+export { checkWords, loadWords, saveWords, type Word, type Words, wordOf, wordToken } from "./words.ts";

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
   autocast,
@@ -55,10 +55,11 @@ export interface LearnWordsOptions {
   readonly precision?: PrecisionSetting;
   /** Where to keep what an interrupted run goes on from. */
   readonly checkpointFolder?: string;
+  /** Default 30. */
+  readonly checkpointSeconds?: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-const CHECKPOINT_SECONDS = 30;
 /** How often the event loop gets its turn, for signals and progress. */
 const BREATHE_MS = 200;
 
@@ -108,6 +109,7 @@ export function inversionLoss(sd: StableDiffusion, words: Tensor, batch: Inversi
 export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions): Promise<Words> {
   const { classes, steps = 1000, batchSize = 4, learningRate = 2e-3, weightDecay = 1e-2, seed } = options;
   const { chunkSize = 128, precision = "fp32", initToken = "the", checkpointFolder, onProgress } = options;
+  const { checkpointSeconds = 30 } = options;
   const tokens = checkClasses(classes);
   const { device } = sd;
   const { dtype } = resolvePrecision(precision, device);
@@ -135,6 +137,7 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
     dtype,
   });
   const checkpoint = checkpointFolder && join(checkpointFolder, "inversion.safetensors");
+  if (checkpointFolder) mkdirSync(checkpointFolder, { recursive: true });
   let step = checkpoint ? restore(checkpoint, fingerprint, words, optimizer) : 0;
   let saved = performance.now();
   let breathed = saved;
@@ -168,7 +171,7 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
       });
       const now = performance.now();
       onProgress?.(step + 1, steps);
-      if (checkpoint && now - saved > CHECKPOINT_SECONDS * 1000) {
+      if (checkpoint && now - saved > checkpointSeconds * 1000) {
         save(checkpoint, fingerprint, words, optimizer, step + 1);
         saved = now;
       }
