@@ -10,6 +10,7 @@ const Supported = <const Value extends boolean | null>(value: Value) =>
  * published with another one (PNDM) can be walked by DDIM. Fields of other schedulers are kept, but not used.
  */
 export const SchedulerConfigSchema = z.looseObject({
+  _class_name: z.string().default("DDIMScheduler"),
   num_train_timesteps: z.int().positive().default(1000),
   beta_start: z.number().positive().default(0.00085),
   beta_end: z.number().positive().default(0.012),

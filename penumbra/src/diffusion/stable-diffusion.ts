@@ -156,25 +156,20 @@ export class StableDiffusion {
 
   /** Writes the folder that `load` and diffusers read, as a whole or not at all; an old one is replaced. */
   save(folder: string, { dtype }: SaveStableDiffusionOptions = {}): void {
-    const { _class_name: named } = this.schedulerConfig;
-    const scheduler = typeof named === "string" ? named : "DDIMScheduler";
     writeFolder(folder, (aside) => {
       writeJson(join(aside, "model_index.json"), {
         _class_name: "StableDiffusionPipeline",
         feature_extractor: [null, null],
         requires_safety_checker: false,
         safety_checker: [null, null],
-        scheduler: ["diffusers", scheduler],
+        scheduler: ["diffusers", this.schedulerConfig._class_name],
         text_encoder: ["transformers", "CLIPTextModel"],
         tokenizer: ["transformers", "CLIPTokenizer"],
         unet: ["diffusers", "UNet2DConditionModel"],
         vae: ["diffusers", "AutoencoderKL"],
       });
       mkdirSync(join(aside, "scheduler"));
-      writeJson(join(aside, "scheduler", "scheduler_config.json"), {
-        _class_name: scheduler,
-        ...this.schedulerConfig,
-      });
+      writeJson(join(aside, "scheduler", "scheduler_config.json"), this.schedulerConfig);
       this.tokenizer.save(join(aside, "tokenizer"));
       const text = {
         architectures: ["CLIPTextModel"],

@@ -48,3 +48,16 @@ test("A generator of its own decides the numbers", () => {
 test("Vectors have no fans: the error says what to use", () => {
   expect(() => nn.init.kaimingUniform_(empty([4]))).toThrow(/at least 2 dimensions.*\[4\].*uniform_/);
 });
+
+test("skip builds modules without drawing, and draws again afterwards, also after an error", () => {
+  manualSeed(4);
+  const expected = new nn.Linear(3, 2).weight.toNumbers();
+  manualSeed(4);
+  nn.init.skip(() => new nn.Linear(300, 200));
+  expect(() =>
+    nn.init.skip(() => {
+      throw new Error("no");
+    }),
+  ).toThrow("no");
+  expect(new nn.Linear(3, 2).weight.toNumbers()).toEqual(expected);
+});
