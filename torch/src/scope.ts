@@ -44,8 +44,8 @@ export class Scope {
 
   [Symbol.dispose](): void {
     if (!this.#open) return;
-    this.#open = false;
     if (current !== this) throw new TorchError("Scopes must end in the reverse order of their begin.");
+    this.#open = false;
     current = this.#outer;
     let count = 0;
     for (const tensor of this.#tensors) {

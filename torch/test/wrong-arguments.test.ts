@@ -1,0 +1,97 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import * as torch from "@penumbra/torch";
+import { describe, expect, test } from "vitest";
+
+const child = join(import.meta.dirname, "wrong-arguments.child.ts");
+
+describe("wrong arguments are refused", () => {
+  test("2,000 random calls: each an error or a legal result, never a crash", () => {
+    const { status, signal, stdout, stderr } = spawnSync(
+      process.execPath,
+      ["--import", "tsx", "--conditions=source", child, "20261124", "0", "2000"],
+      { encoding: "utf8", maxBuffer: 2 ** 26 },
+    );
+    const lines = stdout.trim().split("\n");
+    // The last line names the call that ended the process.
+    expect({ status, signal, last: lines.at(-1), stderr: status === 0 ? "" : stderr }).toMatchObject({
+      status: 0,
+      last: expect.stringMatching(/^done \d+ \d+$/),
+    });
+    const [, refused, legal] = lines.at(-1)!.split(" ").map(Number);
+    expect(refused! + legal!).toBe(2000);
+    expect(refused).toBeGreaterThan(1000);
+    expect(legal).toBeGreaterThan(100);
+  });
+
+  const x = torch.ones([2, 3]);
+
+  test("an error carries operator, schema, and the arguments' dtypes and shapes", () => {
+    const attempt = () => x.mm(torch.ones([2, 3], { dtype: "float64" }));
+    expect(attempt).toThrow(torch.TorchError);
+    try {
+      attempt();
+    } catch (error) {
+      expect(error).toMatchObject({
+        operator: "aten::mm",
+        schema: "aten::mm(Tensor self, Tensor mat2) -> Tensor",
+        arguments: "float32[2, 3], float64[2, 3]",
+      });
+      expect(String(error)).toMatch(
+        /expected m1 and m2 to have the same dtype|same dtype|shapes cannot be multiplied/,
+      );
+      expect(String(error)).not.toMatch(/frame #|C\+\+ CapturedTraceback/);
+    }
+  });
+
+  test.each<[string, () => unknown, RegExp]>([
+    ["an unknown operator", () => torch.call("aten::frobnicate", x), /no operator aten::frobnicate/],
+    ["an unknown overload", () => torch.call("aten::add.Nothing", x, x), /no overload "Nothing"/],
+    ["an unknown option", () => x.sum({ dims: 1 } as never), /no overload.*aten::sum/s],
+    ["too many arguments", () => (x.relu as (...a: unknown[]) => unknown)(x, x, x, x), /no overload/],
+    ["a number for a tensor", () => torch.call("aten::mm", x, 5), /no overload/],
+    ["a fraction for an integer", () => x.sum([0.5]), /no overload/],
+    ["an unknown dtype", () => x.to({ dtype: "float31" as never }), /Unknown dtype "float31".*float32/],
+    ["an unknown device", () => x.to("gpu"), /Unknown device "gpu"/],
+    [
+      "a layout that is none",
+      () => torch.zeros([2], { layout: "dense" as never }),
+      /Unknown layout "dense".*strided/,
+    ],
+    ["a bigint beyond 64 bits", () => x.add(2n ** 70n), /64 bits/],
+    ["a shape that no machine holds", () => torch.zeros([1e15, 1e15]), /aten::zeros/],
+    ["negative sizes", () => torch.zeros([-1]), /aten::zeros/],
+    [
+      "bytes that do not fill a shape",
+      () => torch.fromTyped(new Float32Array(3), [2, 2]),
+      /12 bytes.*need 16/,
+    ],
+    ["a shape beyond 64 bits", () => torch.fromTyped(new Float32Array(0), [2 ** 40, 2 ** 40]), /need/],
+    ["ragged arrays", () => torch.tensor([[1, 2], [3]]), /ragged/],
+    ["mixed kinds", () => torch.tensor([1, true]), /mixes/],
+    ["a string as an element", () => torch.tensor(["a"] as never), /string is no element/],
+    ["item() of many elements", () => x.item(), /aten::item/],
+    ["backward without a graph", () => x.sum().backward(), /does not require grad/],
+    ["a seed that is none", () => torch.manualSeed(-1), /seed/],
+    ["a state that is none", () => new torch.Generator({ seed: 1 }).setState(x), torch.TorchError as never],
+    ["no threads", () => torch.setNumThreads(0), /from 1 on/],
+    ["complex numbers as plain ones", () => torch.ones([1], { dtype: "complex64" }).item(), /complex/],
+    ["reading without a copy what is not contiguous", () => x.transpose(0, 1).asTyped(), /toTyped/],
+  ])("%s", (_, attempt, message) => {
+    expect(attempt).toThrow(message);
+    expect(attempt).toThrow(torch.TorchError);
+  });
+
+  test("objects that pretend to be tensors are none", () => {
+    for (const foreign of [
+      {},
+      Object.create(torch.Tensor.prototype),
+      new (class Tensor {})(),
+      new Proxy({}, {}),
+    ]) {
+      expect(() => x.add(foreign as torch.Tensor)).toThrow(torch.TorchError);
+    }
+    expect(() => torch.Tensor.prototype.relu.call({} as torch.Tensor)).toThrow(torch.TorchError);
+    expect(() => new (torch.Tensor as unknown as new () => torch.Tensor)().shape).toThrow(/disposed/);
+  });
+});
