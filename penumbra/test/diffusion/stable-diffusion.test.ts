@@ -76,7 +76,10 @@ describe("A model that was built", () => {
     expect(read.imageSize).toBe(16);
     expect(read.schedulerConfig.prediction_type).toBe("v_prediction");
     expect(read.vae.config.scaling_factor).toBe(0.7);
-    expect(draw(read).every((pixel, i) => Math.abs(pixel - (draw(sd)[i] as number)) < 1e-5)).toBe(true);
+    const [expected, images] = [draw(sd), draw(read)];
+    expect(Math.max(...images.map((pixel, i) => Math.abs(pixel - (expected[i] as number))))).toBeLessThan(
+      1e-4,
+    );
   });
 
   test("is stored in half precision where asked, and used in float32", () => {
