@@ -4,7 +4,13 @@ export { type Corpus, readCorpus } from "./corpus.ts";
 export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
 export type { PrecisionSetting } from "./denoise.ts";
 export { DiffusionError } from "./errors.ts";
-export { type ClassPhotos, type LearnWordsOptions, learnWords } from "./inversion.ts";
+export {
+  type ClassPhotos,
+  type InversionBatch,
+  inversionLoss,
+  type LearnWordsOptions,
+  learnWords,
+} from "./inversion.ts";
 export { latentNoise } from "./latent-noise.ts";
 export {
   addNoise,
@@ -27,6 +33,9 @@ export {
 export { type PretrainOptions, pretrain } from "./pretrain.ts";
 export { ARCHITECTURES, PretrainSettings } from "./pretrain-config.ts";
 export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./prompts.ts";
+export { type PlannedRedraw, planRedraws, type Recipe } from "./recipes.ts";
+export { type RedrawOptions, redraw } from "./redraw.ts";
+export { type RedrawLine, readManifest } from "./redraw-manifest.ts";
 export {
   type LoadStableDiffusionOptions,
   type SaveStableDiffusionOptions,

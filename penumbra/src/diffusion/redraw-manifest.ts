@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** What is known of one redrawn image: a line of `manifest.jsonl`. */
+export interface RedrawLine {
+  /** Path of the image in the folder. */
+  readonly file: string;
+  /** Id of the photo that was redrawn; the image goes wherever this photo goes. */
+  readonly parent: string;
+  /** Physical object of the parent. */
+  readonly object: string;
+  /** Class of the parent. */
+  readonly className: string;
+  readonly recipe: "faithful" | "drift" | "crossed";
+  readonly kind: "id" | "near-ood";
+  readonly variant: number;
+  readonly prompt: string;
+  readonly word: string;
+  /** Class whose word it is: the parent's own, but for `crossed`. */
+  readonly wordClass: string;
+  readonly strength: number;
+  /** Timestep that the strength means for these steps; null where none is walked. */
+  readonly timestep: number | null;
+  /** Amplitudes of image and noise at that timestep. */
+  readonly signal: number;
+  readonly noise: number;
+  /** Calls of the UNet (with guidance each counts twice the work). */
+  readonly calls: number;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  readonly seed: number;
+  /** What the networks were computed in. */
+  readonly dtype: string;
+  readonly modelHash: string;
+}
+
+const manifestIn = (folder: string) => join(folder, "manifest.jsonl");
+
+/**
+ * The lines of a folder's manifest whose image is there, by file. A last line that was cut off by an interruption
+ * is left out; so is a line whose image is missing.
+ */
+export async function readManifest(folder: string): Promise<Map<string, RedrawLine>> {
+  const path = manifestIn(folder);
+  if (!existsSync(path)) return new Map();
+  const lines = new Map<string, RedrawLine>();
+  for (const text of (await readFile(path, "utf8")).split("\n")) {
+    const line = parseLine(text);
+    if (line && existsSync(join(folder, line.file))) lines.set(line.file, line);
+  }
+  return lines;
+}
+
+/** Adds lines for images that are written already. */
+export async function appendManifest(folder: string, lines: readonly RedrawLine[]): Promise<void> {
+  await appendFile(manifestIn(folder), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+}
+
+/** Writes the manifest anew, aside and renamed, ordered by parent, recipe and variant: independent of interruptions. */
+export async function writeManifest(folder: string, lines: Iterable<RedrawLine>): Promise<void> {
+  const key = ({ parent, recipe, variant, file }: RedrawLine) =>
+    `${parent}\0${recipe}\0${String(variant).padStart(9, "0")}\0${file}`;
+  const sorted = [...lines].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  const aside = `${manifestIn(folder)}.${process.pid}.part`;
+  await writeFile(aside, sorted.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  await rename(aside, manifestIn(folder));
+}
+
+function parseLine(text: string): RedrawLine | null {
+  try {
+    const value = JSON.parse(text) as Partial<RedrawLine> | null;
+    return typeof value?.file === "string" ? (value as RedrawLine) : null;
+  } catch {
+    return null;
+  }
+}
