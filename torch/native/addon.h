@@ -64,6 +64,7 @@ void check(napi_env env, napi_status status);
 int32_t insert(Environment& state, at::Tensor tensor);  // into a slot
 napi_value wrap(napi_env env, at::Tensor tensor);       // null for an undefined tensor
 napi_value wrap(napi_env env, at::Generator generator);
+void attach(napi_env env, napi_value object, at::Generator generator);
 constexpr int32_t NOT_A_TENSOR = -1;
 int32_t slotOf(napi_env env, napi_value value);  // 0 for a disposed tensor
 at::Tensor& tensorOf(napi_env env, napi_value value);  // throws where it is none, or disposed
@@ -86,6 +87,7 @@ at::Device device(const std::string& name);
 at::Layout layout(const std::string& name);
 std::string layoutName(at::Layout layout);
 at::MemoryFormat memoryFormat(const std::string& name);
+std::string memoryFormatName(at::MemoryFormat format);
 std::vector<at::Tensor> tensors(napi_env env, napi_value array);  // null stands for an undefined tensor
 napi_value array(napi_env env, const std::vector<at::Tensor>& tensors);
 napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type* type);

@@ -140,6 +140,11 @@ std::string layoutName(at::Layout layout) {
   return "unknown";
 }
 
+std::string memoryFormatName(at::MemoryFormat format) {
+  for (const auto& [name, value] : memoryFormats) if (value == format) return name;
+  return "unknown";
+}
+
 std::vector<at::Tensor> tensors(napi_env env, napi_value array) {
   std::vector<at::Tensor> result;
   for (napi_value element : elements(env, array)) {
@@ -183,10 +188,13 @@ napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type*
   if (value.isNone()) return null(env);
   if (value.isTensor()) return wrap(env, value.toTensor());
   if (value.isInt()) {
-    if (type != nullptr && type->kind() == c10::TypeKind::ScalarTypeType) {
-      return string(env, scalarTypeName(static_cast<at::ScalarType>(value.toInt())));
+    int64_t plain = value.toInt();
+    switch (type == nullptr ? c10::TypeKind::IntType : type->kind()) {
+      case c10::TypeKind::ScalarTypeType: return string(env, scalarTypeName(static_cast<at::ScalarType>(plain)));
+      case c10::TypeKind::LayoutType: return string(env, layoutName(static_cast<at::Layout>(plain)));
+      case c10::TypeKind::MemoryFormatType: return string(env, memoryFormatName(static_cast<at::MemoryFormat>(plain)));
+      default: return integer(env, plain);
     }
-    return integer(env, value.toInt());
   }
   if (value.isSymInt()) return integer(env, value.toSymInt().expect_int());
   if (value.isDouble()) return number(env, value.toDouble());

@@ -322,30 +322,54 @@ int32_t integer(const Call& call, size_t i) {
   return result;
 }
 
+const Overload& choose(napi_env env, const Packet& packet, const Arguments& arguments) {
+  for (bool broadcast : {false, true}) {
+    for (const Overload& overload : packet.overloads) {
+      if (fits(env, overload, arguments, broadcast)) return overload;
+    }
+  }
+  throwNoOverload(env, packet, arguments);
+}
+
+void fillFrom(napi_env env, const Arguments& arguments, const Overload& overload, c10::Stack& stack) {
+  size_t next = 0;
+  for (const Parameter& parameter : overload.parameters) {
+    const Value* value = parameter.byPosition() ? &arguments.values[next++] : arguments.named(parameter.nameId);
+    stack.push_back(value != nullptr ? convert(env, *value, parameter) : parameter.defaultValue);
+  }
+}
+
 napi_value callOperator(const Call& call) {
   int32_t index = integer(call, 0);
   const Packet& packet = packetAt(index);
   Arguments arguments;
   read(call, arguments);
-  const Overload* chosen = nullptr;
-  for (bool broadcast : {false, true}) {
-    for (const Overload& overload : packet.overloads) {
-      if (chosen == nullptr && fits(call.env, overload, arguments, broadcast)) chosen = &overload;
-    }
-  }
-  if (chosen == nullptr) throwNoOverload(call.env, packet, arguments);
+  const Overload& chosen = choose(call.env, packet, arguments);
   c10::Stack stack;
-  auto fill = [&] {
-    size_t next = 0;
-    for (const Parameter& parameter : chosen->parameters) {
-      const Value* value = parameter.byPosition() ? &arguments.values[next++] : arguments.named(parameter.nameId);
-      stack.push_back(value != nullptr ? convert(call.env, *value, parameter) : parameter.defaultValue);
-    }
-  };
-  run(packet, *chosen, stack, fill, [&] { return describe(call.env, arguments); });
+  run(packet, chosen, stack, [&] { fillFrom(call.env, arguments, chosen, stack); },
+      [&] { return describe(call.env, arguments); });
   call.state->maker = index;
-  napi_value result = results(call, *chosen, stack, arguments);
+  napi_value result = results(call, chosen, stack, arguments);
   call.state->maker = -1;
+  return result;
+}
+
+// roundTrip(…as call…) -> {schema, values}: what the operator would be given, converted back. It is not called.
+napi_value roundTrip(const Call& call) {
+  const Packet& packet = packetAt(integer(call, 0));
+  Arguments arguments;
+  read(call, arguments);
+  const Overload& chosen = choose(call.env, packet, arguments);
+  c10::Stack stack;
+  fillFrom(call.env, arguments, chosen, stack);
+  napi_value result, values;
+  check(call.env, napi_create_object(call.env, &result));
+  check(call.env, napi_create_array_with_length(call.env, stack.size(), &values));
+  for (size_t i = 0; i < stack.size(); i++) {
+    check(call.env, napi_set_element(call.env, values, i, toJavaScript(call.env, stack[i], chosen.parameters[i].type.get())));
+  }
+  check(call.env, napi_set_named_property(call.env, result, "schema", string(call.env, schemaText(chosen))));
+  check(call.env, napi_set_named_property(call.env, result, "values", values));
   return result;
 }
 
@@ -422,6 +446,7 @@ napi_value directScalar(const Call& call) {
 
 void exportDispatch(napi_env env, napi_value exports) {
   define(env, exports, "call", guarded<callOperator>);
+  define(env, exports, "roundTrip", guarded<roundTrip>);
   define(env, exports, "direct", guarded<direct, 4>);
   define(env, exports, "directScalar", guarded<directScalar, 3>);
 }

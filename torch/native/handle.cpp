@@ -62,13 +62,17 @@ napi_value wrap(napi_env env, at::Tensor tensor) {
   return object;
 }
 
+void attach(napi_env env, napi_value object, at::Generator generator) {
+  auto finalize = [](node_api_basic_env, void* data, void*) { delete static_cast<at::Generator*>(data); };
+  check(env, napi_type_tag_object(env, object, &generatorTag));
+  check(env, napi_wrap(env, object, new at::Generator(std::move(generator)), finalize, nullptr, nullptr));
+}
+
 napi_value wrap(napi_env env, at::Generator generator) {
   napi_value constructor, object;
   check(env, napi_get_reference_value(env, environment(env).generatorClass, &constructor));
   check(env, napi_new_instance(env, constructor, 0, nullptr, &object));
-  auto finalize = [](node_api_basic_env, void* data, void*) { delete static_cast<at::Generator*>(data); };
-  check(env, napi_wrap(env, object, new at::Generator(std::move(generator)), finalize, nullptr, nullptr));
-  check(env, napi_type_tag_object(env, object, &generatorTag));
+  attach(env, object, std::move(generator));
   return object;
 }
 

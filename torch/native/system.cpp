@@ -32,19 +32,20 @@ napi_value manualSeed(const Call& call) {
   return nullptr;
 }
 
-// generator(device, seed): a generator of its own; without a seed, the default generator of the device.
-napi_value generator(const Call& call) {
-  at::Device where = device(text(call.env, call[0]));
-  if (isNullish(call.env, call[1])) return wrap(call.env, at::globalContext().defaultGenerator(where));
-  at::Generator result;
-  if (where.is_cpu()) {
-    result = at::make_generator<at::CPUGeneratorImpl>();
-  } else {
-    result = at::globalContext().defaultGenerator(where).clone();
+// attachGenerator(object, device, seed): a generator of its own for a new Generator.
+napi_value attachGenerator(const Call& call) {
+  at::Device where = device(text(call.env, call[1]));
+  uint64_t seed = seedOf(call.env, call[2]);
+  at::Generator result = where.is_cpu() ? at::make_generator<at::CPUGeneratorImpl>() : at::globalContext().defaultGenerator(where).clone();
+  {
+    std::lock_guard<std::mutex> lock(result.mutex());
+    result.set_current_seed(seed);
   }
-  std::lock_guard<std::mutex> lock(result.mutex());
-  result.set_current_seed(seedOf(call.env, call[1]));
-  return wrap(call.env, result);
+  attach(call.env, call[0], std::move(result));
+  return nullptr;
+}
+napi_value defaultGenerator(const Call& call) {
+  return wrap(call.env, at::globalContext().defaultGenerator(device(text(call.env, call[0]))));
 }
 
 napi_value generatorSeed(const Call& call) {
@@ -119,7 +120,8 @@ napi_value information(const Call& call) {
 
 void exportSystem(napi_env env, napi_value exports) {
   define(env, exports, "manualSeed", guarded<manualSeed>);
-  define(env, exports, "generator", guarded<generator>);
+  define(env, exports, "attachGenerator", guarded<attachGenerator>);
+  define(env, exports, "defaultGenerator", guarded<defaultGenerator>);
   define(env, exports, "generatorSeed", guarded<generatorSeed>);
   define(env, exports, "generatorState", guarded<generatorState>);
   define(env, exports, "setGeneratorState", guarded<setGeneratorState>);

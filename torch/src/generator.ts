@@ -15,8 +15,8 @@ export interface GeneratorOptions {
  */
 export class Generator {
   constructor(options?: GeneratorOptions) {
-    // Without options the addon is about to attach a generator to this very object.
-    if (options) return native.generator(options.device ?? "cpu", options.seed) as Generator;
+    // Without options the addon is about to attach a generator to this object itself.
+    if (options) native.attachGenerator(this, options.device ?? "cpu", options.seed);
   }
 
   /** Starts the stream anew from a seed: a whole number from 0 to 2^53 - 1, or a bigint below 2^64. */
@@ -42,7 +42,7 @@ export class Generator {
 
 /** The generator that operators use when none is given. */
 export function defaultGenerator(device: Device = "cpu"): Generator {
-  return native.generator(device, null) as Generator;
+  return native.defaultGenerator(device) as Generator;
 }
 
 /** Seeds the default generators of all devices. */

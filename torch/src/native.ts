@@ -25,6 +25,11 @@ export interface Native {
   direct(packet: number, slot: number, second?: number, third?: number): number;
   directScalar(packet: number, slot: number, value: number): number;
   call(packet: number, positionalCount: number, ...args: unknown[]): unknown;
+  roundTrip(
+    packet: number,
+    positionalCount: number,
+    ...args: unknown[]
+  ): { schema: string; values: unknown[] };
   schemas(): unknown;
   free(slots: Int32Array, count: number): void;
   own(tensor: Handle, slot: number): void;
@@ -73,7 +78,8 @@ export interface Native {
   inferenceMode<T>(callback: () => T): T;
   autocast<T>(device: string, dtype: string, enabled: boolean, callback: () => T): T;
   manualSeed(seed: number | bigint): void;
-  generator(device: string, seed: number | bigint | null): unknown;
+  attachGenerator(generator: Handle, device: string, seed: number | bigint): void;
+  defaultGenerator(device: string): unknown;
   generatorSeed(generator: Handle, seed: number | bigint): void;
   generatorState(generator: Handle): unknown;
   setGeneratorState(generator: Handle, state: Handle): void;
