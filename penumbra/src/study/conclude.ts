@@ -79,7 +79,7 @@ export async function concludeStudy(
     mistakesArm: shownArm,
     mistakes: mistakes.map((mistake) => ({ ...mistake, image: imageOf(mistake.id) })),
     photos: summarise(manifest, first),
-    model: model ? { name: model.name, hash: model.hash } : { name: "none", hash: "" },
+    model: model ? { name: model.name, hash: model.hash } : null,
     machine,
     stages: store.records,
     peakMemoryBytes: store.peakMemory,

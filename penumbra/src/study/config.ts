@@ -75,9 +75,9 @@ export const studySchema = z.strictObject({
     .prefault({}),
   words: z
     .strictObject({
-      steps: count("Training steps; all classes share each step's batch").default(1000),
-      batchSize: count("Photos per step, over all classes").default(16),
-      learningRate: rate("Learning rate of AdamW").default(5e-3),
+      steps: count("Training steps; every step takes photos of all classes").default(1000),
+      batchSize: count("Photos of each class per step").default(4),
+      learningRate: rate("Learning rate of AdamW").default(2e-3),
       initToken: z
         .string()
         .min(1)

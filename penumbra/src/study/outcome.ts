@@ -82,7 +82,8 @@ export interface SheetImage {
   readonly image: string;
   readonly recipe: string;
   readonly strength: number;
-  readonly timestep: number;
+  /** Null where the strength was too weak for a single step: through the autoencoder only. */
+  readonly timestep: number | null;
   /** Share of the photo's latent that survives the noise, sqrt(alphas_cumprod). */
   readonly signal: number;
   readonly wordClass: string;
@@ -179,7 +180,8 @@ export interface Outcome {
   readonly mistakesArm: ArmName;
   readonly mistakes: readonly Mistake[];
   readonly photos: PhotoSummary;
-  readonly model: { readonly name: string; readonly hash: string };
+  /** Null where no arm has synthetic images. */
+  readonly model: { readonly name: string; readonly hash: string } | null;
   readonly machine: Machine;
   readonly stages: readonly StageRecord[];
   readonly peakMemoryBytes: number;

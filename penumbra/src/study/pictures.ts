@@ -7,17 +7,19 @@ import { type PartScores, scoresOf } from "./scored.ts";
 const bins = 36;
 
 /**
- * Scores of known, near and far test photos per arm, over all seeds, in equal bins. The scale leaves out the outermost
- * half per cent on either side (they fall into the outer bins): one far outlier must not flatten the rest.
+ * Scores of known, near and far test photos per arm, over all seeds, in equal bins. The scale spans the known ones and
+ * three times their spread below; what lies beyond falls into the outer bins, so that far outliers flatten nothing.
  */
 export function histogramsOf(scores: StudyScores, detector: DetectorName): Histogram[] {
   return scores.arms.map((arm) => {
     const values = (name: "test" | "nearTest" | "farTest") =>
       scores.seeds.flatMap((seed) => [...scoresOf(scores.photo(arm, seed).parts[name], detector)]);
     const [known, near, far] = [values("test"), values("nearTest"), values("farTest")];
-    const sorted = [...known, ...near, ...far].sort((a, b) => a - b);
-    const low = sorted[Math.floor(sorted.length * 0.005)] ?? 0;
-    const high = sorted[Math.ceil(sorted.length * 0.995) - 1] ?? 1;
+    const all = [...known, ...near, ...far].sort((a, b) => a - b);
+    const own = [...known].sort((a, b) => a - b);
+    const spread = quantile(own, 0.95) - quantile(own, 0.05);
+    const low = Math.max(quantile(all, 0.005), quantile(own, 0.05) - 3 * spread);
+    const high = Math.min(quantile(all, 0.995), quantile(own, 0.95) + 3 * spread);
     const width = (high - low || 1) / bins;
     const shares = (list: readonly number[]) => {
       const counts = new Array<number>(bins).fill(0);
@@ -35,6 +37,11 @@ export function histogramsOf(scores: StudyScores, detector: DetectorName): Histo
       far: shares(far),
     };
   });
+}
+
+/** A quantile of sorted values; 0 where there are none. */
+function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
 /** Which known class is taken for which, per arm, over all seeds. */

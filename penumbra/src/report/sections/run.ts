@@ -38,11 +38,13 @@ export function runSection(outcome: Outcome): Html {
   const facts: readonly (readonly [string, string])[] = [
     ["Processor", `${machine.processor}, ${counted(machine.cores, "core")}`],
     ["Device", machine.device],
-    ["Precision", `${machine.precision} (${machine.precisionReason})`],
+    ["Precision", machine.precisionReason],
     ["Threads", String(machine.threads)],
     ["Peak memory", bytes(outcome.peakMemoryBytes)],
     ["Working time", duration(all)],
-    ["Diffusion model", `${outcome.model.name} (${outcome.model.hash.slice(0, 12)})`],
+    ...(outcome.model
+      ? ([["Diffusion model", `${outcome.model.name} (${outcome.model.hash.slice(0, 12)})`]] as const)
+      : []),
     ["Seeds", outcome.seeds.join(", ")],
     ["Versions", `penumbra ${machine.penumbra}, libtorch ${machine.libtorch}, Node ${machine.node}`],
     ["Finished", outcome.createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")],

@@ -34,7 +34,7 @@ export function redrawStage(
       withPixels(context, train, loader.model.imageSize, async (pixels) => {
         const lines = await redraw({
           sd: loader.get(),
-          words: await loadWords(join(words.folder, wordsFile)),
+          words: loadWords(join(words.folder, wordsFile)),
           photos: train,
           pixels,
           recipes,

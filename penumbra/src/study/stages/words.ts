@@ -38,10 +38,11 @@ export function wordsStage(
           learningRate,
           initToken,
           seed,
+          precision,
           checkpointFolder: scratch,
           onProgress: (done, total) => progress(done, total, "steps"),
         });
-        await saveWords(words, join(folder, wordsFile));
+        saveWords(words, join(folder, wordsFile));
         return { classes: classes.length };
       }),
   });

@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StageEvent } from "../../src/study/index.ts";
+import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
+
+const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
+
+// Long enough that every kill hits the middle of its stage.
+const settings = {
+  ...tinySettings,
+  arms: ["supcon", "supcon+both"],
+  words: { steps: 40, batchSize: 1 },
+  encoder: { ...tinySettings.encoder, steps: 30 },
+};
+
+interface Finish {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly events: StageEvent[];
+}
+
+/** Runs the study in another process; kills it with SIGKILL as soon as an event is `fatal`. */
+function study(
+  folder: string,
+  run: string,
+  fatal: (event: StageEvent) => boolean = () => false,
+): Promise<Finish> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [bin, "study", "study.yaml", "--out", run, "--json"], {
+      cwd: folder,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const events: StageEvent[] = [];
+    let rest = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      const lines = (rest + chunk.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const event = JSON.parse(line) as StageEvent;
+        events.push(event);
+        if (fatal(event)) child.kill("SIGKILL");
+      }
+    });
+    child.on("close", (code, signal) => resolve({ code, signal, events }));
+  });
+}
+
+describe("a study that is killed", () => {
+  let folder = "";
+  let undisturbed = "";
+
+  beforeAll(async () => {
+    folder = await makeTinyStudy(settings);
+    expect(await study(folder, "undisturbed")).toMatchObject({ code: 0 });
+    undisturbed = await readFile(join(folder, "undisturbed", "results.jsonl"), "utf8");
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("in the middle of three stages, and started again each time, ends with the same numbers", async () => {
+    const isHalfway = (stage: string, label: RegExp) => (event: StageEvent) =>
+      event.event === "progress" &&
+      event.stage === stage &&
+      label.test(event.label) &&
+      event.done >= event.total / 3 &&
+      event.done < event.total;
+    const kills = [
+      isHalfway("words", /seed 0/),
+      isHalfway("redraw", /near-OOD, seed 1/),
+      isHalfway("encoder", /both, seed 0/),
+    ];
+    for (const kill of kills) {
+      const { signal, events } = await study(folder, "killed", kill);
+      expect(signal).toBe("SIGKILL");
+      expect(events.at(-1)?.event).toBe("progress");
+      // The stage it died in left no artifact, only its work folder.
+      const stage = events.at(-1)?.stage ?? "";
+      expect((await readdir(join(folder, "killed", "work"))).map((name) => name.split("-")[0])).toContain(
+        stage,
+      );
+      expect(existsSync(join(folder, "killed", "results.jsonl"))).toBe(false);
+    }
+    const { code, events } = await study(folder, "killed");
+    expect(code).toBe(0);
+    expect(await readFile(join(folder, "killed", "results.jsonl"), "utf8")).toBe(undisturbed);
+    // What was complete was kept, and the interrupted stage went on in its own folder.
+    expect(events.filter(({ event }) => event === "reused").map(({ stage }) => stage)).toContain("words");
+    const resumed = events.find((event) => event.event === "start" && event.isResumed);
+    expect(resumed).toMatchObject({ stage: "encoder" });
+  });
+
+  it("does not keep the run folder locked", async () => {
+    await study(folder, "locked", (event) => event.stage === "words");
+    expect(existsSync(join(folder, "locked", "study.lock"))).toBe(true);
+    expect(await study(folder, "locked", (event) => event.stage === "redraw")).toMatchObject({
+      signal: "SIGKILL",
+    });
+  });
+
+  it("draws the same images, byte for byte", async () => {
+    const images = async (run: string) => {
+      const artifacts = join(folder, run, "artifacts");
+      const found: Record<string, string> = {};
+      for (const name of (await readdir(artifacts)).filter((item) => item.startsWith("redraw"))) {
+        for (const image of await readdir(join(artifacts, name, "images"))) {
+          found[`${name}/${image}`] = (await readFile(join(artifacts, name, "images", image))).toString(
+            "base64",
+          );
+        }
+      }
+      return found;
+    };
+    const [killed, whole] = [await images("killed"), await images("undisturbed")];
+    expect(Object.keys(whole).length).toBeGreaterThan(40);
+    expect(Object.keys(killed).sort()).toEqual(Object.keys(whole).sort());
+    for (const name of Object.keys(whole)) expect(killed[name] === whole[name], name).toBe(true);
+  });
+});

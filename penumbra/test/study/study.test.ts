@@ -1,0 +1,183 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeReport } from "../../src/report/index.ts";
+import {
+  armNames,
+  type Outcome,
+  planStudy,
+  type StageEvent,
+  type StageManifest,
+} from "../../src/study/index.ts";
+import { loadConfig } from "../../src/study/load-config.ts";
+import { madeStages, makeTinyStudy, runTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
+
+describe("a whole study", () => {
+  let folder = "";
+  let outcome: Outcome;
+  let events: StageEvent[] = [];
+
+  beforeAll(async () => {
+    folder = await makeTinyStudy();
+    ({ outcome, events } = await runTinyStudy(folder));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("gives every figure for every arm and seed", () => {
+    for (const arm of armNames) {
+      for (const seed of [0, 1]) {
+        const own = outcome.results.filter((line) => line.arm === arm && line.seed === seed);
+        // Photos and objects: one line of classification, and for 5 detectors the near validation class, the near
+        // test class and the far class, each with its mean.
+        expect(own).toHaveLength(2 * (1 + 5 * 6));
+        for (const line of own) {
+          const figures =
+            line.kind === "unknowns"
+              ? [line.auroc, line.auprIn, line.fpr95IdPositive]
+              : [line.accuracy, line.ece];
+          for (const figure of figures) expect(figure >= 0 && figure <= 1).toBe(true);
+        }
+      }
+    }
+  });
+
+  it("answers its questions with paired differences and both kinds of intervals", () => {
+    expect(outcome.comparisons).toHaveLength(4 * 3);
+    for (const comparison of outcome.comparisons) {
+      expect(comparison.perSeed).toHaveLength(2);
+      expect(comparison.interval).not.toBeNull();
+      expect(comparison.bootstrap).not.toBeNull();
+    }
+  });
+
+  it("tells of as many stages as it announced", async () => {
+    const study = planStudy(await loadConfig(join(folder, "study.yaml")), join(folder, "run"));
+    expect(events.filter(({ event }) => event === "done" || event === "reused")).toHaveLength(
+      study.stageCount,
+    );
+  });
+
+  it("lets arms share what they have in common: words and redraws are made once a seed", () => {
+    const made = madeStages(events);
+    expect(made.filter((name) => name.startsWith("words"))).toEqual(["words seed 0", "words seed 1"]);
+    expect(made.filter((name) => name.startsWith("redraw"))).toHaveLength(4);
+    expect(made.filter((name) => name.startsWith("encoder"))).toHaveLength(10);
+  });
+
+  it("trains no arm on anything but training photos of known classes and their redraws", async () => {
+    const artifacts = join(folder, "run", "artifacts");
+    const names = await readdir(artifacts);
+    const splits = await Promise.all(
+      names
+        .filter((name) => name.startsWith("split"))
+        .map(
+          async (name) =>
+            JSON.parse(await readFile(join(artifacts, name, "split.json"), "utf8")) as { train: string[] },
+        ),
+    );
+    const train = new Set(splits.flatMap((split) => split.train));
+    for (const name of names.filter((item) => item.startsWith("redraw"))) {
+      const lines = (await readFile(join(artifacts, name, "manifest.jsonl"), "utf8")).trim().split("\n");
+      for (const line of lines) expect(train.has((JSON.parse(line) as { parent: string }).parent)).toBe(true);
+    }
+    for (const id of train) expect(id.startsWith("known/")).toBe(true);
+  });
+
+  it("says in each artifact's manifest what made it, how long it took and on what", async () => {
+    const artifacts = join(folder, "run", "artifacts");
+    const name = (await readdir(artifacts)).find((item) => item.startsWith("encoder")) ?? "";
+    const manifest = JSON.parse(
+      await readFile(join(artifacts, name, "manifest.json"), "utf8"),
+    ) as StageManifest;
+    expect(manifest).toMatchObject({
+      stage: "encoder",
+      version: 1,
+      machine: { device: "cpu", precision: "fp32" },
+    });
+    expect(manifest.seconds).toBeGreaterThan(0);
+    expect(manifest.peakMemory).toBeGreaterThan(2 ** 20);
+  });
+
+  it("makes a report with pictures, strengths and the machine", async () => {
+    const html = await readFile(await writeReport(join(folder, "run")), "utf8");
+    expect(html.match(/data:image\/(png|webp);base64/g)?.length).toBeGreaterThan(10);
+    const page = html.replaceAll(/data:image[^"]*/g, "");
+    expect(page).toMatch(/<b>faithful 0\.(25|50)<\/b>/);
+    expect(page).toMatch(/<b>drift 0\.75<\/b>/);
+    expect(page).not.toMatch(/NaN|undefined/);
+    expect(page).toContain(outcome.machine.processor.replaceAll("&", "&amp;"));
+  });
+
+  it("asked for again makes nothing and finds the same", async () => {
+    const again = await runTinyStudy(folder);
+    expect(madeStages(again.events)).toEqual([]);
+    expect(again.outcome.results).toEqual(outcome.results);
+    expect(again.outcome.comparisons).toEqual(outcome.comparisons);
+  });
+
+  it("with more seeds makes only the new one's stages", async () => {
+    await writeSettings(folder, { ...tinySettings, seeds: [0, 1, 2] });
+    const more = await runTinyStudy(folder);
+    const made = madeStages(more.events);
+    expect(made).toContain("words seed 2");
+    expect(made.filter((name) => !name.endsWith("seed 2"))).toEqual([]);
+    expect(more.outcome.results.filter(({ seed }) => seed < 2)).toEqual(outcome.results);
+  });
+
+  it.each([
+    ["the probe's penalty", { probe: { l2: [0.5] } }, ["probe", "score"]],
+    ["the number of neighbours", { knn: [2] }, ["score"]],
+    [
+      "the negatives' weight",
+      { encoder: { ...tinySettings.encoder, negativeWeight: 2 } },
+      ["encoder", "features", "probe", "score"],
+    ],
+    [
+      "the strength of drift",
+      { redraw: { ...tinySettings.redraw, nearOod: { drift: [1], crossed: [0.5], variants: 1 } } },
+      ["redraw", "encoder", "features", "probe", "score"],
+    ],
+    ["the bootstrap", { statistics: { bootstrap: 60 } }, []],
+  ])("with another setting for %s makes again only what depends on it", async (_, change, kinds) => {
+    await writeSettings(folder, { ...tinySettings, ...change });
+    const changed = await runTinyStudy(folder);
+    const made = madeStages(changed.events);
+    expect([...new Set(made.map((name) => name.split(" ")[0]))]).toEqual(kinds);
+    if (kinds[0] === "encoder" || kinds[0] === "redraw") {
+      // Only the arms that have near-OOD redraws are concerned.
+      expect(made.filter((name) => /(cross-entropy|supcon|supcon\+id),/.test(name))).toEqual([]);
+    }
+  });
+
+  it("leaves nothing behind but the run folder's own files", async () => {
+    expect((await readdir(join(folder, "run"))).sort()).toEqual([
+      "artifacts",
+      "cache",
+      "images",
+      "report.html",
+      "report.json",
+      "results.jsonl",
+      "work",
+    ]);
+    expect(await readdir(join(folder, "run", "work"))).toEqual([]);
+  });
+});
+
+describe("a study without synthetic images", () => {
+  it("needs no diffusion model", async () => {
+    const folder = await makeTinyStudy(
+      { ...tinySettings, arms: ["supcon"], seeds: [3], model: "nowhere" },
+      { known: 2, near: 0, far: 0 },
+    );
+    try {
+      const { outcome } = await runTinyStudy(folder);
+      // No unknowns either: accuracy is all that there is to say.
+      expect(outcome.results.map(({ kind }) => kind)).toEqual(["classification", "classification"]);
+      expect(outcome.comparisons).toEqual([]);
+      expect(existsSync(await writeReport(join(folder, "run")))).toBe(true);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

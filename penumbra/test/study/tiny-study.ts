@@ -1,0 +1,63 @@
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { loadConfig, type Outcome, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
+import { type PhotoPlan, writePhotos } from "./photos.ts";
+import { saveTinyModel } from "./tiny-model.ts";
+
+/** Settings of a whole study that takes seconds: 16 px, a handful of steps everywhere. */
+export const tinySettings = {
+  name: "tiny",
+  photos: "photos",
+  model: "model",
+  imageSize: 16,
+  seeds: [0, 1],
+  split: { shots: 2, validation: 1, test: 2 },
+  words: { steps: 2, batchSize: 1 },
+  redraw: {
+    steps: 4,
+    guidanceScale: 2,
+    batchSize: 8,
+    faithful: { strengths: [0.25, 0.5], variants: 1 },
+    nearOod: { drift: [0.75], crossed: [0.5], variants: 1 },
+  },
+  encoder: { width: 4, steps: 4, batchSize: 6, projection: 8, negatives: 4 },
+  probe: { l2: [0.01, 0.1] },
+  knn: [1, 3],
+  statistics: { bootstrap: 50 },
+  device: "cpu",
+  precision: "fp32",
+  threads: 1,
+};
+
+export type TinySettings = typeof tinySettings;
+
+/** A folder with photos, a model of random weights and a study.yaml; returns the folder. */
+export async function makeTinyStudy(settings: object = tinySettings, plan: PhotoPlan = {}): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "penumbra-study-"));
+  await writePhotos(join(folder, "photos"), plan);
+  await mkdir(join(folder, "model"), { recursive: true });
+  saveTinyModel(join(folder, "model"));
+  await writeSettings(folder, settings);
+  return folder;
+}
+
+export function writeSettings(folder: string, settings: object): Promise<void> {
+  return writeFile(join(folder, "study.yaml"), stringify(settings));
+}
+
+/** Runs the study of a folder in this process; returns what it found and what it told. */
+export async function runTinyStudy(folder: string): Promise<{ outcome: Outcome; events: StageEvent[] }> {
+  const events: StageEvent[] = [];
+  const study = planStudy(await loadConfig(join(folder, "study.yaml")), join(folder, "run"));
+  const outcome = await runStudy(study, { onEvent: (event) => events.push(event) });
+  return { outcome, events };
+}
+
+/** Names and labels of the stages that were made, not found. */
+export function madeStages(events: readonly StageEvent[]): string[] {
+  return events
+    .filter((event) => event.event === "done" && event.hash !== "")
+    .map(({ stage, label }) => `${stage} ${label}`.trim());
+}
