@@ -1,6 +1,6 @@
 import { TorchError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
-import { type AnyModule, Module } from "./module.ts";
+import { type AnyModule, type Member, Module } from "./module.ts";
 
 /** Modules one after the other, each given the output of the one before; keys are "0", "1", … */
 export class Sequential extends Module {
@@ -29,8 +29,8 @@ export class Sequential extends Module {
     return this.#layers.reduce((input, layer) => layer.forward(input), x);
   }
 
-  protected override members(): [string, AnyModule | Tensor][] {
-    return [...super.members(), ...this.#layers.map((layer, i): [string, Module] => [String(i), layer])];
+  protected override members(): Member[] {
+    return [...super.members(), ...this.#layers.map((layer, i): Member => [String(i), layer])];
   }
 }
 
@@ -67,8 +67,8 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never[], ne
     throw new TorchError("A ModuleList has no forward. Call the forward of its modules, or use Sequential.");
   }
 
-  protected override members(): [string, AnyModule | Tensor][] {
-    return [...super.members(), ...this.#items.map((item, i): [string, AnyModule] => [String(i), item])];
+  protected override members(): Member[] {
+    return [...super.members(), ...this.#items.map((item, i): Member => [String(i), item])];
   }
 }
 

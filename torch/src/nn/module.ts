@@ -10,6 +10,9 @@ import { copyState, type LoadOptions, type LoadReport, type StateDict } from "./
 /** A module of any signature. */
 export type AnyModule = Module<never[], unknown>;
 
+/** A module, parameter or buffer with its key. */
+export type Member = [key: string, member: AnyModule | Tensor];
+
 export interface ModuleTarget {
   device?: Device;
   /** For floating and complex parameters and buffers; whole numbers and booleans stay what they are. */
@@ -42,8 +45,12 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
   abstract forward(...args: Args): Out;
 
   /** The direct parameters, buffers and modules with their keys, in the order of the properties. */
-  protected members(): [key: string, member: AnyModule | Tensor][] {
-    return Object.entries(this).flatMap(([property, value]) => collect(keyOf(property), value));
+  protected members(): Member[] {
+    const members: Member[] = [];
+    for (const [property, value] of Object.entries(this)) {
+      if (typeof value === "object" && value !== null) collect(members, keyOf(property), value);
+    }
+    return members;
   }
 
   /** This module and all below it, each once, with the paths to them ("" for this one). */
@@ -170,15 +177,17 @@ function join(path: string, key: string): string {
   return path === "" ? key : `${path}.${key}`;
 }
 
-function collect(key: string, value: unknown): [string, AnyModule | Tensor][] {
-  if (value instanceof Module) return [[key, value]];
-  if (value instanceof Tensor) return value.isParameter || value.isBuffer ? [[key, value]] : [];
-  return Array.isArray(value) ? value.flatMap((item, i) => collect(`${key}.${i}`, item)) : [];
+function collect(members: Member[], key: string, value: unknown): void {
+  if (value instanceof Module || (value instanceof Tensor && (value.isParameter || value.isBuffer))) {
+    members.push([key, value]);
+  } else if (Array.isArray(value)) {
+    value.forEach((item, i) => void collect(members, `${key}.${i}`, item));
+  }
 }
 
 /** PyTorch's order of a state dict: a module's own tensors, then those of the modules in it. */
-function ownTensorsFirst<T extends [string, AnyModule | Tensor]>(members: T[]): T[] {
-  const isTensor = ([, member]: T) => member instanceof Tensor;
+function ownTensorsFirst(members: Member[]): Member[] {
+  const isTensor = ([, member]: Member) => member instanceof Tensor;
   return [...members.filter(isTensor), ...members.filter((member) => !isTensor(member))];
 }
 

@@ -1,9 +1,9 @@
 import { noGrad } from "../autograd.ts";
 import { TorchError } from "../errors.ts";
-import { _foreachAdd_, _fusedAdam_, _fusedAdamw_, zeros } from "../operators.ts";
+import { _fusedAdam_, _fusedAdamw_ } from "../operators.ts";
 import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
-import { Optimizer, type Parameters } from "./optimizer.ts";
+import { full, type Tensor } from "../tensor.ts";
+import { Optimizer, type OptimizerState, type Parameters } from "./optimizer.ts";
 
 export interface AdamSettings {
   lr: number;
@@ -18,11 +18,11 @@ export interface AdamSettings {
   maximize: boolean;
 }
 
-/** `maxExpAvgSq` is there with amsgrad only. */
-type Moments = Record<"step" | "expAvg" | "expAvgSq", Tensor> & Record<string, Tensor>;
+type Moment = "expAvg" | "expAvgSq" | "maxExpAvgSq";
 
-abstract class AdamFamily extends Optimizer<AdamSettings, Moments> {
+abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
   protected abstract readonly update: typeof _fusedAdam_;
+  readonly #steps = new Map<Tensor, number>();
 
   constructor(parameters: Parameters<AdamSettings>, settings: AdamSettings) {
     super(parameters, settings);
@@ -43,33 +43,59 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moments> {
       scope(() => {
         for (const group of this.groups) {
           const { lr, betas, eps, weightDecay, amsgrad, maximize } = group;
-          for (const { params, grads } of this.buckets(group)) {
-            const states = params.map((parameter) =>
-              this.stateOf(parameter, () => firstMoments(parameter, amsgrad)),
-            );
-            const steps = states.map(({ step }) => step);
-            _foreachAdd_(steps, 1);
+          const names: Moment[] = amsgrad ? ["expAvg", "expAvgSq", "maxExpAvgSq"] : ["expAvg", "expAvgSq"];
+          for (const { params, grads, state } of this.buckets(group, names)) {
             this.update(
               params,
               grads,
-              states.map(({ expAvg }) => expAvg),
-              states.map(({ expAvgSq }) => expAvgSq),
-              amsgrad ? states.map((state) => state.maxExpAvgSq!) : [],
-              steps,
-              { lr, beta1: betas[0], beta2: betas[1], weightDecay, eps, amsgrad, maximize },
+              state.expAvg,
+              state.expAvgSq,
+              amsgrad ? state.maxExpAvgSq : [],
+              this.#count(params),
+              {
+                lr,
+                beta1: betas[0],
+                beta2: betas[1],
+                weightDecay,
+                eps,
+                amsgrad,
+                maximize,
+              },
             );
           }
         }
       }),
     );
   }
-}
 
-function firstMoments(parameter: Tensor, amsgrad: boolean): Moments {
-  const zero = () => parameter.detach().zerosLike();
-  const step = zeros([], { dtype: "float32", device: parameter.device });
-  const moments = { step, expAvg: zero(), expAvgSq: zero() };
-  return amsgrad ? { ...moments, maxExpAvgSq: zero() } : moments;
+  override stateDict(): OptimizerState {
+    const steps = this.parameters().flatMap((parameter, i) => {
+      const count = this.#steps.get(parameter);
+      return count === undefined ? [] : [[`${i}.step`, count]];
+    });
+    return { ...super.stateDict(), numbers: Object.fromEntries(steps) };
+  }
+
+  override loadStateDict(given: OptimizerState): void {
+    super.loadStateDict(given);
+    this.#steps.clear();
+    this.parameters().forEach((parameter, i) => {
+      const count = given.numbers[`${i}.step`];
+      if (count !== undefined) this.#steps.set(parameter, count);
+    });
+  }
+
+  /** Counts a step of each parameter; gives the counts as tensors, one for all that agree. */
+  #count(params: readonly Tensor[]): Tensor[] {
+    const tensors = new Map<number, Tensor>();
+    return params.map((parameter) => {
+      const step = (this.#steps.get(parameter) ?? 0) + 1;
+      this.#steps.set(parameter, step);
+      const tensor = tensors.get(step) ?? full([], step, { dtype: "float32", device: parameter.device });
+      tensors.set(step, tensor);
+      return tensor;
+    });
+  }
 }
 
 /**

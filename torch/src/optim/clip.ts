@@ -27,8 +27,10 @@ export function clipGradNorm_(
       const grads = gradients(params);
       const first = grads[0];
       if (!first) throw new TorchError("clipGradNorm_: no parameter has a gradient. Call backward first.");
+      const isUniform = grads.every((grad) => grad.device === first.device && grad.dtype === first.dtype);
+      const { device, dtype } = first;
       const norms = _foreachNorm(grads, { ord: normType }).map((norm) =>
-        norm.to({ device: first.device, dtype: first.dtype }),
+        isUniform ? norm : norm.to({ device, dtype }),
       );
       const norm = stack(norms).linalgVectorNorm({ ord: normType });
       if (errorIfNonfinite && !Number.isFinite(norm.item())) {
@@ -37,12 +39,8 @@ export function clipGradNorm_(
         );
       }
       const factor = norm.add(1e-6).reciprocal().mul(maxNorm).clamp({ max: 1 });
-      for (const device of new Set(grads.map((grad) => grad.device))) {
-        _foreachMul_(
-          grads.filter((grad) => grad.device === device),
-          factor.to(device),
-        );
-      }
+      if (isUniform) _foreachMul_(grads, factor);
+      else for (const gradient of grads) gradient.mul_(factor.to(gradient.device));
       return norm;
     }),
   );

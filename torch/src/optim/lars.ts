@@ -10,7 +10,7 @@ import {
 } from "../operators.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { Optimizer, type ParameterGroup, type Parameters } from "./optimizer.ts";
+import { type Bucket, Optimizer, type Parameters } from "./optimizer.ts";
 
 export interface LarsSettings {
   lr: number;
@@ -30,7 +30,7 @@ export interface LarsSettings {
  *
  * @example new optim.LARS([{ params: matrices }, { params: vectors, adaptive: false, weightDecay: 0 }], { lr: 4.8 })
  */
-export class LARS extends Optimizer<LarsSettings, { momentumBuffer: Tensor }> {
+export class LARS extends Optimizer<LarsSettings, "momentumBuffer"> {
   /** @param settings `lr` must be given for all groups */
   constructor(parameters: Parameters<LarsSettings>, settings: Partial<LarsSettings> & { lr: number }) {
     super(parameters, { momentum: 0.9, weightDecay: 0, trust: 1e-3, adaptive: true, ...settings });
@@ -41,23 +41,19 @@ export class LARS extends Optimizer<LarsSettings, { momentumBuffer: Tensor }> {
     noGrad(() =>
       scope(() => {
         for (const group of this.groups)
-          for (const { params, grads } of this.buckets(group)) this.#move(group, params, grads);
+          for (const bucket of this.buckets(group, ["momentumBuffer"])) move(bucket, group);
       }),
     );
   }
+}
 
-  #move(group: ParameterGroup<LarsSettings>, params: Tensor[], grads: Tensor[]): void {
-    const { lr, momentum, weightDecay } = group;
-    const decayed = _foreachAdd(grads, params, { alpha: weightDecay });
-    const updates = group.adaptive ? _foreachMul(decayed, rates(group, params, grads)) : decayed;
-    const velocities = params.map(
-      (parameter) =>
-        this.stateOf(parameter, () => ({ momentumBuffer: parameter.detach().zerosLike() })).momentumBuffer,
-    );
-    _foreachMul_(velocities, momentum);
-    _foreachAdd_(velocities, updates, { alpha: lr });
-    _foreachSub_(params, velocities);
-  }
+function move({ params, grads, state }: Bucket<"momentumBuffer">, settings: LarsSettings): void {
+  const { lr, momentum, weightDecay, adaptive } = settings;
+  const decayed = _foreachAdd(grads, params, { alpha: weightDecay });
+  const updates = adaptive ? _foreachMul(decayed, rates(settings, params, grads)) : decayed;
+  _foreachMul_(state.momentumBuffer, momentum);
+  _foreachAdd_(state.momentumBuffer, updates, { alpha: lr });
+  _foreachSub_(params, state.momentumBuffer);
 }
 
 /** λ of each parameter, as tensors without dimensions. */

@@ -39,7 +39,7 @@ interface Curvature {
  * const optimizer = new optim.LBFGS(probe.parameters(), { lineSearch: "strongWolfe" });
  * optimizer.step(() => probe.forward(features).crossEntropyLoss(labels));
  */
-export class LBFGS extends Optimizer<LbfgsSettings, Record<string, Tensor>> {
+export class LBFGS extends Optimizer<LbfgsSettings, never> {
   #history: Curvature[] = [];
   #direction: Tensor | null = null;
   #previousGradient: Tensor | null = null;

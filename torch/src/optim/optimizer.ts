@@ -2,7 +2,7 @@ import { noGrad } from "../autograd.ts";
 import { TorchError } from "../errors.ts";
 import { keep, scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { copyLike, isSameLayout } from "./layout.ts";
+import { copyLike, hasLayout, layoutOf } from "./layout.ts";
 
 /** Parameters with the settings that hold for them. */
 export type ParameterGroup<Settings> = Settings & { readonly params: readonly Tensor[] };
@@ -23,15 +23,33 @@ export interface OptimizerState {
   readonly numbers: Readonly<Record<string, number>>;
 }
 
+/** Parameters of one device and dtype with all that belongs to them: what one fused call takes. */
+export interface Bucket<Name extends string> {
+  readonly params: Tensor[];
+  readonly grads: Tensor[];
+  /** Whether this is a parameter's first step. */
+  readonly isNew: boolean[];
+  /** State tensors by their name. */
+  readonly state: Readonly<Record<Name, Tensor[]>>;
+}
+
+/** A parameter's state with what it was made for. */
+interface Entry {
+  device: string;
+  dtype: string;
+  layout: string;
+  readonly tensors: Record<string, Tensor>;
+}
+
 /**
  * What optimizers have in common: groups of parameters, a learning rate, state by parameter.
  *
- * State tensors live as long as the optimizer does, in the layout of their parameter.
+ * State tensors have the shape of their parameter, begin at zero, and live as long as the optimizer does.
  */
-export abstract class Optimizer<Settings extends { lr: number }, State extends Record<string, Tensor>> {
+export abstract class Optimizer<Settings extends { lr: number }, Name extends string> {
   /** The parameters with their settings, which may be changed between steps. */
   readonly groups: readonly ParameterGroup<Settings>[];
-  protected readonly state = new Map<Tensor, State>();
+  readonly #state = new Map<Tensor, Entry>();
   /** Learning rates of the groups in relation to the first one's. */
   readonly #ratios: readonly number[];
 
@@ -78,9 +96,9 @@ export abstract class Optimizer<Settings extends { lr: number }, State extends R
   /** Settings, counters and state tensors (the optimizer's own, not copies). */
   stateDict(): OptimizerState {
     const tensors = new Map<string, Tensor>();
-    this.#parameters().forEach((parameter, i) => {
-      for (const [name, tensor] of Object.entries(this.state.get(parameter) ?? {}))
-        tensors.set(`${i}.${name}`, tensor);
+    this.parameters().forEach((parameter, i) => {
+      const entry = this.#state.get(parameter);
+      for (const [name, tensor] of Object.entries(entry?.tensors ?? {})) tensors.set(`${i}.${name}`, tensor);
     });
     return {
       optimizer: this.constructor.name,
@@ -104,7 +122,7 @@ export abstract class Optimizer<Settings extends { lr: number }, State extends R
     const own = counts(this.groups.map(({ params }) => ({ params: params.length })));
     const others = counts(given.groups as readonly { params: unknown }[]);
     if (own !== others) fail(`the state has groups of ${others} parameters, this optimizer of ${own}`);
-    const parameters = this.#parameters();
+    const parameters = this.parameters();
     const records = new Map<Tensor, Record<string, Tensor>>();
     for (const [key, tensor] of Object.entries(given.tensors)) {
       const match = /^(\d+)\.(\w+)$/.exec(key);
@@ -112,7 +130,7 @@ export abstract class Optimizer<Settings extends { lr: number }, State extends R
       const name = match[2] as string;
       const parameter = parameters[Number(match[1])];
       if (!parameter) fail(`the state has a tensor "${key}", but there are ${parameters.length} parameters`);
-      else if (isMirror(name) && `${tensor.shape}` !== `${parameter.shape}`) {
+      else if (`${tensor.shape}` !== `${parameter.shape}`) {
         fail(`"${key}" has the shape [${tensor.shape}], its parameter [${parameter.shape}]`);
       } else records.set(parameter, { ...records.get(parameter), [name]: tensor });
     }
@@ -124,14 +142,13 @@ export abstract class Optimizer<Settings extends { lr: number }, State extends R
     noGrad(() =>
       scope(() => {
         for (const [parameter, record] of records) {
-          const copies = Object.entries(record).map(([name, tensor]) => {
-            const isScalar = tensor.ndim === 0 && parameter.ndim > 0;
-            const copy = isScalar
-              ? tensor.to({ device: parameter.device, copy: true })
-              : copyLike(tensor, parameter);
-            return [name, keep(copy)];
-          });
-          this.state.set(parameter, Object.fromEntries(copies));
+          const copies = Object.entries(record).map(([name, tensor]) => [
+            name,
+            keep(copyLike(tensor, parameter)),
+          ]);
+          const { device, dtype } = parameter;
+          const layout = layoutOf(parameter);
+          this.#state.set(parameter, { device, dtype, layout, tensors: Object.fromEntries(copies) });
         }
       }),
     );
@@ -146,65 +163,74 @@ export abstract class Optimizer<Settings extends { lr: number }, State extends R
     this.dispose();
   }
 
-  /** The group's parameters that have gradients, in lists of one device and dtype: what one fused call takes. */
-  protected buckets(group: ParameterGroup<Settings>): { params: Tensor[]; grads: Tensor[] }[] {
-    const buckets = new Map<string, { params: Tensor[]; grads: Tensor[] }>();
+  /** The group's parameters that have gradients, in buckets, with their state of the given names. */
+  protected buckets(group: ParameterGroup<Settings>, names: readonly Name[]): Bucket<Name>[] {
+    const buckets = new Map<string, Bucket<Name>>();
     for (const parameter of group.params) {
       const gradient = parameter.grad;
       if (!gradient) continue;
-      const key = `${parameter.device} ${parameter.dtype}`;
-      const bucket = buckets.get(key) ?? { params: [], grads: [] };
-      buckets.set(key, bucket);
+      const { device, dtype } = parameter;
+      const layout = layoutOf(parameter);
+      let bucket = buckets.get(device + dtype);
+      if (!bucket) {
+        const state = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
+          Name,
+          Tensor[]
+        >;
+        bucket = { params: [], grads: [], isNew: [], state };
+        buckets.set(device + dtype, bucket);
+      }
       bucket.params.push(parameter);
-      bucket.grads.push(this.#aligned(gradient, parameter));
+      bucket.grads.push(hasLayout(gradient, layout) ? gradient : this.#aligned(gradient, parameter, layout));
+      bucket.isNew.push(!this.#state.has(parameter));
+      const tensors = this.#stateOf(parameter, { device, dtype, layout });
+      for (const name of names) {
+        tensors[name] ??= keep(parameter.detach().zerosLike());
+        bucket.state[name].push(tensors[name]);
+      }
     }
     return [...buckets.values()];
   }
 
-  /** A parameter's state, made on first use; brought to its dtype, device and layout where these changed since. */
-  protected stateOf(parameter: Tensor, make: () => State): State {
-    const known = this.state.get(parameter);
+  /** All parameters, in the order of the groups. */
+  protected parameters(): Tensor[] {
+    return this.groups.flatMap(({ params }) => params);
+  }
+
+  /** A parameter's state tensors, brought to its dtype, device and layout where these changed since the last step. */
+  #stateOf(
+    parameter: Tensor,
+    place: { device: string; dtype: string; layout: string },
+  ): Record<string, Tensor> {
+    const known = this.#state.get(parameter);
     if (!known) {
-      const made = keep(make());
-      this.state.set(parameter, made);
-      return made;
+      const entry = { ...place, tensors: {} };
+      this.#state.set(parameter, entry);
+      return entry.tensors;
     }
-    for (const [name, tensor] of Object.entries(known)) {
-      const isAtHand = tensor.device === parameter.device;
-      if (
-        isAtHand &&
-        (!isMirror(name) || (tensor.dtype === parameter.dtype && isSameLayout(tensor, parameter)))
-      )
-        continue;
-      const moved = isMirror(name) ? copyLike(tensor, parameter) : tensor.to(parameter.device);
-      (known as Record<string, Tensor>)[name] = keep(moved);
-      tensor.dispose();
+    if (known.layout !== place.layout || known.dtype !== place.dtype || known.device !== place.device) {
+      for (const [name, tensor] of Object.entries(known.tensors)) {
+        known.tensors[name] = keep(copyLike(tensor, parameter));
+        tensor.dispose();
+      }
+      Object.assign(known, place);
     }
-    return known;
+    return known.tensors;
   }
 
   /** The gradient in its parameter's layout: fused operators walk through the memory of both. */
-  #aligned(gradient: Tensor, parameter: Tensor): Tensor {
-    if (isSameLayout(gradient, parameter)) return gradient;
+  #aligned(gradient: Tensor, parameter: Tensor, layout: string): Tensor {
     const copy = copyLike(gradient, parameter);
-    if (isSameLayout(copy, parameter)) return copy;
+    if (hasLayout(copy, layout)) return copy;
     const problem = `a parameter of shape [${parameter.shape}] has gaps or overlaps in memory`;
     throw new TorchError(`${this.constructor.name}: ${problem}. Make it from a contiguous tensor.`);
   }
 
-  #parameters(): Tensor[] {
-    return this.groups.flatMap(({ params }) => params);
-  }
-
   #clear(): void {
-    for (const record of this.state.values()) for (const tensor of Object.values(record)) tensor.dispose();
-    this.state.clear();
+    for (const { tensors } of this.#state.values())
+      for (const tensor of Object.values(tensors)) tensor.dispose();
+    this.#state.clear();
   }
-}
-
-/** Whether a state tensor has the parameter's shape: all but the count of steps do. */
-function isMirror(name: string): boolean {
-  return name !== "step";
 }
 
 function groupsOf<Settings>(

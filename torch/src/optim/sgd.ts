@@ -3,7 +3,7 @@ import { TorchError } from "../errors.ts";
 import { _fusedSgd_ } from "../operators.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { Optimizer, type Parameters } from "./optimizer.ts";
+import { type Bucket, Optimizer, type Parameters } from "./optimizer.ts";
 
 export interface SgdSettings {
   lr: number;
@@ -23,7 +23,7 @@ export interface SgdSettings {
  * Stochastic gradient descent: v = momentum v + (1 - dampening) g, p -= lr v, with v = g at first; with Nesterov
  * p -= lr (g + momentum v) (Sutskever et al. 2013, in PyTorch's form).
  */
-export class SGD extends Optimizer<SgdSettings, { momentumBuffer: Tensor }> {
+export class SGD extends Optimizer<SgdSettings, "momentumBuffer"> {
   /** @param settings `lr` must be given for all groups */
   constructor(parameters: Parameters<SgdSettings>, settings: Partial<SgdSettings> & { lr: number }) {
     super(parameters, {
@@ -47,33 +47,24 @@ export class SGD extends Optimizer<SgdSettings, { momentumBuffer: Tensor }> {
   step(): void {
     noGrad(() =>
       scope(() => {
-        for (const group of this.groups)
-          for (const { params, grads } of this.buckets(group)) this.#move(group, params, grads);
+        for (const group of this.groups) {
+          const { params: _, ...settings } = group;
+          for (const bucket of this.buckets(group, settings.momentum === 0 ? [] : ["momentumBuffer"]))
+            move(bucket, settings);
+        }
       }),
     );
   }
+}
 
-  #move(
-    { params: _, ...settings }: SgdSettings & { params: unknown },
-    params: Tensor[],
-    grads: Tensor[],
-  ): void {
-    if (settings.momentum === 0) {
-      _fusedSgd_(params, grads, [], { ...settings, isFirstStep: false });
-      return;
-    }
-    // The operator treats all parameters of a call as new ones or all as old ones.
-    const isNew = params.map((parameter) => !this.state.has(parameter));
-    for (const isFirstStep of [true, false]) {
-      const chosen = <T>(items: readonly T[]): T[] => items.filter((_item, i) => isNew[i] === isFirstStep);
-      const moved = chosen(params);
-      if (moved.length === 0) continue;
-      const velocities = moved.map((parameter) => this.#velocity(parameter));
-      _fusedSgd_(moved, chosen(grads), velocities, { ...settings, isFirstStep });
-    }
+function move({ params, grads, isNew, state }: Bucket<"momentumBuffer">, settings: SgdSettings): void {
+  if (settings.momentum === 0) {
+    _fusedSgd_(params, grads, [], { ...settings, isFirstStep: false });
+    return;
   }
-
-  #velocity(parameter: Tensor): Tensor {
-    return this.stateOf(parameter, () => ({ momentumBuffer: parameter.detach().zerosLike() })).momentumBuffer;
+  // The operator treats all parameters of a call as new ones or all as old ones.
+  for (const isFirstStep of new Set(isNew)) {
+    const chosen = (tensors: readonly Tensor[]) => tensors.filter((_tensor, i) => isNew[i] === isFirstStep);
+    _fusedSgd_(chosen(params), chosen(grads), chosen(state.momentumBuffer), { ...settings, isFirstStep });
   }
 }

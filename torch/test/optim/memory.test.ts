@@ -31,9 +31,10 @@ test(`${STEPS} training steps hold no more tensors than the first, and the proce
   const before = { ...memory(), resident: process.memoryUsage().rss };
   for (let i = 0; i < STEPS; i++) {
     step();
-    if (memory().tensors !== before.tensors) break;
+    if (memory().tensors > before.tensors) break;
   }
-  expect(memory()).toEqual({ tensors: before.tensors, bytes: before.bytes });
+  expect(memory().tensors).toBeLessThanOrEqual(before.tensors);
+  expect(memory().bytes).toBeLessThanOrEqual(before.bytes);
   // A step makes 0.9 MiB of tensors: kept, they would be 1.8 GiB. The garbage collector's own room varies by some MiB.
   expect(process.memoryUsage().rss - before.resident).toBeLessThan(64 * MIB);
 });

@@ -68,10 +68,10 @@ describe.each(Object.entries(makers))("The state of %s", (name, make) => {
     train(model, optimizer, 8); // LBFGS has filled its history
     const after = memory().tensors;
     train(model, optimizer, 5);
-    expect(memory().tensors).toBe(after);
+    expect(memory().tensors).toBeLessThanOrEqual(after); // less where garbage of other tests was collected
     optimizer.zeroGrad();
     optimizer.dispose();
-    expect(memory().tensors).toBe(before);
+    expect(memory().tensors).toBeLessThanOrEqual(before);
   });
 });
 

@@ -129,7 +129,7 @@ describe("Averages", () => {
     scope(() => net.forward(ones([4, 4])));
     const before = memory().tensors;
     for (let step = 0; step < 20; step++) ema.update();
-    expect(memory().tensors).toBe(before);
+    expect(memory().tensors).toBeLessThanOrEqual(before); // less where garbage was collected
     expect(ema.updates).toBe(20);
     expect(ema.stateDict()["1.running_mean"]!.equal(norm.runningMean as Tensor)).toBe(true);
     expect(ema.stateDict()["1.num_batches_tracked"]!.item()).toBe(1);
