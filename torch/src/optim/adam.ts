@@ -69,19 +69,22 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
   }
 
   override stateDict(): OptimizerState {
+    const state = super.stateDict();
     const steps = this.parameters().flatMap((parameter, i) => {
       const count = this.#steps.get(parameter);
-      return count === undefined ? [] : [[`${i}.step`, count]];
+      return count === undefined ? [] : [[`${i}.step`, full([], count)]];
     });
-    return { ...super.stateDict(), numbers: Object.fromEntries(steps) };
+    return { ...state, tensors: { ...state.tensors, ...Object.fromEntries(steps) } };
   }
 
   override loadStateDict(given: OptimizerState): void {
-    super.loadStateDict(given);
+    const entries = Object.entries(given.tensors);
+    const moments = entries.filter(([name]) => !name.endsWith(".step"));
+    super.loadStateDict({ ...given, tensors: Object.fromEntries(moments) });
     this.#steps.clear();
     this.parameters().forEach((parameter, i) => {
-      const count = given.numbers[`${i}.step`];
-      if (count !== undefined) this.#steps.set(parameter, count);
+      const count = given.tensors[`${i}.step`];
+      if (count) this.#steps.set(parameter, count.item());
     });
   }
 

@@ -93,7 +93,7 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     for (const { params } of this.groups) for (const parameter of params) parameter.grad = null;
   }
 
-  /** Settings, counters and state tensors (the optimizer's own, not copies). */
+  /** Settings, counters and state tensors: those that are kept are the optimizer's own, not copies. */
   stateDict(): OptimizerState {
     const tensors = new Map<string, Tensor>();
     this.parameters().forEach((parameter, i) => {
