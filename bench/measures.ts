@@ -2,6 +2,7 @@ import * as torch from "@penumbra/torch";
 import type { Measure } from "./measure.ts";
 import { resident } from "./memory.ts";
 import { timed } from "./timing.ts";
+import { withoutModel } from "./workloads/index.ts";
 
 /** Every measure of the benchmark, in the order in which they run. The goals are ratios to Python's cost. */
 export const MEASURES: readonly Measure[] = [
@@ -40,12 +41,73 @@ export const MEASURES: readonly Measure[] = [
     unavailable: withoutBf16,
   }),
   timed({
+    name: "unet-block",
+    title: "training step of a UNet level, 8 x 128 channels of 16 x 16, attention to 77 words, fp32",
+    workload: "unet-block",
+    unit: "ms",
+    steps: 5,
+    goal: 1,
+  }),
+  timed({
     name: "transformer",
     title: "training step, 4 causal layers of 256 channels, 16 x 128 tokens, fp32",
     workload: "transformer",
     unit: "ms",
     steps: 2,
     goal: 1,
+  }),
+  timed({
+    name: "supcon",
+    title: "SupCon training step with augmentation, ResNet-10, 2 x 64 views and 32 negatives of 64 px, fp32",
+    workload: "supcon",
+    unit: "ms",
+    steps: 2,
+    goal: 1.1,
+  }),
+  timed({
+    name: "supcon-bf16",
+    title: "the same in bf16 autocast",
+    workload: "supcon-bf16",
+    unit: "ms",
+    steps: 2,
+    goal: 1.1,
+    unavailable: withoutBf16,
+  }),
+  timed({
+    name: "redraw",
+    title: "one batch of 16 redraws, 20 steps, guidance, strengths 0.2 to 0.85, fp32",
+    workload: "redraw",
+    unit: "ms",
+    steps: 1,
+    goal: 1.1,
+    unavailable: withoutModel,
+  }),
+  timed({
+    name: "redraw-bf16",
+    title: "the same with the UNet in bf16 autocast",
+    workload: "redraw-bf16",
+    unit: "ms",
+    steps: 1,
+    goal: 1.1,
+    unavailable: () => withoutModel() ?? withoutBf16(),
+  }),
+  timed({
+    name: "inversion",
+    title: "one step of textual inversion, 4 words, 16 samples, fp32",
+    workload: "inversion",
+    unit: "ms",
+    steps: 4,
+    goal: 1.1,
+    unavailable: withoutModel,
+  }),
+  timed({
+    name: "inversion-bf16",
+    title: "the same in bf16 autocast",
+    workload: "inversion-bf16",
+    unit: "ms",
+    steps: 4,
+    goal: 1.1,
+    unavailable: () => withoutModel() ?? withoutBf16(),
   }),
   resident({
     name: "memory-resnet18",

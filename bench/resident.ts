@@ -9,10 +9,10 @@ const workload = WORKLOADS[name];
 if (!workload) throw new Error(`No workload is called "${name}".`);
 torch.setNumThreads(Number(threads));
 
-const { step } = workload.build();
-for (let index = 0; index < Number(warmUp); index += 1) step();
+const { run } = workload.build();
+await run(Number(warmUp));
 const early = memory("VmRSS");
-for (let index = 0; index < Number(steps); index += 1) step();
+await run(Number(steps));
 process.stdout.write(`${JSON.stringify({ early, late: memory("VmRSS"), peak: memory("VmHWM") })}\n`);
 
 /** Kilobytes, from the kernel. */

@@ -19,7 +19,7 @@ export function timed({ workload, steps, per, ...measure }: Timing): Measure {
   return {
     ...measure,
     async prepare(peer) {
-      const { step, facts } = build();
+      const { run, facts } = build();
       const theirs = await peer.prepare(module, parameters);
       for (const [fact, value] of Object.entries(facts)) {
         if (theirs[fact] === value) continue;
@@ -28,9 +28,9 @@ export function timed({ workload, steps, per, ...measure }: Timing): Measure {
         );
       }
       const scale = (measure.unit === "µs" ? 1000 : 1) / (per ? (facts[per] ?? Number.NaN) : 1);
-      const ours = (): number => scale * millisecondsPerStep(steps, step);
+      const ours = async (): Promise<number> => scale * (await run(steps));
       const peers = async (): Promise<number> => scale * (await peer.run(steps));
-      ours(); // the JIT compiler and oneDNN warm up
+      await ours(); // the JIT compiler and oneDNN warm up
       await peers();
       return { ours, peer: peers };
     },
@@ -42,10 +42,4 @@ export function workloadNamed(name: string) {
   const workload = WORKLOADS[name];
   if (!workload) throw new Error(`No workload is called "${name}".`);
   return workload;
-}
-
-function millisecondsPerStep(steps: number, step: () => void): number {
-  const started = performance.now();
-  for (let index = 0; index < steps; index += 1) step();
-  return (performance.now() - started) / steps;
 }

@@ -30,7 +30,7 @@ def read_safetensors(path):
         if name == "__metadata__":
             continue
         begin, end = entry["data_offsets"]
-        flat = torch.frombuffer(data, dtype=torch.uint8, count=end - begin, offset=8 + length + begin) if end > begin else torch.empty(0, dtype=torch.uint8)
+        flat = torch.frombuffer(data, dtype=torch.uint8, count=end - begin, offset=8 + length + begin)
         tensors[name] = flat.clone().view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
     return tensors
 
@@ -38,12 +38,17 @@ def read_safetensors(path):
 def load_part(kind, folder):
     config = json.loads((folder / "config.json").read_text())
     model = kind(config)
-    weights = {name: tensor.float() for path in sorted(folder.glob("*.safetensors")) for name, tensor in read_safetensors(path).items() if not name.endswith("position_ids")}
+    weights = {
+        name: tensor.float()
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, tensor in read_safetensors(path).items()
+        if not name.endswith("position_ids")
+    }
     # Some exports leave the prefix out.
     if kind is CLIPTextModel and not any(name.startswith("text_model.") for name in weights):
         weights = {f"text_model.{name}": tensor for name, tensor in weights.items()}
     model.load_state_dict(weights)
-    return model.eval().requires_grad_(False)
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 class StableDiffusion:
@@ -54,6 +59,10 @@ class StableDiffusion:
         self.vae = load_part(AutoencoderKL, folder / "vae")
         self.schedule = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
         self.alphas_cumprod = alphas_cumprod(self.schedule)
+        self.predicts_noise = self.schedule.get("prediction_type", "epsilon") == "epsilon"
+        unet = json.loads((folder / "unet" / "config.json").read_text())
+        vae = json.loads((folder / "vae" / "config.json").read_text())
+        self.image_size = unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
 
     def parameters(self):
         parts = (self.text_encoder, self.unet, self.vae)

@@ -90,9 +90,9 @@ class UNet2DConditionModel(nn.Module):
         super().__init__()
         channels = config["block_out_channels"]
         levels = len(channels)
-        groups, eps, layers = config["norm_num_groups"], config["norm_eps"], config["layers_per_block"]
+        groups, eps, layers = config["norm_num_groups"], config.get("norm_eps", 1e-5), config["layers_per_block"]
         # diffusers' attention_head_dim is the number of heads here: an old mistake that the weights rely on.
-        heads = config["attention_head_dim"]
+        heads = config.get("num_attention_heads") or config["attention_head_dim"]
         heads = heads if isinstance(heads, list) else [heads] * levels
         context, linear = config["cross_attention_dim"], config.get("use_linear_projection", False)
         depth = config.get("transformer_layers_per_block", 1)

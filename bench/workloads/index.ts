@@ -1,10 +1,15 @@
 // What is computed on both sides: our half of every measure, by name.
+import { inversion } from "./inversion.ts";
 import { operators } from "./operators.ts";
+import { redraw } from "./redraw.ts";
 import { resnet18 } from "./resnet18.ts";
 import { smallNetwork } from "./small-network.ts";
+import { supcon } from "./supcon.ts";
 import { transformer } from "./transformer.ts";
+import { unetBlock } from "./unet-block.ts";
 import type { Workload } from "./workload.ts";
 
+export { withoutModel } from "./stable-diffusion.ts";
 export type { Built, Workload } from "./workload.ts";
 
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
@@ -12,5 +17,12 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "small-network": smallNetwork,
   resnet18: resnet18("fp32"),
   "resnet18-bf16": resnet18("bf16"),
+  "unet-block": unetBlock,
   transformer,
+  supcon: supcon("fp32"),
+  "supcon-bf16": supcon("bf16"),
+  redraw: redraw("fp32"),
+  "redraw-bf16": redraw("bf16"),
+  inversion: inversion("fp32"),
+  "inversion-bf16": inversion("bf16"),
 };

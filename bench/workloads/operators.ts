@@ -1,5 +1,5 @@
 import * as torch from "@penumbra/torch";
-import type { Workload } from "./workload.ts";
+import { repeated, type Workload } from "./workload.ts";
 
 const SIZE = 4;
 const REPEATS = 20;
@@ -21,6 +21,6 @@ export const operators: Workload = {
         matrix.mv(x);
       }
     };
-    return { step: () => torch.noGrad(() => torch.scope(mix)), facts: { operators: 5 * REPEATS } };
+    return { run: repeated(() => torch.noGrad(() => torch.scope(mix))), facts: { operators: 5 * REPEATS } };
   },
 };

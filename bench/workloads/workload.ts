@@ -10,8 +10,36 @@ export interface Workload {
 
 /** Our side, ready to run, and the facts in which it must agree with the peer. */
 export interface Built {
-  readonly step: () => void;
+  /** Runs this many steps and returns the milliseconds that one took. */
+  readonly run: (steps: number) => number | Promise<number>;
   readonly facts: Readonly<Record<string, number>>;
+}
+
+/** Runs a synchronous step so many times. */
+export function repeated(step: () => void): Built["run"] {
+  return (steps) => {
+    const started = performance.now();
+    for (let index = 0; index < steps; index += 1) step();
+    return (performance.now() - started) / steps;
+  };
+}
+
+/**
+ * Takes the time between the first and the last step that a whole training reports, so that what it prepares before
+ * its first step does not count.
+ */
+export function reported(
+  training: (steps: number, onProgress: (done: number, total: number) => void) => Promise<unknown>,
+): Built["run"] {
+  return async (steps) => {
+    let started = 0;
+    let ended = 0;
+    await training(steps + 1, (done) => {
+      ended = performance.now();
+      if (done === 1) started = ended;
+    });
+    return (ended - started) / steps;
+  };
 }
 
 /** A training step in a scope: zero the gradients, loss, backward, fused AdamW. */
@@ -23,5 +51,8 @@ export function trainingStep(model: nn.AnyModule, loss: () => Tensor): Built {
       loss().backward();
       optimizer.step();
     });
-  return { step, facts: { parameters: model.parameters().reduce((sum, { numel }) => sum + numel, 0) } };
+  return {
+    run: repeated(step),
+    facts: { parameters: model.parameters().reduce((sum, { numel }) => sum + numel, 0) },
+  };
 }
