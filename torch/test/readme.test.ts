@@ -14,6 +14,7 @@ function run(code: string): string {
   writeFileSync(file, code);
   return execFileSync(process.execPath, ["--import", "tsx", "--conditions=source", file], {
     encoding: "utf8",
+    env: { ...process.env, TMPDIR: folder }, // what examples write goes with the folder
   });
 }
 
