@@ -8,6 +8,8 @@ export interface RedrawLine {
   readonly file: string;
   /** Id of the photo that was redrawn; the image goes wherever this photo goes. */
   readonly parent: string;
+  /** Hash of the parent's file, where the caller knew it. */
+  readonly parentHash: string | null;
   /** Physical object of the parent. */
   readonly object: string;
   /** Class of the parent. */

@@ -11,7 +11,7 @@ import { appendManifest, type RedrawLine, readManifest, writeManifest } from "./
 import type { StableDiffusion } from "./stable-diffusion.ts";
 import { resolveStrength } from "./strength.ts";
 import { fillTemplate, PLAIN_TEMPLATE } from "./templates.ts";
-import { type Words, wordOf } from "./words.ts";
+import { checkWords, type Words, wordOf } from "./words.ts";
 
 export interface RedrawOptions {
   readonly sd: StableDiffusion;
@@ -23,6 +23,8 @@ export interface RedrawOptions {
     readonly className: string;
     /** Hash of the file; a changed photo is redrawn. */
     readonly hash?: string;
+    /** "known", where given: unknowns are for testing only. */
+    readonly role?: "known" | "near" | "far";
   }[];
   /** uint8 [N, 3, H, W]: the photos, at the model's image size. */
   readonly pixels: Tensor;
@@ -63,9 +65,11 @@ export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
       `redraw was given ${photos.length} photos and pixels of shape [${pixels.shape}]. Pass one image for each photo, in the same order.`,
     );
   }
-  if (words.modelHash !== sd.hash) {
+  checkWords(words, sd.hash);
+  const unknown = photos.find(({ role }) => role !== undefined && role !== "known");
+  if (unknown) {
     throw new DiffusionError(
-      `The words were learned with another model (${words.modelHash.slice(0, 12)}) than the one given (${sd.hash.slice(0, 12)}). Learn them with this model.`,
+      `The photo "${unknown.id}" is a ${unknown.role} unknown and may not be redrawn: what is made of it would leak into training. Pass training photos of known classes only.`,
     );
   }
   const plan = planRedraws(options);
@@ -76,6 +80,7 @@ export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
     const { timestep, signal, noise, calls } = resolveStrength(sd.schedulerConfig, steps, item.strength);
     const line: Omit<RedrawLine, "file"> = {
       parent: photo.id,
+      parentHash: photo.hash ?? null,
       object: photo.object,
       className: photo.className,
       recipe: item.recipe.name,
@@ -95,7 +100,7 @@ export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
       dtype,
       modelHash: sd.hash,
     };
-    const all = JSON.stringify([line, photo.hash ?? null, fingerprints.get(item.wordClass)]);
+    const all = JSON.stringify([line, fingerprints.get(item.wordClass)]);
     const name = createHash("sha256").update(all).digest("hex").slice(0, 20);
     return { ...line, file: `images/${line.recipe}-${name}.png` };
   });
