@@ -50,39 +50,42 @@ struct Callbacks : torch::CustomClassHolder {
     garbage.emplace_back(env, forward);
     garbage.emplace_back(env, backward);
   }
-  variable_list call(napi_ref reference, const variable_list& inputs) const {
+  variable_list call(napi_ref reference, const variable_list& inputs, const variable_list& saved) const {
     if (std::this_thread::get_id() != thread) {
       throw TorchError("A custom function's backward ran on another thread than its forward. Call backward() where forward ran.");
     }
     HandleScope scope(env);  // a backward pass may call very many of these
-    napi_value function, undefined, argument = array(env, inputs), result;
+    napi_value function, undefined, arguments[2] = {array(env, inputs), array(env, saved)}, result;
     check(env, napi_get_reference_value(env, reference, &function));
     check(env, napi_get_undefined(env, &undefined));
-    check(env, napi_call_function(env, undefined, function, 1, &argument, &result));
+    check(env, napi_call_function(env, undefined, function, 2, arguments, &result));
     return tensors(env, result);
   }
 };
 
 struct JavaScriptFunction : torch::autograd::Function<JavaScriptFunction> {
-  static variable_list forward(AutogradContext* context, at::TensorList inputs, c10::intrusive_ptr<Callbacks> callbacks) {
+  static variable_list forward(AutogradContext* context, at::TensorList inputs, c10::intrusive_ptr<Callbacks> callbacks,
+                               const variable_list* saved) {
     context->saved_data["callbacks"] = c10::IValue::make_capsule(callbacks);
     context->set_materialize_grads(false);
-    return callbacks->call(callbacks->forward, inputs.vec());
+    context->save_for_backward(*saved);
+    return callbacks->call(callbacks->forward, inputs.vec(), {});
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     auto callbacks = c10::static_intrusive_pointer_cast<Callbacks>(context->saved_data["callbacks"].toCapsule());
-    variable_list result = callbacks->call(callbacks->backward, gradients);
-    result.emplace_back();  // the callbacks have no gradient
+    variable_list result = callbacks->call(callbacks->backward, gradients, context->get_saved_variables());
+    result.resize(result.size() + 2);  // callbacks and saved tensors have no gradient
     return result;
   }
 };
 
-// customFunction(forward, backward, inputs) -> outputs; both functions take and return arrays of tensors.
+// customFunction(forward, backward, inputs, saved) -> outputs; both functions take and return arrays of tensors, and
+// backward's second argument is `saved`, which the graph holds until it is freed.
 napi_value customFunction(const Call& call) {
   freeGarbage(call.env);
-  variable_list inputs = tensors(call.env, call[2]);
+  variable_list inputs = tensors(call.env, call[2]), saved = tensors(call.env, call[3]);
   auto callbacks = c10::make_intrusive<Callbacks>(call.env, call[0], call[1]);
-  return array(call.env, JavaScriptFunction::apply(at::TensorList(inputs), callbacks));
+  return array(call.env, JavaScriptFunction::apply(at::TensorList(inputs), callbacks, &saved));
 }
 
 bool flag(const Call& call, size_t i) {

@@ -1,7 +1,7 @@
 import { isTensor } from "./call.ts";
 import { defaultGenerator } from "./generator.ts";
 import { native } from "./native.ts";
-import { scope } from "./scope.ts";
+import { scope, scopeTaking } from "./scope.ts";
 import type { Tensor } from "./tensor.ts";
 
 function withGradMode<T>(enabled: boolean, fn: () => T): T {
@@ -120,19 +120,34 @@ export function customFunction<Inputs extends readonly Tensor[], Output extends 
   { forward, backward: differentiate }: DifferentiableFunction<Inputs, Output>,
   ...inputs: Inputs
 ): Output {
+  return differentiable(
+    (values) => forward(...(values as unknown as Inputs)),
+    (gradients) => scope(() => differentiate(...gradients)),
+    inputs,
+    [],
+  );
+}
+
+/** The same with tensors that the graph holds for `backward`, until it is freed. */
+function differentiable<Output extends OneOrMore<Tensor>>(
+  forward: (inputs: readonly Tensor[]) => Output,
+  backward: (gradients: readonly (Tensor | null)[], saved: readonly Tensor[]) => OneOrMore<Tensor | null> | null,
+  inputs: readonly Tensor[],
+  saved: readonly Tensor[],
+): Output {
   let single = false;
   const outputs = native.customFunction(
     (values) => {
-      const result = forward(...(values as unknown as Inputs));
+      const result = forward(values as Tensor[]);
       single = !Array.isArray(result);
       return listOf(result as OneOrMore<Tensor>);
     },
-    (gradients) =>
-      scope(() => {
-        const result = differentiate(...(gradients as (Tensor | null)[]));
-        return Array.isArray(result) ? result : [result as Tensor | null];
-      }),
+    (gradients, held) => {
+      const result = backward(gradients as (Tensor | null)[], held as Tensor[]);
+      return Array.isArray(result) ? result : [result as Tensor | null];
+    },
     inputs,
+    saved,
   ) as Tensor[];
   return (single ? outputs[0] : outputs) as Output;
 }
@@ -140,33 +155,43 @@ export function customFunction<Inputs extends readonly Tensor[], Output extends 
 /**
  * Runs `fn` without keeping its intermediate results, and runs it again during backward (gradient
  * checkpointing, Chen et al. 2016): memory for time. Parameters that `fn` uses by closure get their
- * gradients too; draws of the default CPU generator repeat.
+ * gradients too; draws of the default generators (the CPU's, and those of the inputs' devices) repeat.
  * At least one input must require a gradient, else nothing is differentiated.
  */
 export function checkpoint<Inputs extends readonly Tensor[], Output extends OneOrMore<Tensor>>(
   fn: (...inputs: Inputs) => Output,
   ...inputs: Inputs
 ): Output {
-  const random = defaultGenerator();
-  const stateBefore = random.getState();
-  return customFunction<Inputs, Output>(
-    {
-      forward: fn,
-      backward: (...gradients) => {
-        const stateNow = random.getState();
-        random.setState(stateBefore);
-        const copies = inputs.map((input) => input.detach().requiresGrad_(input.requiresGrad));
-        const outputs = listOf(enableGrad(() => fn(...(copies as unknown as Inputs))) as OneOrMore<Tensor>);
-        random.setState(stateNow);
-        const reached = outputs.map((output, i) => ({ output, gradient: gradients[i] ?? null }));
-        const used = reached.filter(({ output, gradient }) => gradient !== null && output.requiresGrad);
-        backward(
-          used.map(({ output }) => output),
-          { gradients: used.map(({ gradient }) => gradient) },
-        );
-        return copies.map((copy) => copy.grad);
-      },
-    },
-    ...inputs,
+  const devices = new Set([
+    "cpu",
+    ...inputs.map((input) => input.device).filter((device) => device.startsWith("cuda")),
+  ]);
+  const generators = [...devices].map((device) => defaultGenerator(device));
+  const restore = (states: readonly Tensor[]) => {
+    generators.forEach((generator, i) => {
+      generator.setState(states[i]!);
+    });
+  };
+  const again = (gradients: readonly (Tensor | null)[], saved: readonly Tensor[]) => {
+    const now = generators.map((generator) => generator.getState());
+    restore(saved.slice(inputs.length));
+    const copies = saved.slice(0, inputs.length).map((x) => x.detach().requiresGrad_(x.requiresGrad));
+    const outputs = listOf(enableGrad(() => fn(...(copies as unknown as Inputs))) as OneOrMore<Tensor>);
+    restore(now);
+    const reached = outputs.map((output, i) => ({ output, gradient: gradients[i] ?? null }));
+    const used = reached.filter(({ output, gradient }) => gradient !== null && output.requiresGrad);
+    backward(
+      used.map(({ output }) => output),
+      { gradients: used.map(({ gradient }) => gradient) },
+    );
+    return copies.map((copy) => copy.grad);
+  };
+  return scope(() =>
+    differentiable(
+      (values) => scope(() => fn(...(values as unknown as Inputs))),
+      (gradients, saved) => scopeTaking([...gradients, ...saved], () => again(gradients, saved)),
+      inputs,
+      [...inputs, ...generators.map((generator) => generator.getState())],
+    ),
   );
 }

@@ -48,8 +48,9 @@ export interface Native {
   liveBytes(): number;
   customFunction(
     forward: (inputs: unknown[]) => Handles,
-    backward: (gradients: unknown[]) => Handles,
+    backward: (gradients: unknown[], saved: unknown[]) => Handles,
     inputs: Handles,
+    saved: Handles,
   ): unknown;
   backward(
     tensors: Handles,

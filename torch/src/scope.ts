@@ -93,8 +93,14 @@ export function enter(tensor: Scoped): void {
  * @example const loss = scope(() => model.forward(x).mseLoss(y).item());
  */
 export function scope<T>(fn: () => T): T {
+  return scopeTaking([], fn);
+}
+
+/** @internal A scope that also releases these tensors, which the surrounding one would have released later. */
+export function scopeTaking<T>(tensors: readonly (Scoped | null)[], fn: () => T): T {
   const inner = new Scope();
   try {
+    for (const tensor of tensors) if (tensor?.owner) inner.add(tensor);
     const result = fn();
     if (result instanceof Promise) {
       result.catch(() => {}); // the error below is the one to report

@@ -1,3 +1,4 @@
+import { TorchError } from "./errors.ts";
 import { native } from "./native.ts";
 
 /** Version of libtorch, for example "2.13.0". */
@@ -22,8 +23,16 @@ export function useDeterministicAlgorithms(enabled: boolean, { warnOnly = false 
 export const cuda = {
   isAvailable: (): boolean => native.cudaDevices() > 0,
   deviceCount: (): number => native.cudaDevices(),
-  /** Waits until all that was asked of the device is done. */
-  synchronize: (device = 0): void => native.cudaSynchronize(device),
+  /** Waits until all that was asked of the device is done. @throws TorchError where there is no such GPU */
+  synchronize: (device = 0): void => {
+    const count = native.cudaDevices();
+    if (device >= count) {
+      throw new TorchError(
+        `There is no device "cuda:${device}": ${count} NVIDIA GPUs can be used. \`npx @penumbra/torch doctor\` shows why.`,
+      );
+    }
+    native.cudaSynchronize(device);
+  },
   /** Lets cuDNN try several algorithms for each new shape and keep the fastest. */
   setCudnnBenchmark: (enabled: boolean): void => native.setCudnnBenchmark(enabled),
   /** Lets float32 matrix products and convolutions round their inputs to TF32. */

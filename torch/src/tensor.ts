@@ -91,12 +91,15 @@ export class Tensor {
   }
 
   set requiresGrad(flag: boolean) {
+    if (!flag && !this.isLeaf) {
+      throw new TorchError("Only leaves can stop requiring gradients; this tensor was computed. Take .detach() of it.");
+    }
     native.setRequiresGrad(this, flag);
   }
 
-  /** Sets `requiresGrad` and returns the tensor. */
+  /** Sets `requiresGrad` and returns the tensor. @throws TorchError for `false` on a tensor that was computed */
   requiresGrad_(flag = true): this {
-    native.setRequiresGrad(this, flag);
+    this.requiresGrad = flag;
     return this;
   }
 

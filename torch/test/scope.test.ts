@@ -1,6 +1,9 @@
 import * as torch from "@penumbra/torch";
 import { keep, memory, Scope, scope, type Tensor, traceMemory } from "@penumbra/torch";
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { collect } from "./collect.ts";
+
+beforeEach(collect);
 
 /** Runs `fn` and returns how many tensors live more than before. */
 function grown(fn: () => void): number {
