@@ -6,7 +6,8 @@ import { safetensors, type Tensor } from "@penumbra/torch";
 import { expect, test } from "vitest";
 
 /** The folder of goldens: `PENUMBRA_GOLDENS` where that is set, else the project's own copies. */
-export const goldenFolder = process.env.PENUMBRA_GOLDENS || fileURLToPath(new URL("./goldens", import.meta.url));
+export const goldenFolder =
+  process.env.PENUMBRA_GOLDENS || fileURLToPath(new URL("./goldens", import.meta.url));
 
 /** One case of a reference implementation. */
 export interface Golden {
@@ -48,7 +49,11 @@ export function goldens(kind: string, prefix = ""): Golden[] {
  *   expectClose(supCon(golden.tensors.features), golden.tensors.loss, golden.json.rtol);
  * });
  */
-export function eachGolden(kind: string, prefix: string, body: (golden: Golden) => void | Promise<void>): void {
+export function eachGolden(
+  kind: string,
+  prefix: string,
+  body: (golden: Golden) => void | Promise<void>,
+): void {
   const cases = goldens(kind, prefix);
   if (cases.length === 0) test.skip(`no golden ${kind}/${prefix}* in ${goldenFolder}`, () => {});
   for (const golden of cases) test(`agrees with ${kind}/${golden.name}`, () => body(golden));
@@ -58,7 +63,12 @@ export function eachGolden(kind: string, prefix: string, body: (golden: Golden) 
  * Expects every element of `actual` to lie within `rtol` times the largest magnitude of `expected`
  * (within `rtol` where that is all zero), and the shapes to be equal.
  */
-export function expectClose(actual: Tensor, expected: Tensor | undefined, rtol: number, what = "result"): void {
+export function expectClose(
+  actual: Tensor,
+  expected: Tensor | undefined,
+  rtol: number,
+  what = "result",
+): void {
   if (!expected) throw new Error(`The golden has no tensor to compare the ${what} with.`);
   expect(actual.shape, `shape of the ${what}`).toEqual(expected.shape);
   const got = actual.detach().toNumbers();
