@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as torch from "@penumbra/torch";
+import type { Clock } from "./clock.ts";
 
 /** A number, text or list that travels to the peer as JSON. */
 type Parameters = Readonly<Record<string, unknown>>;
@@ -21,10 +22,10 @@ export interface Peer {
  * Starts the peer, making its environment on first use: a virtual environment in the project's cache with the
  * same version of torch.
  */
-export async function startPeer(cache: string, say: (line: string) => void): Promise<Peer> {
+export async function startPeer(cache: string, clock: Clock, say: (line: string) => void): Promise<Peer> {
   const python = await peerEnvironment(cache, say);
   const worker = join(import.meta.dirname, "peers", "worker.py");
-  const child = spawn(python, [worker, String(torch.getNumThreads())], {
+  const child = spawn(python, [worker, String(torch.getNumThreads()), clock], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ask = conversation(child);

@@ -1,14 +1,20 @@
-// `npm run bench [-- NAME…] [--json] [--rounds N]`: each measure beside its peer in Python, interleaved.
+// `npm run bench [-- NAME…] [--json] [--rounds N] [--clock wall|cpu]`: each measure beside its peer in Python, in turns.
+// `--clock cpu` with OMP_NUM_THREADS=1 gives usable ratios on a busy machine; what is reported is measured on a quiet one.
 import { parseArgs } from "node:util";
 import * as torch from "@penumbra/torch";
 import { cacheFolder } from "@penumbra/torch/library";
+import { type Clock, chooseClock } from "./clock.ts";
 import { compare, type Result } from "./measure.ts";
 import { MEASURES } from "./measures.ts";
 import { startPeer } from "./peer.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, rounds: { type: "string", default: "9" } },
+  options: {
+    json: { type: "boolean", default: false },
+    rounds: { type: "string", default: "9" },
+    clock: { type: "string", default: "wall" },
+  },
 });
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -20,8 +26,10 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const clock: Clock = values.clock === "cpu" ? "cpu" : "wall";
+chooseClock(clock);
 const chosen = MEASURES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-const peer = await startPeer(cacheFolder(), say);
+const peer = await startPeer(cacheFolder(), clock, say);
 say(
   `libtorch ${torch.version} on ${torch.cpuFeatures().model}, ${torch.getNumThreads()} threads, against Python's torch.`,
 );

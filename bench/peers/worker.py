@@ -1,6 +1,6 @@
 """The peer's process: reads a question per line, answers with a line of JSON, and times its own steps.
 
-Usage: worker.py THREADS. A module beside this file has `prepare(**parameters)`, which returns the step to time
+Usage: worker.py THREADS CLOCK (wall or cpu). A module beside this file has `prepare(**parameters)`, which returns the step to time
 and a dictionary of facts that the other side compares with its own.
 """
 
@@ -15,6 +15,7 @@ import traceback
 import torch
 
 torch.set_num_threads(int(sys.argv[1]))
+now = time.perf_counter if sys.argv[2] == "wall" else time.process_time
 answers = os.fdopen(os.dup(1), "w")
 sys.stdout = sys.stderr  # what a module prints must not land between the answers
 
@@ -30,10 +31,10 @@ def answer(question):
         step, facts = importlib.import_module(question["module"]).prepare(**question["parameters"])
         return facts
     if question["do"] == "run":
-        started = time.perf_counter()
+        started = now()
         for _ in range(question["steps"]):
             step()
-        return {"milliseconds": (time.perf_counter() - started) * 1000 / question["steps"]}
+        return {"milliseconds": (now() - started) * 1000 / question["steps"]}
     return {"torch": torch.__version__}
 
 

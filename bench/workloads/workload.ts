@@ -1,5 +1,6 @@
 import * as torch from "@penumbra/torch";
 import { type nn, optim, type Tensor } from "@penumbra/torch";
+import { now } from "../clock.ts";
 
 /** One computation that both sides can run; `peers/<module>.py` gets the same parameters. */
 export interface Workload {
@@ -18,9 +19,9 @@ export interface Built {
 /** Runs a synchronous step so many times. */
 export function repeated(step: () => void): Built["run"] {
   return (steps) => {
-    const started = performance.now();
+    const started = now();
     for (let index = 0; index < steps; index += 1) step();
-    return (performance.now() - started) / steps;
+    return (now() - started) / steps;
   };
 }
 
@@ -35,7 +36,7 @@ export function reported(
     let started = 0;
     let ended = 0;
     await training(steps + 1, (done) => {
-      ended = performance.now();
+      ended = now();
       if (done === 1) started = ended;
     });
     return (ended - started) / steps;
