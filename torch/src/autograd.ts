@@ -131,7 +131,10 @@ export function customFunction<Inputs extends readonly Tensor[], Output extends 
 /** The same with tensors that the graph holds for `backward`, until it is freed. */
 function differentiable<Output extends OneOrMore<Tensor>>(
   forward: (inputs: readonly Tensor[]) => Output,
-  backward: (gradients: readonly (Tensor | null)[], saved: readonly Tensor[]) => OneOrMore<Tensor | null> | null,
+  backward: (
+    gradients: readonly (Tensor | null)[],
+    saved: readonly Tensor[],
+  ) => OneOrMore<Tensor | null> | null,
   inputs: readonly Tensor[],
   saved: readonly Tensor[],
 ): Output {

@@ -70,6 +70,12 @@ export const typedArrayOf: Readonly<Partial<Record<DType, TypedArrayConstructor>
   bool: Uint8Array,
   complex64: Float32Array,
   complex128: Float64Array,
+  complex32: Uint16Array,
+  float8_e4m3fn: Uint8Array,
+  float8_e5m2: Uint8Array,
+  float8_e4m3fnuz: Uint8Array,
+  float8_e5m2fnuz: Uint8Array,
+  float8_e8m0fnu: Uint8Array,
 };
 
 /** The dtype of a typed array's elements. */

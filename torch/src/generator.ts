@@ -1,6 +1,16 @@
 import type { Device } from "./dtype.ts";
+import { TorchError } from "./errors.ts";
 import { native } from "./native.ts";
 import type { Tensor } from "./tensor.ts";
+
+function whole(seed: number | bigint): number | bigint {
+  if (typeof seed === "number" && !Number.isSafeInteger(seed)) {
+    throw new TorchError(
+      `The seed is ${seed}; it must be a whole number from 0 to 2^53 - 1, or a bigint below 2^64.`,
+    );
+  }
+  return seed;
+}
 
 export interface GeneratorOptions {
   /** A whole number from 0 to 2^53 - 1, or a bigint below 2^64. */
@@ -16,12 +26,12 @@ export interface GeneratorOptions {
 export class Generator {
   constructor(options?: GeneratorOptions) {
     // Without options the addon is about to attach a generator to this object itself.
-    if (options) native.attachGenerator(this, options.device ?? "cpu", options.seed);
+    if (options) native.attachGenerator(this, options.device ?? "cpu", whole(options.seed));
   }
 
   /** Starts the stream anew from a seed: a whole number from 0 to 2^53 - 1, or a bigint below 2^64. */
   manualSeed(seed: number | bigint): this {
-    native.generatorSeed(this, seed);
+    native.generatorSeed(this, whole(seed));
     return this;
   }
 
@@ -47,5 +57,5 @@ export function defaultGenerator(device: Device = "cpu"): Generator {
 
 /** Seeds the default generators of all devices. */
 export function manualSeed(seed: number | bigint): void {
-  native.manualSeed(seed);
+  native.manualSeed(whole(seed));
 }

@@ -92,7 +92,9 @@ export class Tensor {
 
   set requiresGrad(flag: boolean) {
     if (!flag && !this.isLeaf) {
-      throw new TorchError("Only leaves can stop requiring gradients; this tensor was computed. Take .detach() of it.");
+      throw new TorchError(
+        "Only leaves can stop requiring gradients; this tensor was computed. Take .detach() of it.",
+      );
     }
     native.setRequiresGrad(this, flag);
   }
@@ -287,8 +289,7 @@ for (const [name, operator] of methods) {
   Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
 }
 
-const dtypes = new Set<string>([...Object.keys(typedArrayOf), "complex32"]);
-const isDType = (name: string): name is DType => dtypes.has(name) || name.startsWith("float8");
+const isDType = (name: string): name is DType => Object.hasOwn(typedArrayOf, name);
 
 export interface TensorOptions {
   dtype?: DType;
@@ -353,9 +354,9 @@ export function tensor(
 
 function finish(made: Tensor, { dtype, device, requiresGrad = false }: TensorOptions): Tensor {
   let result = made;
-  if (dtype !== undefined || device !== undefined) {
+  if ((dtype !== undefined && dtype !== made.dtype) || (device !== undefined && device !== made.device)) {
     result = made.to({ dtype, device });
-    if (result !== made) made.dispose();
+    made.dispose();
   }
   if (requiresGrad) result.requiresGrad = true;
   return result;

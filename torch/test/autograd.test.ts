@@ -1,5 +1,14 @@
 import * as torch from "@penumbra/torch";
-import { autocast, checkpoint, customFunction, grad, inferenceMode, noGrad, scope, type Tensor } from "@penumbra/torch";
+import {
+  autocast,
+  checkpoint,
+  customFunction,
+  grad,
+  inferenceMode,
+  noGrad,
+  scope,
+  type Tensor,
+} from "@penumbra/torch";
 import { beforeEach, describe, expect, test } from "vitest";
 import { collect } from "./collect.ts";
 
@@ -127,7 +136,9 @@ describe("modes", () => {
         expect(autocast({ dtype: "bfloat16", enabled: false }, () => a.mm(b)).dtype).toBe("float32");
         expect(autocast({ dtype: "float16" }, () => a.mm(b)).dtype).toBe("float16");
         expect(a.mm(b).dtype).toBe("bfloat16");
-        const rounding = product.to("float32").sub(autocast({ dtype: "bfloat16", enabled: false }, () => a.mm(b)));
+        const rounding = product
+          .to("float32")
+          .sub(autocast({ dtype: "bfloat16", enabled: false }, () => a.mm(b)));
         expect(rounding.abs().max().item()).toBeLessThan(0.1);
       });
       expect(() =>
@@ -241,7 +252,11 @@ describe("customFunction", () => {
       const giving = (result: unknown) =>
         customFunction({ forward: (v: Tensor) => v.mul(1), backward: () => result as Tensor }, x);
       expect(() => giving([x.detach(), x.detach()]).sum().backward()).toThrow(torch.TorchError);
-      expect(() => giving(torch.ones([3], { dtype: "float64" })).sum().backward()).toThrow(/shape/);
+      expect(() =>
+        giving(torch.ones([3], { dtype: "float64" }))
+          .sum()
+          .backward(),
+      ).toThrow(/shape/);
       expect(() => giving(7).sum().backward()).toThrow(torch.TorchError);
     });
   });
