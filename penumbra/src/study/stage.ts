@@ -55,6 +55,8 @@ export interface StageManifest {
   readonly completedAt: string;
   /** Working time over all interruptions. */
   readonly seconds: number;
+  /** Processor time of all threads since the last start. */
+  readonly cpuSeconds: number;
   /** How often the stage was started before it completed. */
   readonly starts: number;
   /** Largest resident memory of the process so far, in bytes. */
@@ -162,6 +164,7 @@ export class StageStore {
     await mkdir(scratch, { recursive: true });
     await removeParts(work);
     const clock = await startClock(work);
+    const cpuBefore = process.cpuUsage();
     this.#onEvent({ ...title, event: "start", isResumed: clock.starts > 1 });
     const notes = await spec.run({
       folder: work,
@@ -187,6 +190,7 @@ export class StageStore {
       machine: this.#machine,
       completedAt: new Date().toISOString(),
       seconds,
+      cpuSeconds: cpuSeconds(cpuBefore),
       starts: clock.starts,
       peakMemory: peakMemory(),
       files: await fileSizes(work),
@@ -199,6 +203,11 @@ export class StageStore {
     this.#onEvent({ ...title, event: "done", seconds });
     return artifact;
   }
+}
+
+function cpuSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1e6;
 }
 
 function peakMemory(): number {

@@ -56,7 +56,7 @@ describe("penumbra", () => {
   });
 
   it("check counts a folder's photos and names those it cannot read", async () => {
-    await writePhotos(join(folder, "photos"), { known: 2, objects: 3 });
+    await writePhotos(join(folder, "photos"), { known: 2, near: 0, far: 0, objects: 3 });
     await writeFile(join(folder, "photos", "known", "part-0", "0", "broken.png"), "not a picture");
     const { out, code } = await penumbra("check", "photos");
     expect(code).toBe(0);
