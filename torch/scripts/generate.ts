@@ -122,14 +122,20 @@ function merge(signatures: Signature[]): Signature[] {
   return merged;
 }
 
+/** The default as JavaScript writes it; nothing for null, which the type says. */
+function defaultOf({ name, type, default: text }: Signature["options"][number]): string {
+  if (text === undefined || text === "" || text === "None") return "";
+  if (name === "reduction") return "0 none, 1 mean, 2 sum; default 1.";
+  if (text === "True" || text === "False") return `Default ${text.toLowerCase()}.`;
+  if (type.startsWith("string")) return `Default ${JSON.stringify(text.replaceAll(/^["']|["']$/g, ""))}.`;
+  return `Default ${Number.isNaN(Number(text)) ? text : Number(text)}.`;
+}
+
 function print({ schema, positional, options, returns }: Signature, name: string): string {
   const parts = positional.map((p) => `${p.name}: ${p.type}`);
   if (options.length > 0) {
     const fields = options.map((o) => {
-      const doc =
-        o.default === undefined || o.default === "" || o.default === "None"
-          ? ""
-          : `/** Default ${o.default}. */ `;
+      const doc = defaultOf(o) && `/** ${defaultOf(o)} */ `;
       return `${doc}${o.name}${o.required ? "" : "?"}: ${o.type}`;
     });
     parts.push(`options${options.some((o) => o.required) ? "" : "?"}: { ${fields.join("; ")} }`);
