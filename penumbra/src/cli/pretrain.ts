@@ -12,6 +12,7 @@ interface Flags {
   work?: string;
   tokenizer: string;
   config?: string;
+  dataNote?: string;
   preset?: string;
   device?: string;
   precision?: string;
@@ -32,6 +33,7 @@ export function pretrainCommand(): Command {
     .option("--work <folder>", "checkpoints, log, sample sheets, snapshot (default: OUT.work)")
     .option("--tokenizer <folder>", "CLIP vocab.json and merges.txt", TOKENIZER)
     .option("--config <file>", "YAML with settings; flags go before it")
+    .option("--data-note <file>", "Markdown for the model card: what the corpus is, and its licence")
     .option("--preset <name>", "size of the networks")
     .option("--device <device>", "cpu or cuda")
     .option("--precision <name>", "auto, fp32, bf16 or fp16")
@@ -57,12 +59,14 @@ async function run(corpus: string, flags: Flags): Promise<void> {
   try {
     const settings = await settingsOf(flags);
     const { out, work, tokenizer } = flags;
+    const dataNote = flags.dataNote === undefined ? undefined : await readFile(flags.dataNote, "utf8");
     await pretrain({
       corpus,
       out,
       work,
       tokenizer,
       settings,
+      dataNote,
       signal: stop.signal,
       onLine: (line) => console.log(line),
     });

@@ -12,7 +12,7 @@ import {
 } from "@penumbra/torch";
 import { AutoencoderKL } from "../models/index.ts";
 import type { Compute } from "./autocast-to.ts";
-import { ARCHITECTURES, type PretrainSettings } from "./pretrain-config.ts";
+import { ARCHITECTURES, type AutoencoderSettings, type PretrainSettings } from "./pretrain-config.ts";
 import type { Trainee } from "./pretrain-loop.ts";
 import { edgeWeights, klDivergence, reconstructionLoss } from "./pretrain-losses.ts";
 import { EpochOrder, randomCrops } from "./pretrain-sampling.ts";
@@ -98,6 +98,11 @@ export class AutoencoderTrainee implements Trainee {
   inspect(step: number): Promise<Record<string, number>> {
     return this.#inspect?.(this.vae, step) ?? Promise.resolve({});
   }
+}
+
+/** Number of whole images in a batch: fewer than crops, so that all steps cost the same; all, where there are no crops. */
+export function wholeBatch({ batchSize, crop, fullEvery }: AutoencoderSettings, edge: number): number {
+  return fullEvery > 1 ? Math.max(1, Math.round(batchSize * Math.min(1, crop / edge) ** 2)) : batchSize;
 }
 
 /**

@@ -1,11 +1,13 @@
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Corpus } from "./corpus.ts";
-import { ARCHITECTURES, type PretrainSettings } from "./pretrain-config.ts";
+import { wholeBatch } from "./pretrain-autoencoder.ts";
+import { ARCHITECTURES, imageSize, type PretrainSettings } from "./pretrain-config.ts";
 import type { TrainResult } from "./pretrain-loop.ts";
 
 /** What really ran, for the model card. */
 export interface CardFacts {
+  readonly name: string;
   readonly settings: PretrainSettings;
   readonly corpus: Corpus;
   readonly heldOut: number;
@@ -17,6 +19,8 @@ export interface CardFacts {
   readonly sheet: string;
   readonly reconstructions: string;
   readonly prompts: readonly string[];
+  /** What the corpus is and under which licence it comes, as Markdown. */
+  readonly dataNote: string;
   /** Folder with log.jsonl. */
   readonly work: string;
 }
@@ -29,12 +33,14 @@ export async function writeModelCard(folder: string, facts: CardFacts): Promise<
   const log = await readLog(join(facts.work, "log.jsonl"));
   const { vae, unet, text } = ARCHITECTURES[settings.preset];
   const psnr = autoencoder.figures["held-out PSNR (dB)"];
-  const seen = (result: TrainResult, batchSize: number) =>
-    Math.round(result.step * batchSize).toLocaleString("en");
+  const edge = imageSize(settings.preset);
+  const { crop, fullEvery, batchSize } = settings.autoencoder;
+  const whole = fullEvery > 0 ? Math.ceil(autoencoder.step / fullEvery) : 0;
+  const views = `${count((autoencoder.step - whole) * batchSize)} crops of ${Math.min(crop, edge)} px, ${count(whole * wholeBatch(settings.autoencoder, edge))} whole images`;
   const lines = [
-    "# penumbra-mini",
+    `# ${facts.name}`,
     "",
-    `A small latent diffusion model in the layout of Stable Diffusion 1.x (CLIPTextModel, UNet2DConditionModel, AutoencoderKL), trained from scratch by \`penumbra pretrain\`. It makes and changes images of ${unet.sample_size * 2 ** (vae.block_out_channels.length - 1)} pixels.`,
+    `A small latent diffusion model in the layout of Stable Diffusion 1.x (CLIPTextModel, UNet2DConditionModel, AutoencoderKL), trained from scratch by \`penumbra pretrain\`. It makes and changes images of ${edge} pixels.`,
     "",
     "## What it is for, and what not",
     "",
@@ -42,14 +48,16 @@ export async function writeModelCard(folder: string, facts: CardFacts): Promise<
     "",
     "## Data and licence",
     "",
-    `Corpus: ${corpus.fileOf.length.toLocaleString("en")} images from ${corpus.files.length.toLocaleString("en")} files with ${corpus.captions.length} different captions; ${heldOut} images (whole files) were held out. Weights are offered under the licence of the data; penumbra-mini's corpus is rendered from the KiCad packages3D libraries, copyright 2017-2022 the KiCad library contributors, CC-BY-SA 4.0. The CLIP vocabulary in \`tokenizer/\` is OpenAI's (MIT licence).`,
+    `${facts.dataNote.trim()}`,
+    "",
+    `Read were ${count(corpus.fileOf.length)} images from ${count(corpus.files.length)} files with ${corpus.captions.length} different captions; ${heldOut} images (whole files) were held out. The CLIP vocabulary in \`tokenizer/\` is OpenAI's (MIT licence).`,
     "",
     "## Training",
     "",
-    "| stage | steps | batch | images seen | time | final losses |",
+    "| stage | steps | batch | seen | time | losses at the end |",
     "|---|---|---|---|---|---|",
-    `| autoencoder (crops of ${settings.autoencoder.crop} px, each ${settings.autoencoder.fullEvery}th step whole images) | ${autoencoder.step} | ${settings.autoencoder.batchSize} | ${seen(autoencoder, settings.autoencoder.batchSize)} | ${minutes(autoencoder.seconds)} | ${lossesOf(log, "autoencoder")} |`,
-    `| text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"} | ${denoiser.step} | ${settings.denoiser.batchSize} | ${seen(denoiser, settings.denoiser.batchSize)} | ${minutes(denoiser.seconds)} | ${lossesOf(log, "denoiser")} |`,
+    `| autoencoder | ${autoencoder.step} | ${batchSize} | ${views} | ${minutes(autoencoder.seconds)} | ${lossesOf(log, "autoencoder")} |`,
+    `| text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"} | ${denoiser.step} | ${settings.denoiser.batchSize} | ${count(denoiser.step * settings.denoiser.batchSize)} images | ${minutes(denoiser.seconds)} | ${lossesOf(log, "denoiser")} |`,
     "",
     `Device ${settings.device}, precision ${facts.precision}; seed ${settings.seed}; ${settings.denoiser.predictionType} prediction, min-SNR gamma ${settings.denoiser.minSnr}, weights averaged with decay ${settings.denoiser.emaDecay}, captions left out for ${100 * settings.denoiser.captionDropout} % of the images.`,
     `Autoencoder: ${vae.block_out_channels.join("-")} channels, ${vae.latent_channels} latent channels, ${2 ** (vae.block_out_channels.length - 1)}x down-sampling${psnr === undefined ? "" : `; round trip of held-out images ${psnr.toFixed(1)} dB PSNR`}. UNet: ${(unet.block_out_channels as readonly number[]).join("-")} channels. Text encoder: width ${text.hidden_size}, ${text.num_hidden_layers} layers; rows of tokens that no caption held are zero.`,
@@ -58,7 +66,7 @@ export async function writeModelCard(folder: string, facts: CardFacts): Promise<
     "",
     "![text to image](samples.webp)",
     "",
-    `Text to image, 20 DDIM steps, guidance 3, captions evenly drawn from the corpus, none chosen by hand: ${prompts.map((prompt) => `"${prompt}"`).join(", ")}.`,
+    `Text to image, 20 DDIM steps, guidance 3, captions at even distances of the corpus' sorted list, none chosen by hand: ${prompts.map((prompt) => `"${prompt}"`).join(", ")}.`,
     "",
     "![round trip](round-trip.webp)",
     "",
@@ -66,6 +74,10 @@ export async function writeModelCard(folder: string, facts: CardFacts): Promise<
     "",
   ];
   await writeFile(join(folder, "README.md"), lines.join("\n"));
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en");
 }
 
 function minutes(seconds: number): string {

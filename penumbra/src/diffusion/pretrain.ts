@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { copyFile, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   cuda,
   deriveSeed,
@@ -30,6 +30,8 @@ import { ClipTokenizer } from "./tokenizer.ts";
 
 /** One file in so many is kept from training, to measure the round trip on. */
 const HELD_OUT_EVERY = 64;
+const NO_DATA_NOTE =
+  "Nothing was stated about the corpus (pass --data-note). Its licence decides how this model may be used.";
 const RECONSTRUCTIONS = 32;
 const SAMPLES = 16;
 
@@ -43,6 +45,8 @@ export interface PretrainOptions {
   /** Folder with CLIP's vocab.json and merges.txt. */
   readonly tokenizer: string;
   readonly settings: PretrainSettings;
+  /** What the corpus is and its licence, as Markdown for the model card. */
+  readonly dataNote?: string;
   readonly onLine?: (line: string) => void;
   /** Ends after the current step with a checkpoint; the next call goes on from there. */
   readonly signal?: AbortSignal;
@@ -125,6 +129,8 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
     await rm(aside, { recursive: true, force: true });
     model(denoiser).save(aside, { dtype: "float16" });
     await writeModelCard(aside, {
+      name: basename(options.out),
+      dataNote: options.dataNote ?? NO_DATA_NOTE,
       settings,
       corpus,
       heldOut: heldOut.items.length,

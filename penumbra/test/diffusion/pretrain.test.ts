@@ -39,6 +39,7 @@ function options(out: string): PretrainOptions {
   return {
     corpus,
     out: join(scratch, out),
+    dataNote: "Noise drawn for this test, CC0.",
     tokenizer: fileURLToPath(new URL("../../mini/tokenizer", import.meta.url)),
     settings: PretrainSettings.parse({
       preset: "tiny",
@@ -72,7 +73,7 @@ test("trains both stages and writes a model that draws, with a card that says wh
   expect([isSilent("relay"), isSilent("elephant")]).toEqual([false, true]);
   const card = readFileSync(join(given.out, "README.md"), "utf8");
   expect(card).toContain(`| ${STEPS.denoiser} | 4 |`);
-  expect(card).toContain("CC-BY-SA");
+  expect(card).toContain("Noise drawn for this test, CC0.");
   for (const picture of ["samples.webp", "round-trip.webp"])
     expect(existsSync(join(given.out, picture))).toBe(true);
   const log = readFileSync(`${given.out}.work/log.jsonl`, "utf8").trim().split("\n");
