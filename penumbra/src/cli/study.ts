@@ -35,6 +35,11 @@ export function studyCommand(): Command {
         process.stdout.write(`${study.title}\nInterrupt it whenever you like: the same command goes on.\n`);
       }
       const startedAt = performance.now();
+      process.once("SIGINT", () => {
+        lines.close();
+        process.stderr.write("Interrupted. The same command goes on from here.\n");
+        process.exit(130); // 128 + SIGINT, as shells have it
+      });
       const outcome = await runStudy(study, { onEvent: flags.json ? print : lines.onEvent }).finally(() =>
         lines.close(),
       );

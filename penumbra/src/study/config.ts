@@ -122,8 +122,11 @@ export const studySchema = z.strictObject({
       network: z.enum(["resnet10", "resnet18"]).meta({ description: "Network" }).default("resnet10"),
       stem: z
         .enum(["cifar", "imagenet"])
-        .meta({ description: "First layers: cifar for images up to some 96 pixels, imagenet above" })
-        .default("cifar"),
+        .meta({
+          description:
+            "First layers: imagenet works on a quarter of the side and is some twelve times faster; cifar keeps the details of images up to some 40 pixels",
+        })
+        .default("imagenet"),
       width: count("Channels of the first stage; 64 is the published network").default(32),
       steps: count("Training steps, the same for every arm").default(600),
       batchSize: count("Photos per step").default(64),
@@ -173,7 +176,7 @@ export const studySchema = z.strictObject({
         .array(z.number().positive())
         .min(1)
         .meta({ description: "Candidates for the penalty; validation accuracy chooses" })
-        .default([1e-4, 1e-3, 1e-2, 1e-1]),
+        .default([1e-3, 1e-2, 1e-1]),
     })
     .meta({ description: "Linear classifier on the frozen encoder's features of the training photos" })
     .prefault({}),

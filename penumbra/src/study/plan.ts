@@ -26,6 +26,8 @@ export function planFor(manifest: Manifest, file: string): Plan {
   // Half of the smallest class for the test; of the rest at most four objects each to learn from and to choose by.
   const shots = Math.max(1, Math.min(4, Math.floor(smallest / 3)));
   const validation = Math.max(1, Math.min(4, Math.floor(smallest / 4)));
+  const sides = manifest.photos.map(({ width, height }) => Math.max(width, height)).sort((a, b) => a - b);
+  const isSmall = (sides[Math.floor(sides.length / 2)] ?? 64) <= 40;
   const found = counts.map(
     ({ role, photos, classes }) => `${role}: ${classes} classes, ${photos.length} photos`,
   );
@@ -34,6 +36,8 @@ export function planFor(manifest: Manifest, file: string): Plan {
     overrides: {
       name: basename(resolve(manifest.root)).replaceAll(/[^\w.-]/g, "-") || "study",
       photos: relative(dirname(resolve(file)), resolve(manifest.root)).replaceAll("\\", "/") || ".",
+      imageSize: isSmall ? 32 : 64,
+      "encoder.stem": isSmall ? "cifar" : "imagenet",
       "split.shots": shots,
       "split.validation": validation,
     },

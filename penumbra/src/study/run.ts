@@ -118,7 +118,8 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
   }
 }
 
-function rolesOf({ roles }: LoadedConfig["config"]): RoleSetting {
+/** The roles that a configuration gives; empty lists give none. */
+export function rolesOf({ roles }: LoadedConfig["config"]): RoleSetting {
   const { known, near, far } = roles;
   return { ...(known.length > 0 && { known }), near, far };
 }

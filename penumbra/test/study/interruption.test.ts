@@ -21,18 +21,24 @@ interface Finish {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly events: StageEvent[];
+  readonly err: string;
 }
 
-/** Runs the study in another process; kills it with SIGKILL as soon as an event is `fatal`. */
+/** Runs the study in another process; kills it as soon as an event is `fatal`. */
 function study(
   folder: string,
   run: string,
   fatal: (event: StageEvent) => boolean = () => false,
+  kill: NodeJS.Signals = "SIGKILL",
 ): Promise<Finish> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [bin, "study", "study.yaml", "--out", run, "--json"], {
       cwd: folder,
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let err = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      err += chunk.toString();
     });
     const events: StageEvent[] = [];
     let rest = "";
@@ -42,10 +48,10 @@ function study(
       for (const line of lines) {
         const event = JSON.parse(line) as StageEvent;
         events.push(event);
-        if (fatal(event)) child.kill("SIGKILL");
+        if (fatal(event)) child.kill(kill);
       }
     });
-    child.on("close", (code, signal) => resolve({ code, signal, events }));
+    child.on("close", (code, signal) => resolve({ code, signal, events, err }));
   });
 }
 
@@ -90,6 +96,12 @@ describe("a study that is killed", () => {
     expect(events.filter(({ event }) => event === "reused").map(({ stage }) => stage)).toContain("words");
     const resumed = events.find((event) => event.event === "start" && event.isResumed);
     expect(resumed).toMatchObject({ stage: "encoder" });
+  });
+
+  it("by Ctrl-C says that the same command goes on, and exits with 130", async () => {
+    const { code, err } = await study(folder, "interrupted", (event) => event.stage === "words", "SIGINT");
+    expect(code).toBe(130);
+    expect(err).toBe("Interrupted. The same command goes on from here.\n");
   });
 
   it("does not keep the run folder locked", async () => {

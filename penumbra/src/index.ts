@@ -1,0 +1,9 @@
+/** Penumbra: few-shot classifiers that say "unknown", trained with synthetic images. Every room by its name. */
+export * as contrast from "./contrast/index.ts";
+export * as data from "./data/index.ts";
+export * as diffusion from "./diffusion/index.ts";
+export * as images from "./images/index.ts";
+export * as models from "./models/index.ts";
+export * as report from "./report/index.ts";
+export * as study from "./study/index.ts";
+export * as unknowns from "./unknowns/index.ts";
