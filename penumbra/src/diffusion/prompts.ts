@@ -19,7 +19,8 @@ export interface EncodePromptsOptions {
  * The context vectors of prompts, without gradients; each distinct prompt is encoded once.
  *
  * @returns [prompts.length, 77, D] on the model's device
- * @throws DiffusionError for a word whose vector does not fit the text encoder
+ * @throws DiffusionError for a word whose vector does not fit the text encoder, or a word in angle brackets that is
+ *   not among `words`: it would be spelt out letter by letter, and mean nothing
  * @example encodePrompts(sd, ["a photo of a <bolt>"], { words })
  */
 export function encodePrompts(
@@ -40,6 +41,7 @@ export function encodePrompts(
     vocabSize,
   );
   const distinct = [...new Set(prompts)];
+  for (const prompt of distinct) checkKnown(prompt, words);
   const rows = new Map(distinct.map((prompt, row) => [prompt, row]));
   return noGrad(() =>
     scope(() => {
@@ -49,5 +51,15 @@ export function encodePrompts(
       const order = prompts.map((prompt) => rows.get(prompt) as number);
       return context.indexSelect(0, tensor(order, { dtype: "int64", device }));
     }),
+  );
+}
+
+function checkKnown(prompt: string, words: readonly WordVector[]): void {
+  const known = new Set(words.map(({ token }) => token.toLowerCase()));
+  const missing = prompt.match(/<[^<>|\s]+>/g)?.find((token) => !known.has(token.toLowerCase()));
+  if (missing === undefined) return;
+  const given = words.map(({ token }) => token).join(", ") || "none";
+  throw new DiffusionError(
+    `The prompt "${prompt}" holds the word ${missing}, of which no vector was given (given: ${given}). Pass it in "words", or learn it first.`,
   );
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromTyped, nn, optim, scope, type Tensor } from "@penumbra/torch";
 import { afterAll, describe, expect, test } from "vitest";
-import { StableDiffusion } from "../../src/diffusion/index.ts";
+import { encodePrompts, StableDiffusion } from "../../src/diffusion/index.ts";
 import {
   type ClassPhotos,
   inversionLoss,
@@ -160,5 +160,10 @@ describe.skipIf(tinyModels.length === 0)("learnWords", () => {
       'no word for the class "nut"; there are words for: Bolt, pin header',
     );
     expect(wordToken("TO-220 F")).toBe("<to-220_f>");
+    const prompts = ["a photo of a <bolt>", "a photo of a <PIN_HEADER>"];
+    expect(encodePrompts(sd(), prompts, { words: read.words }).shape[0]).toBe(2);
+    expect(() => encodePrompts(sd(), prompts, { words: read.words.slice(0, 1) })).toThrow(
+      "<PIN_HEADER>, of which no vector was given (given: <bolt>)",
+    );
   });
 });
