@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import type { Photo } from "../../data/index.ts";
-import { loadWords, type Recipe, type RedrawLine, redraw } from "../../diffusion/index.ts";
+import { loadWords, type Recipe, redraw } from "../../diffusion/index.ts";
 import { photosHash, type StudyContext, withPixels } from "../context.ts";
-import { readJsonLines } from "../files.ts";
 import type { ModelLoader } from "../model-loader.ts";
 import type { Artifact } from "../stage.ts";
 import { wordsFile } from "./words.ts";
@@ -41,6 +40,7 @@ export function redrawStage(
           variantsPerPhoto,
           steps,
           guidanceScale,
+          precision,
           seed,
           folder,
           batchSize,
@@ -61,9 +61,4 @@ function planOf({ config, classes }: StudyContext, kind: RedrawKind) {
   const crossed: Recipe = { name: "crossed", kind: "near-ood", strengths: nearOod.crossed };
   // The word of another class needs another class.
   return { recipes: classes.length > 1 ? [drift, crossed] : [drift], variantsPerPhoto: nearOod.variants };
-}
-
-/** The manifest lines of a redraw artifact; `file` is relative to its folder. */
-export function redrawLines(artifact: Artifact): Promise<RedrawLine[]> {
-  return readJsonLines(join(artifact.folder, "manifest.jsonl"));
 }
