@@ -96,7 +96,7 @@ figure { margin: 0; } figcaption { font-size: .86rem; }
 .classes { columns: 2 20em; font-size: .85rem; color: var(--soft); margin: 12px 0; padding-left: 2em; }
 .columns { display: grid; gap: 8px 40px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); }
 .facts th { color: var(--soft); white-space: nowrap; vertical-align: top; } .facts { width: 100%; }
-.stages { width: 100%; } .stages th { white-space: nowrap; } .stages .bar { width: 50%; } .stages .bar span { display: block; height: 12px; border-radius: 2px; background: var(--accent); opacity: .75; }
+.stages { width: 100%; } .stages th { white-space: nowrap; } .stages .bar { width: 50%; } .nearness .bar { width: 160px; } .bar span { display: block; height: 12px; border-radius: 2px; background: var(--accent); opacity: .75; }
 .times, .aside { color: var(--soft); font-size: .85em; }
 .aside:empty { display: none; }
 footer { margin-top: 56px; color: var(--soft); font-size: .85rem; border-top: 1px solid var(--rule); padding-top: 12px; }

@@ -10,7 +10,9 @@ import { confusionsOf, histogramsOf, worstMistakes } from "./pictures.ts";
 import type { SeedData, Study, TrainedArm } from "./run.ts";
 import type { ScoreFile } from "./scored.ts";
 import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
+import type { Artifact } from "./stage.ts";
 import { lossCurve, readEncoder } from "./stages/encoder.ts";
+import { nearnessOf } from "./stages/nearness.ts";
 import { scoresFile } from "./stages/score.ts";
 import { splitNames } from "./stages/split.ts";
 
@@ -21,12 +23,13 @@ export interface Finished {
   readonly model: ModelFolder | undefined;
   readonly seeds: readonly SeedData[];
   readonly trained: readonly TrainedArm[];
+  readonly nearness: readonly Artifact[];
 }
 
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(
   context: StudyContext,
-  { study, machine, manifest, model, seeds, trained }: Finished,
+  { study, machine, manifest, model, seeds, trained, nearness }: Finished,
 ): Promise<Outcome> {
   const { config, store } = context;
   const files = await Promise.all(
@@ -74,6 +77,7 @@ export async function concludeStudy(
       points: lossCurve(readEncoder(context, encoder)),
     })),
     sheet: sheet.map((row) => ({ ...row, photo: imageOf(row.photo.id) })),
+    nearness: await nearnessOf(nearness),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
     mistakesArm: shownArm,

@@ -96,6 +96,15 @@ export interface SheetRow {
   readonly nearOod: readonly SheetImage[];
 }
 
+/** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
+export interface NearnessRow {
+  readonly recipe: string;
+  readonly strength: number;
+  readonly images: number;
+  /** 0..1, mean over seeds. */
+  readonly insideShare: number;
+}
+
 export interface Histogram {
   readonly arm: ArmName;
   /** Edges of the bins, one more than counts. */
@@ -174,6 +183,8 @@ export interface Outcome {
   readonly results: readonly ResultLine[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];
+  /** Empty where no arm without synthetic images could judge. */
+  readonly nearness: readonly NearnessRow[];
   readonly histograms: readonly Histogram[];
   readonly confusions: readonly Confusion[];
   /** The arm whose mistakes are shown, and the mistakes. */

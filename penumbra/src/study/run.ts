@@ -22,6 +22,7 @@ import type { Outcome } from "./outcome.ts";
 import { type Artifact, type StageEvent, StageStore } from "./stage.ts";
 import { encoderStage } from "./stages/encoder.ts";
 import { featuresStage } from "./stages/features.ts";
+import { judgeOf, nearnessStage } from "./stages/nearness.ts";
 import { probeStage } from "./stages/probe.ts";
 import { type RedrawKind, redrawStage } from "./stages/redraw.ts";
 import { scoreStage } from "./stages/score.ts";
@@ -41,13 +42,15 @@ export interface Study extends LoadedConfig {
 export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const { config } = loaded;
   const run = resolve(out ?? join("runs", config.name));
-  const perSeed =
-    1 + (hasSynthetic(config.arms) ? 1 : 0) + redrawKinds(config.arms).length + 4 * config.arms.length;
+  const isSynthetic = hasSynthetic(config.arms);
+  const isJudged = isSynthetic && judgeOf(config.arms) !== undefined;
+  const synthetic = (isSynthetic ? 1 : 0) + redrawKinds(config.arms).length + (isJudged ? 1 : 0);
+  const perSeed = 1 + synthetic + 4 * config.arms.length;
   return {
     ...loaded,
     run,
     title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
-    stageCount: 3 + (hasSynthetic(config.arms) ? 1 : 0) + config.seeds.length * perSeed,
+    stageCount: 3 + (isSynthetic ? 1 : 0) + config.seeds.length * perSeed,
   };
 }
 
@@ -109,7 +112,16 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     };
     const seeds = await prepareSeeds(context, manifest, model);
     const trained = await trainArms(context, seeds);
-    const outcome = await concludeStudy(context, { study, machine, manifest, model, seeds, trained });
+    const nearness = await judgeRedraws(context, seeds, trained);
+    const outcome = await concludeStudy(context, {
+      study,
+      machine,
+      manifest,
+      model,
+      seeds,
+      trained,
+      nearness,
+    });
     await writeJsonLines(join(run, "results.jsonl"), outcome.results);
     await writeFileAtomic(join(run, "report.json"), `${JSON.stringify(outcome)}\n`);
     return outcome;
@@ -185,6 +197,7 @@ export interface TrainedArm {
   readonly arm: ArmName;
   readonly seed: number;
   readonly encoder: Artifact;
+  readonly features: Artifact;
   readonly score: Artifact;
 }
 
@@ -197,8 +210,26 @@ async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Pro
       const features = await featuresStage(context, split, encoder, arm, seed);
       const probe = await probeStage(context, split, features, arm, seed);
       const score = await scoreStage(context, split, features, probe, arm, seed);
-      trained.push({ arm, seed, encoder, score });
+      trained.push({ arm, seed, encoder, features, score });
     }
   }
   return trained;
+}
+
+/** Measures, seed by seed, how many redraws still look known; nothing where no arm is without synthetic images. */
+async function judgeRedraws(
+  context: StudyContext,
+  seeds: readonly SeedData[],
+  trained: readonly TrainedArm[],
+): Promise<Artifact[]> {
+  const judge = judgeOf(context.config.arms);
+  const artifacts: Artifact[] = [];
+  for (const { seed, split, faithful, nearOod } of seeds) {
+    const redraws = [faithful, nearOod].filter((artifact) => artifact !== undefined);
+    const own = trained.find((item) => item.arm === judge && item.seed === seed);
+    if (!own || redraws.length === 0) continue;
+    const { encoder, features } = own;
+    artifacts.push(await nearnessStage(context, split, { encoder, features, redraws, seed }));
+  }
+  return artifacts;
 }

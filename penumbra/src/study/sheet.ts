@@ -6,8 +6,8 @@ import { encodeWebp } from "../images/index.ts";
 import { type StudyContext, withPixels } from "./context.ts";
 import { hashOf } from "./hash.ts";
 import type { SheetImage, SheetRow } from "./outcome.ts";
+import { redrawLines } from "./redraws.ts";
 import type { Artifact } from "./stage.ts";
-import { redrawLines } from "./stages/redraw.ts";
 
 /** Redraws with the folder that their files are relative to. */
 export interface Drawn {

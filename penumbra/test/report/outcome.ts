@@ -140,6 +140,12 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
         ...[0.5, 0.65].map((strength, index) => redraw("crossed", strength, row * 7 + index + 5)),
       ],
     })),
+    nearness: [
+      { recipe: "faithful", strength: 0.2, images: 192, insideShare: 0.91 },
+      { recipe: "faithful", strength: 0.35, images: 192, insideShare: 0.74 },
+      { recipe: "drift", strength: 0.7, images: 192, insideShare: 0.21 },
+      { recipe: "crossed", strength: 0.5, images: 192, insideShare: 0.38 },
+    ],
     histograms: arms.map((arm, index) => ({
       arm: arm.name,
       edges: Array.from({ length: 31 }, (_, bin) => -1 + bin / 30),

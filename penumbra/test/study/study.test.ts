@@ -136,7 +136,7 @@ describe("a whole study", () => {
     [
       "the strength of drift",
       { redraw: { ...tinySettings.redraw, nearOod: { drift: [1], crossed: [0.5], variants: 1 } } },
-      ["redraw", "encoder", "features", "probe", "score"],
+      ["redraw", "encoder", "features", "probe", "score", "nearness"],
     ],
     ["the bootstrap", { statistics: { bootstrap: 60 } }, []],
   ])("with another setting for %s makes again only what depends on it", async (_, change, kinds) => {

@@ -17,7 +17,10 @@ export interface HistogramOptions {
   readonly height?: number;
 }
 
-/** Histograms over the same bins, drawn as outlined steps so that overlaps stay readable. */
+/**
+ * Histograms over the same bins, drawn as outlined steps so that overlaps stay readable. The first and the last bin
+ * hold all that lies beyond and may be cut off at the top.
+ */
 export function histogramChart(
   series: readonly HistogramSeries[],
   { title, edges, xLabel, width = 300, height = 150 }: HistogramOptions,
@@ -25,14 +28,15 @@ export function histogramChart(
   const inner = { left: 8, right: width - 8, top: 8, bottom: height - 24 };
   const low = edges[0] ?? 0;
   const high = edges[edges.length - 1] ?? 1;
-  const top = Math.max(1e-9, ...series.flatMap(({ shares }) => shares));
+  const inside = series.flatMap(({ shares }) => shares.slice(1, -1));
+  const top = Math.max(...inside) > 0 ? Math.max(...inside) : 1;
   const x = linearScale([low, high], [inner.left, inner.right]);
   const y = linearScale([0, top], [inner.bottom, inner.top]);
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
 ${series.map(({ title: name, className, shares }) => {
   const steps = shares.flatMap((share, bin) => [
-    `${px(x(edges[bin] ?? low))},${px(y(share))}`,
-    `${px(x(edges[bin + 1] ?? high))},${px(y(share))}`,
+    `${px(x(edges[bin] ?? low))},${px(y(Math.min(share, top)))}`,
+    `${px(x(edges[bin + 1] ?? high))},${px(y(Math.min(share, top)))}`,
   ]);
   const outline = [`${inner.left},${inner.bottom}`, ...steps, `${inner.right},${inner.bottom}`].join(" ");
   return html`<polygon class="area ${className}" points="${outline}"><title>${name}</title></polygon>`;

@@ -1,7 +1,7 @@
 import type { ClassificationResult, Outcome, ResultLine, UnknownsResult } from "../../study/index.ts";
 import { dotsChart, extent } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
-import { fixed, percent } from "../numbers.ts";
+import { counted, percent } from "../numbers.ts";
 
 interface Column {
   readonly title: string;
@@ -135,7 +135,7 @@ export function armsSection(outcome: Outcome): Html {
     },
   ];
   return html`<section id="arms"><h2>The arms</h2>
-<p>Means over ${fixed(outcome.seeds.length, 0)} seeds on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
+<p>Means over ${counted(outcome.seeds.length, "seed")} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
 ${table(outcome, columns)}
 <details><summary>Every detector, every unknown class</summary>${detectorTable(outcome, "near")}${detectorTable(outcome, "far")}${classTable(outcome)}</details>
 </section>`;

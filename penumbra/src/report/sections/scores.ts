@@ -7,7 +7,7 @@ export function scoresSection(outcome: Outcome): Html | null {
   if (outcome.histograms.length === 0) return null;
   const hasFar = outcome.histograms.some(({ far }) => far.some((share) => share > 0));
   return html`<section id="scores"><h2>Known or unknown</h2>
-<p>Scores of ${outcome.detector} on the test photos of all seeds; further right = more known. The less the colours overlap, the better.
+<p>Scores of ${outcome.detector} on the test photos of all seeds; further right = more known. The less the colours overlap, the better; the outermost bars hold all that lies beyond.
 <span class="legend"><span class="key known"></span> known <span class="key near"></span> near unknowns ${hasFar && html`<span class="key far"></span> far unknowns`}</span></p>
 <div class="grid">${outcome.histograms.map((item) => {
     const title = outcome.arms.find(({ name }) => name === item.arm)?.title ?? item.arm;

@@ -1,13 +1,11 @@
-import { join } from "node:path";
-import * as torch from "@penumbra/torch";
 import { loadEncoder, saveEncoder, type TrainedEncoder, trainEncoder } from "../../contrast/index.ts";
 import type { Photo } from "../../data/index.ts";
-import { decodeImage } from "../../images/index.ts";
+import type { RedrawLine } from "../../diffusion/index.ts";
 import { type ArmName, arms } from "../arms.ts";
 import { labelsOf, photosHash, type StudyContext, withPixels } from "../context.ts";
 import type { CurvePoint } from "../outcome.ts";
+import { loadRedraws } from "../redraws.ts";
 import type { Artifact } from "../stage.ts";
-import { redrawLines } from "./redraw.ts";
 
 export interface EncoderInputs {
   readonly arm: ArmName;
@@ -38,11 +36,12 @@ export function encoderStage(
     seed,
     run: ({ folder, scratch, progress }) =>
       withPixels(context, train, config.imageSize, async (images) => {
-        const positives = hasFaithful && faithful ? await redraws(context, faithful) : undefined;
-        const negatives = hasNearOod && nearOod ? await redraws(context, nearOod) : undefined;
+        const positives = hasFaithful && faithful ? await loadRedraws(faithful, config.imageSize) : undefined;
+        const negatives = hasNearOod && nearOod ? await loadRedraws(nearOod, config.imageSize) : undefined;
         const places = new Map(train.map(({ id }, index) => [id, index]));
         const labels = labelsOf(train, classes);
-        const parentsOf = (ids: readonly string[]) => ids.map((id) => places.get(id) ?? -1);
+        const parentsOf = (lines: readonly RedrawLine[]) =>
+          lines.map(({ parent }) => places.get(parent) ?? -1);
         const trained = await trainEncoder({
           objective,
           images,
@@ -53,14 +52,14 @@ export function encoderStage(
           ...(positives && {
             faithful: {
               images: positives.images,
-              parents: parentsOf(positives.parents),
+              parents: parentsOf(positives.lines),
               probability: settings.faithfulShare,
             },
           }),
           ...(negatives && {
             negatives: {
               images: negatives.images,
-              labels: parentsOf(negatives.parents).map((place) => labels[place] ?? -1),
+              labels: parentsOf(negatives.lines).map((place) => labels[place] ?? -1),
               perStep: settings.negatives,
             },
           }),
@@ -107,19 +106,6 @@ function relevant(settings: EncoderSettings, arm: ArmName) {
     loss: lossOf(settings, arm),
     ...(hasFaithful && { faithfulShare: settings.faithfulShare }),
     ...(hasNearOod && { negatives: settings.negatives }),
-  };
-}
-
-/** The redraws of an artifact at the study's size, uint8 [N, 3, size, size], and the photo that each came from. */
-async function redraws({ config: { imageSize } }: StudyContext, artifact: Artifact) {
-  const lines = await redrawLines(artifact);
-  const pixels = new Uint8Array(lines.length * 3 * imageSize * imageSize);
-  for (const [index, { file }] of lines.entries()) {
-    pixels.set(await decodeImage(join(artifact.folder, file), imageSize), index * 3 * imageSize * imageSize);
-  }
-  return {
-    images: torch.fromTyped(pixels, [lines.length, 3, imageSize, imageSize]),
-    parents: lines.map(({ parent }) => parent),
   };
 }
 

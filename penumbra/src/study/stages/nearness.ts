@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import { safetensors } from "@penumbra/torch";
+import { extractFeatures } from "../../contrast/index.ts";
+import type { Split } from "../../data/index.ts";
+import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
+import type { ArmName } from "../arms.ts";
+import { labelsOf, photosHash, type StudyContext } from "../context.ts";
+import { readJson, writeFileAtomic } from "../files.ts";
+import type { NearnessRow } from "../outcome.ts";
+import { loadRedraws } from "../redraws.ts";
+import type { Artifact } from "../stage.ts";
+import { mean } from "../statistics.ts";
+import { readEncoder } from "./encoder.ts";
+import { featuresFile } from "./features.ts";
+
+/** Arms that have seen no synthetic image, best first: only their features can judge redraws. */
+const judges: readonly ArmName[] = ["supcon", "cross-entropy"];
+
+export function judgeOf(arms: readonly ArmName[]): ArmName | undefined {
+  return judges.find((name) => arms.includes(name));
+}
+
+const nearnessFile = "nearness.json";
+/** Share of the known validation photos that count as known: the usual operating point. */
+const recall = 0.95;
+
+/**
+ * How many redraws still look known to an encoder that was trained on real photos alone: their Mahalanobis score is
+ * above the one that 95 % of the known validation photos reach. Near-OOD redraws that do are contaminated negatives;
+ * faithful ones that do not have lost their class.
+ */
+export function nearnessStage(
+  context: StudyContext,
+  split: Split,
+  {
+    encoder,
+    features,
+    redraws,
+    seed,
+  }: { encoder: Artifact; features: Artifact; redraws: readonly Artifact[]; seed: number },
+): Promise<Artifact> {
+  const { config, store, classes, device } = context;
+  return store.run({
+    name: "nearness",
+    version: 1,
+    label: `seed ${seed}`,
+    inputs: {
+      encoder,
+      features,
+      ...Object.fromEntries(redraws.map((artifact, index) => [`redraws${index}`, artifact])),
+      train: photosHash(split.train),
+    },
+    config: { imageSize: config.imageSize, recall },
+    run: async ({ folder }) => {
+      const { tensors } = safetensors.read(join(features.folder, featuresFile));
+      const { train, validation } = tensors;
+      if (!train || !validation) {
+        throw new Error(
+          `${features.folder} lacks features of known photos. Remove the folder and run again.`,
+        );
+      }
+      const judge = detectors.mahalanobis.fit({ features: train, labels: labelsOf(split.train, classes) });
+      const threshold = thresholdAtRecall(judge.score({ features: validation }), recall);
+      const { encoder: network } = readEncoder(context, encoder);
+      const rows: { recipe: string; strength: number; isInside: boolean }[] = [];
+      for (const artifact of redraws) {
+        const { images, lines } = await loadRedraws(artifact, config.imageSize);
+        const drawn = extractFeatures(network, images, { device });
+        const scores = judge.score({ features: drawn });
+        images.dispose();
+        drawn.dispose();
+        for (const [index, { recipe, strength }] of lines.entries()) {
+          rows.push({ recipe, strength, isInside: (scores[index] ?? 0) >= threshold });
+        }
+      }
+      const summary = summarise(rows);
+      await writeFileAtomic(join(folder, nearnessFile), `${JSON.stringify(summary)}\n`);
+      return { recipes: summary.length };
+    },
+  });
+}
+
+function summarise(rows: readonly { recipe: string; strength: number; isInside: boolean }[]): NearnessRow[] {
+  return groupByRecipe(rows).map(([first, ...others]) => ({
+    recipe: first.recipe,
+    strength: first.strength,
+    images: 1 + others.length,
+    insideShare: mean([first, ...others].map(({ isInside }) => Number(isInside))),
+  }));
+}
+
+/** The shares of all seeds, taken together: mean over seeds for each recipe and strength. */
+export async function nearnessOf(artifacts: readonly Artifact[]): Promise<NearnessRow[]> {
+  const perSeed = await Promise.all(
+    artifacts.map(({ folder }) => readJson<NearnessRow[]>(join(folder, nearnessFile))),
+  );
+  return groupByRecipe(perSeed.flat())
+    .map((group) => ({
+      recipe: group[0].recipe,
+      strength: group[0].strength,
+      images: group.reduce((sum, { images }) => sum + images, 0),
+      insideShare: mean(group.map(({ insideShare }) => insideShare)),
+    }))
+    .sort((a, b) => b.recipe.localeCompare(a.recipe) || a.strength - b.strength);
+}
+
+/** Rows of the same recipe and strength; no group is empty. */
+function groupByRecipe<Row extends { recipe: string; strength: number }>(
+  rows: readonly Row[],
+): [Row, ...Row[]][] {
+  const groups = new Map<string, [Row, ...Row[]]>();
+  for (const row of rows) {
+    const key = `${row.recipe} ${row.strength}`;
+    const group = groups.get(key);
+    if (group) group.push(row);
+    else groups.set(key, [row]);
+  }
+  return [...groups.values()];
+}
