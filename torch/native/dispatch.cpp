@@ -295,7 +295,9 @@ void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill
   }
 }
 
-napi_value results(const Call& call, const Overload& overload, c10::Stack& stack, const Arguments& arguments) {
+// The results as call() returns them. A new tensor of an operator that always gives one comes as the number of its slot:
+// JavaScript makes the object faster than Node-API does.
+napi_value results(const Call& call, const Packet& packet, const Overload& overload, c10::Stack& stack, const Arguments& arguments) {
   const auto& returns = overload.op.schema().returns();
   auto one = [&](size_t i) -> napi_value {
     const c10::IValue& value = stack[stack.size() - returns.size() + i];
@@ -305,6 +307,9 @@ napi_value results(const Call& call, const Overload& overload, c10::Stack& stack
         const Value& v = arguments.values[j];
         if (v.kind == Js::Tensor && call.state->slots[v.slot].tensor.unsafeGetTensorImpl() == impl) return v.value;
       }
+    }
+    if (packet.givesOneTensor && value.isTensor() && value.toTensor().defined()) {
+      return number(call.env, insert(*call.state, value.toTensor()));
     }
     return toJavaScript(call.env, value, returns[i].real_type().get());
   };
@@ -349,7 +354,7 @@ napi_value callOperator(const Call& call) {
   run(packet, chosen, stack, [&] { fillFrom(call.env, arguments, chosen, stack); },
       [&] { return describe(call.env, arguments); });
   call.state->maker = index;
-  napi_value result = results(call, chosen, stack, arguments);
+  napi_value result = results(call, packet, chosen, stack, arguments);
   call.state->maker = -1;
   return result;
 }

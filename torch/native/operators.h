@@ -34,6 +34,7 @@ struct Packet {
   // The overload for 1, 2 or 3 tensors and nothing else, and for a tensor and a number, where its result is one tensor.
   const Overload* direct[4] = {};
   const Overload* directScalar = nullptr;
+  bool givesOneTensor = true;  // every overload does
 };
 
 const Packet& packetAt(int32_t index);  // throws where there is none

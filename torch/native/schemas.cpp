@@ -152,6 +152,7 @@ std::unique_ptr<Packet> makePacket(const std::string& name) {
   for (const std::string& overload : names) packet->overloads.push_back(overloadOf(packet->name, overload));
   for (size_t count = 1; count <= 3; count++) packet->direct[count] = directFor(*packet, count);
   packet->directScalar = directScalarFor(*packet);
+  for (const Overload& overload : packet->overloads) packet->givesOneTensor = packet->givesOneTensor && returnsOneTensor(overload);
   return packet;
 }
 
@@ -216,10 +217,11 @@ napi_value packet(const Call& call) { return number(call.env, packetOf(text(call
 napi_value packetNameAt(const Call& call) { return string(call.env, packetName(integer(call, 0))); }
 napi_value nameIdOf(const Call& call) { return number(call.env, nameId(text(call.env, call[0]))); }
 
-// directForms(packet): bit n is set where direct() takes n tensors, bit 4 where it takes a tensor and a number.
+// directForms(packet): bit n is set where direct() takes n tensors, bit 4 where it takes a tensor and a number, bit 5 where
+// call() returns the slot of a new tensor.
 napi_value directForms(const Call& call) {
   const Packet& packet = packetAt(integer(call, 0));
-  int forms = packet.directScalar != nullptr ? 16 : 0;
+  int forms = (packet.directScalar != nullptr ? 16 : 0) | (packet.givesOneTensor ? 32 : 0);
   for (int count = 1; count <= 3; count++) forms |= packet.direct[count] != nullptr ? 1 << count : 0;
   return number(call.env, forms);
 }

@@ -23,8 +23,32 @@ function nameId(name: string): number {
   return id;
 }
 
+let makeTensor: (slotNumber: number, packet: number) => Tensor;
+
+/** @internal tensor.ts says how tensors are made: it imports this file, not the other way round. */
+export function onNewTensor(make: typeof makeTensor): void {
+  makeTensor = make;
+}
+
+const forms: number[] = [];
+
+/** Which forms of call an operator has: see `directForms` in schemas.cpp. */
+export function formsOf(packet: number): number {
+  forms[packet] ??= native.directForms(packet);
+  return forms[packet];
+}
+const GIVES_ONE_TENSOR = 32;
+
 /** Calls an operator with positional arguments and, at the end, at most one object of named ones. Changes `args`. */
 export function invoke(packet: number, args: unknown[]): unknown {
+  const result = callWith(packet, args);
+  // An operator that works in place gives back the object itself.
+  return typeof result === "number" && formsOf(packet) & GIVES_ONE_TENSOR
+    ? makeTensor(result, packet)
+    : result;
+}
+
+function callWith(packet: number, args: unknown[]): unknown {
   // An absent options object arrives as undefined.
   while (args.length > 0 && args[args.length - 1] === undefined) args.pop();
   const last = args[args.length - 1];

@@ -1,4 +1,4 @@
-import { call, invoke } from "./call.ts";
+import { call, formsOf, invoke, onNewTensor } from "./call.ts";
 import {
   type Device,
   type DType,
@@ -245,6 +245,7 @@ export class Tensor {
 export interface Tensor extends TensorOperators {}
 
 native.registerClasses(Tensor, Generator, TorchError, slot, maker);
+onNewTensor((slotNumber, packet) => new Tensor(slotNumber, packet));
 
 /** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */
 function result(made: number, packet: number, first: Tensor, second: unknown, third: unknown): Tensor | null {
@@ -261,7 +262,7 @@ for (const [name, operator] of methods) {
   const method = function (this: Tensor, ...args: unknown[]): unknown {
     if (packet < 0) {
       packet = native.packet(operator);
-      forms = native.directForms(packet);
+      forms = formsOf(packet);
     }
     const own = this[slot];
     if (own > 0) {
