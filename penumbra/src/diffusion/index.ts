@@ -6,11 +6,11 @@ export type { PrecisionSetting } from "./denoise.ts";
 export { DiffusionError } from "./errors.ts";
 export {
   type ClassPhotos,
-  type InversionBatch,
   inversionLoss,
   type LearnWordsOptions,
   learnWords,
 } from "./inversion.ts";
+export type { InversionBatch } from "./inversion-samples.ts";
 export { latentNoise } from "./latent-noise.ts";
 export {
   addNoise,

@@ -2,15 +2,12 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
   autocast,
-  cat,
   deriveSeed,
   Generator,
   keep,
   nn,
   noGrad,
   optim,
-  Random,
-  randn,
   resolvePrecision,
   safetensors,
   scope,
@@ -18,10 +15,9 @@ import {
   type Tensor,
   tensor,
 } from "@penumbra/torch";
-import { horizontalFlip, resize } from "../images/index.ts";
-import { samplePosterior } from "../models/index.ts";
 import type { PrecisionSetting } from "./denoise.ts";
 import { DiffusionError } from "./errors.ts";
+import { drawSamples, encodePhotos, type InversionBatch, together } from "./inversion-samples.ts";
 import { addNoise, trainingTarget } from "./noise-schedule.ts";
 import type { StableDiffusion } from "./stable-diffusion.ts";
 import { fillTemplate, TEMPLATES } from "./templates.ts";
@@ -62,17 +58,6 @@ export interface LearnWordsOptions {
 
 /** How often the event loop gets its turn, for signals and progress. */
 const BREATHE_MS = 200;
-
-/** A batch of latents with their texts, as one step of training sees it. */
-export interface InversionBatch {
-  /** Scaled latents [B, c, h, w]. */
-  readonly latents: Tensor;
-  /** Standard normal, of the same shape. */
-  readonly noise: Tensor;
-  readonly timesteps: readonly number[];
-  /** int64 [B, 77]; id vocab_size + k stands for row k of the words. */
-  readonly ids: Tensor;
-}
 
 /**
  * What textual inversion minimises, for each sample: the mean squared error of the denoiser's prediction of the
@@ -122,7 +107,7 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
   ); // for each class [templates, 77]
   const words = nn.parameter(initialVectors(sd, classes, initToken)); // [K, D]
   const optimizer = new optim.AdamW([words], { lr: learningRate, weightDecay, eps: 1e-8 });
-  const posteriors = classes.map(({ images }) => keep(compute(() => encode(sd, images))));
+  const posteriors = classes.map(({ images }) => keep(compute(() => encodePhotos(sd, images))));
   const generator = new Generator({ seed: 0 });
 
   const fingerprint = JSON.stringify({
@@ -145,7 +130,7 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
     for (; step < steps; step++) {
       scope(() => {
         const samples = classes.map(({ name }, k) =>
-          draw(
+          drawSamples(
             {
               seed: deriveSeed(seed, "word", name, step),
               batchSize,
@@ -202,73 +187,6 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
     for (const held of [...ids, ...posteriors.flatMap(Object.values), words]) (held as Tensor).dispose();
     optimizer.dispose();
   }
-}
-
-/** Where a class's photos lie in latent space: [n, 2, c, h, w], the second as mirrored. */
-interface Posteriors {
-  readonly mean: Tensor;
-  readonly logvar: Tensor;
-}
-
-function encode(sd: StableDiffusion, images: Tensor): Posteriors {
-  const size = sd.imageSize;
-  const encodeBatch = (batch: Tensor): Posteriors => sd.vae.encode(batch);
-  return noGrad(() =>
-    scope(() => {
-      const parts = images.split(16).map((part) =>
-        scope(() => {
-          const fitting = part.shape[2] === size && part.shape[3] === size;
-          const pixels01 = part.to({ device: sd.device, dtype: "float32" }).div(255);
-          const sized = fitting ? pixels01 : resize(pixels01, [size, size]);
-          const [plain, mirrored] = [sized, horizontalFlip(sized)].map((x) =>
-            encodeBatch(x.mul(2).sub(1).to(sd.vae.encoder.convIn.weight.dtype)),
-          );
-          const both = (name: "mean" | "logvar") =>
-            stack([plain![name], mirrored![name]], { dim: 1 }).to("float32");
-          return { mean: both("mean"), logvar: both("logvar") };
-        }),
-      );
-      return { mean: cat(parts.map(({ mean }) => mean)), logvar: cat(parts.map(({ logvar }) => logvar)) };
-    }),
-  );
-}
-
-interface Draw {
-  readonly seed: number;
-  readonly batchSize: number;
-  readonly photos: Posteriors;
-  readonly ids: Tensor;
-  readonly generator: Generator;
-}
-
-/** One class's samples of one step. */
-function draw({ seed, batchSize, photos, ids, generator }: Draw, sd: StableDiffusion): InversionBatch {
-  const random = new Random(seed);
-  const [count, , ...size] = photos.mean.shape as [number, number, ...number[]];
-  const places = Array.from({ length: batchSize }, () => random.int(count) * 2 + random.int(2));
-  const templates = Array.from({ length: batchSize }, () => random.int(TEMPLATES.length));
-  const timesteps = Array.from({ length: batchSize }, () =>
-    random.int(sd.schedulerConfig.num_train_timesteps),
-  );
-  const at = (indices: number[]) => tensor(indices, { dtype: "int64", device: sd.device });
-  generator.manualSeed(deriveSeed(seed, "noise"));
-  const [posteriorNoise, noise] = randn([2, batchSize, ...size], { generator })
-    .to(sd.device)
-    .unbind() as [Tensor, Tensor];
-  const pick = (values: Tensor) => values.flatten({ endDim: 1 }).indexSelect(0, at(places));
-  const latents = sd.vae.scale(
-    samplePosterior({ mean: pick(photos.mean), logvar: pick(photos.logvar) }, posteriorNoise),
-  );
-  return { latents, noise, timesteps, ids: ids.indexSelect(0, at(templates)) };
-}
-
-function together(batches: readonly InversionBatch[]): InversionBatch {
-  return {
-    latents: cat(batches.map(({ latents }) => latents)),
-    noise: cat(batches.map(({ noise }) => noise)),
-    timesteps: batches.flatMap(({ timesteps }) => timesteps),
-    ids: cat(batches.map(({ ids }) => ids)),
-  };
 }
 
 /** The words as they are written. */
