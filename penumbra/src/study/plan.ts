@@ -38,6 +38,8 @@ export function planFor(manifest: Manifest, file: string): Plan {
       photos: relative(dirname(resolve(file)), resolve(manifest.root)).replaceAll("\\", "/") || ".",
       imageSize: isSmall ? 32 : 64,
       "encoder.stem": isSmall ? "cifar" : "imagenet",
+      // The cifar stem keeps all positions: half the channels cost a quarter.
+      "encoder.width": isSmall ? 16 : 32,
       "split.shots": shots,
       "split.validation": validation,
     },

@@ -16,13 +16,14 @@ export function featuresStage(
   arm: ArmName,
   seed: number,
 ): Promise<Artifact> {
-  const { config, store, precision } = context;
+  const { config, store, device } = context;
   return store.run({
     name: "features",
     version: 1,
     label: `${arm}, seed ${seed}`,
     inputs: { encoder, ...Object.fromEntries(splitNames.map((name) => [name, photosHash(split[name])])) },
-    config: { imageSize: config.imageSize, precision },
+    // Always in fp32, whatever the training was in: distances between features matter.
+    config: { imageSize: config.imageSize },
     run: async ({ folder, progress }) => {
       const total = splitNames.reduce((sum, name) => sum + split[name].length, 0);
       const { encoder: network } = readEncoder(context, encoder);
@@ -31,7 +32,7 @@ export function featuresStage(
       for (const name of splitNames) {
         if (split[name].length === 0) continue;
         features[name] = await withPixels(context, split[name], config.imageSize, async (pixels) =>
-          extractFeatures(network, pixels, { device: context.device, precision }),
+          extractFeatures(network, pixels, { device }),
         );
         done += split[name].length;
         progress(done, total, "photos");
