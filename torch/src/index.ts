@@ -2,6 +2,7 @@
 export * from "./autograd.ts";
 export { call } from "./call.ts";
 export * as checkpoints from "./checkpoint.ts";
+export { fromTyped, full, type TensorOptions, tensor } from "./create.ts";
 export * from "./dtype.ts";
 export * from "./errors.ts";
 export * from "./generator.ts";

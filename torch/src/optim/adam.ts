@@ -1,8 +1,9 @@
 import { noGrad } from "../autograd.ts";
+import { full } from "../create.ts";
 import { TorchError } from "../errors.ts";
 import { _fusedAdam_, _fusedAdamw_ } from "../operators.ts";
 import { scope } from "../scope.ts";
-import { full, type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { Optimizer, type OptimizerState, type Parameters } from "./optimizer.ts";
 
 export interface AdamSettings {

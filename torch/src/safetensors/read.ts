@@ -1,9 +1,10 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { call } from "../call.ts";
+import { fromTyped } from "../create.ts";
 import type { Device } from "../dtype.ts";
 import { scope } from "../scope.ts";
-import { fromTyped, type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { SafetensorsError } from "./error.ts";
 import { duplicateKey, type Header, headerLength, parseHeader, type TensorEntry } from "./header.ts";
 

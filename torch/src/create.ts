@@ -1,0 +1,83 @@
+import { call } from "./call.ts";
+import { type Device, type DType, dtypeOf, type TypedArray } from "./dtype.ts";
+import { TorchError } from "./errors.ts";
+import { native } from "./native.ts";
+import type { Nested, Tensor } from "./tensor.ts";
+
+export interface TensorOptions {
+  dtype?: DType;
+  /** Default "cpu". */
+  device?: Device;
+  /** Default false. */
+  requiresGrad?: boolean;
+}
+
+/**
+ * A tensor with a copy of a typed array.
+ * @param array its length is the product of `shape`; float16 and bfloat16 are given as bits in a Uint16Array
+ * @param options.dtype reinterprets the bytes (Uint16Array as "bfloat16", Uint8Array as "bool"); default: the array's own
+ * @throws TorchError when the array's bytes do not fill the shape
+ */
+export function fromTyped(array: TypedArray, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  const made = native.fromBytes(array, shape, options.dtype ?? dtypeOf(array)) as Tensor;
+  return finish(made, { device: options.device, requiresGrad: options.requiresGrad });
+}
+
+/**
+ * A tensor from nested arrays, a number, or a typed array (one dimension). Numbers become float32,
+ * booleans bool, bigints int64, unless `dtype` says otherwise.
+ * @throws TorchError when nested arrays are ragged or mix kinds
+ */
+export function tensor(
+  data: Nested<number | bigint | boolean> | TypedArray,
+  options: TensorOptions = {},
+): Tensor {
+  if (ArrayBuffer.isView(data)) {
+    const array = data as TypedArray;
+    return finish(native.fromBytes(array, [array.length], dtypeOf(array)) as Tensor, options);
+  }
+  const shape: number[] = [];
+  for (let level: unknown = data; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const flat: (number | bigint | boolean)[] = [];
+  const flatten = (level: unknown, depth: number): void => {
+    const isArray = Array.isArray(level);
+    if (isArray !== depth < shape.length || (isArray && level.length !== shape[depth])) {
+      throw new TorchError(
+        `tensor(): the nested arrays are ragged; expected the shape [${shape}] throughout.`,
+      );
+    }
+    if (isArray) for (const item of level) flatten(item, depth + 1);
+    else flat.push(level as number);
+  };
+  flatten(data, 0);
+  const kinds = new Set(flat.map((value) => typeof value));
+  if (kinds.size > 1)
+    throw new TorchError(`tensor(): the data mixes ${[...kinds].join(" and ")}. Use one kind.`);
+  const kind = flat.length === 0 ? "number" : typeof flat[0];
+  if (kind === "bigint") return finish(fromTyped(BigInt64Array.from(flat as bigint[]), shape), options);
+  if (kind === "boolean") {
+    return finish(fromTyped(Uint8Array.from(flat as boolean[], Number), shape, { dtype: "bool" }), options);
+  }
+  if (kind !== "number")
+    throw new TorchError(`tensor(): ${kind} is no element. Pass numbers, booleans or bigints.`);
+  const wide = options.dtype !== undefined && options.dtype !== "float32";
+  const array = wide ? Float64Array.from(flat as number[]) : Float32Array.from(flat as number[]);
+  return finish(fromTyped(array, shape), { dtype: "float32", ...options });
+}
+
+function finish(made: Tensor, { dtype, device, requiresGrad = false }: TensorOptions): Tensor {
+  let result = made;
+  if ((dtype !== undefined && dtype !== made.dtype) || (device !== undefined && device !== made.device)) {
+    result = made.to({ dtype, device });
+    made.dispose();
+  }
+  if (requiresGrad) result.requiresGrad = true;
+  return result;
+}
+
+/** A tensor filled with `value`; float32 unless `dtype` says otherwise (bool for a boolean). */
+export function full(shape: readonly number[], value: number | boolean, options: TensorOptions = {}): Tensor {
+  const { dtype = typeof value === "boolean" ? "bool" : "float32", device, requiresGrad = false } = options;
+  const made = call("aten::full", shape, value, { dtype, device }) as Tensor;
+  return requiresGrad ? made.requiresGrad_() : made;
+}
