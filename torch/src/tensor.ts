@@ -1,12 +1,5 @@
 import { call, formsOf, invoke, onNewTensor } from "./call.ts";
-import {
-  type Device,
-  type DType,
-  dtypeOf,
-  type MemoryFormat,
-  type TypedArray,
-  typedArrayOf,
-} from "./dtype.ts";
+import { type Device, type DType, type MemoryFormat, type TypedArray, typedArrayOf } from "./dtype.ts";
 import { TorchError } from "./errors.ts";
 import { Generator } from "./generator.ts";
 import { assignIndex, type Index, readIndex } from "./indexing.ts";
