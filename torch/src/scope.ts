@@ -61,6 +61,12 @@ export class Scope {
   }
 }
 
+/** Ends a scope with all that were begun in it and left open, by an exception for instance. */
+function end(scope: Scope): void {
+  while (current !== undefined && current !== scope) current[Symbol.dispose]();
+  scope[Symbol.dispose]();
+}
+
 /** Slots on their way to the addon. */
 const freed = new Int32Array(256);
 
@@ -110,7 +116,7 @@ export function scopeTaking<T>(tensors: readonly (Scoped | null)[], fn: () => T)
     }
     return inner.release(result);
   } finally {
-    inner[Symbol.dispose]();
+    end(inner);
   }
 }
 

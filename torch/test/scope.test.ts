@@ -161,6 +161,19 @@ describe("a scope", () => {
     outer[Symbol.dispose](); // the second time does nothing
   });
 
+  test("ends with what was left open in it, and lets the exception through that left it open", () => {
+    let inside: Tensor | undefined;
+    expect(() =>
+      scope(() => {
+        new Scope();
+        inside = torch.ones([2]);
+        throw new RangeError("on purpose");
+      }),
+    ).toThrow(RangeError);
+    expect(inside!.isDisposed).toBe(true);
+    expect(grown(() => scope(() => torch.ones([1]).sum().item()))).toBe(0);
+  });
+
   test("releases more tensors than one message to the addon holds", () => {
     expect(
       grown(() =>
