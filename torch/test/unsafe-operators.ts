@@ -16,4 +16,5 @@ export const unsafeOperators: Readonly<Record<string, string>> = {
   quantized_rnn_relu_cell: "reads weights at sizes that it does not check",
   quantized_rnn_tanh_cell: "reads weights at sizes that it does not check",
   choose_qparams_optimized: "loops over as many bins as it is told",
+  batch_norm_update_stats: "takes the running statistics for as long as the channels are many",
 };
