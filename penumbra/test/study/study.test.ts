@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -49,6 +48,20 @@ describe("a whole study", () => {
       expect(comparison.interval).not.toBeNull();
       expect(comparison.bootstrap).not.toBeNull();
     }
+  });
+
+  it("says for every recipe and strength how many redraws still look known", () => {
+    expect(outcome.nearness.map(({ recipe, strength }) => `${recipe} ${strength}`)).toEqual([
+      "faithful 0.25",
+      "faithful 0.5",
+      "drift 0.75",
+      "crossed 0.5",
+    ]);
+    // 3 classes x 2 objects x 2 views x 2 seeds, by each recipe once.
+    const images = (recipe: string) =>
+      outcome.nearness.filter((row) => row.recipe === recipe).reduce((sum, row) => sum + row.images, 0);
+    expect([images("faithful"), images("drift"), images("crossed")]).toEqual([24, 24, 24]);
+    for (const { insideShare } of outcome.nearness) expect(insideShare >= 0 && insideShare <= 1).toBe(true);
   });
 
   it("tells of as many stages as it announced", async () => {
@@ -175,7 +188,8 @@ describe("a study without synthetic images", () => {
       // No unknowns either: accuracy is all that there is to say.
       expect(outcome.results.map(({ kind }) => kind)).toEqual(["classification", "classification"]);
       expect(outcome.comparisons).toEqual([]);
-      expect(existsSync(await writeReport(join(folder, "run")))).toBe(true);
+      const page = await readFile(await writeReport(join(folder, "run")), "utf8");
+      expect(page.replaceAll(/data:image[^"]*/g, "")).not.toMatch(/NaN|undefined|n\/a|What was drawn/);
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
