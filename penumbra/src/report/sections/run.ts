@@ -60,13 +60,13 @@ ${
   photos.problems.length > 0 &&
   html`<details><summary>${counted(photos.problems.length, "file")} left out</summary><ul>${photos.problems.map((problem) => html`<li>${problem}</li>`)}</ul></details>`
 }</div>
-<div><h3>Time of each stage</h3><table class="stages"><tbody>${totals.map(
+<div><h3>Time of each stage</h3>${totals.some(({ reused }) => reused > 0) && html`<p>Kept stages lay complete in the run folder from an earlier start; their time is that of then.</p>`}<table class="stages"><tbody>${totals.map(
     (
       total,
     ) => html`<tr><th scope="row">${total.stage}${total.count > 1 && html` <span class="times">× ${total.count}</span>`}</th>
 <td class="bar"><span style="width:${Math.max(0.5, (100 * total.seconds) / longest).toFixed(1)}%"></span></td>
 <td class="number">${duration(total.seconds)}</td><td class="aside">${[
-      total.reused > 0 && `${total.reused} from an earlier run`,
+      total.reused > 0 && `${total.reused} kept`,
       total.resumed > 0 && `${total.resumed} resumed`,
     ]
       .filter(Boolean)
