@@ -46,5 +46,11 @@ export function parseAutoencoderKLConfig(raw: RawConfig, where = "AutoencoderKL"
       );
     }
   }
-  return config;
+  // Written out, because diffusers takes a missing list for one level.
+  const types = { down_block_types: "DownEncoderBlock2D", up_block_types: "UpDecoderBlock2D" } as const;
+  return {
+    ...config,
+    down_block_types: config.block_out_channels.map(() => types.down_block_types),
+    up_block_types: config.block_out_channels.map(() => types.up_block_types),
+  };
 }

@@ -100,6 +100,8 @@ describe("A model that was built", () => {
       JSON.parse(readFileSync(join(folder, name), "utf8")) as Record<string, unknown>;
     expect(read("model_index.json").unet).toEqual(["diffusers", "UNet2DConditionModel"]);
     expect(read("unet/config.json")._class_name).toBe("UNet2DConditionModel");
+    // diffusers takes a missing list for one level.
+    expect(read("vae/config.json").down_block_types).toEqual(Array(3).fill("DownEncoderBlock2D"));
     expect(read("text_encoder/config.json").model_type).toBe("clip_text_model");
     const { tensors, metadata } = safetensors.read(join(folder, "text_encoder", "model.safetensors"));
     expect(Object.keys(tensors)).toContain("text_model.final_layer_norm.weight");

@@ -4,7 +4,13 @@ import { CLIPTextModel, findModel, loadWeights, ownTextKey } from "../../src/mod
 import { expectClose } from "../goldens.ts";
 import { eachSdGolden, need } from "../sd-goldens.ts";
 
-const tiny = { vocab_size: 10, hidden_size: 8, intermediate_size: 16, num_hidden_layers: 2, num_attention_heads: 2 };
+const tiny = {
+  vocab_size: 10,
+  hidden_size: 8,
+  intermediate_size: 16,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+};
 
 describe("CLIPTextModel", () => {
   eachSdGolden("last_hidden_state", (golden, model) => {
@@ -21,7 +27,12 @@ describe("CLIPTextModel", () => {
     const encode = (ids: number[]) => text.forward(tensor([ids], { dtype: "int64" }));
     const [short, long] = [encode([1, 2, 3, 4]), encode([1, 2, 3, 9])];
     const difference = (from: number, to: number) =>
-      short.narrow(1, from, to - from).sub(long.narrow(1, from, to - from)).abs().max().item();
+      short
+        .narrow(1, from, to - from)
+        .sub(long.narrow(1, from, to - from))
+        .abs()
+        .max()
+        .item();
     expect(difference(0, 3)).toBeLessThan(1e-6);
     expect(difference(3, 4)).toBeGreaterThan(1e-3);
   });
@@ -49,6 +60,8 @@ describe("CLIPTextModel", () => {
     expect(() => new CLIPTextModel({ hidden_act: "relu" }, "text_encoder/config.json")).toThrow(
       /text_encoder\/config\.json: field "hidden_act" is "relu": only "quick_gelu" or "gelu"/,
     );
-    expect(() => new CLIPTextModel({ ...tiny, num_attention_heads: 3 })).toThrow(/"num_attention_heads" is 3/);
+    expect(() => new CLIPTextModel({ ...tiny, num_attention_heads: 3 })).toThrow(
+      /"num_attention_heads" is 3/,
+    );
   });
 });

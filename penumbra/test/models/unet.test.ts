@@ -22,7 +22,11 @@ describe("UNet2DConditionModel", () => {
     for (const memoryFormat of ["contiguous", "channelsLast"] as const) {
       unet.to({ memoryFormat });
       const context = need(golden, "context").detach().clone().requiresGrad_();
-      const out = unet.forward(need(golden, "latents").to({ memoryFormat }), need(golden, "timesteps"), context);
+      const out = unet.forward(
+        need(golden, "latents").to({ memoryFormat }),
+        need(golden, "timesteps"),
+        context,
+      );
       expectClose(out, golden.tensors.out, golden.json.rtol, `${memoryFormat} output`);
       const [gradient] = grad(out.pow(2).mean(), [context]);
       expectClose(gradient!, golden.tensors.grad_context, golden.json.rtol, `${memoryFormat} gradient`);
@@ -64,11 +68,14 @@ describe("UNet2DConditionModel", () => {
   });
 
   test("refuses values that are not implemented, naming file and field", () => {
-    const build = (config: object) => () => new UNet2DConditionModel({ ...tiny, ...config }, "unet/config.json");
+    const build = (config: object) => () =>
+      new UNet2DConditionModel({ ...tiny, ...config }, "unet/config.json");
     expect(build({ addition_embed_type: "text_time" })).toThrow(
       /unet\/config\.json: field "addition_embed_type" is "text_time": only null/,
     );
-    expect(build({ down_block_types: ["AttnDownBlock2D", "DownBlock2D"] })).toThrow(/"down_block_types.0" is "AttnDownBlock2D"/);
+    expect(build({ down_block_types: ["AttnDownBlock2D", "DownBlock2D"] })).toThrow(
+      /"down_block_types.0" is "AttnDownBlock2D"/,
+    );
     expect(build({ norm_num_groups: 5 })).toThrow(/"norm_num_groups" is 5, which does not divide 16/);
     expect(build({ layers_per_block: [1] })).toThrow(/"layers_per_block" has 1 entries/);
     expect(build({ quantization: "int8" })).toThrow(/"quantization" is "int8": it is not known/);
