@@ -3,9 +3,12 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { StageEvent } from "../../src/study/index.ts";
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
+
+// Five to seven processes one after the other, each of which loads libtorch: slow on a busy machine.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
 

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeReport } from "../../src/report/index.ts";
 import {
   armNames,
@@ -11,6 +11,8 @@ import {
 } from "../../src/study/index.ts";
 import { loadConfig } from "../../src/study/load-config.ts";
 import { madeStages, makeTinyStudy, runTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 describe("a whole study", () => {
   let folder = "";
