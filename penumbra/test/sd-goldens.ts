@@ -34,7 +34,9 @@ export function eachSdGolden(
   body: (golden: Golden, model: string) => void,
   isWanted: (golden: Golden) => boolean = () => true,
 ): void {
-  const cases = goldens("sd").filter((golden) => isWanted(golden) && Object.hasOwn(golden.tensors, tensorName));
+  const cases = goldens("sd").filter(
+    (golden) => isWanted(golden) && Object.hasOwn(golden.tensors, tensorName),
+  );
   if (cases.length === 0) test.skip(`no golden with "${tensorName}" in ${folder}`, () => {});
   for (const golden of cases) test(`agrees with sd/${golden.name}`, () => body(golden, modelOf(golden)));
 }

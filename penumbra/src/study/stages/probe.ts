@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import * as torch from "@penumbra/torch";
 import { safetensors } from "@penumbra/torch";
 import { chooseProbe, type LinearProbe, probeOf } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
@@ -33,9 +34,9 @@ export function probeStage(
           );
         return { features: rows, labels: labelsOf(split[name], classes) };
       };
-      const { probe, trials } = chooseProbe(part("train"), part("validation"), config.probe.l2, {
-        classes: classes.length,
-      });
+      const { probe, trials } = onOneThread(() =>
+        chooseProbe(part("train"), part("validation"), config.probe.l2, { classes: classes.length }),
+      );
       safetensors.write(
         join(folder, probeFile),
         { weight: probe.weight, bias: probe.bias },
@@ -57,4 +58,18 @@ export function loadProbe(artifact: Artifact): LinearProbe {
   if (!weight || !bias)
     throw new Error(`${artifact.folder} holds no probe. Remove the folder and run again.`);
   return probeOf(weight, bias, Number(metadata.l2));
+}
+
+/**
+ * The solver makes thousands of tiny matrix products, for which a second thread is no faster, and on a busy machine
+ * many times slower: threads spin while they wait for each other.
+ */
+function onOneThread<T>(fn: () => T): T {
+  const threads = torch.getNumThreads();
+  torch.setNumThreads(1);
+  try {
+    return fn();
+  } finally {
+    torch.setNumThreads(threads);
+  }
 }
