@@ -275,7 +275,8 @@ describe("memory()", () => {
     const resident = process.memoryUsage.rss();
     let last = first;
     for (let i = 0; i < 1000; i++) last = step();
-    expect(memory().tensors).toBe(tensors);
+    // Fewer is no leak: what earlier tests left may be collected meanwhile.
+    expect(memory().tensors).toBeLessThanOrEqual(tensors);
     expect(process.memoryUsage.rss() - resident).toBeLessThan(24 * 2 ** 20);
     expect(last).toBeLessThan(first);
   });
