@@ -4,7 +4,7 @@
  *
  *     sudo apt-get install dataset-fashion-mnist        # Debian, Ubuntu; MIT licence; 30 MB
  *     node --import tsx examples/fashion.ts fashion     # writes fashion/known, fashion/near, fashion/far
- *     npx penumbra init fashion && npx penumbra study fashion/study.yaml
+ *     npx penumbra init fashion && npx penumbra study study.yaml
  *
  * Options: --per-class N (default 120 pictures of each class), --source FOLDER with the two idx.gz files.
  *
