@@ -48,12 +48,16 @@ export function contrastOf(question: Question, arms: readonly ArmName[]): Contra
   );
 }
 
+/** Two values say next to nothing about their own spread, and a dozen questions are asked at once. */
+export const fewestDecidingSeeds = 3;
+
 /**
- * What an interval says about a difference whose smallest size that matters is `margin`: wholly above zero = better,
- * wholly below = worse, wholly within the margin = the same, anything else = undecided. No interval (one seed) decides nothing.
+ * What an interval over `seeds` says about a difference whose smallest size that matters is `margin`: wholly above
+ * zero = better, wholly below = worse, wholly within the margin = the same, anything else = undecided; fewer than
+ * three seeds decide nothing.
  */
-export function verdictOf(interval: Interval | null, margin: number): Verdict {
-  if (!interval) return "undecided";
+export function verdictOf(interval: Interval | null, margin: number, seeds: number): Verdict {
+  if (!interval || seeds < fewestDecidingSeeds) return "undecided";
   if (interval.low > 0) return "better";
   if (interval.high < 0) return "worse";
   return interval.low > -margin && interval.high < margin ? "same" : "undecided";
@@ -95,7 +99,7 @@ export function compareArms({
           mean: difference.mean,
           interval: difference.interval,
           bootstrap: bootstrap(outcome, contrast),
-          verdict: verdictOf(difference.interval, margin),
+          verdict: verdictOf(difference.interval, margin, seeds.length),
         },
       ];
     });

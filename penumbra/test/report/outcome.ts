@@ -101,15 +101,16 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
       const perSeed = seeds.map((_, seed) => mean + (seed - (seeds.length - 1) / 2) * 0.012);
       const half = seeds.length < 2 ? null : seeds.length === 2 ? 0.076 : 0.012;
       const interval = half === null ? null : { low: mean - half, high: mean + half, confidence: 0.95 };
-      const verdict = !interval
-        ? "undecided"
-        : interval.low > 0
-          ? "better"
-          : interval.high < 0
-            ? "worse"
-            : index % 4 === 2
-              ? "same"
-              : "undecided";
+      const verdict =
+        !interval || seeds.length < 3
+          ? "undecided"
+          : interval.low > 0
+            ? "better"
+            : interval.high < 0
+              ? "worse"
+              : index % 4 === 2
+                ? "same"
+                : "undecided";
       return {
         question,
         outcome,

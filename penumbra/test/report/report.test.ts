@@ -33,11 +33,11 @@ describe("the headline", () => {
     ["same", "undecided", /^Not decided/],
     ["undecided", "undecided", /^Not decided/],
   ] as const)("for accuracy %s and near unknowns %s says so and no more", (accuracy, near, text) => {
-    expect(headline([comparison("accuracy", accuracy), comparison("near", near)])).toMatch(text);
+    expect(headline([comparison("accuracy", accuracy), comparison("near", near)], 5)).toMatch(text);
   });
 
   it("is missing where the arms cannot answer", () => {
-    expect(headline([{ ...comparison("accuracy", "better"), question: "faithful" }])).toBeNull();
+    expect(headline([{ ...comparison("accuracy", "better"), question: "faithful" }], 5)).toBeNull();
   });
 });
 

@@ -14,7 +14,12 @@ describe("a verdict", () => {
     [interval(-0.5, 0.9), "undecided"],
     [null, "undecided"],
   ] as const)("on %o is %s", (range, verdict) => {
-    expect(verdictOf(range, 0.01)).toBe(verdict);
+    expect(verdictOf(range, 0.01, 5)).toBe(verdict);
+  });
+
+  it("is never given by fewer than three seeds, however narrow their interval", () => {
+    for (const seeds of [1, 2]) expect(verdictOf(interval(0.02, 0.03), 0.01, seeds)).toBe("undecided");
+    expect(verdictOf(interval(0.02, 0.03), 0.01, 3)).toBe("better");
   });
 });
 

@@ -26,7 +26,7 @@ function outcomeTitle(outcome: OutcomeName, { detector }: Outcome): string {
  * The study's question answered in one sentence, from the verdicts on `both` and nothing else: what is not decided
  * is called not decided. Null where that comparison was not part of the study.
  */
-export function headline(comparisons: readonly Comparison[]): string | null {
+export function headline(comparisons: readonly Comparison[], seeds: number): string | null {
   const verdict = (outcome: OutcomeName) =>
     comparisons.find((item) => item.question === "both" && item.outcome === outcome)?.verdict;
   const accuracy = verdict("accuracy");
@@ -51,7 +51,9 @@ export function headline(comparisons: readonly Comparison[]): string | null {
   if (accuracy === "same" && (near === "same" || near === undefined)) {
     return "No: synthetic images made no difference that matters.";
   }
-  return "Not decided: chance could explain what this study saw.";
+  return seeds < 3
+    ? `Not decided: ${seeds === 1 ? "one seed" : "two seeds"} cannot tell an effect from chance.`
+    : "Not decided: chance could explain what this study saw.";
 }
 
 const measures: Readonly<Record<OutcomeName, string>> = {
@@ -104,7 +106,7 @@ export function describeAnswer(outcome: Outcome): string[] {
       (item) => `  ${measures[item.outcome]} ${points(item.mean)} points (${intervalText(item, outcome)})`,
     );
   return [
-    headline(outcome.comparisons) ?? "What the arms show:",
+    headline(outcome.comparisons, outcome.seeds.length) ?? "What the arms show:",
     "",
     ...table,
     ...(differences.length > 0
@@ -124,7 +126,7 @@ function seedsNote({ seeds, confidence }: Outcome): Html | null {
     return html`<p class="note"><b>One seed decides nothing.</b> How much the result changes with another draw of training photos cannot be seen from a single one. Run with at least two seeds, better five: <code>--seeds 5</code>.</p>`;
   }
   if (seeds.length < 5) {
-    return html`<p class="note"><b>${counted(seeds.length, "seed")} are few.</b> The ${percent(confidence, 0)} % intervals rest on ${counted(seeds.length, "paired difference")} and are honest but very wide; only a large effect could be proven this way. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.</p>`;
+    return html`<p class="note"><b>${counted(seeds.length, "seed")} are few.</b> The ${percent(confidence, 0)} % intervals rest on ${counted(seeds.length, "paired difference")}: honest, but ${seeds.length < 3 ? "with fewer than three nothing here is called decided, however narrow an interval happens to be" : "wide, so that only a large effect can be proven"}. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.</p>`;
   }
   return null;
 }
@@ -172,7 +174,7 @@ export function answerSection(outcome: Outcome): Html {
   const limit = Math.max(...limits.values());
   const asked = [...new Set(outcome.comparisons.map(({ question }) => question))];
   return html`<section id="answer">
-<h2 class="headline">${headline(outcome.comparisons) ?? "What the arms show"}</h2>
+<h2 class="headline">${headline(outcome.comparisons, outcome.seeds.length) ?? "What the arms show"}</h2>
 <ul class="evidence">${evidence(outcome)}</ul>
 ${seedsNote(outcome)}
 ${asked.map(
