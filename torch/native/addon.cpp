@@ -3,7 +3,6 @@
 
 #include <c10/util/Exception.h>
 
-#include <dlfcn.h>
 #include <malloc.h>
 
 #include <climits>
@@ -49,12 +48,6 @@ void throwTorchError(napi_env env, const std::string& message, const std::string
   } else {
     napi_throw_error(env, nullptr, message.c_str());
   }
-}
-
-// libtorch loads CUDA only when somebody loads libtorch_cuda; a CPU build has none.
-void loadCuda() {
-  static const bool loaded = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr;
-  (void)loaded;
 }
 
 // Large tensors come and go at every step, and glibc would map and unmap each of them: page faults were a tenth of a
@@ -107,7 +100,8 @@ void define(napi_env env, napi_value exports, const char* name, napi_callback ca
 NAPI_MODULE_INIT() {
   using namespace penumbra;
   try {
-    loadCuda();
+    cudaProblem();
+    completeOperators();
     keepFreedMemory();
     auto* state = new Environment();
     napi_set_instance_data(

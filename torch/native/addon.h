@@ -92,7 +92,9 @@ std::vector<at::Tensor> tensors(napi_env env, napi_value array);  // null stands
 napi_value array(napi_env env, const std::vector<at::Tensor>& tensors);
 napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type* type);
 
-// --- operators (schemas.cpp, dispatch.cpp), differentiation (autograd.cpp), the machine (system.cpp)
+// --- operators (complement.cpp, schemas.cpp, dispatch.cpp), differentiation (autograd.cpp), the machine (system.cpp)
+void completeOperators();
+const std::string& cudaProblem();  // why CUDA's part of libtorch could not be loaded; "" where it is there
 std::string packetName(int32_t packet);
 void exportSchemas(napi_env env, napi_value exports);
 void exportDispatch(napi_env env, napi_value exports);

@@ -7,7 +7,21 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include <dlfcn.h>
+
 namespace penumbra {
+
+// CUDA's kernels register themselves when libtorch_cuda is loaded, which the addon does not link to: so a CUDA build
+// serves a machine that has neither NVIDIA's driver nor the libraries that only libtorch_cuda needs.
+const std::string& cudaProblem() {
+  static const std::string problem = []() -> std::string {
+    if (dlopen("libcuda.so.1", RTLD_LAZY) == nullptr) return std::string("NVIDIA's driver was not found: ") + dlerror();
+    if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) return dlerror();
+    return "";
+  }();
+  return problem;
+}
+
 namespace {
 
 uint64_t seedOf(napi_env env, napi_value value) {
@@ -98,6 +112,9 @@ napi_value setTf32(const Call& call) {
 napi_value cudaDevices(const Call& call) {
   return number(call.env, at::globalContext().hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0);
 }
+// cudaProblem(): why CUDA's part of libtorch could not be loaded, or an empty string.
+napi_value cudaProblemText(const Call& call) { return string(call.env, cudaProblem()); }
+
 napi_value cudaSynchronize(const Call& call) {
   int32_t index = 0;
   check(call.env, napi_get_value_int32(call.env, call[0], &index));
@@ -133,6 +150,7 @@ void exportSystem(napi_env env, napi_value exports) {
   define(env, exports, "setCudnnBenchmark", guarded<setCudnnBenchmark>);
   define(env, exports, "setTf32", guarded<setTf32>);
   define(env, exports, "cudaDevices", guarded<cudaDevices>);
+  define(env, exports, "cudaProblem", guarded<cudaProblemText>);
   define(env, exports, "cudaSynchronize", guarded<cudaSynchronize>);
   define(env, exports, "information", guarded<information>);
 }

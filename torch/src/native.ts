@@ -92,6 +92,8 @@ export interface Native {
   setCudnnBenchmark(enabled: boolean): void;
   setTf32(enabled: boolean): void;
   cudaDevices(): number;
+  /** Why CUDA's part of libtorch is not loaded; empty where it is. */
+  cudaProblem(): string;
   cudaSynchronize(device: number): void;
   information(): { version: string; config: string; parallel: string; cpuCapability: string };
 }

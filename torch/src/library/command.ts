@@ -1,7 +1,8 @@
 import { LibraryError } from "./error.ts";
 
-const USAGE = `penumbra-torch setup [pip's options]   find or fetch libtorch, compile the addon
-penumbra-torch doctor [--json]         show what was found and what this machine can do`;
+const USAGE = `penumbra-torch setup [--with-cuda] [pip's options]
+                                 find or fetch libtorch, compile the addon
+penumbra-torch doctor [--json]   show what was found and what this machine can do`;
 
 /** The command line of the package. @returns the exit code */
 export async function command(args: readonly string[]): Promise<number> {

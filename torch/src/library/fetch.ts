@@ -1,21 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { assertFreeSpace, cacheFolder, readableSize, withLock, writeWhole } from "./cache.ts";
 import { LibraryError } from "./error.ts";
 import { currentFile, inspect, type Libtorch } from "./locate.ts";
+import { missingNvidiaLibraries, nvidiaRequirements, requirementsFor } from "./nvidia.ts";
 
 /** What setup fetches when nothing else is asked for. */
 const DEFAULT_REQUIREMENT = "torch==2.13.0";
@@ -23,21 +15,26 @@ const DEFAULT_REQUIREMENT = "torch==2.13.0";
 /** A CPU wheel is about 200 MB and unpacks to about 700 MB; pip needs both at once. */
 const SPACE_FOR_CPU_BUILD = 1.2e9;
 
-/** NVIDIA's libraries, which libtorch_cuda links to; the wheel's other dependencies are Python's alone. */
-const NVIDIA_PACKAGE = /^(nvidia-[a-z0-9-]+|cuda-toolkit)\b/;
+/** NVIDIA's wheels for one version of torch are about 2 GB and unpack to about 3 GB. */
+const SPACE_FOR_NVIDIA = 5.5e9;
+
+export interface FetchOptions {
+  /** Options for pip as they are, and a requirement (`torch==2.8.0`) in place of the default one. */
+  readonly pipArgs: readonly string[];
+  /** With a CUDA build: fetch all of NVIDIA's libraries, not only those that the CPU part is linked to. */
+  readonly withCuda: boolean;
+}
 
 /**
  * Fetches torch's wheel with pip into the project's cache and makes it the one in use. Nothing is installed into
  * the user's Python environment. An interrupted fetch goes on after the last finished step; what is not whole is
  * never used.
  *
- * @param pipArgs options for pip as they are (`--index-url …` chooses a CPU or a CUDA build); a requirement
- *   among them (`torch==2.8.0`) replaces the default
  * @param say is told what is fetched, each size before its download
  * @throws LibraryError without Python or pip, offline, with no fitting wheel or too little disk space
  */
 export async function fetchLibtorch(
-  pipArgs: readonly string[],
+  { pipArgs, withCuda }: FetchOptions,
   say: (line: string) => void,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Libtorch> {
@@ -56,22 +53,15 @@ export async function fetchLibtorch(
     join(cache, "libtorch.lock"),
     (pid) => say(`Waiting for another setup (process ${pid}).`),
     async () => {
+      const pip = { python, options, env, say };
       if (!existsSync(folder)) {
         assertFreeSpace(cache, SPACE_FOR_CPU_BUILD, "libtorch");
         const aside = `${folder}.part`;
         mkdirSync(aside, { recursive: true });
-        const pip = { python, options, aside, env, say };
-        await onceIn(aside, "torch", () => pipInstall(pip, ["--no-deps", requirement]));
-        const libraries = nvidiaRequirements(aside);
-        if (libraries.length > 0) {
-          say("This is a CUDA build: NVIDIA's libraries belong to it (some GB).");
-          await onceIn(aside, "nvidia", () => pipInstall(pip, libraries));
-        }
-        for (const entry of readdirSync(aside)) {
-          if (entry.startsWith(".")) rmSync(join(aside, entry), { recursive: true });
-        }
+        await onceIn(aside, "torch", () => pipInstall(pip, aside, ["--no-deps", requirement]));
+        await fetchNvidiaLibraries(pip, aside, withCuda);
         renameSync(aside, folder);
-      }
+      } else await fetchNvidiaLibraries(pip, folder, withCuda);
       const found = inspect(join(folder, "torch"), "cache");
       if (typeof found === "string") {
         throw new LibraryError(
@@ -88,21 +78,66 @@ export async function fetchLibtorch(
   );
 }
 
+/**
+ * Fetches those of NVIDIA's libraries that the cache's libtorch, a CUDA build, needs and does not have. Does nothing,
+ * in a moment, when nothing is missing.
+ */
+export async function completeLibtorch(
+  libtorch: Libtorch,
+  withCuda: boolean,
+  say: (line: string) => void,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const folder = dirname(libtorch.root);
+  if (missingLibraries(folder, withCuda).length === 0 || isDone(folder, "nvidia")) return;
+  const pip = { python: findPip(env), options: [], env, say };
+  await withLock(
+    join(cacheFolder(env), "libtorch.lock"),
+    (pid) => say(`Waiting for another setup (process ${pid}).`),
+    () => fetchNvidiaLibraries(pip, folder, withCuda),
+  );
+}
+
+function missingLibraries(folder: string, withCuda: boolean): string[] {
+  const lib = join(folder, "torch", "lib");
+  const forCuda = withCuda ? missingNvidiaLibraries(lib, "libtorch_cuda.so") : [];
+  return [...new Set([...missingNvidiaLibraries(lib, "libtorch_cpu.so"), ...forCuda])];
+}
+
+async function fetchNvidiaLibraries(pip: Pip, folder: string, withCuda: boolean): Promise<void> {
+  const missing = missingLibraries(folder, withCuda);
+  if (missing.length === 0) return;
+  const all = nvidiaRequirements(folder);
+  const few = withCuda ? [] : requirementsFor(missing, all);
+  if (few.length > 0) {
+    pip.say(
+      `This is a CUDA build, and this machine has no NVIDIA driver: of NVIDIA's libraries (about 2 GB) only ${missing.join(" and ")} are fetched, which the CPU part needs. \`npm run setup -- --with-cuda\` fetches all.`,
+    );
+    await pipInstall(pip, folder, few);
+    if (missingLibraries(folder, withCuda).length === 0) return;
+  }
+  await onceIn(folder, "nvidia", async () => {
+    pip.say("This is a CUDA build: NVIDIA's libraries belong to it (about 2 GB).");
+    assertFreeSpace(folder, SPACE_FOR_NVIDIA, "NVIDIA's libraries");
+    await pipInstall(pip, folder, all);
+  });
+}
+
 interface Pip {
   readonly python: string;
   readonly options: readonly string[];
-  readonly aside: string;
   readonly env: NodeJS.ProcessEnv;
   readonly say: (line: string) => void;
 }
 
 /** Runs a step of the fetch unless an earlier, interrupted run has finished it. */
 async function onceIn(folder: string, step: string, work: () => Promise<void>): Promise<void> {
-  const marker = join(folder, `.done-${step}`);
-  if (existsSync(marker)) return;
+  if (isDone(folder, step)) return;
   await work();
-  writeFileSync(marker, "");
+  writeFileSync(join(folder, `.done-${step}`), "");
 }
+
+const isDone = (folder: string, step: string): boolean => existsSync(join(folder, `.done-${step}`));
 
 function findPip(env: NodeJS.ProcessEnv): string {
   const python = env.PYTHON || "python3";
@@ -126,9 +161,13 @@ function findPip(env: NodeJS.ProcessEnv): string {
   );
 }
 
-async function pipInstall({ python, options, aside, env, say }: Pip, args: readonly string[]): Promise<void> {
+async function pipInstall(
+  { python, options, env, say }: Pip,
+  folder: string,
+  args: readonly string[],
+): Promise<void> {
   // pip unpacks into TMPDIR first: the cache's own disk, because /tmp is often a small one in memory.
-  const temporary = join(aside, ".tmp");
+  const temporary = join(folder, ".tmp");
   mkdirSync(temporary, { recursive: true });
   const command = [
     "-m",
@@ -139,7 +178,7 @@ async function pipInstall({ python, options, aside, env, say }: Pip, args: reado
     "--progress-bar",
     "off",
   ];
-  const child = spawn(python, [...command, "--upgrade", "--target", aside, ...options, ...args], {
+  const child = spawn(python, [...command, "--upgrade", "--target", folder, ...options, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...env, TMPDIR: temporary, PYTHONUNBUFFERED: "1" },
   });
@@ -168,16 +207,6 @@ function announcement(line: string): string | undefined {
   const file = local.startsWith("file:") ? fileURLToPath(local) : local;
   const bytes = existsSync(file) ? readableSize(statSync(file).size) : "size unknown";
   return `Unpacking ${basename(file)}: ${bytes}, from this machine`;
-}
-
-/** The NVIDIA packages that the installed wheel asks for; none for a CPU build. */
-function nvidiaRequirements(folder: string): string[] {
-  const info = readdirSync(folder).find((name) => /^torch-.*\.dist-info$/.test(name));
-  if (!info) return [];
-  const required = readFileSync(join(folder, info, "METADATA"), "utf8").matchAll(/^Requires-Dist: (.*)$/gm);
-  return [...required]
-    .map(([, text]) => text ?? "")
-    .filter((text) => NVIDIA_PACKAGE.test(text) && !/extra\s*==/.test(text));
 }
 
 function pipFailure(messages: string, requirement: string): LibraryError {

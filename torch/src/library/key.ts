@@ -75,10 +75,8 @@ export function planBuild(libtorch: Libtorch, env: NodeJS.ProcessEnv = process.e
 
 function linkFlagsFor(libtorch: Libtorch): string[] {
   const lib = join(libtorch.root, "lib");
-  const cuda = libtorch.hasCuda ? ["-lc10_cuda", "-ltorch_cuda"] : [];
-  // Nothing refers to a symbol of libtorch_cuda: without --no-as-needed the linker would leave it out,
-  // and its kernels register themselves only when it is loaded.
-  return [`-L${lib}`, "-Wl,--no-as-needed", "-lc10", "-ltorch_cpu", ...cuda, "-ltorch", `-Wl,-rpath,${lib}`];
+  // Neither libtorch_cuda nor libtorch, which needs it in a CUDA build: the addon loads CUDA where there is a driver.
+  return [`-L${lib}`, "-lc10", "-ltorch_cpu", `-Wl,-rpath,${lib}`];
 }
 
 /** A source file and, transitively, the headers of this package that it includes. */

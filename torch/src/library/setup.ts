@@ -1,26 +1,34 @@
 import { existsSync } from "node:fs";
 import { buildAddon } from "./build.ts";
 import { LibraryError } from "./error.ts";
-import { fetchLibtorch } from "./fetch.ts";
+import { completeLibtorch, type FetchOptions, fetchLibtorch } from "./fetch.ts";
 import { planBuild } from "./key.ts";
 import { type Addon, loadAddon } from "./load.ts";
 import { type Libtorch, locate } from "./locate.ts";
+import { hasNvidiaDriver } from "./nvidia.ts";
+
+const WITH_CUDA = "--with-cuda";
 
 /**
  * Makes the engine ready: finds libtorch or fetches it, and compiles the addon when its inputs have changed.
  * Does nothing, in a moment, when all is there.
  *
- * @param pipArgs pip's own options, passed through when libtorch is fetched
+ * @param args pip's own options, passed through when libtorch is fetched; `--with-cuda` fetches NVIDIA's libraries
+ *   for a CUDA build on a machine without NVIDIA's driver too
  * @param say is told in a few lines what is found and done
  * @throws LibraryError with the remedies when a step cannot be done
  */
 export async function setup(
-  pipArgs: readonly string[],
+  args: readonly string[],
   say: (line: string) => void,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Addon> {
   assertPlatform();
-  const libtorch = await findOrFetch(pipArgs, say, env);
+  const options = {
+    pipArgs: args.filter((arg) => arg !== WITH_CUDA),
+    withCuda: args.includes(WITH_CUDA) || hasNvidiaDriver(),
+  };
+  const libtorch = await findOrFetch(options, say, env);
   const wasReady = existsSync(planBuild(libtorch, env).addon);
   const path = await buildAddon(libtorch, say, env);
   if (!wasReady) loadAddon(env);
@@ -31,20 +39,22 @@ export async function setup(
 }
 
 async function findOrFetch(
-  pipArgs: readonly string[],
+  options: FetchOptions,
   say: (line: string) => void,
   env: NodeJS.ProcessEnv,
 ): Promise<Libtorch> {
+  const { pipArgs, withCuda } = options;
   const found = locate(env);
   if (found && (pipArgs.length === 0 || found.source !== "cache")) {
     if (pipArgs.length > 0) {
       say(`pip's options are not used: the ${found.source} already gives libtorch ${found.version}.`);
     }
+    if (found.source === "cache") await completeLibtorch(found, withCuda, say, env);
     return found;
   }
   if (!found)
     say("No libtorch found in LIBTORCH, an active Python environment or the cache: fetching it with pip.");
-  return fetchLibtorch(pipArgs, say, env);
+  return fetchLibtorch(options, say, env);
 }
 
 function assertPlatform(): void {
