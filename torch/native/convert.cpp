@@ -90,7 +90,7 @@ at::ScalarType scalarType(const std::string& name) {
   }
   std::string known;
   for (const auto& entry : scalarTypes()) known += (known.empty() ? "" : ", ") + entry.first;
-  throw TorchError("Unknown dtype \"" + name + "\". Known are: " + known + ".");
+  throw TorchError("This libtorch has no dtype \"" + name + "\". Known are: " + known + ".");
 }
 
 std::string scalarTypeName(at::ScalarType type) {

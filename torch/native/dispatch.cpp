@@ -274,6 +274,14 @@ std::string describe(napi_env env, const Arguments& arguments) {
                    packet.name, schemas, describe(env, arguments));
 }
 
+// Where an operator finds no CUDA, libtorch lists all backends it has instead of the reason.
+std::string explained(const std::string& message) {
+  bool lacksCuda = message.find("from the 'CUDA' backend") != std::string::npos ||
+                   message.find("not linked with support for cuda devices") != std::string::npos;
+  if (!lacksCuda || cudaProblem().empty()) return message;
+  return "there is no CUDA here (" + cudaProblem() + "). `npx @penumbra/torch doctor` says how to get it.";
+}
+
 // Runs the operator; what goes wrong inside becomes an error that names the operator and its arguments.
 template <typename Fill, typename Describe>
 void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill fill, Describe described) {
@@ -289,7 +297,7 @@ void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill
   } catch (const TorchError& error) {
     throw fail(error.what());
   } catch (const c10::Error& error) {
-    throw fail(error.what_without_backtrace());
+    throw fail(explained(error.what_without_backtrace()).c_str());
   } catch (const std::exception& error) {
     throw fail(error.what());
   }

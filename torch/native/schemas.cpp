@@ -1,6 +1,8 @@
 // The table of operators: schemas read from the dispatcher, once for each operator that is used.
 #include "operators.h"
 
+#include <torch/version.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -135,13 +137,13 @@ std::unique_ptr<Packet> makePacket(const std::string& name) {
   packet->name = name.substr(0, dot);
   auto known = overloadNames().find(packet->name);
   if (known == overloadNames().end()) {
-    throw TorchError("This libtorch has no operator " + packet->name + ". torch.schemas() lists all that it has.", packet->name);
+    throw TorchError("libtorch " TORCH_VERSION " has no operator " + packet->name + ": is its name misspelt, or does another version have it? torch.schemas() lists all.", packet->name);
   }
   std::vector<std::string> names = known->second;
   if (dot != std::string::npos) {
     std::string wanted = name.substr(dot + 1);
     if (std::find(names.begin(), names.end(), wanted) == names.end()) {
-      throw TorchError("The operator " + packet->name + " has no overload \"" + wanted + "\". torch.schemas() lists all.", packet->name);
+      throw TorchError("In libtorch " TORCH_VERSION " the operator " + packet->name + " has no overload \"" + wanted + "\". torch.schemas() lists all.", packet->name);
     }
     names = {wanted};
   }

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, freemem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { asideOf, assertFreeSpace, cacheFolder, withLock, writeWhole } from "./cache.ts";
@@ -22,16 +22,39 @@ export async function buildAddon(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string> {
   const plan = planBuild(libtorch, env);
-  if (existsSync(plan.addon)) return plan.addon;
+  if (isBuilt(plan)) return plan.addon;
   const lock = join(cacheFolder(env), "addon.lock");
   return withLock(
     lock,
     (pid) => say(`Waiting for another setup (process ${pid}).`),
     async () => {
-      if (!existsSync(plan.addon)) await compile(plan, say, env);
+      if (!isBuilt(plan)) await compile(plan, say, env);
       return plan.addon;
     },
   );
+}
+
+/** What is noted beside the addon when it has been built. */
+interface BuildRecord {
+  readonly compiler: string;
+  readonly bytes: number;
+}
+
+/** The note beside the addon, or undefined where there is none (yet). */
+export function buildRecord(plan: BuildPlan): BuildRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(recordFile(plan), "utf8")) as BuildRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+const recordFile = (plan: BuildPlan): string => join(dirname(plan.addon), "build.json");
+
+/** Whether the addon is there and whole: a crash of the machine or a full disk can leave a part of a file. */
+export function isBuilt(plan: BuildPlan): boolean {
+  const size = statSync(plan.addon, { throwIfNoEntry: false })?.size;
+  return size !== undefined && size === buildRecord(plan)?.bytes;
 }
 
 async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS.ProcessEnv): Promise<void> {
@@ -62,11 +85,12 @@ async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS
   );
   const record = {
     compiler: version,
+    bytes: statSync(aside).size,
     libtorch: plan.libtorch,
     flags: plan.compileFlags,
     link: plan.linkFlags,
   };
-  writeWhole(join(folder, "build.json"), `${JSON.stringify(record, null, 2)}\n`);
+  writeWhole(recordFile(plan), `${JSON.stringify(record, null, 2)}\n`);
   renameSync(aside, plan.addon);
   say(`Built the addon in ${Math.round((Date.now() - started) / 1000)} s.`);
 }
@@ -151,6 +175,9 @@ async function runCompiler(
     signal
       ? "The machine may be short of memory: about 1.5 GB are needed for each file."
       : "Is the compiler older than the one that libtorch needs? Set CXX to a newer one.",
+    ...(what === "linking"
+      ? [`If an object file is damaged, remove "${join(cacheFolder(), "objects")}" and run setup again.`]
+      : []),
     `The whole command: ${[compiler, ...args].join(" ")}`,
   ]);
 }

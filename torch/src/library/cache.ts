@@ -1,5 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,10 +36,32 @@ export function writeWhole(path: string, text: string): void {
 }
 
 /**
+ * Throws when nothing can be written in `folder`, or where it would have to be made. Writes nothing itself.
+ * @throws LibraryError with the place and the system's reason
+ */
+export function assertWritable(folder: string): void {
+  let nearest = folder;
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  try {
+    // A folder's entries can be changed where it can be written and entered; "." refuses what is no folder.
+    accessSync(join(nearest, "."), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new LibraryError(
+      `The cache "${folder}" cannot be written: ${(error as NodeJS.ErrnoException).message}`,
+      [
+        "Set PENUMBRA_CACHE to a folder that you may write, and run setup again.",
+        "Or give yourself the right to write there.",
+      ],
+    );
+  }
+}
+
+/**
  * Throws when the file system of `folder` has less than `bytes` free.
  * @throws LibraryError with the place, what is needed and what is free
  */
 export function assertFreeSpace(folder: string, bytes: number, purpose: string): void {
+  assertWritable(folder);
   mkdirSync(folder, { recursive: true });
   const { bavail, bsize } = statfsSync(folder);
   if (bavail * bsize >= bytes) return;
@@ -55,6 +88,7 @@ export async function withLock<T>(
   onWait: (pid: number) => void,
   work: () => Promise<T>,
 ): Promise<T> {
+  assertWritable(dirname(file));
   mkdirSync(dirname(file), { recursive: true });
   let waiting = false;
   for (;;) {

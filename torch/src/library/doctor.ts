@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { dirname, join } from "node:path";
-import { findCompiler } from "./build.ts";
-import { cacheFolder } from "./cache.ts";
+import { join } from "node:path";
+import { buildRecord, findCompiler } from "./build.ts";
+import { assertWritable, cacheFolder } from "./cache.ts";
 import { type CpuFeatures, cpuFeatures } from "./cpu.ts";
 import { LibraryError } from "./error.ts";
 import { planBuild } from "./key.ts";
 import { findAddon } from "./load.ts";
 import { type Libtorch, type Place, searchPlaces } from "./locate.ts";
+import { hasNvidiaDriver } from "./nvidia.ts";
 import { type Precision, resolvePrecision } from "./precision.ts";
 
 /** A part that works, with what there is to say about it, or the failure and its remedies. */
@@ -24,13 +25,15 @@ export interface Diagnosis {
   readonly ok: boolean;
   readonly platform: { readonly system: string; readonly node: string; readonly nodeApi: string };
   readonly processor: CpuFeatures & { readonly cores: number; readonly memoryBytes: number };
-  readonly cache: string;
+  readonly cache: Finding<{ readonly path: string }>;
   readonly places: readonly Place[];
   readonly libtorch: Libtorch | undefined;
   /** Undefined as long as there is no libtorch to compile against. */
   readonly compiler: Finding<{ readonly version: string; readonly flags: readonly string[] }> | undefined;
   readonly addon: Finding<{ readonly path: string }>;
   readonly engine: Finding<EngineFacts>;
+  /** Undefined as long as the engine does not run. */
+  readonly cuda: Finding<object> | undefined;
   readonly precision: Readonly<Record<string, Precision>>;
 }
 
@@ -40,6 +43,8 @@ interface EngineFacts {
   readonly cpuCapability: string;
   readonly threads: number;
   readonly devices: readonly string[];
+  /** Why CUDA's part of libtorch is not loaded; empty where it is. */
+  readonly cudaProblem: string;
   /** libtorch's own account of how it was compiled. */
   readonly config: string;
 }
@@ -62,17 +67,24 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Di
       nodeApi: process.versions.napi ?? "",
     },
     processor: { ...features, cores: availableParallelism(), memoryBytes: totalmem() },
-    cache: cacheFolder(env),
+    cache: await attempt(() => {
+      const path = cacheFolder(env);
+      assertWritable(path);
+      return { path };
+    }),
     places,
     libtorch,
     compiler: libtorch
-      ? await attempt(() => ({
-          version: compilerVersion(libtorch, env),
-          flags: planBuild(libtorch, env).compileFlags,
-        }))
+      ? await attempt(() => {
+          const plan = planBuild(libtorch, env);
+          // What the addon was compiled with; when there is none yet, the compiler that would be used.
+          const version = buildRecord(plan)?.compiler ?? findCompiler(libtorch, env).version;
+          return { version, flags: plan.compileFlags };
+        })
       : undefined,
     addon,
     engine,
+    cuda: engine.ok && libtorch ? cudaFinding(libtorch, engine) : undefined,
     precision: {
       cpu: resolvePrecision("auto", "cpu", features),
       ...(hasCuda ? { cuda: resolvePrecision("auto", "cuda", features) } : {}),
@@ -82,7 +94,8 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Di
 
 /** The diagnosis as lines for people. */
 export function describeDiagnosis(diagnosis: Diagnosis): string {
-  const { platform, processor, places, libtorch, compiler, addon, engine, precision } = diagnosis;
+  const { platform, processor, cache, places, libtorch, compiler, addon, engine, cuda, precision } =
+    diagnosis;
   const has = (name: string, flag: boolean): string => `${flag ? "✓" : "–"} ${name}`;
   const features = [
     has("AVX2", processor.avx2),
@@ -94,7 +107,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
     `System      ${platform.system}, Node ${platform.node} (Node-API ${platform.nodeApi})`,
     `Processor   ${processor.model}, ${processor.cores} cores, ${(processor.memoryBytes / 2 ** 30).toFixed(0)} GiB`,
     `            ${features.join("  ")}`,
-    `Cache       ${diagnosis.cache}`,
+    ...(cache.ok ? [`Cache       ${cache.path}`] : failure("Cache", cache)),
     "Looked for libtorch in",
     ...places.map((place) => {
       const mark = place.libtorch && place.libtorch.root === libtorch?.root ? "→" : " ";
@@ -113,7 +126,8 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
     const built = engine.config.split("\n").map((line) => line.replace(/^\s*-?\s*/, ""));
     lines.push(
       `Engine      libtorch ${engine.version} runs; kernels for ${engine.cpuCapability}; threads: ${engine.threads}`,
-      `Devices     ${engine.devices.join(", ")}${libtorch?.hasCuda && engine.devices.length === 1 ? " (no CUDA device: is NVIDIA's driver installed?)" : ""}`,
+      `Devices     ${engine.devices.join(", ")}`,
+      ...(cuda && !cuda.ok ? failure("CUDA", cuda, "–") : []),
       `Built with  ${built.filter((line) => /^(GCC|C\+\+|Intel|OpenMP|LAPACK|CUDA|CuDNN|NVCC)/.test(line)).join("; ")}`,
     );
   } else if (addon.ok) {
@@ -130,8 +144,8 @@ function optionsOf(flags: readonly string[]): string {
   return flags.filter((flag) => flag.startsWith("-") && !/^-(I|isystem)/.test(flag)).join(" ");
 }
 
-function failure(name: string, { problem, remedies }: Failure): string[] {
-  return [`${name.padEnd(12)}✗ ${problem}`, ...remedies.map((remedy) => `              - ${remedy}`)];
+function failure(name: string, { problem, remedies }: Failure, mark = "✗"): string[] {
+  return [`${name.padEnd(12)}${mark} ${problem}`, ...remedies.map((remedy) => `              - ${remedy}`)];
 }
 
 async function attempt<T extends object>(look: () => T | Promise<T>): Promise<Finding<T>> {
@@ -146,26 +160,53 @@ async function attempt<T extends object>(look: () => T | Promise<T>): Promise<Fi
 async function engineFacts(): Promise<EngineFacts> {
   // Loads libtorch: only here, so that a machine without it gets a diagnosis too.
   const { version, information, getNumThreads, cuda } = await import("../system.ts");
+  const { native } = await import("../native.ts");
   const { cpuCapability, config } = information();
   const names = nvidiaModels();
   const devices = Array.from({ length: cuda.deviceCount() }, (_, index) => {
     const name = names[index];
     return name ? `cuda:${index} (${name})` : `cuda:${index}`;
   });
-  return { version, cpuCapability, threads: getNumThreads(), devices: ["cpu", ...devices], config };
+  const cudaProblem = native.cudaProblem();
+  return {
+    version,
+    cpuCapability,
+    threads: getNumThreads(),
+    devices: ["cpu", ...devices],
+    cudaProblem,
+    config,
+  };
 }
 
-/** What the addon was compiled with; when there is none yet, the compiler that would be used. */
-function compilerVersion(libtorch: Libtorch, env: NodeJS.ProcessEnv): string {
-  try {
-    const record: unknown = JSON.parse(
-      readFileSync(join(dirname(planBuild(libtorch, env).addon), "build.json"), "utf8"),
+/** Whether there is a CUDA device; where not, why, and how to get one. Its absence is no failure. */
+function cudaFinding({ hasCuda, source, version }: Libtorch, engine: EngineFacts): Finding<object> {
+  if (engine.devices.length > 1) return { ok: true };
+  const not = (problem: string, ...remedies: string[]): Failure => ({ ok: false, problem, remedies });
+  if (!hasCuda) {
+    return not(
+      "not in this build of libtorch, which is for the CPU alone.",
+      "For an NVIDIA GPU fetch a CUDA build: `npx @penumbra/torch setup --index-url URL`, with the URL that pytorch.org's install page names.",
     );
-    if (typeof record === "object" && record !== null && "compiler" in record) return String(record.compiler);
-  } catch {
-    // not built yet
   }
-  return findCompiler(libtorch, env).version;
+  if (!hasNvidiaDriver()) {
+    return not(
+      engine.cudaProblem,
+      "For an NVIDIA GPU install its driver, then run setup again: it fetches what else is needed.",
+    );
+  }
+  if (engine.cudaProblem === "") {
+    return not(
+      "loaded, but no device can be seen.",
+      "Is CUDA_VISIBLE_DEVICES set to nothing? In a container, was the GPU passed to it?",
+      "Is the driver older than this build's CUDA needs? `nvidia-smi` shows the newest CUDA that it serves.",
+    );
+  }
+  return not(
+    engine.cudaProblem,
+    source === "cache"
+      ? "`npx @penumbra/torch setup --with-cuda` fetches NVIDIA's libraries for this libtorch."
+      : `\`pip install torch==${version.split("+")[0]}\` in that environment brings NVIDIA's libraries.`,
+  );
 }
 
 /** The graphics processors' names as the driver tells them, without starting a process. */

@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { LibraryError } from "./error.ts";
 import { planBuild } from "./key.ts";
 import { type Libtorch, locate } from "./locate.ts";
+import { missingNvidiaLibraries } from "./nvidia.ts";
 
 const RUN_SETUP = "Run `npm run setup` (in a project that uses the package: `npx @penumbra/torch setup`).";
 const ASK_DOCTOR = "`npx @penumbra/torch doctor` lists every place looked at and what was found.";
@@ -43,11 +45,23 @@ export function loadAddon(env: NodeJS.ProcessEnv = process.env): unknown {
     throw new LibraryError(
       `The addon "${path}" could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
       [
-        `Is libtorch in "${libtorch.root}" whole? A CUDA build needs NVIDIA's libraries beside it (nvidia/ in the same site-packages).`,
+        ...nvidiaRemedy(libtorch),
+        'If the addon or a library is damaged ("file too short", "invalid ELF header"): run setup again, which makes a damaged addon anew.',
         "If the message names a missing system library, install it; on Debian and Ubuntu `apt install libgomp1 libstdc++6`.",
         ASK_DOCTOR,
       ],
       { cause: error },
     );
   }
+}
+
+/** What to do where the CPU part of a CUDA build does not find the few of NVIDIA's libraries that it is linked to. */
+function nvidiaRemedy({ root, source, version }: Libtorch): string[] {
+  const missing = missingNvidiaLibraries(join(root, "lib"), "libtorch_cpu.so");
+  if (missing.length === 0) return [];
+  const what = `This is a CUDA build, and of NVIDIA's libraries even its CPU part needs ${missing.join(" and ")}.`;
+  if (source === "cache") return [`${what} ${RUN_SETUP}`];
+  return [
+    `${what} \`pip install torch==${version.split("+")[0]}\` in that environment brings them; a CPU build does not need them.`,
+  ];
 }

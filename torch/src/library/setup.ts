@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { buildAddon } from "./build.ts";
+import { buildAddon, isBuilt } from "./build.ts";
 import { LibraryError } from "./error.ts";
 import { completeLibtorch, type FetchOptions, fetchLibtorch } from "./fetch.ts";
 import { planBuild } from "./key.ts";
@@ -29,7 +28,7 @@ export async function setup(
     withCuda: args.includes(WITH_CUDA) || hasNvidiaDriver(),
   };
   const libtorch = await findOrFetch(options, say, env);
-  const wasReady = existsSync(planBuild(libtorch, env).addon);
+  const wasReady = isBuilt(planBuild(libtorch, env));
   const path = await buildAddon(libtorch, say, env);
   if (!wasReady) loadAddon(env);
   say(
