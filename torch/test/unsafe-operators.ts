@@ -18,3 +18,12 @@ export const unsafeOperators: Readonly<Record<string, string>> = {
   choose_qparams_optimized: "loops over as many bins as it is told",
   batch_norm_update_stats: "takes the running statistics for as long as the channels are many",
 };
+
+/**
+ * Operators that crash on wrong arguments in an older version only. The calls are chosen among all operators first, so
+ * that those of newer versions stay the same calls.
+ */
+export const unsafeInOlderVersions: Readonly<Record<string, string>> = {
+  slow_conv3d_forward: "a segmentation fault in libtorch 2.6",
+  align_tensors: "a segmentation fault in libtorch 2.6; 2.13 does not have it",
+};

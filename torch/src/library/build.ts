@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, freemem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { asideOf, assertFreeSpace, cacheFolder, withLock, writeWhole } from "./cache.ts";
 import { LibraryError } from "./error.ts";
 import { type BuildPlan, planBuild } from "./key.ts";
 import type { Libtorch } from "./locate.ts";
+import { isBuilt, recordFile } from "./record.ts";
 
 /** Compiling one file against torch's headers takes about this much memory. */
 const COMPILER_MEMORY = 1.5e9;
@@ -32,29 +33,6 @@ export async function buildAddon(
       return plan.addon;
     },
   );
-}
-
-/** What is noted beside the addon when it has been built. */
-interface BuildRecord {
-  readonly compiler: string;
-  readonly bytes: number;
-}
-
-/** The note beside the addon, or undefined where there is none (yet). */
-export function buildRecord(plan: BuildPlan): BuildRecord | undefined {
-  try {
-    return JSON.parse(readFileSync(recordFile(plan), "utf8")) as BuildRecord;
-  } catch {
-    return undefined;
-  }
-}
-
-const recordFile = (plan: BuildPlan): string => join(dirname(plan.addon), "build.json");
-
-/** Whether the addon is there and whole: a crash of the machine or a full disk can leave a part of a file. */
-export function isBuilt(plan: BuildPlan): boolean {
-  const size = statSync(plan.addon, { throwIfNoEntry: false })?.size;
-  return size !== undefined && size === buildRecord(plan)?.bytes;
 }
 
 async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS.ProcessEnv): Promise<void> {

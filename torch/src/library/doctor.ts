@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
-import { buildRecord, findCompiler } from "./build.ts";
+import { findCompiler } from "./build.ts";
 import { assertWritable, cacheFolder } from "./cache.ts";
 import { type CpuFeatures, cpuFeatures } from "./cpu.ts";
 import { LibraryError } from "./error.ts";
@@ -10,6 +10,7 @@ import { findAddon } from "./load.ts";
 import { type Libtorch, type Place, searchPlaces } from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
 import { type Precision, resolvePrecision } from "./precision.ts";
+import { buildRecord } from "./record.ts";
 
 /** A part that works, with what there is to say about it, or the failure and its remedies. */
 export type Finding<T> = ({ readonly ok: true } & T) | Failure;

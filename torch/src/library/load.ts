@@ -1,10 +1,10 @@
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { LibraryError } from "./error.ts";
 import { planBuild } from "./key.ts";
 import { type Libtorch, locate } from "./locate.ts";
 import { missingNvidiaLibraries } from "./nvidia.ts";
+import { addonBytes, isBuilt } from "./record.ts";
 
 const RUN_SETUP = "Run `npm run setup` (in a project that uses the package: `npx @penumbra/torch setup`).";
 const ASK_DOCTOR = "`npx @penumbra/torch doctor` lists every place looked at and what was found.";
@@ -22,11 +22,19 @@ export interface Addon {
 export function findAddon(env: NodeJS.ProcessEnv = process.env): Addon {
   const libtorch = locate(env);
   if (!libtorch) throw new LibraryError("libtorch was not found.", [RUN_SETUP, ASK_DOCTOR]);
-  const path = planBuild(libtorch, env).addon;
-  if (!existsSync(path)) {
+  const plan = planBuild(libtorch, env);
+  const path = plan.addon;
+  const bytes = addonBytes(plan);
+  if (bytes === undefined) {
     throw new LibraryError(
       `The addon has not been built for libtorch ${libtorch.version} in "${libtorch.root}" (looked for "${path}").`,
       [RUN_SETUP, ASK_DOCTOR],
+    );
+  }
+  if (!isBuilt(plan)) {
+    throw new LibraryError(
+      `The addon "${path}" is damaged: it has ${bytes} bytes, not as many as were written.`,
+      [`${RUN_SETUP} It links the addon anew.`, ASK_DOCTOR],
     );
   }
   return { libtorch, path };

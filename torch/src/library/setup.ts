@@ -1,10 +1,11 @@
-import { buildAddon, isBuilt } from "./build.ts";
+import { buildAddon } from "./build.ts";
 import { LibraryError } from "./error.ts";
 import { completeLibtorch, type FetchOptions, fetchLibtorch } from "./fetch.ts";
 import { planBuild } from "./key.ts";
 import { type Addon, loadAddon } from "./load.ts";
 import { type Libtorch, locate } from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
+import { isBuilt } from "./record.ts";
 
 const WITH_CUDA = "--with-cuda";
 

@@ -1,11 +1,22 @@
 import { execFile, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { withLock } from "../../src/library/cache.ts";
 import { cacheFolder, findAddon, locate } from "../../src/library/index.ts";
+import { planBuild } from "../../src/library/key.ts";
 
 const program = join(import.meta.dirname, "../../bin/torch.js");
 let root: string;
@@ -96,6 +107,35 @@ test("without a compiler setup says how to install one, and doctor names the mis
   const diagnosis = JSON.parse(doctor.output) as { addon: { problem: string; remedies: string[] } };
   expect(diagnosis.addon.problem).toContain("has not been built");
   expect(diagnosis.addon.remedies[0]).toContain("npm run setup");
+});
+
+test("a damaged addon is named by doctor and made anew by setup", async () => {
+  const libtorch = locate();
+  if (!libtorch) throw new Error("no libtorch");
+  const env = { LIBTORCH: libtorch.root, PENUMBRA_CACHE: join(root, "cache") };
+  mkdirSync(join(root, "cache", "objects"), { recursive: true });
+  // The objects of the addon that this test runs with: linking is quick.
+  const here = planBuild(libtorch).sources;
+  const { sources, addon } = planBuild(libtorch, env);
+  for (const [i, { object }] of sources.entries()) symlinkSync(here[i]?.object ?? "", object);
+  expect((await torch(["setup"], env)).output).toMatch(/Built the addon/);
+  truncateSync(addon, 5000);
+  const doctor = await torch(["doctor"], env);
+  expect(doctor.code).toBe(1);
+  expect(doctor.output).toMatch(/Addon +✗ The addon .* is damaged: it has 5000 bytes[\s\S]*npm run setup/);
+  expect((await torch(["setup"], env)).output).toMatch(/Built the addon/);
+  expect((await torch(["doctor"], env)).code).toBe(0);
+});
+
+test("a cache that cannot be written is named with the remedy, by setup and by doctor", async () => {
+  const env = { PENUMBRA_CACHE: "/dev/null/cache", LIBTORCH: locate()?.root };
+  const expected = /The cache "\/dev\/null\/cache" cannot be written[\s\S]*Set PENUMBRA_CACHE/;
+  for (const command of ["setup", "doctor"]) {
+    const answer = await torch([command], env);
+    expect(answer.code).toBe(1);
+    expect(answer.output).toMatch(expected);
+    expect(answer.output).not.toMatch(/\n +at /); // no stack
+  }
 });
 
 test("doctor shows every place, the processor's features and the running engine", async () => {
