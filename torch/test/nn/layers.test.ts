@@ -29,7 +29,7 @@ function dropoutMask(number: number): Tensor {
   );
   const keep = 1 - Number(args[0]);
   manualSeed(1000 + number);
-  return zeros(shape).bernoulli_(keep).div(keep);
+  return zeros(shape).bernoulli_({ p: keep }).div(keep);
 }
 
 interface Case {
