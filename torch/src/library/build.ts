@@ -78,7 +78,7 @@ async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS
  * @throws LibraryError when there is none or it does not know the standard that the headers ask for
  */
 export function findCompiler(
-  libtorch: Libtorch,
+  libtorch: Pick<Libtorch, "version" | "cxxStandard">,
   env: NodeJS.ProcessEnv,
 ): { compiler: string; version: string } {
   const candidates = env.CXX ? [env.CXX] : ["g++", "clang++"];

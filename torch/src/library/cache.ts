@@ -40,11 +40,36 @@ export function writeWhole(path: string, text: string): void {
  * @throws LibraryError with the place and the system's reason
  */
 export function assertWritable(folder: string): void {
+  orSayHow(folder, () => accessNearest(folder));
+}
+
+/** Makes the folder where it is not there. @throws LibraryError as `assertWritable` */
+function makeWritable(folder: string): void {
+  assertWritable(folder);
+  orSayHow(folder, () => makeFolder(folder));
+}
+
+// Not mkdir's own `recursive`: where the system answers "no such file" (in /proc, say) Node tries for ever.
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // another process was faster
+  }
+}
+
+function accessNearest(folder: string): void {
   let nearest = folder;
   while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  // A folder's entries can be changed where it can be written and entered; "." refuses what is no folder.
+  accessSync(join(nearest, "."), constants.W_OK | constants.X_OK);
+}
+
+function orSayHow(folder: string, attempt: () => void): void {
   try {
-    // A folder's entries can be changed where it can be written and entered; "." refuses what is no folder.
-    accessSync(join(nearest, "."), constants.W_OK | constants.X_OK);
+    attempt();
   } catch (error) {
     throw new LibraryError(
       `The cache "${folder}" cannot be written: ${(error as NodeJS.ErrnoException).message}`,
@@ -61,8 +86,7 @@ export function assertWritable(folder: string): void {
  * @throws LibraryError with the place, what is needed and what is free
  */
 export function assertFreeSpace(folder: string, bytes: number, purpose: string): void {
-  assertWritable(folder);
-  mkdirSync(folder, { recursive: true });
+  makeWritable(folder);
   const { bavail, bsize } = statfsSync(folder);
   if (bavail * bsize >= bytes) return;
   throw new LibraryError(
@@ -88,8 +112,7 @@ export async function withLock<T>(
   onWait: (pid: number) => void,
   work: () => Promise<T>,
 ): Promise<T> {
-  assertWritable(dirname(file));
-  mkdirSync(dirname(file), { recursive: true });
+  makeWritable(dirname(file));
   let waiting = false;
   for (;;) {
     const holder = tryLock(file);

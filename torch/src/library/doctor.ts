@@ -5,8 +5,9 @@ import { findCompiler } from "./build.ts";
 import { assertWritable, cacheFolder } from "./cache.ts";
 import { type CpuFeatures, cpuFeatures } from "./cpu.ts";
 import { LibraryError } from "./error.ts";
+import { findPip } from "./fetch.ts";
 import { planBuild } from "./key.ts";
-import { findAddon } from "./load.ts";
+import { ASK_DOCTOR, findAddon } from "./load.ts";
 import { type Libtorch, type Place, searchPlaces } from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
 import { type Precision, resolvePrecision } from "./precision.ts";
@@ -29,8 +30,10 @@ export interface Diagnosis {
   readonly cache: Finding<{ readonly path: string }>;
   readonly places: readonly Place[];
   readonly libtorch: Libtorch | undefined;
-  /** Undefined as long as there is no libtorch to compile against. */
-  readonly compiler: Finding<{ readonly version: string; readonly flags: readonly string[] }> | undefined;
+  /** The Python that setup would fetch libtorch with; undefined where no libtorch is wanted. */
+  readonly python: Finding<{ readonly path: string }> | undefined;
+  /** With the flags for this libtorch, where there is one. */
+  readonly compiler: Finding<{ readonly version: string; readonly flags: readonly string[] }>;
   readonly addon: Finding<{ readonly path: string }>;
   readonly engine: Finding<EngineFacts>;
   /** Undefined as long as the engine does not run. */
@@ -50,12 +53,14 @@ interface EngineFacts {
   readonly config: string;
 }
 
+/** What the compiler has to know before there is a libtorch that says it. */
+const NEWEST = { version: "2.12 and newer", cxxStandard: 20 } as const;
+
 /** Looks at everything and throws nothing: what fails is part of the answer, with its remedies. */
 export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Diagnosis> {
   const places = searchPlaces(env);
-  const libtorch = places.some(({ refused }) => refused)
-    ? undefined
-    : places.find((place) => place.libtorch)?.libtorch;
+  const locatable = !places.some(({ refused }) => refused);
+  const libtorch = locatable ? places.find((place) => place.libtorch)?.libtorch : undefined;
   const features = cpuFeatures();
   const addon = await attempt(() => ({ path: findAddon(env).path }));
   const engine = addon.ok ? await attempt(engineFacts) : addon;
@@ -75,14 +80,14 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Di
     }),
     places,
     libtorch,
-    compiler: libtorch
-      ? await attempt(() => {
-          const plan = planBuild(libtorch, env);
-          // What the addon was compiled with; when there is none yet, the compiler that would be used.
-          const version = buildRecord(plan)?.compiler ?? findCompiler(libtorch, env).version;
-          return { version, flags: plan.compileFlags };
-        })
-      : undefined,
+    python: locatable && !libtorch ? await attempt(() => ({ path: findPip(env) })) : undefined,
+    compiler: await attempt(() => {
+      if (!libtorch) return { version: findCompiler(NEWEST, env).version, flags: [] };
+      const plan = planBuild(libtorch, env);
+      // What the addon was compiled with; when there is none yet, the compiler that would be used.
+      const version = buildRecord(plan)?.compiler ?? findCompiler(libtorch, env).version;
+      return { version, flags: plan.compileFlags };
+    }),
     addon,
     engine,
     cuda: engine.ok && libtorch ? cudaFinding(libtorch, engine) : undefined,
@@ -95,7 +100,7 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Di
 
 /** The diagnosis as lines for people. */
 export function describeDiagnosis(diagnosis: Diagnosis): string {
-  const { platform, processor, cache, places, libtorch, compiler, addon, engine, cuda, precision } =
+  const { platform, processor, cache, places, libtorch, python, compiler, addon, engine, cuda, precision } =
     diagnosis;
   const has = (name: string, flag: boolean): string => `${flag ? "✓" : "–"} ${name}`;
   const features = [
@@ -116,11 +121,13 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
     }),
     ...(libtorch
       ? [
-          `libtorch    ${libtorch.version}, ${libtorch.hasCuda ? "with CUDA" : "CPU only"}, C++${libtorch.cxxStandard}, string ABI ${libtorch.cxx11Abi}`,
+          `libtorch    ${libtorch.version}, ${libtorch.hasCuda ? "a CUDA build" : "a CPU build"}, C++${libtorch.cxxStandard}, string ABI ${libtorch.cxx11Abi}`,
         ]
       : []),
-    ...(compiler?.ok ? [`Compiler    ${compiler.version}`, `            ${optionsOf(compiler.flags)}`] : []),
-    ...(compiler && !compiler.ok ? failure("Compiler", compiler) : []),
+    ...(python?.ok ? [`Python      ${python.path}, with pip to fetch libtorch`] : []),
+    ...(python && !python.ok ? failure("Python", python) : []),
+    ...(compiler.ok ? [`Compiler    ${compiler.version}`] : failure("Compiler", compiler)),
+    ...(compiler.ok && compiler.flags.length > 0 ? [`            ${optionsOf(compiler.flags)}`] : []),
     ...(addon.ok ? [`Addon       ${addon.path}`] : failure("Addon", addon)),
   ];
   if (engine.ok) {
@@ -146,7 +153,8 @@ function optionsOf(flags: readonly string[]): string {
 }
 
 function failure(name: string, { problem, remedies }: Failure, mark = "✗"): string[] {
-  return [`${name.padEnd(12)}${mark} ${problem}`, ...remedies.map((remedy) => `              - ${remedy}`)];
+  const shown = remedies.filter((remedy) => remedy !== ASK_DOCTOR);
+  return [`${name.padEnd(12)}${mark} ${problem}`, ...shown.map((remedy) => `              - ${remedy}`)];
 }
 
 async function attempt<T extends object>(look: () => T | Promise<T>): Promise<Finding<T>> {

@@ -139,7 +139,11 @@ async function onceIn(folder: string, step: string, work: () => Promise<void>): 
 
 const isDone = (folder: string, step: string): boolean => existsSync(join(folder, `.done-${step}`));
 
-function findPip(env: NodeJS.ProcessEnv): string {
+/**
+ * The Python whose pip fetches libtorch: `PYTHON`, else python3.
+ * @throws LibraryError when there is none, or it has no pip
+ */
+export function findPip(env: NodeJS.ProcessEnv): string {
   const python = env.PYTHON || "python3";
   const answer = spawnSync(python, ["-m", "pip", "--version"], { encoding: "utf8", env });
   if (answer.status === 0) return python;

@@ -7,7 +7,8 @@ import { missingNvidiaLibraries } from "./nvidia.ts";
 import { addonBytes, isBuilt } from "./record.ts";
 
 const RUN_SETUP = "Run `npm run setup` (in a project that uses the package: `npx @penumbra/torch setup`).";
-const ASK_DOCTOR = "`npx @penumbra/torch doctor` lists every place looked at and what was found.";
+/** The last remedy; `doctor` itself leaves it out. */
+export const ASK_DOCTOR = "`npx @penumbra/torch doctor` lists every place looked at and what was found.";
 
 /** What `loadAddon` will load: the libtorch, and the addon that fits it. */
 export interface Addon {

@@ -70,6 +70,7 @@ export function currentFile(cache: string): string {
  * @returns the libtorch, or a sentence that says why the folder holds none
  */
 export function inspect(folder: string, source: Libtorch["source"]): Libtorch | string {
+  if (!existsSync(folder)) return "there is no such folder";
   const library = join(folder, "lib", "libtorch_cpu.so");
   if (!existsSync(library)) return "no lib/libtorch_cpu.so in it";
   if (!existsSync(join(folder, "include", "ATen", "core", "dispatch", "Dispatcher.h"))) {

@@ -127,6 +127,12 @@ test("a damaged addon is named by doctor and made anew by setup", async () => {
   expect((await torch(["doctor"], env)).code).toBe(0);
 });
 
+test("a cache where nothing can be made is named with the remedy by setup", async () => {
+  const answer = await torch(["setup"], { PENUMBRA_CACHE: "/proc/cache", LIBTORCH: locate()?.root });
+  expect(answer.code).toBe(1);
+  expect(answer.output).toMatch(/The cache "\/proc\/cache" cannot be written[\s\S]*Set PENUMBRA_CACHE/);
+});
+
 test("a cache that cannot be written is named with the remedy, by setup and by doctor", async () => {
   const env = { PENUMBRA_CACHE: "/dev/null/cache", LIBTORCH: locate()?.root };
   const expected = /The cache "\/dev\/null\/cache" cannot be written[\s\S]*Set PENUMBRA_CACHE/;
