@@ -200,7 +200,9 @@ function cudaFinding({ hasCuda, source, version }: Libtorch, engine: EngineFacts
   if (!hasNvidiaDriver()) {
     return not(
       engine.cudaProblem,
-      "For an NVIDIA GPU install its driver, then run setup again: it fetches what else is needed.",
+      source === "cache"
+        ? "For an NVIDIA GPU install its driver, then run setup again: it fetches what else is needed."
+        : "For an NVIDIA GPU install its driver.",
     );
   }
   if (engine.cudaProblem === "") {

@@ -55,7 +55,7 @@ export function loadAddon(env: NodeJS.ProcessEnv = process.env): unknown {
       `The addon "${path}" could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
       [
         ...nvidiaRemedy(libtorch),
-        'If the addon or a library is damaged ("file too short", "invalid ELF header"): run setup again, which makes a damaged addon anew.',
+        'If a library of libtorch is damaged ("file too short", "invalid ELF header"): remove it and install it again.',
         "If the message names a missing system library, install it; on Debian and Ubuntu `apt install libgomp1 libstdc++6`.",
         ASK_DOCTOR,
       ],
