@@ -27,6 +27,8 @@ export interface Place {
   readonly libtorch?: Libtorch;
   /** A place that the user named expressly and that cannot be used ends the search. */
   readonly refused?: boolean;
+  /** A torch that nobody named expressly and that cannot be used: the search goes on. */
+  readonly isPassedOver?: boolean;
 }
 
 export const OLDEST_VERSION = [2, 6] as const;
@@ -112,7 +114,7 @@ function environmentPlace(name: string, source: Libtorch["source"], prefix: stri
   const path = packages.find((folder) => existsSync(folder));
   if (!path) return { name, path: prefix, finding: "no torch installed in it" };
   const found = inspect(path, source);
-  if (typeof found === "string") return { name, path, finding: `${found}: passed over` };
+  if (typeof found === "string") return { name, path, finding: `${found}: passed over`, isPassedOver: true };
   return { name, path, finding: `libtorch ${found.version}`, libtorch: found };
 }
 

@@ -3,7 +3,7 @@ import { LibraryError } from "./error.ts";
 import { completeLibtorch, type FetchOptions, fetchLibtorch } from "./fetch.ts";
 import { planBuild } from "./key.ts";
 import { type Addon, loadAddon } from "./load.ts";
-import { type Libtorch, locate } from "./locate.ts";
+import { type Libtorch, locate, searchPlaces } from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
 import { isBuilt } from "./record.ts";
 
@@ -52,8 +52,12 @@ async function findOrFetch(
     if (found.source === "cache") await completeLibtorch(found, withCuda, say, env);
     return found;
   }
-  if (!found)
+  if (!found) {
     say("No libtorch found in LIBTORCH, an active Python environment or the cache: fetching it with pip.");
+    for (const { name, path, isPassedOver, finding } of searchPlaces(env)) {
+      if (isPassedOver) say(`${name}: ${path}: ${finding}.`);
+    }
+  }
   return fetchLibtorch(options, say, env);
 }
 

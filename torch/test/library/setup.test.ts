@@ -97,6 +97,13 @@ test.each([
   expect(existsSync(join(root, "cache", "libtorch", "current"))).toBe(false);
 });
 
+test("setup tells of an environment's torch that it passes over before it fetches another", async () => {
+  const packages = join(root, "venv", "lib", "python3.11", "site-packages", "torch");
+  mkdirSync(packages, { recursive: true });
+  const answer = await torch(["setup"], { VIRTUAL_ENV: join(root, "venv"), PYTHON: failingPip("offline") });
+  expect(answer.output).toContain(`VIRTUAL_ENV: ${packages}: no lib/libtorch_cpu.so in it: passed over.`);
+});
+
 test("without a compiler setup says how to install one, and doctor names the missing addon", async () => {
   const LIBTORCH = locate()?.root ?? "";
   const answer = await torch(["setup"], { LIBTORCH, CXX: "/nowhere/g++" });
