@@ -42,6 +42,7 @@ code, pre { font: .86em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sa
 code { background: var(--panel); padding: 1px 5px; border-radius: 4px; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 14px; overflow-x: auto; }
 .note { background: var(--note-bg); color: var(--note); border-left: 4px solid var(--note-rule); padding: 10px 14px; border-radius: 0 6px 6px 0; }
+.note ul { margin: 4px 0 0; }
 .note code { background: none; padding: 0; font-weight: 600; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .93rem; }

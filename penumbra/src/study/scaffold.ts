@@ -1,5 +1,5 @@
 import { isSeq, parseDocument, stringify } from "yaml";
-import type { z } from "zod";
+import { z } from "zod";
 import { studySchema } from "./config.ts";
 import { descriptionAt, schemaAt, settingsAt } from "./schema.ts";
 
@@ -50,10 +50,10 @@ function scalar(value: unknown): string {
   return document.toString({ lineWidth: 0, flowCollectionPadding: false }).trim();
 }
 
+/** The names that a setting chooses from; a list of names shows them too. */
 function choices(schema: z.ZodType | undefined): string {
-  return schema && "options" in schema && Array.isArray(schema.options)
-    ? ` # ${schema.options.map(String).join(" | ")}`
-    : "";
+  if (schema instanceof z.ZodArray) return choices(schema.element as z.ZodType);
+  return schema instanceof z.ZodEnum ? ` # ${schema.options.join(" | ")}` : "";
 }
 
 function wrap(text: string, width: number): string[] {

@@ -72,6 +72,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
     wordClass: names[index % names.length] ?? "",
   });
   return {
+    format: 1,
     name: "parts",
     createdAt: "2026-11-24T04:30:00.000Z",
     arms: arms.map(({ name, title }) => ({ name, title })),
@@ -130,6 +131,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
           step: step * 10,
           loss: (index === 0 ? 2.7 : 4.8) * Math.exp(-step / 25) + 0.6 + jitter(0.15),
         })),
+        collapse: null,
       })),
     ),
     sheet: names.slice(0, 4).map((className, row) => ({
@@ -199,6 +201,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
         "far test": 512,
       },
       problems: ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
+      warnings: [],
     },
     model: { name: "penumbra-mini", hash: "0123456789abcdef0123456789abcdef" },
     machine: {

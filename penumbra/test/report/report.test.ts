@@ -98,6 +98,36 @@ describe("the report", () => {
     }
   });
 
+  it("names what limits the study beside its answer: odd photos, and encoders that learned nothing", () => {
+    const outcome = exampleOutcome();
+    const [first, ...others] = outcome.curves;
+    const collapse = { plateau: 4.8, message: "The loss has stayed at 4.800." };
+    const odd = {
+      ...outcome,
+      photos: { ...outcome.photos, warnings: ["Photos of near unknowns are larger."] },
+      curves: first ? [{ ...first, collapse }, ...others] : [],
+    };
+    const rendered = renderReport(odd, examplePng);
+    const answer = rendered.slice(rendered.indexOf('id="answer"'), rendered.indexOf('id="arms"'));
+    expect(answer).toContain("<li>Photos of near unknowns are larger.</li>");
+    expect(answer).toContain("<li>Cross-entropy, seed 0: The loss has stayed at 4.800.</li>");
+    expect(rendered).toMatch(/<line class="level"/);
+    expect(describeAnswer(odd)).toContain("Warning: Photos of near unknowns are larger.");
+    expect(page).not.toContain("Mind when reading");
+  });
+
+  it("of another version's report.json is refused with what to do", async () => {
+    const run = await mkdtemp(join(tmpdir(), "penumbra-report-"));
+    try {
+      for (const content of ["{}", "null", JSON.stringify({ ...exampleOutcome(), format: 0 })]) {
+        await writeFile(join(run, "report.json"), content);
+        await expect(writeReport(run)).rejects.toThrow(/of another version.*Run the study again/);
+      }
+    } finally {
+      await rm(run, { recursive: true, force: true });
+    }
+  });
+
   it("of a folder without a finished study is refused with what to do", async () => {
     await expect(writeReport("nowhere")).rejects.toThrow(/nowhere has no report\.json\. Name the run folder/);
   });

@@ -58,10 +58,11 @@ describe("the paired bootstrap over objects", () => {
   it("has no spread where both arms make the same mistakes", () => {
     const random = mulberry(3);
     const figure = weightedAccuracy(objectOfItem.map(() => random() < 0.7));
-    const replicates = pairedBootstrap(
-      [{ objectOfItem, treatment: figure, control: figure }],
-      { classOfObject, replicates: 50, uniform: mulberry(1) },
-    );
+    const replicates = pairedBootstrap([{ objectOfItem, treatment: figure, control: figure }], {
+      classOfObject,
+      replicates: 50,
+      uniform: mulberry(1),
+    });
     expect(new Set(replicates)).toEqual(new Set([0]));
   });
 
@@ -97,8 +98,7 @@ describe("the paired bootstrap over objects", () => {
       treatment: weightedAccuracy(objectOfItem.map(() => random() < 0.8)),
       control: weightedAccuracy(objectOfItem.map(() => random() < 0.7)),
     };
-    const draw = () =>
-      pairedBootstrap([pair, pair], { classOfObject, replicates: 20, uniform: mulberry(4) });
+    const draw = () => pairedBootstrap([pair, pair], { classOfObject, replicates: 20, uniform: mulberry(4) });
     expect(draw()).toEqual(draw());
   });
 

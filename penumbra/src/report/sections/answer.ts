@@ -112,12 +112,28 @@ export function describeAnswer(outcome: Outcome): string[] {
     ...(differences.length > 0
       ? ["", "Both kinds of synthetic images instead of none:", ...differences]
       : []),
+    ...caveats(outcome).map((text) => `Warning: ${text}`),
     ...(seeds.length < 5
       ? [
           `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
         ]
       : []),
   ];
+}
+
+/** What the numbers must not be read without: oddities of the photos, and encoders that learned nothing. */
+function caveats({ photos, curves, arms }: Outcome): string[] {
+  const collapsed = curves.flatMap(({ arm, seed, collapse }) => {
+    const title = arms.find(({ name }) => name === arm)?.title ?? arm;
+    return collapse ? [`${title}, seed ${seed}: ${collapse.message}`] : [];
+  });
+  return [...collapsed, ...photos.warnings];
+}
+
+function caveatsNote(outcome: Outcome): Html | null {
+  const list = caveats(outcome);
+  if (list.length === 0) return null;
+  return html`<div class="note"><b>Mind when reading the numbers:</b><ul>${list.map((text) => html`<li>${text}</li>`)}</ul></div>`;
 }
 
 /** A warning where the number of seeds cannot carry a conclusion. */
@@ -177,6 +193,7 @@ export function answerSection(outcome: Outcome): Html {
 <h2 class="headline">${headline(outcome.comparisons, outcome.seeds.length) ?? "What the arms show"}</h2>
 <ul class="evidence">${evidence(outcome)}</ul>
 ${seedsNote(outcome)}
+${caveatsNote(outcome)}
 ${asked.map(
   (question) => html`<div class="question">
 <h3>${questionTitles[question]}</h3>
