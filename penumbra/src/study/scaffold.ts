@@ -1,4 +1,4 @@
-import { isSeq, parseDocument, stringify } from "yaml";
+import { Document, isSeq } from "yaml";
 import { z } from "zod";
 import { studySchema } from "./config.ts";
 import { descriptionAt, schemaAt, settingsAt } from "./schema.ts";
@@ -45,9 +45,12 @@ function section(path: readonly string[], defaults: unknown, overrides: Override
 }
 
 function scalar(value: unknown): string {
-  const document = parseDocument(stringify(value));
+  const document = new Document(value);
   if (isSeq(document.contents)) document.contents.flow = true;
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false }).trim();
+  // Only the line break goes: a name may begin or end with a space of another kind.
+  return document
+    .toString({ lineWidth: 0, blockQuote: false, flowCollectionPadding: false })
+    .replace(/\n$/, "");
 }
 
 /** The names that a setting chooses from; a list of names shows them too. */

@@ -107,6 +107,19 @@ describe("the commented configuration that init writes", () => {
   });
 
   it("keeps any folder name as it is", () => {
+    const spaces = [
+      "\n",
+      "a\nb",
+      "\u00a0",
+      "photos\u00a0",
+      "\u202fphotos",
+      "\ufeff",
+      "photos\ufeff",
+      "a: b #c",
+    ];
+    for (const photos of spaces) {
+      expect(parseConfig(writeScaffold({ photos }), "study.yaml").photos).toBe(photos);
+    }
     fc.assert(
       fc.property(fc.string({ minLength: 1, unit: "grapheme" }), (photos) => {
         expect(parseConfig(writeScaffold({ photos }), "study.yaml").photos).toBe(photos);

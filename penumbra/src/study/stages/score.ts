@@ -42,7 +42,7 @@ export function scoreStage(
   const { config, store } = context;
   return store.run({
     name: "score",
-    version: 1,
+    version: 2,
     label: `${arm}, seed ${seed}`,
     inputs: {
       features,
