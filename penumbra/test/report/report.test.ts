@@ -98,6 +98,28 @@ describe("the report", () => {
     }
   });
 
+  it("links to the sections that it has and to no other", () => {
+    const without = renderReport({ ...exampleOutcome(), sheet: [], curves: [] }, examplePng);
+    for (const rendered of [page, without]) {
+      const sections = [...rendered.matchAll(/<section id="(\w+)"/g)].map(([, id]) => id);
+      const links = [...rendered.matchAll(/href="#(\w+)"/g)].map(([, id]) => id);
+      expect(links).toEqual(sections);
+    }
+    expect(without).not.toContain('id="images"');
+  });
+
+  it("labels the axes of its charts, with units", () => {
+    const charts = [...page.matchAll(/<svg class="(?:chart|interval)[^>]*>.*?<\/svg>/gs)].map(([svg]) => svg);
+    const texts = (name: string) =>
+      charts
+        .filter((svg) => svg.includes(`aria-label="${name}`))
+        .map((svg) => svg.replaceAll(/<[^>]*>/g, " "));
+    expect(texts("Scores,")[0]).toMatch(/\d+ % of the photos.*unknown.*score of knn.*known/s);
+    expect(texts("Training loss,")[0]).toMatch(/loss.*training step/s);
+    expect(texts("Confusion,")[0]).toMatch(/answer.*true class/s);
+    expect(texts("Scale: difference in points")[0]).toMatch(/−\d+(\.\d+)?\s+0\s+\+\d+/s);
+  });
+
   it("names what limits the study beside its answer: odd photos, and encoders that learned nothing", () => {
     const outcome = exampleOutcome();
     const [first, ...others] = outcome.curves;

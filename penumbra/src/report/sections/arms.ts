@@ -66,7 +66,7 @@ function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
   const lines = outcome.results.filter((line) => isUnknowns(line, outcome.unit, role));
   const detectors = [...new Set(lines.map(({ detector }) => detector))];
   if (detectors.length === 0) return null;
-  return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector, mean over seeds</h4>
+  return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector in %, mean over seeds</h4>
 <div class="scroll"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
 <tbody>${outcome.arms.map(
     (arm) =>
@@ -88,7 +88,7 @@ function classTable(outcome: Outcome): Html | null {
   );
   const classes = [...new Map(lines.map((line) => [`${line.role} ${line.unknownClass}`, line])).values()];
   if (classes.length === 0) return null;
-  return html`<h4>Every unknown class: AUROC of ${outcome.detector}, mean over seeds</h4>
+  return html`<h4>Every unknown class: AUROC of ${outcome.detector} in %, mean over seeds</h4>
 <div class="scroll"><table class="plain"><thead><tr><th scope="col">Unknown class</th>${outcome.arms.map((arm) => html`<th scope="col" class="number">${arm.title}</th>`)}</tr></thead>
 <tbody>${classes.map(
     ({ role, unknownClass }) =>
@@ -116,13 +116,13 @@ export function armsSection(outcome: Outcome): Html {
     },
     ...(["near", "far"] as const).flatMap((role): Column[] => [
       {
-        title: `${role === "near" ? "Near" : "Far"} AUROC`,
+        title: `${role === "near" ? "Near" : "Far"} AUROC %`,
         isHigherBetter: true,
         value: (line) =>
           isUnknowns(line, unit, role) && line.detector === detector ? line.auroc : undefined,
       },
       {
-        title: `${role === "near" ? "Near" : "Far"} FPR95`,
+        title: `${role === "near" ? "Near" : "Far"} FPR95 %`,
         isHigherBetter: false,
         value: (line) =>
           isUnknowns(line, unit, role) && line.detector === detector ? line.fpr95IdPositive : undefined,

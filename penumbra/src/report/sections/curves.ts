@@ -18,7 +18,8 @@ export function curvesSection(outcome: Outcome): Html | null {
     return html`<figure><figcaption>${arm.title}</figcaption>${linesChart(lines, {
       title: `Training loss, ${arm.title}`,
       className: armClass(outcome, arm.name),
-      xLabel: "step",
+      xLabel: "training step",
+      yLabel: "loss",
       ...(collapse && {
         level: { y: collapse.plateau, title: "what an encoder gives that has learned nothing" },
       }),
