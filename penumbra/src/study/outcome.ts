@@ -18,6 +18,8 @@ export interface ClassificationResult {
   /** Single photos, or all photos of an object fused. */
   readonly unit: Unit;
   readonly accuracy: number;
+  /** Mean over classes of their accuracy: what it would be if all had as many test items. */
+  readonly balancedAccuracy: number;
   readonly nll: number;
   readonly ece: number;
   readonly items: number;

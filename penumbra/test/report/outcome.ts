@@ -19,18 +19,20 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
   const jitter = (size: number) => (random() - 0.5) * size;
   const results: ResultLine[] = arms.flatMap((arm) =>
     seeds.flatMap((seed): ResultLine[] => [
-      ...(["photo", "object"] as const).map(
-        (unit): ResultLine => ({
+      ...(["photo", "object"] as const).map((unit): ResultLine => {
+        const accuracy = arm.accuracy + (unit === "object" ? 0.08 : 0) + jitter(0.04);
+        return {
           kind: "classification",
           arm: arm.name,
           seed,
           unit,
-          accuracy: arm.accuracy + (unit === "object" ? 0.08 : 0) + jitter(0.04),
+          accuracy,
+          balancedAccuracy: accuracy,
           nll: 0.9,
           ece: 0.06 + jitter(0.02),
           items: 640,
-        }),
-      ),
+        };
+      }),
       ...detectors.flatMap((detector, index) =>
         (["near", "far"] as const).flatMap((role) =>
           [null, "PinHeader_2x06", "TO-220-4"].map(

@@ -98,6 +98,15 @@ describe("the report", () => {
     }
   });
 
+  it("adds the mean of the classes' accuracies where they have unequally many test photos", () => {
+    const outcome = exampleOutcome();
+    const results = outcome.results.map((line) =>
+      line.kind === "classification" ? { ...line, balancedAccuracy: 0.123 } : line,
+    );
+    expect(renderReport({ ...outcome, results }, examplePng)).toMatch(/mean of classes.*<b>12\.3<\/b>/s);
+    expect(page).not.toContain("mean of classes");
+  });
+
   it("links to the sections that it has and to no other", () => {
     const without = renderReport({ ...exampleOutcome(), sheet: [], curves: [] }, examplePng);
     for (const rendered of [page, without]) {

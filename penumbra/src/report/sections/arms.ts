@@ -103,11 +103,20 @@ function classTable(outcome: Outcome): Html | null {
 export function armsSection(outcome: Outcome): Html {
   const { unit, detector } = outcome;
   const other = unit === "photo" ? "object" : "photo";
+  // Where the classes have equally many test photos the two are the same.
+  const isUnequal = outcome.results.some(
+    (line) => isClassification(line, unit) && Math.abs(line.balancedAccuracy - line.accuracy) > 1e-9,
+  );
   const columns: Column[] = [
     {
       title: "Accuracy %",
       isHigherBetter: true,
       value: (line) => (isClassification(line, unit) ? line.accuracy : undefined),
+    },
+    {
+      title: "Accuracy %, mean of classes",
+      isHigherBetter: true,
+      value: (line) => (isUnequal && isClassification(line, unit) ? line.balancedAccuracy : undefined),
     },
     {
       title: other === "object" ? "Accuracy %, views fused" : "Accuracy %, single photos",

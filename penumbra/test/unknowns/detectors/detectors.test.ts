@@ -180,6 +180,17 @@ describe("Mahalanobis", () => {
     });
   });
 
+  test("of one image a class is the distance to the nearest of them", () => {
+    scope(() => {
+      const { known } = scene();
+      const features = torch.randn([3, 8], { generator: new torch.Generator({ seed: 7 }) });
+      const train = { features, labels: [0, 1, 2] };
+      const scores = detectors.mahalanobis.fit(train).score(known);
+      const nearest = detectors.knn.fit(train, { k: 1, normalize: false }).score(known);
+      for (const [i, distance] of nearest.entries()) expect(scores[i]).toBeCloseTo(-(distance ** 2), 8);
+    });
+  });
+
   test("with shrinkage 1 ranks by the distance to the nearest class mean", () => {
     scope(() => {
       const { train, known } = scene();
