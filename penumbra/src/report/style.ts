@@ -41,7 +41,7 @@ ul { padding-left: 1.2em; margin: 0 0 12px; }
 code, pre { font: .86em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 code { background: var(--panel); padding: 1px 5px; border-radius: 4px; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 14px; overflow-x: auto; }
-.note { background: var(--note-bg); color: var(--note); border-left: 4px solid var(--note-rule); padding: 10px 14px; border-radius: 0 6px 6px 0; }
+.note { max-width: 46em; background: var(--note-bg); color: var(--note); border-left: 4px solid var(--note-rule); padding: 10px 14px; border-radius: 0 6px 6px 0; }
 .note ul { margin: 4px 0 0; }
 .note code { background: none; padding: 0; font-weight: 600; }
 .scroll { overflow-x: auto; }

@@ -143,9 +143,11 @@ export function armsSection(outcome: Outcome): Html {
       value: (line) => (isClassification(line, unit) ? line.ece : undefined),
     },
   ];
+  const tables = [detectorTable(outcome, "near"), detectorTable(outcome, "far"), classTable(outcome)];
+  const details = tables.filter((item) => item !== null);
   return html`<section id="arms"><h2>The arms</h2>
 <p>Means over ${counted(outcome.seeds.length, "seed")} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
 ${table(outcome, columns)}
-<details><summary>Every detector, every unknown class</summary>${detectorTable(outcome, "near")}${detectorTable(outcome, "far")}${classTable(outcome)}</details>
+${details.length > 0 && html`<details><summary>Every detector, every unknown class</summary>${details}</details>`}
 </section>`;
 }
