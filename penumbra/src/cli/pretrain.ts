@@ -10,6 +10,7 @@ const TOKENIZER = fileURLToPath(new URL("../../mini/tokenizer", import.meta.url)
 interface Flags {
   out: string;
   work?: string;
+  from?: string;
   tokenizer: string;
   config?: string;
   dataNote?: string;
@@ -22,15 +23,16 @@ interface Flags {
   set: string[];
 }
 
-/** `penumbra pretrain CORPUS --out FOLDER`: trains a small Stable Diffusion from scratch. */
+/** `penumbra pretrain CORPUS --out FOLDER`: trains a small Stable Diffusion from scratch, or on from a finished one. */
 export function pretrainCommand(): Command {
   return new Command("pretrain")
     .description(
-      "train a small Stable Diffusion from scratch on captioned images; resumes where it was stopped",
+      "train a small Stable Diffusion on captioned images, from scratch or --from a finished one; resumes where it was stopped",
     )
     .argument("<corpus>", "folder of images or view strips with captions.jsonl")
     .requiredOption("--out <folder>", "where the finished model goes (diffusers layout)")
     .option("--work <folder>", "checkpoints, log, sample sheets, snapshot (default: OUT.work)")
+    .option("--from <model>", "go on from the weights of a finished model of the same preset")
     .option("--tokenizer <folder>", "CLIP vocab.json and merges.txt", TOKENIZER)
     .option("--config <file>", "YAML with settings; flags go before it")
     .option("--data-note <file>", "Markdown for the model card: what the corpus is, and its licence")
@@ -58,13 +60,14 @@ async function run(corpus: string, flags: Flags): Promise<void> {
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
     const settings = await settingsOf(flags);
-    const { out, work, tokenizer } = flags;
+    const { out, work, tokenizer, from } = flags;
     const dataNote = flags.dataNote === undefined ? undefined : await readFile(flags.dataNote, "utf8");
     await pretrain({
       corpus,
       out,
       work,
       tokenizer,
+      from,
       settings,
       dataNote,
       signal: stop.signal,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -112,7 +113,7 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
 
   const fingerprint = JSON.stringify({
     model: sd.hash,
-    classes: classes.map(({ name, images }) => [name, images.shape]),
+    classes: classes.map(({ name, images }) => [name, images.shape, pixelHash(images)]),
     steps,
     batchSize,
     learningRate,
@@ -187,6 +188,11 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
     for (const held of [...ids, ...posteriors.flatMap(Object.values), words]) (held as Tensor).dispose();
     optimizer.dispose();
   }
+}
+
+function pixelHash(images: Tensor): string {
+  const bytes = scope(() => images.to("cpu").contiguous().toTyped() as Uint8Array);
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The words as they are written. */

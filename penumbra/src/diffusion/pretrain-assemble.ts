@@ -2,7 +2,7 @@ import { deriveSeed, manualSeed, noGrad, scope, type Tensor } from "@penumbra/to
 import { AutoencoderKL, CLIPTextModel, UNet2DConditionModel } from "../models/index.ts";
 import { parseSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
 import { ARCHITECTURES, type PretrainSettings } from "./pretrain-config.ts";
-import type { Denoiser } from "./pretrain-denoiser.ts";
+import { type Denoiser, TOKEN_TABLE } from "./pretrain-denoiser.ts";
 import { StableDiffusion } from "./stable-diffusion.ts";
 import type { ClipTokenizer } from "./tokenizer.ts";
 
@@ -28,16 +28,15 @@ export function assemble(options: {
   manualSeed(deriveSeed(settings.seed, "assemble")); // overwritten below; drawn so that nothing else shifts
   const text = new CLIPTextModel({ ...architecture.text, max_position_embeddings: tokenizer.maxLength });
   const known = denoiser.text.stateDict();
-  const table = "embeddings.token_embedding.weight";
   scope(() =>
     noGrad(() => {
       const full: Record<string, Tensor> = { ...known };
-      const rows = text.stateDict()[table]!.detach().clone().zero_();
-      const small = known[table]!.detach().to("cpu");
+      const rows = text.stateDict()[TOKEN_TABLE]!.detach().clone().zero_();
+      const small = known[TOKEN_TABLE]!.detach().to("cpu");
       vocabulary.forEach((id, row) => {
         rows.select(0, id).copy_(small.select(0, row));
       });
-      full[table] = rows;
+      full[TOKEN_TABLE] = rows;
       text.loadStateDict(full);
     }),
   );

@@ -39,9 +39,11 @@ export class AutoencoderTrainee implements Trainee {
     settings: PretrainSettings;
     images: Tensor;
     compute: Compute;
+    /** A finished autoencoder of the same sizes whose weights are the first ones. */
+    from?: AutoencoderKL;
     inspect?: (vae: AutoencoderKL, step: number) => Promise<Record<string, number>>;
   }) {
-    const { settings, images, compute, inspect } = options;
+    const { settings, images, compute, from, inspect } = options;
     this.device = images.device;
     this.#settings = settings;
     this.#images = images;
@@ -49,6 +51,7 @@ export class AutoencoderTrainee implements Trainee {
     this.#inspect = inspect;
     manualSeed(deriveSeed(settings.seed, "autoencoder", "initial weights"));
     this.vae = new AutoencoderKL(ARCHITECTURES[settings.preset].vae);
+    if (from) this.vae.loadStateDict(from.stateDict());
     this.vae.to({ device: this.device, memoryFormat: "channelsLast" });
     const { learningRate, weightDecay } = settings.autoencoder;
     this.optimizer = new optim.AdamW(this.vae.parameters(), {

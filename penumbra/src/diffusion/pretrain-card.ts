@@ -1,6 +1,7 @@
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Corpus } from "./corpus.ts";
+import { DiffusionError } from "./errors.ts";
 import { wholeBatch } from "./pretrain-autoencoder.ts";
 import { ARCHITECTURES, imageSize, type PretrainSettings } from "./pretrain-config.ts";
 import type { TrainResult } from "./pretrain-loop.ts";
@@ -8,6 +9,8 @@ import type { TrainResult } from "./pretrain-loop.ts";
 /** What really ran, for the model card. */
 export interface CardFacts {
   readonly name: string;
+  /** What trained the weights that this run started with; empty: they were random. */
+  readonly earlierRuns: readonly TrainingRun[];
   readonly settings: PretrainSettings;
   readonly corpus: Corpus;
   readonly heldOut: number;
@@ -25,7 +28,36 @@ export interface CardFacts {
   readonly work: string;
 }
 
-/** Writes README.md, samples.webp and round-trip.webp into a model's folder, and the corpus' licence if it states one. */
+/** What a model was trained by, in its folder: one entry a run of `pretrain`. */
+const HISTORY = "training.json";
+
+export interface TrainingRun {
+  readonly stages: readonly {
+    readonly stage: string;
+    readonly steps: number;
+    readonly batchSize: number;
+    readonly seen: string;
+    readonly seconds: number;
+    readonly losses: string;
+  }[];
+}
+
+/**
+ * The runs of `pretrain` that a model comes from.
+ * @throws for a model that does not say how it was trained: its successor's card would claim too little
+ */
+export async function readTrainingRuns(folder: string): Promise<readonly TrainingRun[]> {
+  const file = join(folder, HISTORY);
+  const text = await readFile(file, "utf8").catch(() => null);
+  if (text === null) {
+    throw new DiffusionError(
+      `${file} is missing, so the card of a model that goes on from this one could not say what it learned from. Go on from a model that penumbra pretrain wrote.`,
+    );
+  }
+  return (JSON.parse(text) as { runs: TrainingRun[] }).runs;
+}
+
+/** Writes README.md, training.json, samples.webp and round-trip.webp into a model's folder, and the corpus' licence if it states one. */
 export async function writeModelCard(folder: string, facts: CardFacts): Promise<void> {
   const { settings, corpus, heldOut, autoencoder, denoiser, prompts } = facts;
   await copyFile(facts.sheet, join(folder, "samples.webp"));
@@ -36,7 +68,29 @@ export async function writeModelCard(folder: string, facts: CardFacts): Promise<
   const edge = imageSize(settings.preset);
   const { crop, fullEvery, batchSize } = settings.autoencoder;
   const whole = fullEvery > 0 ? Math.ceil(autoencoder.step / fullEvery) : 0;
-  const views = `${count((autoencoder.step - whole) * batchSize)} crops of ${Math.min(crop, edge)} px, ${count(whole * wholeBatch(settings.autoencoder, edge))} whole images`;
+  const seen = `${count((autoencoder.step - whole) * batchSize)} crops of ${Math.min(crop, edge)} px, ${count(whole * wholeBatch(settings.autoencoder, edge))} whole images`;
+  const run: TrainingRun = {
+    stages: [
+      {
+        stage: "autoencoder",
+        steps: autoencoder.step,
+        batchSize,
+        seen,
+        seconds: Math.round(autoencoder.seconds),
+        losses: lossesOf(log, "autoencoder"),
+      },
+      {
+        stage: `text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"}`,
+        steps: denoiser.step,
+        batchSize: settings.denoiser.batchSize,
+        seen: `${count(denoiser.step * settings.denoiser.batchSize)} images`,
+        seconds: Math.round(denoiser.seconds),
+        losses: lossesOf(log, "denoiser"),
+      },
+    ],
+  };
+  const runs = [...facts.earlierRuns, run];
+  await writeFile(join(folder, HISTORY), `${JSON.stringify({ runs }, null, 2)}\n`);
   const lines = [
     `# ${facts.name}`,
     "",
@@ -54,11 +108,16 @@ export async function writeModelCard(folder: string, facts: CardFacts): Promise<
     "",
     "## Training",
     "",
-    "| stage | steps | batch | seen | time | losses at the end |",
-    "|---|---|---|---|---|---|",
-    `| autoencoder | ${autoencoder.step} | ${batchSize} | ${views} | ${minutes(autoencoder.seconds)} | ${lossesOf(log, "autoencoder")} |`,
-    `| text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"} | ${denoiser.step} | ${settings.denoiser.batchSize} | ${count(denoiser.step * settings.denoiser.batchSize)} images | ${minutes(denoiser.seconds)} | ${lossesOf(log, "denoiser")} |`,
+    "| run | stage | steps | batch | seen | time | losses at the end |",
+    "|---|---|---|---|---|---|---|",
+    ...runs.flatMap(({ stages }, run) =>
+      stages.map(
+        ({ stage, steps, batchSize, seen, seconds, losses }) =>
+          `| ${run + 1} | ${stage} | ${steps} | ${batchSize} | ${seen} | ${minutes(seconds)} | ${losses} |`,
+      ),
+    ),
     "",
+    ...(runs.length > 1 ? ["Each run started with the weights that the one before it ended with.", ""] : []),
     `Device ${settings.device}, precision ${facts.precision}; seed ${settings.seed}; ${settings.denoiser.predictionType} prediction, min-SNR gamma ${settings.denoiser.minSnr}, weights averaged with decay ${settings.denoiser.emaDecay}, captions left out for ${100 * settings.denoiser.captionDropout} % of the images.`,
     `Autoencoder: ${vae.block_out_channels.join("-")} channels, ${vae.latent_channels} latent channels, ${2 ** (vae.block_out_channels.length - 1)}x down-sampling${psnr === undefined ? "" : `; round trip of held-out images ${psnr.toFixed(1)} dB PSNR`}. UNet: ${(unet.block_out_channels as readonly number[]).join("-")} channels. Text encoder: width ${text.hidden_size}, ${text.num_hidden_layers} layers; rows of tokens that no caption held are zero.`,
     "",

@@ -22,9 +22,13 @@ import { initialiseText, initialiseUnet } from "./pretrain-initialise.ts";
 import type { Latents } from "./pretrain-latents.ts";
 import { named, type Trainee, type TrainResult } from "./pretrain-loop.ts";
 import { EpochOrder, indices } from "./pretrain-sampling.ts";
+import type { StableDiffusion } from "./stable-diffusion.ts";
 
 /** The averaged weights move every so many steps, to spare a pass over all weights in the others. */
 const AVERAGE_EVERY = 4;
+
+/** The text encoder's table of tokens, in its state dict. */
+export const TOKEN_TABLE = "embeddings.token_embedding.weight";
 
 /** Text encoder (for the words of the corpus) and UNet, trained or averaged together. */
 export interface Denoiser {
@@ -84,7 +88,7 @@ export class DenoiserTrainee implements Trainee {
   }
 
   #build(name: string): Denoiser {
-    const { settings, captions } = this.#options;
+    const { settings, captions, from } = this.#options;
     const { text, unet } = ARCHITECTURES[settings.preset];
     manualSeed(deriveSeed(settings.seed, name, "initial weights"));
     const denoiser: Denoiser = {
@@ -97,6 +101,11 @@ export class DenoiserTrainee implements Trainee {
     };
     initialiseText(denoiser.text);
     initialiseUnet(denoiser.unet);
+    if (from) {
+      // The small table holds the rows of this corpus' vocabulary only.
+      denoiser.text.loadStateDict(rowsOfVocabulary(from.textEncoder, captions.vocabulary));
+      denoiser.unet.loadStateDict(from.unet.stateDict());
+    }
     denoiser.text.to({ device: this.device });
     denoiser.unet.to({ device: this.device, memoryFormat: "channelsLast" });
     return denoiser;
@@ -175,6 +184,14 @@ export interface DenoiserOptions {
   readonly captionOf: readonly number[];
   readonly scheduler: SchedulerConfig;
   readonly compute: Compute;
+  /** A finished model of the same sizes whose weights are the first ones. */
+  readonly from?: StableDiffusion;
   readonly inspect?: (average: Denoiser, step: number) => Promise<Record<string, number>>;
   readonly saved?: (average: Denoiser, result: TrainResult) => Promise<void>;
+}
+
+function rowsOfVocabulary(text: CLIPTextModel, vocabulary: readonly number[]): Record<string, Tensor> {
+  const state = text.stateDict();
+  const table = state[TOKEN_TABLE]!;
+  return { ...state, [TOKEN_TABLE]: table.detach().indexSelect(0, indices(vocabulary, table.device)) };
 }

@@ -14,18 +14,19 @@ import {
 import type { AutoencoderKL } from "../models/index.ts";
 import { autocastTo, type Compute } from "./autocast-to.ts";
 import { type Corpus, readCorpus } from "./corpus.ts";
+import { DiffusionError } from "./errors.ts";
 import { textToImage } from "./pipelines.ts";
 import { assemble, pretrainSchedule } from "./pretrain-assemble.ts";
 import { AutoencoderTrainee, psnr, roundTrip } from "./pretrain-autoencoder.ts";
 import { CaptionTable } from "./pretrain-captions.ts";
-import { writeModelCard } from "./pretrain-card.ts";
-import { imageSize, type PretrainSettings } from "./pretrain-config.ts";
+import { readTrainingRuns, writeModelCard } from "./pretrain-card.ts";
+import { ARCHITECTURES, imageSize, type PretrainSettings } from "./pretrain-config.ts";
 import { type Denoiser, DenoiserTrainee } from "./pretrain-denoiser.ts";
 import { encodeCorpus, type Latents } from "./pretrain-latents.ts";
 import { type TrainResult, train } from "./pretrain-loop.ts";
 import { indices } from "./pretrain-sampling.ts";
 import { spread, writeBeside, writeSheet } from "./pretrain-sheets.ts";
-import type { StableDiffusion } from "./stable-diffusion.ts";
+import { StableDiffusion } from "./stable-diffusion.ts";
 import { ClipTokenizer } from "./tokenizer.ts";
 
 /** One file in so many is kept from training, to measure the round trip on. */
@@ -45,6 +46,8 @@ export interface PretrainOptions {
   /** Folder with CLIP's vocab.json and merges.txt. */
   readonly tokenizer: string;
   readonly settings: PretrainSettings;
+  /** Folder of a finished model of the preset's sizes: training starts with its weights instead of random ones. */
+  readonly from?: string;
   /** What the corpus is and its licence, as Markdown for the model card. */
   readonly dataNote?: string;
   readonly onLine?: (line: string) => void;
@@ -53,7 +56,7 @@ export interface PretrainOptions {
 }
 
 /**
- * Trains a small Stable Diffusion from scratch on captioned images: first the autoencoder, then text encoder
+ * Trains a small Stable Diffusion on captioned images, from scratch or on from a finished one: first the autoencoder, then text encoder
  * and UNet together on its latents. Everything is resumable: call it again with the same folders and settings.
  *
  * With budgets in steps, an interrupted run ends with the same bits as an uninterrupted one on the same
@@ -73,6 +76,8 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
     cuda.setTf32(true);
     cuda.setCudnnBenchmark(true);
   }
+  const origin = options.from === undefined ? undefined : loadOrigin(options.from, settings);
+  const earlierRuns = options.from === undefined ? [] : await readTrainingRuns(options.from);
   const size = imageSize(settings.preset);
   const corpus = await readCorpus(options.corpus, { size, limit: settings.limit });
   for (const problem of corpus.problems) onLine(`corpus: left out ${problem}`);
@@ -93,6 +98,7 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
     settings,
     images: training.images,
     compute,
+    from: origin?.vae,
     inspect: (vae, step) =>
       inspectAutoencoder(
         vae,
@@ -130,6 +136,7 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
     model(denoiser).save(aside, { dtype: "float16" });
     await writeModelCard(aside, {
       name: basename(options.out),
+      earlierRuns,
       dataNote: options.dataNote ?? NO_DATA_NOTE,
       settings,
       corpus,
@@ -152,6 +159,7 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
     captionOf: training.items.map((item) => corpus.captionOf[item]!),
     scheduler: pretrainSchedule(settings.denoiser.predictionType),
     compute,
+    from: origin,
     inspect: async (average, step) => {
       await sample(average, sheet);
       await copyFile(sheet, join(work, "sheets", `denoiser-${step}.webp`));
@@ -164,6 +172,27 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
   await write(second.average, denoiser, options.out);
   onLine(`pretrain: wrote ${options.out}`);
   return options.out;
+}
+
+/** @throws DiffusionError for a model of other sizes or another kind of prediction */
+function loadOrigin(folder: string, { preset, device, denoiser }: PretrainSettings): StableDiffusion {
+  const sd = StableDiffusion.load(folder, { device });
+  const architecture = ARCHITECTURES[preset];
+  const parts = { vae: sd.vae.config, unet: sd.unet.config, text: sd.textEncoder.config };
+  const other = Object.entries(parts).flatMap(([part, config]) =>
+    Object.entries(architecture[part as keyof typeof parts])
+      .filter(([key]) => key !== "scaling_factor" && key in config)
+      .filter(([key, value]) => JSON.stringify(config[key as keyof typeof config]) !== JSON.stringify(value))
+      .map(([key]) => `${part} "${key}"`),
+  );
+  if (sd.schedulerConfig.prediction_type !== denoiser.predictionType)
+    other.push('scheduler "prediction_type"');
+  if (other.length > 0) {
+    throw new DiffusionError(
+      `"${folder}" differs from preset "${preset}" in ${other.join(", ")}. Go on from a model of the same settings, or train from scratch.`,
+    );
+  }
+  return sd;
 }
 
 interface Part {

@@ -116,9 +116,12 @@ describe.skipIf(tinyModels.length === 0)("learnWords", () => {
     });
     expect(seen).toEqual([3, 4]);
     expect(numbers(resumed)).toEqual(whole);
-    await expect(learnWords(sd(), { ...base, seed: 6, checkpointFolder: folder })).rejects.toThrow(
-      "belongs to other",
-    );
+    const others = [photos("Bolt", 3, 2), classes[1]!]; // as many photos, of the same size
+    for (const changed of [{ seed: 6 }, { classes: others }]) {
+      await expect(learnWords(sd(), { ...base, ...changed, checkpointFolder: folder })).rejects.toThrow(
+        "belongs to other",
+      );
+    }
   });
 
   test("begins at the mean of the given words, and says which class lacks one", async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -96,6 +96,44 @@ test("crashed in both stages and started again, it ends with the same weights", 
       true,
     );
   }
+});
+
+test("goes on from a finished model: its weights are the first ones, and the card lists both trainings", async () => {
+  const given = options("further");
+  const origin = join(scratch, "whole");
+  // So small a learning rate that what is learned cannot hide where it began.
+  const settings = PretrainSettings.parse({
+    ...given.settings,
+    seed: 1,
+    autoencoder: { ...given.settings.autoencoder, steps: 1, learningRate: 1e-9 },
+    denoiser: { ...given.settings.denoiser, steps: 1, learningRate: 1e-9, weightDecay: 0 },
+  });
+  expect(await pretrain({ ...given, settings, from: origin })).toBe(given.out);
+  for (const file of weightFiles) {
+    const [before, after] = [origin, given.out].map((folder) => safetensors.read(join(folder, file)).tensors);
+    for (const [name, tensor] of Object.entries(before!)) {
+      const gap = after![name]!.to("float32").sub(tensor.to("float32")).abs().max().item();
+      expect(gap, `${file} ${name}`).toBeLessThan(1e-3); // float16 on both sides
+    }
+  }
+  const card = readFileSync(join(given.out, "README.md"), "utf8");
+  expect(card).toContain(`| 1 | autoencoder | ${STEPS.autoencoder} | 4 |`);
+  expect(card).toContain("| 2 | autoencoder | 1 | 4 |");
+  expect(JSON.parse(readFileSync(join(given.out, "training.json"), "utf8")).runs).toHaveLength(2);
+});
+
+test("refuses to go on from a model of other sizes, or of unknown training, before anything is written", async () => {
+  const given = options("misfit");
+  const other = PretrainSettings.parse({ ...given.settings, preset: "mini" });
+  const origin = join(scratch, "whole");
+  await expect(pretrain({ ...given, settings: other, from: origin })).rejects.toThrow(
+    /differs from preset "mini" in .*vae "block_out_channels"/,
+  );
+  const unstated = join(scratch, "unstated");
+  cpSync(origin, unstated, { recursive: true });
+  rmSync(join(unstated, "training.json"));
+  await expect(pretrain({ ...given, from: unstated })).rejects.toThrow(/training.json is missing/);
+  expect(existsSync(`${given.out}.work`)).toBe(false);
 });
 
 test("stops on a signal with a checkpoint, and refuses a checkpoint of other settings", async () => {
