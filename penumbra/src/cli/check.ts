@@ -24,7 +24,7 @@ async function checkFolder(folder: string, json: boolean): Promise<void> {
 /** The photos as the study sees them, the split of its first seed, and how much there is to do. */
 async function checkStudy(path: string, json: boolean): Promise<void> {
   const { checkHealth, describeHealth, scanPhotos, splitByObject } = await import("../data/index.ts");
-  const { loadConfig, planStudy, rolesOf } = await import("../study/index.ts");
+  const { checkModel, loadConfig, planStudy, rolesOf } = await import("../study/index.ts");
   const study = planStudy(await loadConfig(path));
   const { config, folder } = study;
   const manifest = await scanPhotos(resolve(folder, config.photos), {
@@ -34,10 +34,12 @@ async function checkStudy(path: string, json: boolean): Promise<void> {
   const health = checkHealth(manifest);
   const split = splitByObject(manifest, { ...config.split, seed: config.seeds[0] ?? 0 });
   const parts = Object.entries(split).map(([name, photos]) => [name, photos.length] as const);
+  const model = study.needsModel ? await checkModel(config.model, folder) : null;
+  if (model && !model.ok) process.exitCode = 1; // the study would be refused
   if (json) {
     const { title, stageCount, run } = study;
     process.stdout.write(
-      `${JSON.stringify({ ...health, parts: Object.fromEntries(parts), title, stageCount, run })}\n`,
+      `${JSON.stringify({ ...health, parts: Object.fromEntries(parts), model, title, stageCount, run })}\n`,
     );
     return;
   }
@@ -45,6 +47,7 @@ async function checkStudy(path: string, json: boolean): Promise<void> {
     [
       describeHealth(health),
       `Photos at each seed: ${parts.map(([name, count]) => `${name} ${count}`).join(", ")}`,
+      ...(model ? [`Model: ${model.finding}`] : []),
       `${study.title}: ${study.stageCount} stages`,
       "",
     ].join("\n"),

@@ -7,6 +7,17 @@ import { schemaCommand } from "./schema.ts";
 import { studyCommand } from "./study.ts";
 import { version } from "./version.ts";
 
+/** What to do about what the system refuses; its own message says what, and where. */
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: "The disk is full: free some space, or choose another folder. The same command goes on.",
+  EDQUOT: "The disk quota is used up: free some space, or choose another folder. The same command goes on.",
+  EACCES: "Change the permissions there, or choose another folder.",
+  EPERM: "Change the permissions there, or choose another folder.",
+  EROFS: "The disk is read-only: choose another folder.",
+  ENOTDIR: "A file stands where a folder is needed: choose another folder.",
+  EEXIST: "A file stands where a folder is needed: choose another folder.",
+};
+
 /** The command line: one file per command. Each loads what it needs only when it is called. */
 const program = new Command("penumbra")
   .description(
@@ -44,5 +55,7 @@ function lazyPretrainCommand(): Command {
 
 function message(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return process.env.PENUMBRA_DEBUG ? (error.stack ?? error.message) : `Error: ${error.message}`;
+  if (process.env.PENUMBRA_DEBUG) return error.stack ?? error.message;
+  const remedy = remedies[(error as NodeJS.ErrnoException).code ?? ""];
+  return `Error: ${error.message}${remedy ? `. ${remedy}` : ""}`;
 }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import type { StudyConfig } from "../study/index.ts";
 
@@ -20,14 +21,15 @@ export function studyCommand(): Command {
     .option("--threads <count>", "threads of libtorch; 0 = one per core", wholeNumber(0))
     .option("--device <device>", "auto, cpu, cuda or cuda:N")
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
-    .option("--json", "one JSON object a line: every stage event, then the outcome")
+    .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
       const { loadConfig, parseSettings, planStudy, runStudy } = await import("../study/index.ts");
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
-      const config = parseSettings({ ...loaded.config, ...overrides(flags) }, "command line");
-      const study = planStudy({ ...loaded, config }, flags.out);
+      const changes = overrides(flags);
+      const config = parseSettings({ ...loaded.config, ...changes }, "command line");
+      const study = planStudy({ ...loaded, config, text: withChanges(loaded.text, changes) }, flags.out);
 
       const lines = new StageLines(process.stdout, study.stageCount);
       const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -46,12 +48,16 @@ export function studyCommand(): Command {
       const report = await writeReport(study.run);
       const seconds = (performance.now() - startedAt) / 1000;
       if (flags.json) {
+        const { headline } = await import("../report/index.ts");
         print({
           event: "finished",
           seconds,
           peakMemoryBytes: outcome.peakMemoryBytes,
           run: study.run,
           report,
+          results: join(study.run, "results.jsonl"),
+          answer: headline(outcome.comparisons, outcome.seeds.length),
+          comparisons: outcome.comparisons,
         });
         return;
       }
@@ -82,6 +88,14 @@ function overrides({
     ...(device === undefined ? {} : { device }),
     ...(precision === undefined ? {} : { precision }),
   };
+}
+
+/** The configuration as it is run: the file, headed by what the command line set otherwise. */
+function withChanges(text: string, changes: Readonly<Record<string, unknown>>): string {
+  const set = Object.entries(changes).map(([key, value]) => `#   ${key}: ${JSON.stringify(value)}\n`);
+  return set.length === 0
+    ? text
+    : `# Set on the command line, whatever stands below:\n${set.join("")}\n${text}`;
 }
 
 function wholeNumber(least: number): (text: string) => number {

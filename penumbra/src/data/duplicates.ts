@@ -1,35 +1,38 @@
 import type { Photo, Problem } from "./types.ts";
 
 /**
- * Reports files of the same content. Within one object a copy is harmless; across objects it can lie on both sides
- * of a split, and across classes one of its labels is wrong.
+ * Leaves out files of the same content: of copies in one class all but the first, because a copy counts twice, and
+ * in another object it can be tested after its twin was trained on; of copies in several classes every one, because
+ * nobody can tell which label is wrong.
  *
- * @returns one warning per extra copy; no photo is left out
+ * @param photos in the order that decides which copy is the first
  */
-export function findDuplicates(photos: readonly Photo[]): Problem[] {
-  const first = new Map<string, Photo>();
+export function leaveOutDuplicates(photos: readonly Photo[]): { kept: Photo[]; problems: Problem[] } {
+  const copies = new Map<string, Photo[]>();
+  for (const photo of photos) {
+    const same = copies.get(photo.hash);
+    if (same) same.push(photo);
+    else copies.set(photo.hash, [photo]);
+  }
+  const kept: Photo[] = [];
   const problems: Problem[] = [];
   for (const photo of photos) {
-    const original = first.get(photo.hash);
-    if (!original) first.set(photo.hash, photo);
-    else
-      problems.push({
-        kind: "duplicate",
-        file: photo.id,
-        message: describe(photo, original),
-        isLeftOut: false,
-      });
+    const reason = reasonToLeaveOut(photo, copies.get(photo.hash) ?? []);
+    if (reason) problems.push({ kind: "duplicate", file: photo.id, message: reason, isLeftOut: true });
+    else kept.push(photo);
   }
-  return problems;
+  return { kept, problems };
 }
 
-function describe(photo: Photo, original: Photo): string {
-  const both = `"${photo.id}" is the same picture as "${original.id}"`;
-  if (photo.className !== original.className) {
-    return `${both}, of another class: at least one label is wrong. Remove the wrong one.`;
+function reasonToLeaveOut(photo: Photo, same: readonly Photo[]): string | undefined {
+  const foreign = same.find(({ className }) => className !== photo.className);
+  if (foreign) {
+    return `"${photo.id}" is the same picture as "${foreign.id}", of another class: one label is wrong, so neither is used. Remove the wrong one.`;
   }
-  if (photo.object !== original.object) {
-    return `${both}, of another object: if one is trained on and one tested, the result is not honest. Remove one, or move both into one object's folder.`;
-  }
-  return `${both}, of the same object: it only counts twice. Remove one.`;
+  const [first] = same;
+  if (!first || first === photo) return undefined;
+  const both = `"${photo.id}" is the same picture as "${first.id}"`;
+  return photo.object === first.object
+    ? `${both}, of the same object: it would count twice. Remove one.`
+    : `${both}, of another object: one could be tested after the other was learned. Remove one.`;
 }

@@ -1,4 +1,4 @@
-import { findDuplicates } from "./duplicates.ts";
+import { leaveOutDuplicates } from "./duplicates.ts";
 import { DataError } from "./errors.ts";
 import { inspectFiles } from "./inspect.ts";
 import { compareNatural } from "./natural.ts";
@@ -20,8 +20,8 @@ export interface ScanOptions {
  * Finds the photos of a folder, opens each of them, and reports what cannot be used.
  *
  * Layouts: `class/photo.jpg`, where each photo is an object of its own, and `class/object/view.jpg`; below role
- * folders or not. A file that is empty, cut off, damaged or no image is left out and reported in `problems`; so is
- * a picture that lies there twice, which is kept.
+ * folders or not. A file that is empty, cut off, damaged or no image is left out and reported in `problems`; so are
+ * the copies of a picture that lies there more than once.
  *
  * @throws DataError when there is no such folder, or no readable photo of any class, or a contradiction in the roles
  *
@@ -35,17 +35,20 @@ export async function scanPhotos(root: string, options: ScanOptions = {}): Promi
   const ids = candidates.map(({ id }) => id);
   const inspections = await inspectFiles(root, ids, options);
 
-  const photos: Photo[] = [];
+  const readable: Photo[] = [];
   const problems: Problem[] = [...walk.problems, ...unwantedClasses(walk, roles)];
   candidates.forEach(({ id, className, objectName, view }, i) => {
     const inspection = inspections[i]!;
     const role = roles.get(className)!;
     if ("reason" in inspection) problems.push(unreadable(id, inspection.reason));
-    else photos.push({ id, className, object: `${className}/${objectName}`, view, role, ...inspection });
+    else readable.push({ id, className, object: `${className}/${objectName}`, view, role, ...inspection });
   });
+  const { kept: photos, problems: duplicates } = leaveOutDuplicates(
+    readable.sort((a, b) => compareNatural(a.id, b.id)),
+  );
+  problems.push(...duplicates);
   if (photos.length === 0) throw noPhotos(root, problems);
-  photos.sort((a, b) => compareNatural(a.id, b.id));
-  problems.push(...emptyClasses(walk, roles, photos), ...findDuplicates(photos));
+  problems.push(...emptyClasses(walk, roles, photos));
   const classes = [
     ...new Set(photos.filter(({ role }) => role === "known").map(({ className }) => className)),
   ];

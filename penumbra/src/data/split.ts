@@ -17,9 +17,10 @@ export interface SplitOptions {
 export interface Split {
   /** Known classes; by class, then in the order of the draw, so that fewer shots are a prefix of more within a class. */
   readonly train: readonly Photo[];
+  /** To choose and calibrate with: the same at every seed. */
   readonly validation: readonly Photo[];
   readonly test: readonly Photo[];
-  /** Near unknowns to choose hyper-parameters and thresholds with. */
+  /** Near unknowns to choose hyper-parameters and thresholds with: the same at every seed. */
   readonly nearValidation: readonly Photo[];
   /** Near unknowns of other classes, to report on. */
   readonly nearTest: readonly Photo[];
@@ -33,11 +34,13 @@ export type SplitName = keyof Split;
  * Divides photos by physical object: few-shot training, validation and test objects of every known class, and the
  * unknowns, where near classes for validation and for test are disjoint.
  *
- * An object's place in the draw is `deriveSeed(seed, class, object)` alone. So the same seed gives the same split,
- * the draw of k shots is contained in that of k + 1 with the same validation objects (and, when `test` is a
- * number, the same test objects), and a class that is added or removed changes nothing for the others.
+ * What choices are made with is set aside first and without the seed: the validation objects of each class, and one
+ * half of the near classes, rounded down (a single near class is for the test). So whatever is chosen by several
+ * seeds together, such as the detector that a study reports on, has seen no test photo of any of them.
  *
- * One half of the near classes, rounded down, is for validation; a single near class is for the test.
+ * An object's place in the draw of the others is `deriveSeed(seed, class, object)` alone. So the same seed gives the
+ * same split, the draw of k shots is contained in that of k + 1 (with the same test objects, when `test` is a number),
+ * and a class that is added or removed changes nothing for the others.
  *
  * @throws DataError when there are fewer than two known classes, or a class has too few objects
  */
@@ -51,16 +54,20 @@ export function splitByObject(manifest: Manifest, options: SplitOptions): Split 
   const validation: Photo[] = [];
   const test: Photo[] = [];
   for (const className of manifest.classes) {
-    const drawn = drawOrder(known.get(className)!, className, options.seed);
-    const end = drawn.length - options.validation;
-    const testStart = options.test === "rest" ? options.shots : end - options.test;
-    train.push(...drawn.slice(0, options.shots).flat());
-    test.push(...drawn.slice(testStart, end).flat());
-    validation.push(...drawn.slice(end).flat());
+    const objects = known.get(className)!;
+    const photosOf = (names: readonly string[]) => names.flatMap((name) => objects.get(name)!);
+    const setAside = sortByDraw([...objects.keys()], (object) => deriveSeed("validation", className, object));
+    const drawn = sortByDraw(setAside.slice(options.validation), (object) =>
+      deriveSeed(options.seed, "split", className, object),
+    );
+    const testStart = options.test === "rest" ? options.shots : drawn.length - options.test;
+    train.push(...photosOf(drawn.slice(0, options.shots)));
+    test.push(...photosOf(drawn.slice(testStart)));
+    validation.push(...photosOf(setAside.slice(0, options.validation)));
   }
 
   const near = byClass(manifest.photos.filter(({ role }) => role === "near"));
-  const nearClasses = sortByDraw([...near.keys()], (name) => deriveSeed(options.seed, "near", name));
+  const nearClasses = sortByDraw([...near.keys()], (name) => deriveSeed("near", name));
   const half = Math.floor(nearClasses.length / 2);
   const photosOf = (names: readonly string[]) =>
     names.flatMap((name) => [...near.get(name)!.values()].flat());
@@ -85,13 +92,6 @@ export function byClass(photos: readonly Photo[]): Map<string, Map<string, Photo
     views.push(photo);
   }
   return classes;
-}
-
-/** The photos of each object of a class, objects in drawn order. */
-function drawOrder(objects: ReadonlyMap<string, Photo[]>, className: string, seed: number): Photo[][] {
-  return sortByDraw([...objects.keys()], (object) => deriveSeed(seed, "split", className, object)).map(
-    (object) => objects.get(object)!,
-  );
 }
 
 function sortByDraw(names: readonly string[], draw: (name: string) => number): string[] {

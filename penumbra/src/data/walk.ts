@@ -46,7 +46,7 @@ interface Entry {
 /**
  * Finds what may be photos, in the layouts `class/photo.jpg` and `class/object/view.jpg` (mixed is fine), each
  * optionally below a role folder `known` (or `id`), `near`, `far`. Links are followed unless they lead in circles;
- * hidden files are passed over; what does not fit is reported.
+ * hidden files are passed over; what does not fit, and a folder that may not be read, is reported.
  */
 export async function walkPhotos(root: string, ignore: readonly string[] = []): Promise<Walk> {
   const walker = new Walker(root, ignore.map(matcher));
@@ -153,7 +153,7 @@ class Walker implements Walk {
   /** Entries in natural order; hidden and ignored ones are left out, broken and circular links reported. */
   private async list(path: string, isQuiet = false): Promise<Entry[]> {
     const entries: Entry[] = [];
-    for (const entry of await readFolder(join(this.root, path))) {
+    for (const entry of await this.read(path, isQuiet)) {
       const entryPath = path ? `${path}/${entry.name}` : entry.name;
       if (entry.name.startsWith(".") || CLUTTER.has(entry.name.toLowerCase())) continue;
       if (this.ignore.some((matches) => matches(entryPath))) continue;
@@ -166,6 +166,20 @@ class Walker implements Walk {
         entries.push({ name: entry.name, path: entryPath, isFolder: kind === "folder" });
     }
     return entries.sort((a, b) => compareNatural(a.name, b.name));
+  }
+
+  /** What a folder holds; below the root, one that cannot be read is reported and passed over. */
+  private async read(path: string, isQuiet: boolean): Promise<Dirent[]> {
+    try {
+      return await readFolder(join(this.root, path));
+    } catch (error) {
+      if (!path) throw error;
+      if (!isQuiet) {
+        const code = ((error as DataError).cause as NodeJS.ErrnoException).code;
+        this.report("unreadable", path, `is a folder that cannot be read (${code}). Repair or remove it.`);
+      }
+      return [];
+    }
   }
 
   private async kindOf(

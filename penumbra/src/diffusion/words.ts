@@ -13,9 +13,12 @@ export interface Words {
   readonly modelHash: string;
 }
 
-/** How a class's word is written, for example "<pin_header>" for "Pin header". */
+/** How a class's word is written, for example "<pin_header>" for "Pin header"; brackets inside would end it early. */
 export function wordToken(className: string): string {
-  return `<${className.trim().toLowerCase().replace(/\s+/g, "_")}>`;
+  return `<${className
+    .trim()
+    .toLowerCase()
+    .replace(/[\s<>|]+/g, "_")}>`;
 }
 
 /**

@@ -25,8 +25,8 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 s
 main { max-width: 1080px; margin: 0 auto; padding: 28px 20px 64px; }
 header h1 { font-size: 1.05rem; font-weight: 600; margin: 0; }
 header p { margin: 2px 0 0; color: var(--soft); }
-nav { margin-top: 10px; font-size: .9rem; }
-nav a { color: var(--accent); margin-right: 14px; text-decoration: none; white-space: nowrap; }
+nav { display: flex; flex-wrap: wrap; gap: 2px 14px; margin-top: 10px; font-size: .9rem; }
+nav a { color: var(--accent); text-decoration: none; white-space: nowrap; }
 nav a:hover { text-decoration: underline; }
 section { margin-top: 44px; }
 #answer { margin-top: 26px; }
@@ -36,12 +36,13 @@ h3 { font-size: 1.02rem; margin: 22px 0 6px; }
 h4 { font-size: .95rem; margin: 16px 0 6px; }
 p { margin: 0 0 12px; max-width: 46em; }
 ul { padding-left: 1.2em; margin: 0 0 12px; }
-.evidence { max-width: 46em; }
+.evidence p { margin-bottom: 2px; }
 .nowrap { white-space: nowrap; }
 code, pre { font: .86em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 code { background: var(--panel); padding: 1px 5px; border-radius: 4px; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 14px; overflow-x: auto; }
-.note { background: var(--note-bg); color: var(--note); border-left: 4px solid var(--note-rule); padding: 10px 14px; border-radius: 0 6px 6px 0; }
+.note { max-width: 46em; background: var(--note-bg); color: var(--note); border-left: 4px solid var(--note-rule); padding: 10px 14px; border-radius: 0 6px 6px 0; }
+.note ul { margin: 4px 0 0; }
 .note code { background: none; padding: 0; font-weight: 600; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .93rem; }
@@ -54,6 +55,7 @@ thead th { border-bottom-color: var(--rule); }
 .comparisons { width: 100%; min-width: 640px; }
 .comparisons tbody th { width: 34%; }
 .comparisons td.glyph, .comparisons th.glyph { width: 232px; padding-right: 0; }
+.comparisons tfoot td { border: 0; padding-top: 2px; } .comparisons tfoot svg { height: 22px; }
 .comparisons th.glyph span { display: inline-block; width: 50%; } .comparisons th.glyph span:last-child { text-align: right; }
 .verdict { display: inline-block; padding: 1px 9px; border-radius: 999px; font-size: .84rem; font-weight: 600; white-space: nowrap; background: var(--plain-bg); color: var(--plain); }
 .verdict.better { background: var(--good-bg); color: var(--good); }
@@ -87,6 +89,7 @@ svg.dots { width: 104px; height: 16px; margin: 2px 0 0 auto; }
 figure { margin: 0; } figcaption { font-size: .86rem; }
 .grid > figure > figcaption { font-weight: 600; margin-bottom: 2px; }
 .strip { margin-top: 16px; border-top: 1px solid var(--grid); padding-top: 10px; } .strip h3, .strip h4 { margin: 0 0 8px; }
+.pairs { display: grid; gap: 0 40px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 490px), 1fr)); }
 .tiles { display: flex; gap: 10px; overflow-x: auto; padding-bottom: 6px; }
 .tile { flex: 0 0 112px; } .tile img { display: block; width: 112px; height: 112px; border-radius: 5px; border: 3px solid var(--rule); object-fit: cover; }
 .tile.faithful img, .tile.photo img { border-color: var(--known); } .tile.photo img { border-style: double; } .tile.near img { border-color: var(--near); }
@@ -97,14 +100,14 @@ figure { margin: 0; } figcaption { font-size: .86rem; }
 .columns { display: grid; gap: 8px 40px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); }
 .facts th { color: var(--soft); white-space: nowrap; vertical-align: top; } .facts { width: 100%; }
 .stages { width: 100%; } .stages th { white-space: nowrap; } .stages .bar { width: 50%; } .nearness .bar { width: 160px; } .bar span { display: block; height: 12px; border-radius: 2px; background: var(--accent); opacity: .75; }
-.times, .aside { color: var(--soft); font-size: .85em; }
-.aside:empty { display: none; }
+.times, .aside { color: var(--soft); font-size: .85em; white-space: nowrap; }
 footer { margin-top: 56px; color: var(--soft); font-size: .85rem; border-top: 1px solid var(--rule); padding-top: 12px; }
 @media (max-width: 640px) {
   main { padding: 18px 14px 48px; } section { margin-top: 34px; }
   .comparisons { min-width: 0; } .comparisons thead { display: none; }
   .comparisons tr { display: grid; grid-template-columns: auto auto 1fr; gap: 2px 10px; padding: 8px 0; border-bottom: 1px solid var(--grid); align-items: baseline; }
   .comparisons th, .comparisons td { border: 0; padding: 0; } .comparisons tbody th { grid-column: 1 / -1; width: auto; }
+  .comparisons tfoot tr { padding-top: 0; border: 0; } .comparisons tfoot td:first-child { display: none; }
   .comparisons td.glyph { grid-column: 1 / -1; width: auto; } svg.interval { width: 100%; }
   .tile { flex-basis: 92px; } .tile img { width: 92px; height: 92px; }
 }
@@ -113,6 +116,7 @@ footer { margin-top: 56px; color: var(--soft); font-size: .85rem; border-top: 1p
     --good: #00664c; --good-bg: #fff; --bad: #9a3300; --bad-bg: #fff; --plain: #333; --plain-bg: #eee; --note-bg: #fff; --note: #333;
     --arm-0: #6b7280; --arm-1: #0072b2; --arm-2: #009e73; --arm-3: #d55e00; --arm-4: #b3478f; }
   body { font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; } main { max-width: none; padding: 0; } nav { display: none; }
+  h2, h3, h4 { break-after: avoid; } details::details-content { content-visibility: visible; block-size: auto; } summary { display: none; }
   .tiles { flex-wrap: wrap; overflow: visible; } .scroll { overflow: visible; } section, .strip, .question, figure, tr { break-inside: avoid; } section { break-inside: auto; }
 }
 `;

@@ -39,15 +39,16 @@ export async function writeReport(run: string): Promise<string> {
 }
 
 async function readOutcome(run: string): Promise<Outcome> {
-  try {
-    return JSON.parse(await readFile(join(run, "report.json"), "utf8")) as Outcome;
-  } catch (error) {
-    const why =
-      (error as NodeJS.ErrnoException).code === "ENOENT"
-        ? "has no report.json"
-        : "has a report.json that cannot be read";
-    throw new ReportError(
-      `The folder ${run} ${why}. Name the run folder of a study that has finished, such as runs/parts.`,
-    );
-  }
+  const outcome = await readFile(join(run, "report.json"), "utf8")
+    .then((text) => JSON.parse(text) as Partial<Outcome> | null)
+    .catch((error: NodeJS.ErrnoException) => {
+      const why = error.code === "ENOENT" ? "has no report.json" : "has a report.json that cannot be read";
+      throw new ReportError(
+        `The folder ${run} ${why}. Name the run folder of a study that has finished, such as runs/parts.`,
+      );
+    });
+  if (outcome?.format === 1) return outcome as Outcome;
+  throw new ReportError(
+    `The report.json in ${run} is of another version of Penumbra. Run the study again: what it made is kept, and the page is made anew.`,
+  );
 }

@@ -9,39 +9,43 @@ export type WeightedStatistic = (weights: Float64Array) => number;
 
 /** What two arms at one seed share, and their figure. */
 export interface BootstrapPair {
-  /** Index of the physical object of each test item. */
+  /** Physical object of each test item, as an index into `classOfObject`. */
   readonly objectOfItem: readonly number[];
-  /** Class of each object: objects are redrawn within their class, so that no class vanishes. */
-  readonly classOfObject: readonly string[];
   readonly treatment: WeightedStatistic;
   readonly control: WeightedStatistic;
+}
+
+export interface BootstrapOptions {
+  /** Class of each object of any seed: objects are redrawn within their class. */
+  readonly classOfObject: readonly string[];
+  readonly replicates: number;
+  /** Returns numbers in [0, 1); the same sequence gives the same replicates. */
+  readonly uniform: () => number;
 }
 
 /**
  * Replicates of the mean difference over seeds, `mean_s (treatment_s(w) - control_s(w))`, w = counts of the drawn objects.
  *
- * `uniform` returns numbers in [0, 1); the same sequence gives the same replicates.
+ * Objects are drawn once for all seeds: the tests of different seeds show largely the same objects, so that draws of
+ * their own would count one object as several independent ones, and the interval would shrink with every seed.
  */
 export function pairedBootstrap(
   pairs: readonly BootstrapPair[],
-  { replicates, uniform }: { readonly replicates: number; readonly uniform: () => number },
+  { classOfObject, replicates, uniform }: BootstrapOptions,
 ): number[] {
-  const plans = pairs.map((pair) => ({
-    ...pair,
-    strata: strataOf(pair.classOfObject),
-    counts: new Float64Array(pair.classOfObject.length),
-    weights: new Float64Array(pair.objectOfItem.length),
-  }));
+  const strata = strataOf(classOfObject);
+  const counts = new Float64Array(classOfObject.length);
+  const plans = pairs.map((pair) => ({ ...pair, weights: new Float64Array(pair.objectOfItem.length) }));
   return Array.from({ length: replicates }, () => {
-    let sum = 0;
-    for (const { strata, counts, weights, objectOfItem, treatment, control } of plans) {
-      counts.fill(0);
-      for (const stratum of strata) {
-        for (let draw = 0; draw < stratum.length; draw++) {
-          const object = stratum[Math.floor(uniform() * stratum.length)] ?? 0;
-          counts[object] = (counts[object] ?? 0) + 1;
-        }
+    counts.fill(0);
+    for (const stratum of strata) {
+      for (let draw = 0; draw < stratum.length; draw++) {
+        const object = stratum[Math.floor(uniform() * stratum.length)] ?? 0;
+        counts[object] = (counts[object] ?? 0) + 1;
       }
+    }
+    let sum = 0;
+    for (const { weights, objectOfItem, treatment, control } of plans) {
       for (const [item, object] of objectOfItem.entries()) weights[item] = counts[object] ?? 0;
       sum += treatment(weights) - control(weights);
     }
@@ -76,7 +80,8 @@ export function weightedAccuracy(isCorrect: readonly (boolean | null)[]): Weight
 
 /**
  * Unweighted mean over unknown classes of the AUROC of known items against that class (the OpenOOD protocol,
- * METHODS C.3): P(score of a known > score of an unknown) + P(equal) / 2. Scores: higher = more known.
+ * METHODS C.3): P(score of a known > score of an unknown) + P(equal) / 2. Scores: higher = more known. A class whose
+ * items all have weight 0 does not take part.
  *
  * `groups` names each item's part: "known", the name of an unknown class, or null where it does not take part.
  */
@@ -120,7 +125,13 @@ export function weightedClassAuroc(
       start = end;
     }
     let sum = 0;
-    for (const [name, win] of wins.entries()) sum += win / ((totals[name] ?? 0) * knownTotal);
-    return sum / names.length;
+    let present = 0;
+    for (const [name, win] of wins.entries()) {
+      const total = totals[name] ?? 0;
+      if (total === 0) continue;
+      sum += win / (total * knownTotal);
+      present++;
+    }
+    return sum / present;
   };
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Manifest, type Photo, ROLES, type Role } from "../data/index.ts";
+import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../data/index.ts";
 import { arms } from "./arms.ts";
 import type { StudyContext } from "./context.ts";
 import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "./figures.ts";
@@ -60,6 +60,7 @@ export async function concludeStudy(
   const imageOf = (id: string) => images.get(id) ?? "";
 
   return {
+    format: 1,
     name: config.name,
     createdAt: new Date().toISOString(),
     arms: config.arms.map((name) => ({ name, title: arms[name].title })),
@@ -71,11 +72,16 @@ export async function concludeStudy(
     margin: config.statistics.margin,
     comparisons,
     results,
-    curves: trained.map(({ arm, seed, encoder }) => ({
-      arm,
-      seed,
-      points: lossCurve(readEncoder(context, encoder)),
-    })),
+    curves: trained.map(({ arm, seed, encoder: artifact }) => {
+      const encoder = readEncoder(context, artifact);
+      const { collapse } = encoder;
+      return {
+        arm,
+        seed,
+        points: lossCurve(encoder),
+        collapse: collapse && { plateau: collapse.plateau, message: collapse.message },
+      };
+    }),
     sheet: sheet.map((row) => ({ ...row, photo: imageOf(row.photo.id) })),
     nearness: await nearnessOf(nearness),
     histograms: histogramsOf(scores, detector),
@@ -91,7 +97,8 @@ export async function concludeStudy(
   };
 }
 
-function summarise({ root, photos, problems }: Manifest, first: SeedData | undefined): PhotoSummary {
+function summarise(manifest: Manifest, first: SeedData | undefined): PhotoSummary {
+  const { root, photos, problems } = manifest;
   const count = (list: readonly Photo[]) => ({
     classes: new Set(list.map(({ className }) => className)).size,
     objects: new Set(list.map(({ object }) => object)).size,
@@ -105,6 +112,7 @@ function summarise({ root, photos, problems }: Manifest, first: SeedData | undef
     ...byRole,
     parts: Object.fromEntries(splitNames.map((name) => [partTitles[name], first?.split[name].length ?? 0])),
     problems: problems.filter(({ isLeftOut }) => isLeftOut).map(({ message }) => message),
+    warnings: checkHealth(manifest).warnings,
   };
 }
 

@@ -41,7 +41,10 @@ export const studySchema = z.strictObject({
     })
     .prefault({}),
   ignore: names("Patterns of names or paths to pass over, such as *.tif or known/bolt/*").default([]),
-  imageSize: count("Side of the square that every photo is resized to, in pixels").min(8).default(64),
+  imageSize: count("Side of the square that every photo is resized to, in pixels")
+    .min(8)
+    .max(2048)
+    .default(64),
   model: z
     .string()
     .min(1)

@@ -121,11 +121,45 @@ export function comparisonsOf(
     },
     bootstrap: (outcome, contrast) => {
       const random = new Random(`bootstrap ${outcome}`);
-      const pairs = scores.seeds.map((seed) => bootstrapPair(scores, seed, outcome, contrast, detector));
-      const replicates = pairedBootstrap(pairs, { replicates: bootstrap, uniform: () => random.uniform() });
+      const objects = testObjects(scores, outcome, contrast);
+      const pairs = scores.seeds.map((seed) =>
+        bootstrapPair(scores, seed, outcome, contrast, detector, objects),
+      );
+      const replicates = pairedBootstrap(pairs, {
+        classOfObject: [...objects.values()],
+        replicates: bootstrap,
+        uniform: () => random.uniform(),
+      });
       return percentileInterval(replicates, confidence);
     },
   });
+}
+
+/** The parts of the test that an outcome is about. */
+function testParts(scores: StudyScores, arm: ArmName, seed: number, outcome: OutcomeName): PartScores[] {
+  const { test, nearTest, farTest } = scores.photo(arm, seed).parts;
+  return outcome === "accuracy" ? [test] : [test, outcome === "near" ? nearTest : farTest];
+}
+
+/** Every physical object that is tested at any seed, with its class. */
+function testObjects(
+  scores: StudyScores,
+  outcome: OutcomeName,
+  { treatment }: Contrast,
+): ReadonlyMap<string, string> {
+  const arm = firstOf(treatment);
+  const parts = scores.seeds.flatMap((seed) => testParts(scores, arm, seed, outcome));
+  return new Map(
+    parts.flatMap(({ objects, classNames }) =>
+      objects.map((name, index) => [name, classNames[index] ?? ""] as const),
+    ),
+  );
+}
+
+function firstOf(arms: readonly ArmName[]): ArmName {
+  const [first] = arms;
+  if (!first) throw new RangeError("A contrast names at least one arm.");
+  return first;
 }
 
 function bootstrapPair(
@@ -134,20 +168,12 @@ function bootstrapPair(
   outcome: OutcomeName,
   { treatment, control }: Contrast,
   detector: DetectorName,
+  objects: ReadonlyMap<string, string>,
 ): BootstrapPair {
-  const parts = (arm: ArmName): readonly PartScores[] => {
-    const { test, nearTest, farTest } = scores.photo(arm, seed).parts;
-    return outcome === "accuracy" ? [test] : [test, outcome === "near" ? nearTest : farTest];
-  };
-  const first = treatment[0];
-  if (!first) throw new RangeError("A contrast names at least one arm.");
-  const objects = parts(first).flatMap((part) => part.objects);
-  const classes = parts(first).flatMap((part) => part.classNames);
-  const names = [...new Set(objects)];
-  const indexOf = new Map(names.map((name, index) => [name, index]));
-  const classOfObject = names.map((name) => classes[objects.indexOf(name)] ?? "");
+  const indexOf = new Map([...objects.keys()].map((name, index) => [name, index]));
+  const items = testParts(scores, firstOf(treatment), seed, outcome).flatMap((part) => part.objects);
   const figureOf = (arm: ArmName): WeightedStatistic => {
-    const [test, unknown] = parts(arm);
+    const [test, unknown] = testParts(scores, arm, seed, outcome);
     if (!test) throw new RangeError("There is no test part.");
     if (!unknown) {
       return weightedAccuracy(isCorrect(test, scores.classes));
@@ -162,8 +188,7 @@ function bootstrapPair(
     return (weights) => mean(figures.map((figure) => figure(weights)));
   };
   return {
-    objectOfItem: objects.map((name) => indexOf.get(name) ?? 0),
-    classOfObject,
+    objectOfItem: items.map((name) => indexOf.get(name) ?? 0),
     treatment: meanOf(treatment),
     control: meanOf(control),
   };

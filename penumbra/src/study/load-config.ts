@@ -122,7 +122,16 @@ function rule(issue: z.core.$ZodIssue): string {
   }
   if (issue.code === "too_big")
     return `It must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}.`;
+  if (issue.code === "invalid_union") {
+    return `It must be ${issue.errors.flatMap(([first]) => (first ? alternative(first) : [])).join(" or ")}.`;
+  }
   return issue.message;
+}
+
+/** One thing that a value of several kinds may be. */
+function alternative(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_value") return issue.values.map(show).join(" or ");
+  return issue.code === "invalid_type" ? (kinds[issue.expected] ?? issue.expected) : rule(issue);
 }
 
 const kinds: Readonly<Record<string, string>> = {

@@ -18,6 +18,8 @@ export interface ClassificationResult {
   /** Single photos, or all photos of an object fused. */
   readonly unit: Unit;
   readonly accuracy: number;
+  /** Mean over classes of their accuracy: what it would be if all had as many test items. */
+  readonly balancedAccuracy: number;
   readonly nll: number;
   readonly ece: number;
   readonly items: number;
@@ -75,6 +77,8 @@ export interface Curve {
   readonly arm: ArmName;
   readonly seed: number;
   readonly points: readonly CurvePoint[];
+  /** Set where the loss ended where an encoder that has learned nothing stands. */
+  readonly collapse: { readonly plateau: number; readonly message: string } | null;
 }
 
 /** A synthetic image on the sheet. */
@@ -164,11 +168,16 @@ export interface PhotoSummary {
   readonly far: { readonly classes: number; readonly objects: number; readonly photos: number };
   /** Photos per part at the first seed. */
   readonly parts: Readonly<Record<string, number>>;
+  /** What was left out, and why. */
   readonly problems: readonly string[];
+  /** What about the photos as a whole limits what the study can say. */
+  readonly warnings: readonly string[];
 }
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
+  /** Raised whenever this changes so that a page cannot be made of an older `report.json`. */
+  readonly format: 1;
   readonly name: string;
   readonly createdAt: string;
   readonly arms: readonly { readonly name: ArmName; readonly title: string }[];

@@ -11,6 +11,9 @@ export interface Plan {
   readonly notes: readonly string[];
 }
 
+/** Objects without which no class can be split: one each to learn from, for choices and for the results. */
+const fewestObjects = 3;
+
 /** Settings that fit what a scan found: the split that the smallest class allows, and the encoder's stem. */
 export function planFor(manifest: Manifest, file: string): Plan {
   const counts = ROLES.map((role) => {
@@ -23,6 +26,7 @@ export function planFor(manifest: Manifest, file: string): Plan {
     objects.set(className, (objects.get(className) ?? new Set()).add(object));
   }
   const smallest = Math.min(...[...objects.values()].map(({ size }) => size));
+  const tooSmall = [...objects].filter(([, { size }]) => size < fewestObjects).map(([name]) => `"${name}"`);
   // Half of the smallest class for the test; of the rest at most four objects each to learn from and to choose by.
   const shots = Math.max(1, Math.min(4, Math.floor(smallest / 3)));
   const validation = Math.max(1, Math.min(4, Math.floor(smallest / 4)));
@@ -50,7 +54,12 @@ export function planFor(manifest: Manifest, file: string): Plan {
       "Interrupt it whenever you like: the same command goes on where it stopped.",
     ],
     notes: [
-      `Found ${found.join("; ")}; the smallest known class has ${smallest} objects.`,
+      `Found ${found.join("; ")}${objects.size > 0 ? `; the smallest known class has ${smallest} object${smallest === 1 ? "" : "s"}` : ""}.`,
+      ...(tooSmall.length > 0
+        ? [
+            `Too few objects for a study: ${tooSmall.join(", ")}. A class needs ${fewestObjects}: one to learn from, one for choices, one for the results. Add photos of others, or list the class under ignore.`,
+          ]
+        : []),
       ...(near && near.classes < 2
         ? [
             "Fewer than two classes are near unknowns: choices need one and the test another. Name them under roles.near, or put their folders into a folder called near.",

@@ -36,6 +36,8 @@ export interface Study extends LoadedConfig {
   /** One line for people. */
   readonly title: string;
   readonly stageCount: number;
+  /** Whether an arm has synthetic images, which a diffusion model draws. */
+  readonly needsModel: boolean;
 }
 
 /** Says where a study will lie and what it will do; touches nothing. */
@@ -51,6 +53,7 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
     run,
     title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
     stageCount: 3 + (isSynthetic ? 1 : 0) + config.seeds.length * perSeed,
+    needsModel: isSynthetic,
   };
 }
 
@@ -80,6 +83,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
   const { config, folder, run } = study;
   const machine = settleMachine(config);
   const root = resolve(folder, config.photos);
+  const cacheFolder = join(run, "cache");
   const store = new StageStore(run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
 
   const manifest = await store.observe("scan", (progress) =>
@@ -87,13 +91,13 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       roles: rolesOf(config),
       ignore: config.ignore,
       // Nothing is written for a folder that may yet be refused; a study that goes on remembers its scan.
-      ...(existsSync(run) && { cacheFolder: join(run, "cache") }),
+      ...(existsSync(cacheFolder) && { cacheFolder }),
       onProgress: (done, total) => progress(done, total, "photos"),
     }),
   );
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
   for (const seed of config.seeds) splitByObject(manifest, { ...config.split, seed });
-  const model = hasSynthetic(config.arms)
+  const model = study.needsModel
     ? await store.observe("model", (progress) =>
         findModel(config.model, folder, (done, total) => progress(done, total, "MiB")),
       )
@@ -105,7 +109,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       config,
       store,
       root,
-      cacheFolder: join(run, "cache"),
+      cacheFolder,
       classes: manifest.classes,
       device: machine.device,
       precision: machine.precision,

@@ -1,5 +1,5 @@
-import { isSeq, parseDocument, stringify } from "yaml";
-import type { z } from "zod";
+import { Document, isSeq } from "yaml";
+import { z } from "zod";
 import { studySchema } from "./config.ts";
 import { descriptionAt, schemaAt, settingsAt } from "./schema.ts";
 
@@ -45,15 +45,18 @@ function section(path: readonly string[], defaults: unknown, overrides: Override
 }
 
 function scalar(value: unknown): string {
-  const document = parseDocument(stringify(value));
+  const document = new Document(value);
   if (isSeq(document.contents)) document.contents.flow = true;
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false }).trim();
+  // Only the line break goes: a name may begin or end with a space of another kind.
+  return document
+    .toString({ lineWidth: 0, blockQuote: false, flowCollectionPadding: false })
+    .replace(/\n$/, "");
 }
 
+/** The names that a setting chooses from; a list of names shows them too. */
 function choices(schema: z.ZodType | undefined): string {
-  return schema && "options" in schema && Array.isArray(schema.options)
-    ? ` # ${schema.options.map(String).join(" | ")}`
-    : "";
+  if (schema instanceof z.ZodArray) return choices(schema.element as z.ZodType);
+  return schema instanceof z.ZodEnum ? ` # ${schema.options.join(" | ")}` : "";
 }
 
 function wrap(text: string, width: number): string[] {

@@ -90,6 +90,37 @@ describe("penumbra", () => {
     expect(existsSync(join(folder, "runs"))).toBe(false);
   });
 
+  it("says what to do where the system refuses to write", async () => {
+    await writePhotos(join(folder, "photos"), { known: 2, near: 0, far: 0, objects: 3 });
+    await writeFile(
+      join(folder, "study.yaml"),
+      "photos: photos\nsplit: {shots: 1, validation: 1}\narms: [supcon]\n",
+    );
+    await writeFile(join(folder, "taken"), "a file");
+    const { code, err } = await penumbra("study", "study.yaml", "--out", "taken");
+    expect(code).toBe(1);
+    expect(err).toMatch(/^Error: .*taken.*choose another folder\.\n$/);
+    expect(await readFile(join(folder, "taken"), "utf8")).toBe("a file");
+  });
+
+  it("check of a configuration says whether its model is there", async () => {
+    await writePhotos(join(folder, "photos"), { known: 2, near: 0, far: 0, objects: 3 });
+    const settings = "photos: photos\nsplit: {shots: 1, validation: 1}\nmodel: nowhere\n";
+    await writeFile(join(folder, "study.yaml"), settings);
+    const missing = await penumbra("check", "study.yaml");
+    expect(missing.code).toBe(1);
+    expect(missing.out).toMatch(/^Model: .*nowhere does not exist\. Set "model"/m);
+    await writeFile(join(folder, "study.yaml"), `${settings}arms: [supcon]\n`);
+    const unneeded = await penumbra("check", "study.yaml");
+    expect(unneeded.code).toBe(0);
+    expect(unneeded.out).not.toContain("Model:");
+  });
+
+  it("init names the classes that no study can be made of", async () => {
+    await writePhotos(join(folder, "photos"), { known: 2, near: 0, far: 0, objects: 2 });
+    expect((await penumbra("init", "photos")).out).toMatch(/Too few objects.*"part-0", "part-1".*needs 3/);
+  });
+
   it("report of a folder that is no run says which folder to name", async () => {
     expect((await penumbra("report", ".")).err).toMatch(/has no report\.json\. Name the run folder/);
   });

@@ -107,6 +107,19 @@ describe("splits by object", () => {
     );
   });
 
+  test("choose with the same objects and unknowns at every seed, so that no seed's choices saw another's test", () => {
+    fc.assert(
+      fc.property(cases, fc.nat(), ({ manifest, options }, seed) => {
+        const one = splitByObject(manifest, options);
+        const other = splitByObject(manifest, { ...options, seed });
+        const chosenWith = [...other.validation, ...other.nearValidation];
+        expect(chosenWith).toEqual([...one.validation, ...one.nearValidation]);
+        const tested = new Set(objects([...one.test, ...one.nearTest, ...one.farTest]));
+        expect(objects(chosenWith).filter((object) => tested.has(object))).toEqual([]);
+      }),
+    );
+  });
+
   test("of a class do not change when another class is added", () => {
     const options = { shots: 2, validation: 1, test: 2, seed: 5 } as const;
     const small = splitByObject(manifestOf({ known: { a: 8, c: 8 } }), options);

@@ -163,6 +163,7 @@ describe.skipIf(tinyModels.length === 0)("learnWords", () => {
       'no word for the class "nut"; there are words for: Bolt, pin header',
     );
     expect(wordToken("TO-220 F")).toBe("<to-220_f>");
+    expect(wordToken("resistor <5 mm")).toBe("<resistor_5_mm>");
     const prompts = ["a photo of a <bolt>", "a photo of a <PIN_HEADER>"];
     expect(encodePrompts(sd(), prompts, { words: read.words }).shape[0]).toBe(2);
     expect(() => encodePrompts(sd(), prompts, { words: read.words.slice(0, 1) })).toThrow(

@@ -19,18 +19,20 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
   const jitter = (size: number) => (random() - 0.5) * size;
   const results: ResultLine[] = arms.flatMap((arm) =>
     seeds.flatMap((seed): ResultLine[] => [
-      ...(["photo", "object"] as const).map(
-        (unit): ResultLine => ({
+      ...(["photo", "object"] as const).map((unit): ResultLine => {
+        const accuracy = arm.accuracy + (unit === "object" ? 0.08 : 0) + jitter(0.04);
+        return {
           kind: "classification",
           arm: arm.name,
           seed,
           unit,
-          accuracy: arm.accuracy + (unit === "object" ? 0.08 : 0) + jitter(0.04),
+          accuracy,
+          balancedAccuracy: accuracy,
           nll: 0.9,
           ece: 0.06 + jitter(0.02),
           items: 640,
-        }),
-      ),
+        };
+      }),
       ...detectors.flatMap((detector, index) =>
         (["near", "far"] as const).flatMap((role) =>
           [null, "PinHeader_2x06", "TO-220-4"].map(
@@ -72,6 +74,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
     wordClass: names[index % names.length] ?? "",
   });
   return {
+    format: 1,
     name: "parts",
     createdAt: "2026-11-24T04:30:00.000Z",
     arms: arms.map(({ name, title }) => ({ name, title })),
@@ -130,6 +133,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
           step: step * 10,
           loss: (index === 0 ? 2.7 : 4.8) * Math.exp(-step / 25) + 0.6 + jitter(0.15),
         })),
+        collapse: null,
       })),
     ),
     sheet: names.slice(0, 4).map((className, row) => ({
@@ -199,6 +203,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
         "far test": 512,
       },
       problems: ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
+      warnings: [],
     },
     model: { name: "penumbra-mini", hash: "0123456789abcdef0123456789abcdef" },
     machine: {

@@ -98,6 +98,67 @@ describe("the report", () => {
     }
   });
 
+  it("adds the mean of the classes' accuracies where they have unequally many test photos", () => {
+    const outcome = exampleOutcome();
+    const results = outcome.results.map((line) =>
+      line.kind === "classification" ? { ...line, balancedAccuracy: 0.123 } : line,
+    );
+    expect(renderReport({ ...outcome, results }, examplePng)).toMatch(/mean of classes.*<b>12\.3<\/b>/s);
+    expect(page).not.toContain("mean of classes");
+  });
+
+  it("links to the sections that it has and to no other", () => {
+    const without = renderReport({ ...exampleOutcome(), sheet: [], curves: [] }, examplePng);
+    for (const rendered of [page, without]) {
+      const sections = [...rendered.matchAll(/<section id="(\w+)"/g)].map(([, id]) => id);
+      const links = [...rendered.matchAll(/href="#(\w+)"/g)].map(([, id]) => id);
+      expect(links).toEqual(sections);
+    }
+    expect(without).not.toContain('id="images"');
+  });
+
+  it("labels the axes of its charts, with units", () => {
+    const charts = [...page.matchAll(/<svg class="(?:chart|interval)[^>]*>.*?<\/svg>/gs)].map(([svg]) => svg);
+    const texts = (name: string) =>
+      charts
+        .filter((svg) => svg.includes(`aria-label="${name}`))
+        .map((svg) => svg.replaceAll(/<[^>]*>/g, " "));
+    expect(texts("Scores,")[0]).toMatch(/\d+ % of the photos.*unknown.*score of knn.*known/s);
+    expect(texts("Training loss,")[0]).toMatch(/loss.*training step/s);
+    expect(texts("Confusion,")[0]).toMatch(/answer.*true class/s);
+    expect(texts("Scale: difference in points")[0]).toMatch(/−\d+(\.\d+)?\s+0\s+\+\d+/s);
+  });
+
+  it("names what limits the study beside its answer: odd photos, and encoders that learned nothing", () => {
+    const outcome = exampleOutcome();
+    const [first, ...others] = outcome.curves;
+    const collapse = { plateau: 4.8, message: "The loss has stayed at 4.800." };
+    const odd = {
+      ...outcome,
+      photos: { ...outcome.photos, warnings: ["Photos of near unknowns are larger."] },
+      curves: first ? [{ ...first, collapse }, ...others] : [],
+    };
+    const rendered = renderReport(odd, examplePng);
+    const answer = rendered.slice(rendered.indexOf('id="answer"'), rendered.indexOf('id="arms"'));
+    expect(answer).toContain("<li>Photos of near unknowns are larger.</li>");
+    expect(answer).toContain("<li>Cross-entropy, seed 0: The loss has stayed at 4.800.</li>");
+    expect(rendered).toMatch(/<line class="level"/);
+    expect(describeAnswer(odd)).toContain("Warning: Photos of near unknowns are larger.");
+    expect(page).not.toContain("Mind when reading");
+  });
+
+  it("of another version's report.json is refused with what to do", async () => {
+    const run = await mkdtemp(join(tmpdir(), "penumbra-report-"));
+    try {
+      for (const content of ["{}", "null", JSON.stringify({ ...exampleOutcome(), format: 0 })]) {
+        await writeFile(join(run, "report.json"), content);
+        await expect(writeReport(run)).rejects.toThrow(/of another version.*Run the study again/);
+      }
+    } finally {
+      await rm(run, { recursive: true, force: true });
+    }
+  });
+
   it("of a folder without a finished study is refused with what to do", async () => {
     await expect(writeReport("nowhere")).rejects.toThrow(/nowhere has no report\.json\. Name the run folder/);
   });

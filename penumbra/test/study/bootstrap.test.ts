@@ -31,6 +31,13 @@ describe("the weighted AUROC", () => {
     );
   });
 
+  it("leaves out an unknown class whose items have no weight", () => {
+    const figure = weightedClassAuroc([0.9, 0.1, 0.95], ["known", "a", "b"]);
+    expect(figure(Float64Array.from([1, 1, 0]))).toBe(1);
+    expect(figure(Float64Array.from([1, 1, 1]))).toBe(0.5);
+    expect(figure(Float64Array.from([1, 0, 0]))).toBeNaN();
+  });
+
   it("does not see items without a group", () => {
     const weights = Float64Array.from([1, 1, 1]);
     const with3 = weightedClassAuroc([0.9, 0.1, 0.95], ["known", "a", null])(weights);
@@ -51,13 +58,11 @@ describe("the paired bootstrap over objects", () => {
   it("has no spread where both arms make the same mistakes", () => {
     const random = mulberry(3);
     const figure = weightedAccuracy(objectOfItem.map(() => random() < 0.7));
-    const replicates = pairedBootstrap(
-      [{ objectOfItem, classOfObject, treatment: figure, control: figure }],
-      {
-        replicates: 50,
-        uniform: mulberry(1),
-      },
-    );
+    const replicates = pairedBootstrap([{ objectOfItem, treatment: figure, control: figure }], {
+      classOfObject,
+      replicates: 50,
+      uniform: mulberry(1),
+    });
     expect(new Set(replicates)).toEqual(new Set([0]));
   });
 
@@ -69,12 +74,11 @@ describe("the paired bootstrap over objects", () => {
         [
           {
             objectOfItem: objects,
-            classOfObject: classes,
             treatment: weightedAccuracy(objectOfItem.map((object) => isHit[object] ?? false)),
             control: () => 0,
           },
         ],
-        { replicates: 400, uniform: mulberry(2) },
+        { classOfObject: classes, replicates: 400, uniform: mulberry(2) },
       );
       const interval = percentileInterval(replicates);
       return (interval?.high ?? 0) - (interval?.low ?? 0);
@@ -91,11 +95,27 @@ describe("the paired bootstrap over objects", () => {
     const random = mulberry(9);
     const pair = {
       objectOfItem,
-      classOfObject,
       treatment: weightedAccuracy(objectOfItem.map(() => random() < 0.8)),
       control: weightedAccuracy(objectOfItem.map(() => random() < 0.7)),
     };
-    const draw = () => pairedBootstrap([pair, pair], { replicates: 20, uniform: mulberry(4) });
+    const draw = () => pairedBootstrap([pair, pair], { classOfObject, replicates: 20, uniform: mulberry(4) });
     expect(draw()).toEqual(draw());
+  });
+
+  it("does not grow surer by testing the same objects at more seeds", () => {
+    const random = mulberry(11);
+    const pair = {
+      objectOfItem,
+      treatment: weightedAccuracy(objectOfItem.map(() => random() < 0.8)),
+      control: weightedAccuracy(objectOfItem.map(() => random() < 0.7)),
+    };
+    const replicatesOf = (seeds: number) =>
+      pairedBootstrap(new Array<typeof pair>(seeds).fill(pair), {
+        classOfObject,
+        replicates: 50,
+        uniform: mulberry(6),
+      });
+    const once = replicatesOf(1);
+    for (const [index, value] of replicatesOf(4).entries()) expect(value).toBeCloseTo(once[index] ?? 0, 12);
   });
 });

@@ -59,6 +59,8 @@ describe("a configuration", () => {
     ["seeds: []", "It needs at least 1 entry."],
     ["seeds: [1, 1]", "seeds names something twice"],
     ["redraw: {faithful: {strengths: [1.2]}}", "It must be at most 1."],
+    ["split: {test: all}", 'It must be a number or "rest".'],
+    ["imageSize: 9999", "It must be at most 2048."],
     ["device: gpu", 'Use "auto", "cpu", "cuda" or "cuda:N".'],
     ["encoder: 5", "It must be a section of settings."],
     ["encoder: {augment: {flop: 1}}", 'Did you mean "flip"?'],
@@ -99,7 +101,27 @@ describe("the commented configuration that init writes", () => {
     }
   });
 
+  it("shows what a setting can be chosen from, and nothing where it is no choice", () => {
+    const scaffold = writeScaffold({ photos: "photos" });
+    expect(scaffold).toMatch(/^ {2}network: resnet10 # resnet10 \| resnet18$/m);
+    expect(scaffold).toMatch(/^detectors: \[msp, .*\] # msp \| temperature/m);
+    expect(scaffold).toMatch(/^ {2}test: rest$/m);
+  });
+
   it("keeps any folder name as it is", () => {
+    const spaces = [
+      "\n",
+      "a\nb",
+      "\u00a0",
+      "photos\u00a0",
+      "\u202fphotos",
+      "\ufeff",
+      "photos\ufeff",
+      "a: b #c",
+    ];
+    for (const photos of spaces) {
+      expect(parseConfig(writeScaffold({ photos }), "study.yaml").photos).toBe(photos);
+    }
     fc.assert(
       fc.property(fc.string({ minLength: 1, unit: "grapheme" }), (photos) => {
         expect(parseConfig(writeScaffold({ photos }), "study.yaml").photos).toBe(photos);

@@ -53,7 +53,7 @@ function scoreFile(mistakes: number): ScoreFile {
           nearTest: part("screw", 4, [], 8),
           farTest: part("cat", 0, [], 0),
         },
-        classification: { accuracy: right / 16, nll: 1, ece: 0.1, items: 16 },
+        classification: { accuracy: right / 16, balancedAccuracy: right / 16, nll: 1, ece: 0.1, items: 16 },
         unknowns: [],
       },
     },

@@ -64,7 +64,15 @@ describe("a study that is killed", () => {
 
   beforeAll(async () => {
     folder = await makeTinyStudy(settings);
-    expect(await study(folder, "undisturbed")).toMatchObject({ code: 0 });
+    const { code, events } = await study(folder, "undisturbed");
+    expect(code).toBe(0);
+    // The last line is for machines that read nothing else.
+    expect(events.at(-1)).toMatchObject({
+      event: "finished",
+      results: join(folder, "undisturbed", "results.jsonl"),
+      answer: expect.stringMatching(/^Not decided/),
+      comparisons: expect.arrayContaining([expect.objectContaining({ question: "both" })]),
+    });
     undisturbed = await readFile(join(folder, "undisturbed", "results.jsonl"), "utf8");
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));

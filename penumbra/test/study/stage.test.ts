@@ -146,17 +146,39 @@ describe("the hash of a configuration", () => {
 });
 
 describe("a run folder", () => {
+  const lock = () => join(folder, "study.lock");
+
   it("is refused while another living process works in it", async () => {
     // Process 1 always lives.
-    await writeFile(join(folder, "study.lock"), "1\n");
+    await writeFile(lock(), '{"pid":1,"start":null}');
     await expect(lockRun(folder)).rejects.toThrow(RunInUseError);
   });
 
   it("is taken over from a process that was killed, and released at the end", async () => {
-    await writeFile(join(folder, "study.lock"), "999999999\n");
+    await writeFile(lock(), '{"pid":999999999,"start":null}');
     const release = await lockRun(folder);
-    expect(await readFile(join(folder, "study.lock"), "utf8")).toBe(`${process.pid}\n`);
+    expect(JSON.parse(await readFile(lock(), "utf8"))).toMatchObject({ pid: process.pid });
     await release();
-    expect(existsSync(join(folder, "study.lock"))).toBe(false);
+    expect(existsSync(lock())).toBe(false);
+  });
+
+  it("is taken over from a process that died while it wrote its claim", async () => {
+    await writeFile(lock(), "");
+    await (await lockRun(folder))();
+  });
+
+  it.runIf(existsSync("/proc/1/stat"))(
+    "is taken over where the owner's number now belongs to another process",
+    async () => {
+      await writeFile(lock(), '{"pid":1,"start":"another boot"}');
+      await (await lockRun(folder))();
+    },
+  );
+
+  it("is left to whoever is still writing its claim", async () => {
+    await writeFile(lock(), "");
+    const refused = expect(lockRun(folder)).rejects.toThrow(/process 1\) is working/);
+    await writeFile(lock(), '{"pid":1,"start":null}');
+    await refused;
   });
 });

@@ -179,6 +179,30 @@ describe("a whole study", () => {
   });
 });
 
+describe("a study of one photo a class", () => {
+  it("runs to its end with every detector", async () => {
+    const folder = await makeTinyStudy(
+      {
+        ...tinySettings,
+        arms: ["supcon", "supcon+both"],
+        seeds: [0],
+        split: { shots: 1, validation: 1, test: 1 },
+      },
+      { known: 3, near: 2, far: 0, objects: 3, views: 1 },
+    );
+    try {
+      const { outcome } = await runTinyStudy(folder);
+      const detectors = new Set(
+        outcome.results.flatMap((line) => ("detector" in line ? [line.detector] : [])),
+      );
+      expect(detectors.size).toBe(5);
+      expect(outcome.nearness.length).toBeGreaterThan(0);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("a study without synthetic images", () => {
   it("needs no diffusion model", async () => {
     const folder = await makeTinyStudy(

@@ -11,9 +11,11 @@ export interface ConfusionOptions {
 /** Confusion matrix: rows are the truth, columns the answer, darkness the share of the row. Right answers are outlined. */
 export function confusionChart({ title, classes, counts }: ConfusionOptions): Html {
   const cell = Math.max(16, Math.min(34, Math.floor(440 / Math.max(1, classes.length))));
-  const left = 22;
+  const left = 36;
   const size = left + cell * classes.length + 2;
   return html`<svg class="chart confusion" style="max-width:${Math.round(size * 1.15)}px" viewBox="0 0 ${size} ${size}" role="img" aria-label="${title}">
+<text class="axis" x="${size - 2}" y="11" text-anchor="end">answer</text>
+<text class="axis" x="${-size + 2}" y="11" transform="rotate(-90)">true class</text>
 ${classes.map(
   (
     _,

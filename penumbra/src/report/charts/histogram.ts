@@ -1,4 +1,5 @@
 import { type Html, html } from "../html.ts";
+import { percent } from "../numbers.ts";
 import { linearScale, px } from "./scale.ts";
 
 export interface HistogramSeries {
@@ -13,6 +14,7 @@ export interface HistogramOptions {
   readonly title: string;
   readonly edges: readonly number[];
   readonly xLabel: string;
+  readonly yLabel: string;
   readonly width?: number;
   readonly height?: number;
 }
@@ -23,9 +25,9 @@ export interface HistogramOptions {
  */
 export function histogramChart(
   series: readonly HistogramSeries[],
-  { title, edges, xLabel, width = 300, height = 150 }: HistogramOptions,
+  { title, edges, xLabel, yLabel, width = 300, height = 160 }: HistogramOptions,
 ): Html {
-  const inner = { left: 8, right: width - 8, top: 8, bottom: height - 24 };
+  const inner = { left: 8, right: width - 8, top: 22, bottom: height - 24 };
   const low = edges[0] ?? 0;
   const high = edges[edges.length - 1] ?? 1;
   const inside = series.flatMap(({ shares }) => shares.slice(1, -1));
@@ -42,6 +44,8 @@ ${series.map(({ title: name, className, shares }) => {
   return html`<polygon class="area ${className}" points="${outline}"><title>${name}</title></polygon>`;
 })}
 <line class="base" x1="${inner.left}" x2="${inner.right}" y1="${inner.bottom}" y2="${inner.bottom}"/>
+<line class="gridline" x1="${inner.left}" x2="${inner.right}" y1="${inner.top}" y2="${inner.top}"/>
+<text class="tick" x="${inner.left}" y="${inner.top - 6}">${percent(top, 0)} % ${yLabel}</text>
 <text class="tick" x="${inner.left}" y="${height - 8}">unknown</text>
 <text class="axis" x="${px(width / 2)}" y="${height - 8}" text-anchor="middle">${xLabel}</text>
 <text class="tick" x="${inner.right}" y="${height - 8}" text-anchor="end">known</text>

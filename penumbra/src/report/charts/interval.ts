@@ -1,5 +1,6 @@
 import { type Html, html } from "../html.ts";
-import { linearScale, px } from "./scale.ts";
+import { points } from "../numbers.ts";
+import { linearScale, px, ticks } from "./scale.ts";
 
 export interface IntervalMark {
   readonly title: string;
@@ -18,6 +19,28 @@ export interface IntervalOptions {
   readonly margin: number;
   readonly width?: number;
   readonly height?: number;
+}
+
+/** The scale that `intervalChart` draws differences on, in points, to stand once below them. */
+export function intervalAxis({
+  limit,
+  title,
+  width = 220,
+  height = 22,
+}: Omit<IntervalOptions, "margin"> & { readonly title: string }): Html {
+  const x = linearScale([-limit, limit], [8, width - 8]);
+  const values = ticks([-limit, limit], 4);
+  const digits = Math.max(
+    0,
+    ...values.map((value) => (String(Number((100 * value).toFixed(6))).split(".")[1] ?? "").length),
+  );
+  return html`<svg class="interval" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
+<line class="base" x1="8" x2="${width - 8}" y1="1" y2="1"/>
+${values.map(
+  (value) => html`<line class="base" x1="${px(x(value))}" x2="${px(x(value))}" y1="1" y2="5"/>
+<text class="tick" x="${px(x(value))}" y="17" text-anchor="middle">${points(value, digits)}</text>`,
+)}
+</svg>`;
 }
 
 /**

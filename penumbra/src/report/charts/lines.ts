@@ -12,6 +12,7 @@ export interface LinesOptions {
   /** CSS class that colours the lines: "arm-1". */
   readonly className: string;
   readonly xLabel: string;
+  readonly yLabel: string;
   /** A level to mark, such as the loss of a collapsed encoder. */
   readonly level?: { readonly y: number; readonly title: string };
   readonly width?: number;
@@ -21,9 +22,9 @@ export interface LinesOptions {
 /** Lines over a common x, one per seed, in one colour. */
 export function linesChart(
   lines: readonly Line[],
-  { title, className, xLabel, level, width = 300, height = 170 }: LinesOptions,
+  { title, className, xLabel, yLabel, level, width = 300, height = 180 }: LinesOptions,
 ): Html {
-  const inner = { left: 40, right: width - 8, top: 10, bottom: height - 30 };
+  const inner = { left: 40, right: width - 8, top: 20, bottom: height - 30 };
   const all = lines.flatMap((line) => line.points);
   const [yLow, yHigh] = extent([...all.map(({ y }) => y), ...(level ? [level.y] : [])]);
   const pad = (yHigh - yLow || 1) * 0.06;
@@ -42,6 +43,7 @@ ${ticks(x.domain, 4).map(
   (value) =>
     html`<text class="tick" x="${px(x(value))}" y="${inner.bottom + 14}" text-anchor="middle">${value}</text>`,
 )}
+<text class="axis" x="${inner.left}" y="${inner.top - 8}">${yLabel}</text>
 <text class="axis" x="${px((inner.left + inner.right) / 2)}" y="${height - 3}" text-anchor="middle">${xLabel}</text>
 ${
   level &&

@@ -1,5 +1,5 @@
 import type { Comparison, Outcome, OutcomeName, QuestionName, Verdict } from "../../study/index.ts";
-import { intervalChart } from "../charts/index.ts";
+import { intervalAxis, intervalChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, listed, percent, points, pointsRange } from "../numbers.ts";
 
@@ -63,13 +63,14 @@ const measures: Readonly<Record<OutcomeName, string>> = {
 };
 
 /** What the headline rests on: the differences between both kinds of synthetic images and none. */
-function evidence(outcome: Outcome): readonly Html[] {
-  return outcome.comparisons
-    .filter(({ question }) => question === "both")
-    .map((item) => {
-      const text = html`<b>${measures[item.outcome]}</b> changed by <b class="nowrap">${points(item.mean)} points</b>`;
-      return html`<li>With both kinds of synthetic images instead of none, ${text} (${intervalText(item, outcome)}).</li>`;
-    });
+function evidence(outcome: Outcome): Html | null {
+  const items = outcome.comparisons.filter(({ question }) => question === "both");
+  if (items.length === 0) return null;
+  return html`<div class="evidence"><p>With both kinds of synthetic images instead of none:</p>
+<ul>${items.map(
+    (item) =>
+      html`<li><b>${measures[item.outcome]}</b> <b class="nowrap">${points(item.mean)} points</b> <span class="nowrap">(${intervalText(item, outcome)})</span></li>`,
+  )}</ul></div>`;
 }
 
 function intervalText({ interval }: Comparison, { confidence }: Outcome): string {
@@ -112,12 +113,28 @@ export function describeAnswer(outcome: Outcome): string[] {
     ...(differences.length > 0
       ? ["", "Both kinds of synthetic images instead of none:", ...differences]
       : []),
+    ...caveats(outcome).map((text) => `Warning: ${text}`),
     ...(seeds.length < 5
       ? [
           `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
         ]
       : []),
   ];
+}
+
+/** What the numbers must not be read without: oddities of the photos, and encoders that learned nothing. */
+function caveats({ photos, curves, arms }: Outcome): string[] {
+  const collapsed = curves.flatMap(({ arm, seed, collapse }) => {
+    const title = arms.find(({ name }) => name === arm)?.title ?? arm;
+    return collapse ? [`${title}, seed ${seed}: ${collapse.message}`] : [];
+  });
+  return [...collapsed, ...photos.warnings];
+}
+
+function caveatsNote(outcome: Outcome): Html | null {
+  const list = caveats(outcome);
+  if (list.length === 0) return null;
+  return html`<div class="note"><b>Mind when reading the numbers:</b><ul>${list.map((text) => html`<li>${text}</li>`)}</ul></div>`;
 }
 
 /** A warning where the number of seeds cannot carry a conclusion. */
@@ -175,14 +192,16 @@ export function answerSection(outcome: Outcome): Html {
   const asked = [...new Set(outcome.comparisons.map(({ question }) => question))];
   return html`<section id="answer">
 <h2 class="headline">${headline(outcome.comparisons, outcome.seeds.length) ?? "What the arms show"}</h2>
-<ul class="evidence">${evidence(outcome)}</ul>
+${evidence(outcome)}
 ${seedsNote(outcome)}
+${caveatsNote(outcome)}
 ${asked.map(
   (question) => html`<div class="question">
 <h3>${questionTitles[question]}</h3>
 <div class="scroll"><table class="comparisons">
 <thead><tr><th scope="col">Measured by</th><th scope="col">Answer</th><th scope="col" class="number">Points</th><th scope="col">${percent(outcome.confidence, 0)} % interval</th><th scope="col" class="glyph"><span>worse</span><span>better</span></th></tr></thead>
 <tbody>${outcome.comparisons.filter((item) => item.question === question).map((item) => row(item, outcome, limit))}</tbody>
+<tfoot><tr><td colspan="4"></td><td class="glyph">${intervalAxis({ limit, title: "Scale: difference in points" })}</td></tr></tfoot>
 </table></div></div>`,
 )}
 <details class="how"><summary>How to read this</summary>

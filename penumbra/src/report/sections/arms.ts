@@ -66,7 +66,7 @@ function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
   const lines = outcome.results.filter((line) => isUnknowns(line, outcome.unit, role));
   const detectors = [...new Set(lines.map(({ detector }) => detector))];
   if (detectors.length === 0) return null;
-  return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector, mean over seeds</h4>
+  return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector in %, mean over seeds</h4>
 <div class="scroll"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
 <tbody>${outcome.arms.map(
     (arm) =>
@@ -88,7 +88,7 @@ function classTable(outcome: Outcome): Html | null {
   );
   const classes = [...new Map(lines.map((line) => [`${line.role} ${line.unknownClass}`, line])).values()];
   if (classes.length === 0) return null;
-  return html`<h4>Every unknown class: AUROC of ${outcome.detector}, mean over seeds</h4>
+  return html`<h4>Every unknown class: AUROC of ${outcome.detector} in %, mean over seeds</h4>
 <div class="scroll"><table class="plain"><thead><tr><th scope="col">Unknown class</th>${outcome.arms.map((arm) => html`<th scope="col" class="number">${arm.title}</th>`)}</tr></thead>
 <tbody>${classes.map(
     ({ role, unknownClass }) =>
@@ -103,11 +103,20 @@ function classTable(outcome: Outcome): Html | null {
 export function armsSection(outcome: Outcome): Html {
   const { unit, detector } = outcome;
   const other = unit === "photo" ? "object" : "photo";
+  // Where the classes have equally many test photos the two are the same.
+  const isUnequal = outcome.results.some(
+    (line) => isClassification(line, unit) && Math.abs(line.balancedAccuracy - line.accuracy) > 1e-9,
+  );
   const columns: Column[] = [
     {
       title: "Accuracy %",
       isHigherBetter: true,
       value: (line) => (isClassification(line, unit) ? line.accuracy : undefined),
+    },
+    {
+      title: "Accuracy %, mean of classes",
+      isHigherBetter: true,
+      value: (line) => (isUnequal && isClassification(line, unit) ? line.balancedAccuracy : undefined),
     },
     {
       title: other === "object" ? "Accuracy %, views fused" : "Accuracy %, single photos",
@@ -116,13 +125,13 @@ export function armsSection(outcome: Outcome): Html {
     },
     ...(["near", "far"] as const).flatMap((role): Column[] => [
       {
-        title: `${role === "near" ? "Near" : "Far"} AUROC`,
+        title: `${role === "near" ? "Near" : "Far"} AUROC %`,
         isHigherBetter: true,
         value: (line) =>
           isUnknowns(line, unit, role) && line.detector === detector ? line.auroc : undefined,
       },
       {
-        title: `${role === "near" ? "Near" : "Far"} FPR95`,
+        title: `${role === "near" ? "Near" : "Far"} FPR95 %`,
         isHigherBetter: false,
         value: (line) =>
           isUnknowns(line, unit, role) && line.detector === detector ? line.fpr95IdPositive : undefined,
@@ -134,9 +143,11 @@ export function armsSection(outcome: Outcome): Html {
       value: (line) => (isClassification(line, unit) ? line.ece : undefined),
     },
   ];
+  const tables = [detectorTable(outcome, "near"), detectorTable(outcome, "far"), classTable(outcome)];
+  const details = tables.filter((item) => item !== null);
   return html`<section id="arms"><h2>The arms</h2>
 <p>Means over ${counted(outcome.seeds.length, "seed")} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
 ${table(outcome, columns)}
-<details><summary>Every detector, every unknown class</summary>${detectorTable(outcome, "near")}${detectorTable(outcome, "far")}${classTable(outcome)}</details>
+${details.length > 0 && html`<details><summary>Every detector, every unknown class</summary>${details}</details>`}
 </section>`;
 }

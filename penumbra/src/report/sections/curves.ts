@@ -9,16 +9,20 @@ export function curvesSection(outcome: Outcome): Html | null {
   return html`<section id="curves"><h2>Training</h2>
 <p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>
 <div class="grid">${outcome.arms.map((arm) => {
-    const lines = outcome.curves
-      .filter((curve) => curve.arm === arm.name)
-      .map((curve) => ({
-        title: `seed ${curve.seed}`,
-        points: curve.points.map(({ step, loss }) => ({ x: step, y: loss })),
-      }));
+    const curves = outcome.curves.filter((curve) => curve.arm === arm.name);
+    const collapse = curves.find((curve) => curve.collapse)?.collapse;
+    const lines = curves.map((curve) => ({
+      title: `seed ${curve.seed}`,
+      points: curve.points.map(({ step, loss }) => ({ x: step, y: loss })),
+    }));
     return html`<figure><figcaption>${arm.title}</figcaption>${linesChart(lines, {
       title: `Training loss, ${arm.title}`,
       className: armClass(outcome, arm.name),
-      xLabel: "step",
+      xLabel: "training step",
+      yLabel: "loss",
+      ...(collapse && {
+        level: { y: collapse.plateau, title: "what an encoder gives that has learned nothing" },
+      }),
     })}</figure>`;
   })}</div></section>`;
 }

@@ -8,7 +8,7 @@ const groups: readonly { readonly kind: Mistake["kind"]; readonly title: string 
   { kind: "wrong class", title: "Named wrongly, and most sure of it" },
   { kind: "near called known", title: "Near unknowns that look most known" },
   { kind: "far called known", title: "Far unknowns that look most known" },
-  { kind: "known called unknown", title: "Known parts that look most unknown" },
+  { kind: "known called unknown", title: "Known photos that look most unknown" },
 ];
 
 function caption(mistake: Mistake): Html {

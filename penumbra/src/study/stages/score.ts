@@ -11,6 +11,7 @@ import {
   ece,
   fpr95IdPositive,
   fpr95OodPositive,
+  macroAccuracy,
   nll,
   type Samples,
   softmax,
@@ -42,7 +43,7 @@ export function scoreStage(
   const { config, store } = context;
   return store.run({
     name: "score",
-    version: 1,
+    version: 3,
     label: `${arm}, seed ${seed}`,
     inputs: {
       features,
@@ -95,6 +96,7 @@ export function scoreUnit(
     parts,
     classification: {
       accuracy: accuracy(logits, samples.test.labels),
+      balancedAccuracy: macroAccuracy(logits, samples.test.labels),
       nll: nll(logits, samples.test.labels),
       ece: ece(logits, samples.test.labels),
       items: logits.length,

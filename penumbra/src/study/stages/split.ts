@@ -17,7 +17,7 @@ export async function splitStage(context: StudyContext, manifest: Manifest, seed
   const { shots, validation, test } = context.config.split;
   const artifact = await context.store.run({
     name: "split",
-    version: 1,
+    version: 2,
     label: `seed ${seed}`,
     inputs: { photos: photosHash(manifest.photos) },
     config: { shots, validation, test },

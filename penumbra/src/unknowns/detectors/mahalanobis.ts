@@ -17,6 +17,8 @@ export interface MahalanobisOptions {
  * Negative squared Mahalanobis distance to the nearest class mean, max_c -(h - mu_c)' S^-1 (h - mu_c) (Lee et al.
  * 2018, eq. 2), with one covariance for all classes, S = 1/N sum_i (h_i - mu_yi)(h_i - mu_yi)', shrunk to
  * (1 - g) S + g tr(S)/D I. Looks at the encoder alone.
+ *
+ * With one image a class S is 0 and g is 1: the identity takes its place, because no multiple of it changes a rank.
  */
 export const mahalanobis: Detector<MahalanobisOptions> = {
   title: "Mahalanobis",
@@ -72,7 +74,8 @@ function fitMahalanobis(
     const centred = features.sub(belongs.matmul(means)); // [N, D]
     const share = shrinkage === "ledoit-wolf" ? ledoitWolfShrinkage(centred) : shrinkage;
     const covariance = centred.t().matmul(centred).div(rows); // [D, D]
-    const scale = covariance.trace().item() / dimensions;
+    const spread = covariance.trace().item() / dimensions;
+    const scale = spread === 0 && share > 0 ? 1 : spread;
     const shrunk = covariance
       .mul(1 - share)
       .add(torch.eye(dimensions, { dtype: "float64", device: features.device }).mul(share * scale));

@@ -1,4 +1,4 @@
-import { nll, softmax } from "../metrics/index.ts";
+import { accuracy, nll, softmax } from "../metrics/index.ts";
 import type { Detector } from "./detector.ts";
 import { maxSoftmax } from "./msp.ts";
 import { labelsOf, logitsOf } from "./samples.ts";
@@ -25,8 +25,9 @@ export interface TemperatureOptions {
  * The temperature T that makes softmax(logits / T) most likely: argmin_T of the NLL (Guo et al. 2017, section 4.2).
  *
  * The NLL is convex in a = 1/T with the derivative mean_i ( E_{c ~ softmax(a f_i)} f_ic - f_i,label ), so its root is
- * found by bisection, to rounding. T is kept in 0.01 … 100: where all validation images are right, or as good as
- * guessed, the minimum lies at infinity.
+ * found by bisection, to rounding, and T is kept in 0.01 … 100. Where all validation images are right, as happens with
+ * few of them, there is no minimum: the likelihood grows as long as T falls, until every confidence is 1 and nothing
+ * is ranked any more. T stays 1 then.
  *
  * @param logits one row an image, of VALIDATION images: on training images every model looks too sure
  * @param labels class index of each image
@@ -39,6 +40,7 @@ export function fitTemperature(
 ): number {
   nll(logits, labels); // throws when they do not fit together
   if (shortFit) return shortlyFitted(logits, labels, shortFit);
+  if (accuracy(logits, labels) === 1) return 1;
   let low = 1 / HIGHEST;
   let high = 1 / LOWEST;
   if (slope(logits, labels, low) >= 0) return HIGHEST;

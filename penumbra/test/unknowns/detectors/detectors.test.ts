@@ -107,12 +107,12 @@ describe("temperature scaling", () => {
     expect(at(fitted)).toBeLessThan(Math.min(at(fitted * 1.01), at(fitted * 0.99)));
   });
 
-  test("stays within 0.01 and 100 where the minimum lies at infinity", () => {
+  test("stays 1 where all images are right, and at most 100 where they are as good as guessed", () => {
     const sure = [
       [1, 0],
       [0, 1],
     ];
-    expect(fitTemperature(sure, [0, 1])).toBe(0.01);
+    expect(fitTemperature(sure, [0, 1])).toBe(1);
     expect(fitTemperature(sure, [1, 0])).toBe(100);
   });
 });
@@ -177,6 +177,17 @@ describe("Mahalanobis", () => {
         /12 features in 64 dimensions.*ledoit-wolf/s,
       );
       expect(() => detectors.mahalanobis.fit(train, { shrinkage: 2 })).toThrow(/shrinkage 2/);
+    });
+  });
+
+  test("of one image a class is the distance to the nearest of them", () => {
+    scope(() => {
+      const { known } = scene();
+      const features = torch.randn([3, 8], { generator: new torch.Generator({ seed: 7 }) });
+      const train = { features, labels: [0, 1, 2] };
+      const scores = detectors.mahalanobis.fit(train).score(known);
+      const nearest = detectors.knn.fit(train, { k: 1, normalize: false }).score(known);
+      for (const [i, distance] of nearest.entries()) expect(scores[i]).toBeCloseTo(-(distance ** 2), 8);
     });
   });
 
