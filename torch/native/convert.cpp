@@ -46,14 +46,23 @@ bool isNullish(napi_env env, napi_value value) {
   return type == napi_undefined || type == napi_null;
 }
 
-std::vector<napi_value> elements(napi_env env, napi_value array) {
+uint32_t lengthOf(napi_env env, napi_value array) {
+  constexpr uint32_t most = 1 << 20;  // an array may say that it has four billion elements, and hold none
   bool is = false;
+  uint32_t length = 0;
   check(env, napi_is_array(env, array, &is));
   if (!is) throw TorchError("Expected an array.");
-  uint32_t length = 0;
   check(env, napi_get_array_length(env, array, &length));
-  std::vector<napi_value> result(length);
-  for (uint32_t i = 0; i < length; i++) check(env, napi_get_element(env, array, i, &result[i]));
+  if (length > most) {
+    throw TorchError("A list of " + std::to_string(length) + " elements is longer than the 1,048,576 that an argument may have. "
+                     "Large data belongs into a tensor.");
+  }
+  return length;
+}
+
+std::vector<napi_value> elements(napi_env env, napi_value array) {
+  std::vector<napi_value> result(lengthOf(env, array));
+  for (uint32_t i = 0; i < result.size(); i++) check(env, napi_get_element(env, array, i, &result[i]));
   return result;
 }
 

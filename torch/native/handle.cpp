@@ -2,6 +2,7 @@
 #include "addon.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cstring>
@@ -241,9 +242,27 @@ napi_value fromBytes(const Call& call) {
   return wrap(call.env, std::move(tensor));
 }
 
+// An ArrayBuffer over a tensor's memory, which lives as long as the buffer does.
+napi_value bufferOver(napi_env env, at::Tensor tensor) {
+  // Resizing would free the memory that the buffer shows.
+  tensor.storage().unsafeGetStorageImpl()->set_resizable(false);
+  auto* keeper = new at::Tensor(std::move(tensor));
+  napi_value buffer;
+  check(env, napi_create_external_arraybuffer(
+                 env, keeper->mutable_data_ptr(), keeper->nbytes(),
+                 [](node_api_basic_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, keeper, &buffer));
+  return buffer;
+}
+
 // toBytes(tensor): an ArrayBuffer with a copy of the elements in row-major order.
 napi_value toBytes(const Call& call) {
-  at::Tensor tensor = tensorOf(call.env, call[0]).detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+  at::Tensor& source = tensorOf(call.env, call[0]);
+  // A tensor of zeros that autograd makes has no memory.
+  at::Tensor given = source._is_zerotensor() ? at::zeros(source.sizes(), source.options()) : source.detach();
+  at::Tensor tensor = given.to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+  // A large copy is libtorch's: where memory is short, it throws and Node-API would end the process.
+  constexpr size_t large = 1 << 20;
+  if (tensor.nbytes() >= large) return bufferOver(call.env, tensor.is_alias_of(source) ? tensor.clone(at::MemoryFormat::Contiguous) : tensor);
   void* data = nullptr;
   napi_value buffer;
   check(call.env, napi_create_arraybuffer(call.env, tensor.nbytes(), &data, &buffer));
@@ -251,21 +270,16 @@ napi_value toBytes(const Call& call) {
   return buffer;
 }
 
-// shareBytes(tensor): an ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.
+// shareBytes(tensor): an ArrayBuffer over the tensor's own memory.
 napi_value shareBytes(const Call& call) {
   at::Tensor& tensor = tensorOf(call.env, call[0]);
-  if (!tensor.device().is_cpu() || tensor.layout() != at::kStrided || !tensor.is_contiguous() || tensor.is_conj() || tensor.is_neg()) {
+  bool isPlain = tensor.device().is_cpu() && tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_nested();
+  if (!isPlain || !tensor.is_contiguous() || tensor.is_conj() || tensor.is_neg() || tensor._is_zerotensor()) {
     throw TorchError("Only a contiguous CPU tensor can be read without a copy. Use toTyped(), which copies.");
   }
+  if (tensor.nbytes() != 0) return bufferOver(call.env, tensor.detach());
   napi_value buffer;
-  if (tensor.nbytes() == 0) {
-    check(call.env, napi_create_arraybuffer(call.env, 0, nullptr, &buffer));
-    return buffer;
-  }
-  auto* keeper = new at::Tensor(tensor.detach());
-  check(call.env, napi_create_external_arraybuffer(
-                      call.env, keeper->mutable_data_ptr(), keeper->nbytes(),
-                      [](node_api_basic_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, keeper, &buffer));
+  check(call.env, napi_create_arraybuffer(call.env, 0, nullptr, &buffer));
   return buffer;
 }
 

@@ -25,6 +25,8 @@ describe("wrong arguments are refused", () => {
   });
 
   const x = torch.ones([2, 3]);
+  const circle: unknown[] = [];
+  circle.push(circle);
 
   test("an error carries operator, schema, and the arguments' dtypes and shapes", () => {
     const attempt = () => x.mm(torch.ones([2, 3], { dtype: "float64" }));
@@ -75,6 +77,24 @@ describe("wrong arguments are refused", () => {
     ["a seed that is none", () => torch.manualSeed(-1), /seed/],
     ["a state that is none", () => new torch.Generator({ seed: 1 }).setState(x), torch.TorchError as never],
     ["no threads", () => torch.setNumThreads(0), /from 1 on/],
+    ["more threads than a system makes", () => torch.setNumThreads(2 ** 31 - 1), /up to 1024/],
+    ["an array in a circle", () => torch.tensor(circle as never), /in a circle/],
+    [
+      "a list of four billion holes",
+      () => torch.call("aten::index.Tensor", x, new Array(4e9)),
+      /longer than/,
+    ],
+    [
+      "a shape of four billion holes",
+      () => torch.fromTyped(new Float32Array(0), new Array(4e9)),
+      /longer than/,
+    ],
+    ["an array as an index", () => x.at([0, 1] as never), /An array is no index.*Make it a tensor/],
+    ["a boolean as an index", () => x.at(true as never), /true is no index/],
+    ["an object as an index", () => x.setAt({} as never, 1), /is no index/],
+    ["an undefined index", () => x.at(undefined as never), /undefined is no index/],
+    ["a number for a target", () => x.to(5 as never), /to\(\) was given 5/],
+    ["an unknown option of `to`", () => x.to({ dtyp: "int64" } as never), /no overload/],
     ["complex numbers as plain ones", () => torch.ones([1], { dtype: "complex64" }).item(), /complex/],
     ["reading without a copy what is not contiguous", () => x.transpose(0, 1).asTyped(), /toTyped/],
   ])("%s", (_, attempt, message) => {
