@@ -171,6 +171,7 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
       if (!gradient) continue;
       const { device, dtype } = parameter;
       const layout = layoutOf(parameter);
+      this.#checkSizes(parameter, gradient);
       let bucket = buckets.get(device + dtype);
       if (!bucket) {
         const state = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
@@ -190,6 +191,18 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
       }
     }
     return [...buckets.values()];
+  }
+
+  /** Fused operators walk through parameter, gradient and state by the parameter's size, and look at no other. */
+  #checkSizes(parameter: Tensor, gradient: Tensor): void {
+    const state = Object.values(this.#state.get(parameter)?.tensors ?? {});
+    for (const { numel } of [gradient, ...state]) {
+      if (numel === parameter.numel) continue;
+      const problem = `a parameter has the shape [${parameter.shape}], but its gradient or state has ${numel} elements`;
+      throw new TorchError(
+        `${this.constructor.name}: ${problem}. Make a new optimizer after changing a parameter's size.`,
+      );
+    }
   }
 
   /** All parameters, in the order of the groups. */

@@ -128,6 +128,18 @@ describe("A fused step does not depend on memory layout", () => {
     ).toBeLessThan(1e-6);
   });
 
+  test("and a parameter that changed its size is refused: its state would end before it does", () => {
+    const parameter = nn.parameter(ones([10]));
+    const optimizer = new optim.AdamW([parameter], { lr: 0.1 });
+    parameter.grad = ones([10]);
+    optimizer.step();
+    parameter.grad = null;
+    parameter.setData(ones([1_000_000]));
+    parameter.grad = ones([1_000_000]);
+    expect(() => optimizer.step()).toThrow(/shape \[1000000\].*10 elements.*new optimizer/);
+    expect(parameter.min().item()).toBe(1);
+  });
+
   test("but a parameter with gaps in memory is refused", () => {
     const parameter = nn.parameter(ones([4, 4]).narrow(1, 0, 2));
     const optimizer = new optim.SGD([parameter], { lr: 0.1 });
