@@ -269,7 +269,7 @@ describe("customFunction", () => {
           .backward(),
       ).toThrow(/shape/);
       expect(() => giving(7).sum().backward()).toThrow(torch.TorchError);
-      const nothing = { forward: () => null as never, backward: () => null };
+      const nothing = { forward: (_v: Tensor) => null as never, backward: () => null };
       expect(() => customFunction(nothing, x)).toThrow(/forward gave null/);
     });
   });

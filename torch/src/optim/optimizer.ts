@@ -77,12 +77,17 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     this.#ratios = this.groups.map(({ lr }) => (first === 0 ? 1 : lr / first));
   }
 
-  /** The learning rate of the first group. Setting it keeps the ratios that the groups had at the beginning. */
+  /**
+   * The learning rate of the first group. Setting it keeps the ratios that the groups had at the beginning.
+   * @throws TorchError for a negative one or NaN, which would spoil the parameters
+   */
   get lr(): number {
     return this.groups[0]!.lr;
   }
 
   set lr(value: number) {
+    if (!(value >= 0))
+      throw new TorchError(`${this.constructor.name}: lr is ${value}. Choose a number from 0 on.`);
     this.groups.forEach((group, i) => {
       (group as { lr: number }).lr = value * this.#ratios[i]!;
     });
@@ -243,6 +248,14 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     for (const { tensors } of this.#state.values())
       for (const tensor of Object.values(tensors)) tensor.dispose();
     this.#state.clear();
+  }
+}
+
+/** @internal Refuses a setting that is negative or no number. */
+export function checkNotNegative(optimizer: string, settings: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (value >= 0) continue;
+    throw new TorchError(`${optimizer}: ${name} is ${value}. Choose a number from 0 on.`);
   }
 }
 

@@ -198,6 +198,15 @@ describe("Optimizers refuse", () => {
     ],
     ["a tensor with history", () => new optim.Adam([p.mul(2)]), /Adam: .*shape \[2\].*Only leaves/],
     ["a negative learning rate", () => new optim.Adam([p], { lr: -1 }), /lr is -1/],
+    [
+      "a learning rate that is no number, later on",
+      () => {
+        new optim.Adam([p]).lr = Number.NaN;
+      },
+      /lr is NaN/,
+    ],
+    ["a negative momentum", () => new optim.SGD([p], { lr: 1, momentum: -0.9 }), /momentum is -0\.9/],
+    ["a negative decay", () => new optim.LARS([p], { lr: 1, weightDecay: -1 }), /weightDecay is -1/],
     ["betas beyond 1", () => new optim.AdamW([p], { betas: [0.9, 1] }), /betas are \[0.9,1\]/],
     [
       "Nesterov without momentum",
