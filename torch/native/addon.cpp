@@ -43,6 +43,14 @@ void check(napi_env env, napi_status status) {
 
 namespace {
 
+// libtorch names the nodes of custom functions by their C++ type.
+std::string readable(std::string message) {
+  const std::string begin = "torch::autograd::CppNode<", end = "JavaScriptFunction>";
+  size_t from = message.find(begin), to = message.find(end);
+  if (from != std::string::npos && to != std::string::npos && from < to) message.replace(from, to + end.size() - from, "CustomFunctionBackward");
+  return message;
+}
+
 void throwTorchError(napi_env env, const std::string& message, const std::string& op, const std::string& schema,
                      const std::string& arguments) noexcept {
   napi_value constructor = nullptr, error = nullptr;
@@ -93,7 +101,7 @@ void throwToJavaScript(napi_env env) noexcept {
   } catch (const TorchError& error) {
     throwTorchError(env, error.what(), error.op, error.schema, error.arguments);
   } catch (const c10::Error& error) {
-    throwTorchError(env, error.what_without_backtrace(), "", "", "");
+    throwTorchError(env, readable(error.what_without_backtrace()), "", "", "");
   } catch (const std::exception& error) {
     throwTorchError(env, error.what(), "", "", "");
   } catch (...) {
