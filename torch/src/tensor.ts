@@ -154,7 +154,9 @@ export class Tensor {
     const dtype = this.dtype;
     const Constructor = typedArrayOf[dtype];
     if (!Constructor)
-      throw new TorchError(`toTyped(): no typed array holds ${dtype}. Convert first: .to("float32").`);
+      throw new TorchError(
+        `toTyped(): no typed array holds ${dtype}. Convert first: .dequantize() or .to("float32").`,
+      );
     return new Constructor(native.toBytes(this));
   }
 

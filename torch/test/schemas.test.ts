@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import * as torch from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import { native } from "../src/native.ts";
@@ -168,6 +169,13 @@ describe("the schemas of libtorch", () => {
   /** An `out` argument, or scales of a quantized tensor. */
   const writesIntoKeyword = (p: Parameter) =>
     p.keywordOnly && p.default === undefined && /Tensor/.test(p.type) && !p.optional;
+
+  test("name each option's default where editors look for it: in a comment that begins the option's line", () => {
+    const text = readFileSync(new URL("../src/operators.ts", import.meta.url), "utf8");
+    const defaults = [...text.matchAll(/\/\*\* Default [^*]*\*\/ \w+\?:/g)];
+    expect(defaults.length).toBeGreaterThan(700);
+    for (const { index } of defaults) expect(text.slice(index - 5, index)).toBe("\n    ");
+  });
 
   test("have typed methods and functions for every public operator", () => {
     const names = new Set([...Object.getOwnPropertyNames(torch.Tensor.prototype), ...Object.keys(torch)]);

@@ -54,6 +54,14 @@ describe("reading elements", () => {
     });
   });
 
+  test("of a quantized tensor says how to convert it", () => {
+    scope(() => {
+      const x = torch.ones([3]).quantizePerTensor(0.5, 0, "qint8");
+      expect(() => x.toTyped()).toThrow(/qint8.*dequantize/);
+      expect(x.dequantize().tolist()).toEqual([1, 1, 1]);
+    });
+  });
+
   test("works for zeros that have no memory", () => {
     scope(() => {
       const zeros = torch.call("aten::_efficientzerotensor", [3]) as torch.Tensor;
