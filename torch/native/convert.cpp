@@ -171,6 +171,12 @@ napi_value array(napi_env env, const std::vector<at::Tensor>& tensors) {
 
 namespace {
 
+napi_value unsignedInteger(napi_env env, uint64_t value) {
+  napi_value result;
+  check(env, napi_create_bigint_uint64(env, value, &result));
+  return result;
+}
+
 // Whole numbers that a double cannot hold become bigint.
 napi_value integer(napi_env env, int64_t value) {
   constexpr int64_t safe = 9007199254740991;
@@ -222,6 +228,7 @@ napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type*
     }
     return result;
   }
+  if (value.tagKind() == "UInt") return unsignedInteger(env, value.toScalar().toUInt64());  // beyond what int64 holds
   throw TorchError("A result of type " + value.tagKind() + " has no JavaScript counterpart.");
 }
 

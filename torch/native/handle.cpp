@@ -192,6 +192,19 @@ napi_value itemSize(const Call& call) {
   return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).element_size()));
 }
 
+// differingSizes(lists): the first position where the lists' tensors have different numbers of elements, or -1.
+napi_value differingSizes(const Call& call) {
+  std::vector<std::vector<at::Tensor>> lists;
+  for (napi_value list : elements(call.env, call[0])) lists.push_back(tensors(call.env, list));
+  for (const auto& list : lists) {
+    if (list.size() != lists[0].size()) throw TorchError("The lists have different lengths.");
+    for (size_t i = 0; i < list.size(); i++) {
+      if (list[i].numel() != lists[0][i].numel()) return number(call.env, static_cast<double>(i));
+    }
+  }
+  return number(call.env, -1);
+}
+
 // The bytes of a typed array, DataView, Buffer or ArrayBuffer.
 std::pair<void*, size_t> bytesOf(napi_env env, napi_value value) {
   bool is = false;
@@ -299,6 +312,7 @@ void exportHandles(napi_env env, napi_value exports) {
   define(env, exports, "numel", guarded<numel, 1>);
   define(env, exports, "ndim", guarded<ndim, 1>);
   define(env, exports, "itemSize", guarded<itemSize, 1>);
+  define(env, exports, "differingSizes", guarded<differingSizes, 1>);
   define(env, exports, "fromBytes", guarded<fromBytes, 3>);
   define(env, exports, "toBytes", guarded<toBytes, 1>);
   define(env, exports, "shareBytes", guarded<shareBytes, 1>);

@@ -41,6 +41,7 @@ export interface Native {
   numel(tensor: Handle): number;
   ndim(tensor: Handle): number;
   itemSize(tensor: Handle): number;
+  differingSizes(lists: readonly Handles[]): number;
   fromBytes(bytes: ArrayBufferView | ArrayBuffer, shape: readonly number[], dtype: string): unknown;
   toBytes(tensor: Handle): ArrayBuffer;
   shareBytes(tensor: Handle): ArrayBuffer;

@@ -90,7 +90,7 @@ function leave(tensor: Scoped): void {
 export function enter(tensor: Scoped): void {
   if (current) current.add(tensor);
   else leave(tensor);
-  if (tracing) places.set(new WeakRef(tensor), stack());
+  if (tracing) note(tensor);
 }
 
 /**
@@ -164,13 +164,27 @@ export interface MemoryReport {
 export function memory(): MemoryReport {
   const report = { tensors: native.liveTensors(), bytes: native.liveBytes() };
   if (!tracing) return report;
+  forgetDead();
   const counts = new Map<string, number>();
-  for (const [reference, stack] of places) {
+  for (const text of places.values()) counts.set(place(text), (counts.get(place(text)) ?? 0) + 1);
+  return { ...report, places: counts };
+}
+
+let enough = 0;
+
+/** Notes where a tensor was made; now and then forgets those that are gone, so that the notes do not become the leak. */
+function note(tensor: Scoped): void {
+  places.set(new WeakRef(tensor), stack());
+  if (places.size < enough) return;
+  forgetDead();
+  enough = 2 * places.size + 1000;
+}
+
+function forgetDead(): void {
+  for (const reference of places.keys()) {
     const tensor = reference.deref();
     if (!tensor || tensor[slot] <= 0) places.delete(reference);
-    else counts.set(place(stack), (counts.get(place(stack)) ?? 0) + 1);
   }
-  return { ...report, places: counts };
 }
 
 /** Switches on (or off) the recording of where tensors are made. Slow; for finding leaks. */

@@ -1,5 +1,6 @@
 import { noGrad } from "../autograd.ts";
 import { TorchError } from "../errors.ts";
+import { native } from "../native.ts";
 import { keep, scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { copyLike, hasLayout, layoutOf } from "./layout.ts";
@@ -176,7 +177,6 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
       if (!gradient) continue;
       const { device, dtype } = parameter;
       const layout = layoutOf(parameter);
-      this.#checkSizes(parameter, gradient);
       let bucket = buckets.get(device + dtype);
       if (!bucket) {
         const state = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<
@@ -195,19 +195,18 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
         bucket.state[name].push(tensors[name]);
       }
     }
+    for (const bucket of buckets.values()) this.#checkSizes(bucket);
     return [...buckets.values()];
   }
 
-  /** Fused operators walk through parameter, gradient and state by the parameter's size, and look at no other. */
-  #checkSizes(parameter: Tensor, gradient: Tensor): void {
-    const state = Object.values(this.#state.get(parameter)?.tensors ?? {});
-    for (const { numel } of [gradient, ...state]) {
-      if (numel === parameter.numel) continue;
-      const problem = `a parameter has the shape [${parameter.shape}], but its gradient or state has ${numel} elements`;
-      throw new TorchError(
-        `${this.constructor.name}: ${problem}. Make a new optimizer after changing a parameter's size.`,
-      );
-    }
+  /** Fused operators walk through gradients and state by the parameter's size, and look at no other. */
+  #checkSizes({ params, grads, state }: Bucket<Name>): void {
+    const position = native.differingSizes([params, grads, ...Object.values<Tensor[]>(state)]);
+    if (position < 0) return;
+    const problem = `a parameter has the shape [${params[position]!.shape}], but its gradient or state has another size`;
+    throw new TorchError(
+      `${this.constructor.name}: ${problem}. Make a new optimizer after changing a parameter's size.`,
+    );
   }
 
   /** All parameters, in the order of the groups. */

@@ -136,7 +136,7 @@ describe("A fused step does not depend on memory layout", () => {
     parameter.grad = null;
     parameter.setData(ones([1_000_000]));
     parameter.grad = ones([1_000_000]);
-    expect(() => optimizer.step()).toThrow(/shape \[1000000\].*10 elements.*new optimizer/);
+    expect(() => optimizer.step()).toThrow(/shape \[1000000\].*another size.*new optimizer/);
     expect(parameter.min().item()).toBe(1);
   });
 
