@@ -3,23 +3,35 @@ import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 
-const child = join(import.meta.dirname, "wrong-arguments.child.ts");
+/** Runs a script that prints what it is about to do and at the end the numbers of refusals and of legal calls. */
+function runChild(script: string, args: string[]): { refused: number; legal: number } {
+  const child = join(import.meta.dirname, script);
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "--conditions=source", child, ...args],
+    { encoding: "utf8", maxBuffer: 2 ** 26 },
+  );
+  const last = stdout.trim().split("\n").at(-1)!;
+  // The last line names the call that ended the process.
+  expect({ status, signal, last, stderr: status === 0 ? "" : stderr }).toMatchObject({
+    status: 0,
+    last: expect.stringMatching(/^done \d+ \d+$/),
+  });
+  const [, refused, legal] = last.split(" ").map(Number);
+  return { refused: refused!, legal: legal! };
+}
 
 describe("wrong arguments are refused", () => {
   test("2,000 random calls: each an error or a legal result, never a crash", () => {
-    const { status, signal, stdout, stderr } = spawnSync(
-      process.execPath,
-      ["--import", "tsx", "--conditions=source", child, "20261124", "0", "2000"],
-      { encoding: "utf8", maxBuffer: 2 ** 26 },
-    );
-    const lines = stdout.trim().split("\n");
-    // The last line names the call that ended the process.
-    expect({ status, signal, last: lines.at(-1), stderr: status === 0 ? "" : stderr }).toMatchObject({
-      status: 0,
-      last: expect.stringMatching(/^done \d+ \d+$/),
-    });
-    const [, refused, legal] = lines.at(-1)!.split(" ").map(Number);
-    expect(refused! + legal!).toBe(2000);
+    const { refused, legal } = runChild("wrong-arguments.child.ts", ["20261124", "0", "2000"]);
+    expect(refused + legal).toBe(2000);
+    expect(refused).toBeGreaterThan(1000);
+    expect(legal).toBeGreaterThan(100);
+  });
+
+  test("2,000 wrong uses of layers, optimizers, indices, generators and files: never a crash", () => {
+    const { refused, legal } = runChild("wrong-uses.child.ts", ["20261124", "2000"]);
+    expect(refused + legal).toBeGreaterThanOrEqual(2000);
     expect(refused).toBeGreaterThan(1000);
     expect(legal).toBeGreaterThan(100);
   });
