@@ -21,21 +21,34 @@ JavaScriptError::JavaScriptError(napi_env env) : std::runtime_error("JavaScript 
   bool pending = false;
   napi_is_exception_pending(env, &pending);
   if (!pending || napi_get_and_clear_last_exception(env, &error) != napi_ok) {
-    const napi_extended_error_info* info = nullptr;
-    napi_get_last_error_info(env, &info);
     napi_value message;
-    const char* what = info != nullptr && info->error_message != nullptr ? info->error_message : "Node-API call failed";
-    napi_create_string_utf8(env, what, NAPI_AUTO_LENGTH, &message);
+    napi_create_string_utf8(env, "A call of Node-API failed.", NAPI_AUTO_LENGTH, &message);
     napi_create_error(env, nullptr, message, &error);
   }
   napi_create_reference(env, error, 1, &reference);
 }
 
 void check(napi_env env, napi_status status) {
-  if (status != napi_ok) throw JavaScriptError(env);
+  if (status == napi_ok) return;
+  const napi_extended_error_info* info = nullptr;
+  napi_get_last_error_info(env, &info);  // first: the next call of any function replaces it
+  std::string message = info != nullptr && info->error_message != nullptr ? info->error_message : "";
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  bool isException = pending || status == napi_pending_exception || status == napi_cannot_run_js || status == napi_closing;
+  if (isException || message.empty()) throw JavaScriptError(env);
+  throw TorchError("A value of another type was needed: " + message + ".");
 }
 
 namespace {
+
+// libtorch names the nodes of custom functions by their C++ type.
+std::string readable(std::string message) {
+  const std::string begin = "torch::autograd::CppNode<", end = "JavaScriptFunction>";
+  size_t from = message.find(begin), to = message.find(end);
+  if (from != std::string::npos && to != std::string::npos && from < to) message.replace(from, to + end.size() - from, "CustomFunctionBackward");
+  return message;
+}
 
 void throwTorchError(napi_env env, const std::string& message, const std::string& op, const std::string& schema,
                      const std::string& arguments) noexcept {
@@ -81,7 +94,7 @@ void throwToJavaScript(napi_env env) noexcept {
   } catch (const TorchError& error) {
     throwTorchError(env, error.what(), error.op, error.schema, error.arguments);
   } catch (const c10::Error& error) {
-    throwTorchError(env, error.what_without_backtrace(), "", "", "");
+    throwTorchError(env, readable(error.what_without_backtrace()), "", "", "");
   } catch (const std::exception& error) {
     throwTorchError(env, error.what(), "", "", "");
   } catch (...) {
@@ -105,7 +118,12 @@ NAPI_MODULE_INIT() {
     keepFreedMemory();
     auto* state = new Environment();
     napi_set_instance_data(
-        env, state, [](node_api_basic_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
+        env, state,
+        [](node_api_basic_env, void* data, void* hint) {
+          delete static_cast<Environment*>(data);
+          forgetGarbage(static_cast<napi_env>(hint));  // a later environment may have the same address
+        },
+        env);
     define(env, exports, "registerClasses", guarded<registerClasses>);
     exportHandles(env, exports);
     exportSchemas(env, exports);

@@ -57,7 +57,7 @@ struct TorchError : std::runtime_error {
   std::string op, schema, arguments;
 };
 
-// Throws JavaScriptError where a Node-API call failed.
+// Throws where a Node-API call failed: JavaScriptError for an exception, TorchError for a value of the wrong type.
 void check(napi_env env, napi_status status);
 
 // --- tensors and generators (handle.cpp)
@@ -80,6 +80,7 @@ napi_value number(napi_env env, double value);
 napi_value boolean(napi_env env, bool value);
 napi_value null(napi_env env);
 bool isNullish(napi_env env, napi_value value);
+uint32_t lengthOf(napi_env env, napi_value array);  // throws where it is none, or too long for a list
 std::vector<napi_value> elements(napi_env env, napi_value array);
 at::ScalarType scalarType(const std::string& name);
 std::string scalarTypeName(at::ScalarType type);
@@ -99,6 +100,7 @@ std::string packetName(int32_t packet);
 void exportSchemas(napi_env env, napi_value exports);
 void exportDispatch(napi_env env, napi_value exports);
 void exportAutograd(napi_env env, napi_value exports);
+void forgetGarbage(napi_env env);  // when an environment ends
 void exportSystem(napi_env env, napi_value exports);
 
 // --- functions for JavaScript

@@ -7,10 +7,14 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/functions/accumulate_grad.h>
 
 #include <algorithm>
 #include <mutex>
+#include <sstream>
 #include <thread>
+#include <unordered_set>
 
 namespace penumbra {
 namespace {
@@ -28,6 +32,15 @@ void freeGarbage(napi_env env) {
   for (auto entry = mine; entry != garbage.end(); ++entry) napi_delete_reference(env, entry->second);
   garbage.erase(mine, garbage.end());
 }
+
+}  // namespace
+
+void forgetGarbage(napi_env env) {
+  std::lock_guard<std::mutex> lock(garbageMutex);
+  garbage.erase(std::remove_if(garbage.begin(), garbage.end(), [&](const auto& entry) { return entry.first == env; }), garbage.end());
+}
+
+namespace {
 
 struct HandleScope {
   napi_env env;
@@ -52,7 +65,8 @@ struct Callbacks : torch::CustomClassHolder {
   }
   variable_list call(napi_ref reference, const variable_list& inputs, const variable_list& saved) const {
     if (std::this_thread::get_id() != thread) {
-      throw TorchError("A custom function's backward ran on another thread than its forward. Call backward() where forward ran.");
+      throw TorchError("A custom function's backward ran on another thread than its forward: backward() was called on that thread, or "
+                       "within the backward of more than 60 others, which libtorch gives to threads of its own. Nest them less deeply.");
     }
     HandleScope scope(env);  // a backward pass may call very many of these
     napi_value function, undefined, arguments[2] = {array(env, inputs), array(env, saved)}, result;
@@ -69,7 +83,11 @@ struct JavaScriptFunction : torch::autograd::Function<JavaScriptFunction> {
     context->saved_data["callbacks"] = c10::IValue::make_capsule(callbacks);
     context->set_materialize_grads(false);
     context->save_for_backward(*saved);
-    return callbacks->call(callbacks->forward, inputs.vec(), {});
+    variable_list outputs = callbacks->call(callbacks->forward, inputs.vec(), {});
+    for (const at::Tensor& output : outputs) {
+      if (!output.defined()) throw TorchError("A custom function's forward gave null for an output. Return a tensor, or an array of tensors.");
+    }
+    return outputs;
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     auto callbacks = c10::static_intrusive_pointer_cast<Callbacks>(context->saved_data["callbacks"].toCapsule());
@@ -129,9 +147,49 @@ napi_value gradFn(const Call& call) {
   return string(call.env, name.find("JavaScriptFunction") != std::string::npos ? "CustomFunctionBackward" : name);
 }
 napi_value gradient(const Call& call) { return wrap(call.env, tensorOf(call.env, call[0]).grad()); }
+
+std::string described(const at::Tensor& tensor) {
+  std::ostringstream text;
+  text << scalarTypeName(tensor.scalar_type()) << tensor.sizes() << " on " << tensor.device();
+  return text.str();
+}
+
+// Operators that walk through a parameter and its gradient together trust that both have the same size.
 napi_value setGradient(const Call& call) {
-  tensorOf(call.env, call[0]).mutable_grad() = isNullish(call.env, call[1]) ? at::Tensor() : tensorOf(call.env, call[1]);
+  at::Tensor& tensor = tensorOf(call.env, call[0]);
+  at::Tensor gradient = isNullish(call.env, call[1]) ? at::Tensor() : tensorOf(call.env, call[1]);
+  if (gradient.defined()) {
+    if (gradient.is_same(tensor)) throw TorchError("A tensor cannot be its own gradient. Pass a clone().");
+    if (gradient.sizes() != tensor.sizes() || gradient.scalar_type() != tensor.scalar_type() || gradient.device() != tensor.device()) {
+      throw TorchError("A gradient of " + described(gradient) + " does not belong to a tensor of " + described(tensor) +
+                       ". Give it the tensor's shape, dtype and device.");
+    }
+  }
+  tensor.mutable_grad() = std::move(gradient);
   return nullptr;
+}
+
+// Whether everything that this backward pass reaches gets its gradient, as in backward() without `inputs`.
+napi_value reachesAllLeaves(const Call& call) {
+  return boolean(call.env, torch::autograd::Engine::get_default_engine().is_checkpoint_valid());
+}
+
+// reachesOtherLeaves(outputs, inputs): whether differentiating the outputs accumulates gradients beyond the inputs.
+napi_value reachesOtherLeaves(const Call& call) {
+  using torch::autograd::Node;
+  auto nodeOf = [](const at::Tensor& tensor) { return torch::autograd::impl::gradient_edge(tensor).function.get(); };
+  std::vector<Node*> open;
+  std::unordered_set<Node*> seen;
+  for (const at::Tensor& input : tensors(call.env, call[1])) if (input.requires_grad()) seen.insert(nodeOf(input));
+  for (const at::Tensor& output : tensors(call.env, call[0])) if (output.requires_grad()) open.push_back(nodeOf(output));
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (node == nullptr || !seen.insert(node).second) continue;
+    if (dynamic_cast<torch::autograd::AccumulateGrad*>(node) != nullptr) return boolean(call.env, true);
+    for (const auto& edge : node->next_edges()) open.push_back(edge.function.get());
+  }
+  return boolean(call.env, false);
 }
 napi_value detach(const Call& call) { return wrap(call.env, tensorOf(call.env, call[0]).detach()); }
 
@@ -176,6 +234,16 @@ napi_value autocast(const Call& call) {
   return result;
 }
 
+// autocastState(device) -> [enabled, dtype]
+napi_value autocastState(const Call& call) {
+  at::DeviceType type = device(text(call.env, call[0])).type();
+  napi_value result;
+  check(call.env, napi_create_array_with_length(call.env, 2, &result));
+  check(call.env, napi_set_element(call.env, result, 0, boolean(call.env, at::autocast::is_autocast_enabled(type))));
+  check(call.env, napi_set_element(call.env, result, 1, string(call.env, scalarTypeName(at::autocast::get_autocast_dtype(type)))));
+  return result;
+}
+
 }  // namespace
 
 void exportAutograd(napi_env env, napi_value exports) {
@@ -189,10 +257,13 @@ void exportAutograd(napi_env env, napi_value exports) {
   define(env, exports, "gradient", guarded<gradient>);
   define(env, exports, "setGradient", guarded<setGradient>);
   define(env, exports, "detach", guarded<detach>);
+  define(env, exports, "reachesAllLeaves", guarded<reachesAllLeaves>);
+  define(env, exports, "reachesOtherLeaves", guarded<reachesOtherLeaves>);
   define(env, exports, "setGradMode", guarded<setGradMode>);
   define(env, exports, "gradMode", guarded<gradMode>);
   define(env, exports, "inferenceMode", guarded<inferenceMode>);
   define(env, exports, "autocast", guarded<autocast>);
+  define(env, exports, "autocastState", guarded<autocastState>);
 }
 
 }  // namespace penumbra

@@ -46,14 +46,23 @@ bool isNullish(napi_env env, napi_value value) {
   return type == napi_undefined || type == napi_null;
 }
 
-std::vector<napi_value> elements(napi_env env, napi_value array) {
+uint32_t lengthOf(napi_env env, napi_value array) {
+  constexpr uint32_t most = 1 << 20;  // an array may say that it has four billion elements, and hold none
   bool is = false;
+  uint32_t length = 0;
   check(env, napi_is_array(env, array, &is));
   if (!is) throw TorchError("Expected an array.");
-  uint32_t length = 0;
   check(env, napi_get_array_length(env, array, &length));
-  std::vector<napi_value> result(length);
-  for (uint32_t i = 0; i < length; i++) check(env, napi_get_element(env, array, i, &result[i]));
+  if (length > most) {
+    throw TorchError("A list of " + std::to_string(length) + " elements is longer than the 1,048,576 that an argument may have. "
+                     "Large data belongs into a tensor.");
+  }
+  return length;
+}
+
+std::vector<napi_value> elements(napi_env env, napi_value array) {
+  std::vector<napi_value> result(lengthOf(env, array));
+  for (uint32_t i = 0; i < result.size(); i++) check(env, napi_get_element(env, array, i, &result[i]));
   return result;
 }
 
@@ -162,6 +171,12 @@ napi_value array(napi_env env, const std::vector<at::Tensor>& tensors) {
 
 namespace {
 
+napi_value unsignedInteger(napi_env env, uint64_t value) {
+  napi_value result;
+  check(env, napi_create_bigint_uint64(env, value, &result));
+  return result;
+}
+
 // Whole numbers that a double cannot hold become bigint.
 napi_value integer(napi_env env, int64_t value) {
   constexpr int64_t safe = 9007199254740991;
@@ -213,6 +228,7 @@ napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type*
     }
     return result;
   }
+  if (value.tagKind() == "UInt") return unsignedInteger(env, value.toScalar().toUInt64());  // beyond what int64 holds
   throw TorchError("A result of type " + value.tagKind() + " has no JavaScript counterpart.");
 }
 

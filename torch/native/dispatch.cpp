@@ -88,8 +88,7 @@ bool matches(napi_env env, const Value& value, const Parameter& parameter, bool 
   if (value.kind == Js::Nothing) return parameter.optional;
   if (!parameter.list) return elementMatches(value, parameter.kind);
   if (value.kind != Js::Array) return broadcast && parameter.broadcast > 0 && elementMatches(value, parameter.kind);
-  uint32_t length = 0;
-  check(env, napi_get_array_length(env, value.value, &length));
+  uint32_t length = lengthOf(env, value.value);
   for (uint32_t i = 0; i < length; i++) {
     napi_value element;
     check(env, napi_get_element(env, value.value, i, &element));
@@ -265,6 +264,31 @@ std::string describe(napi_env env, const Arguments& arguments) {
   return result;
 }
 
+// libtorch sets the new sizes before it asks for memory. Where that fails, the tensor would reach beyond what it has:
+// it becomes a vector of all that its memory holds.
+void mend(at::Tensor& tensor) {
+  bool isPlain = tensor.defined() && tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_meta() && !tensor.is_nested();
+  if (!isPlain || tensor._is_zerotensor()) return;
+  double needed = 1 + static_cast<double>(tensor.storage_offset());
+  for (int64_t i = 0; i < tensor.dim(); i++) {
+    if (tensor.size(i) == 0) return;
+    needed += static_cast<double>(tensor.size(i) - 1) * static_cast<double>(tensor.stride(i));
+  }
+  size_t held = tensor.storage().nbytes() / tensor.element_size();
+  if (needed <= static_cast<double>(held)) return;
+  tensor.unsafeGetTensorImpl()->set_storage_offset(0);
+  tensor.unsafeGetTensorImpl()->set_sizes_contiguous({static_cast<int64_t>(held)});
+}
+
+void mend(napi_env env, const Value& value) {
+  if (value.kind == Js::Tensor && value.slot > 0) mend(environment(env).slots[value.slot].tensor);
+  if (value.kind != Js::Array) return;
+  for (napi_value element : elements(env, value.value)) {
+    Value item = classify(env, element);
+    if (item.kind == Js::Tensor) mend(env, item);
+  }
+}
+
 [[noreturn]] void throwNoOverload(napi_env env, const Packet& packet, const Arguments& arguments) {
   for (size_t i = 0; i < arguments.count; i++) if (arguments.values[i].kind == Js::Tensor) alive(env, arguments.values[i]);
   std::string schemas;
@@ -282,11 +306,12 @@ std::string explained(const std::string& message) {
   return "there is no CUDA here (" + cudaProblem() + "). `npx @penumbra/torch doctor` says how to get it.";
 }
 
-// Runs the operator; what goes wrong inside becomes an error that names the operator and its arguments.
-template <typename Fill, typename Describe>
-void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill fill, Describe described) {
+// Runs the operator; what goes wrong inside becomes an error that names the operator and its arguments, which
+// `afterError` describes.
+template <typename Fill, typename AfterError>
+void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill fill, AfterError afterError) {
   auto fail = [&](const char* what) {
-    return TorchError(packet.name + ": " + what, packet.name, schemaText(overload), described());
+    return TorchError(packet.name + ": " + what, packet.name, schemaText(overload), afterError());
   };
   try {
     stack.reserve(std::max<size_t>(overload.parameters.size(), 4));
@@ -359,8 +384,11 @@ napi_value callOperator(const Call& call) {
   read(call, arguments);
   const Overload& chosen = choose(call.env, packet, arguments);
   c10::Stack stack;
-  run(packet, chosen, stack, [&] { fillFrom(call.env, arguments, chosen, stack); },
-      [&] { return describe(call.env, arguments); });
+  auto afterError = [&] {
+    for (size_t i = 0; i < arguments.count; i++) mend(call.env, arguments.values[i]);
+    return describe(call.env, arguments);
+  };
+  run(packet, chosen, stack, [&] { fillFrom(call.env, arguments, chosen, stack); }, afterError);
   call.state->maker = index;
   napi_value result = results(call, packet, chosen, stack, arguments);
   call.state->maker = -1;
@@ -408,7 +436,9 @@ std::string describeSlots(const Call& call, const int32_t* slots, size_t count) 
   for (size_t i = 0; i < count; i++) {
     Value value;
     value.kind = Js::Tensor;
-    value.slot = slots[i];
+    value.slot = slots[i] > 0 && static_cast<size_t>(slots[i]) < call.state->slots.size() ? slots[i] : 0;
+    if (!call.state->slots[value.slot].tensor.defined()) value.slot = 0;
+    mend(call.env, value);
     result += (i ? ", " : "") + describe(call.env, value);
   }
   return result;

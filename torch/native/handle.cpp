@@ -2,6 +2,7 @@
 #include "addon.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cstring>
@@ -191,6 +192,19 @@ napi_value itemSize(const Call& call) {
   return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).element_size()));
 }
 
+// differingSizes(lists): the first position where the lists' tensors have different numbers of elements, or -1.
+napi_value differingSizes(const Call& call) {
+  std::vector<std::vector<at::Tensor>> lists;
+  for (napi_value list : elements(call.env, call[0])) lists.push_back(tensors(call.env, list));
+  for (const auto& list : lists) {
+    if (list.size() != lists[0].size()) throw TorchError("The lists have different lengths.");
+    for (size_t i = 0; i < list.size(); i++) {
+      if (list[i].numel() != lists[0][i].numel()) return number(call.env, static_cast<double>(i));
+    }
+  }
+  return number(call.env, -1);
+}
+
 // The bytes of a typed array, DataView, Buffer or ArrayBuffer.
 std::pair<void*, size_t> bytesOf(napi_env env, napi_value value) {
   bool is = false;
@@ -241,9 +255,27 @@ napi_value fromBytes(const Call& call) {
   return wrap(call.env, std::move(tensor));
 }
 
+// An ArrayBuffer over a tensor's memory, which lives as long as the buffer does.
+napi_value bufferOver(napi_env env, at::Tensor tensor) {
+  // Resizing would free the memory that the buffer shows.
+  tensor.storage().unsafeGetStorageImpl()->set_resizable(false);
+  auto* keeper = new at::Tensor(std::move(tensor));
+  napi_value buffer;
+  check(env, napi_create_external_arraybuffer(
+                 env, keeper->mutable_data_ptr(), keeper->nbytes(),
+                 [](node_api_basic_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, keeper, &buffer));
+  return buffer;
+}
+
 // toBytes(tensor): an ArrayBuffer with a copy of the elements in row-major order.
 napi_value toBytes(const Call& call) {
-  at::Tensor tensor = tensorOf(call.env, call[0]).detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+  at::Tensor& source = tensorOf(call.env, call[0]);
+  // A tensor of zeros that autograd makes has no memory.
+  at::Tensor given = source._is_zerotensor() ? at::zeros(source.sizes(), source.options()) : source.detach();
+  at::Tensor tensor = given.to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+  // A large copy is libtorch's: where memory is short, it throws and Node-API would end the process.
+  constexpr size_t large = 1 << 20;
+  if (tensor.nbytes() >= large) return bufferOver(call.env, tensor.is_alias_of(source) ? tensor.clone(at::MemoryFormat::Contiguous) : tensor);
   void* data = nullptr;
   napi_value buffer;
   check(call.env, napi_create_arraybuffer(call.env, tensor.nbytes(), &data, &buffer));
@@ -251,21 +283,16 @@ napi_value toBytes(const Call& call) {
   return buffer;
 }
 
-// shareBytes(tensor): an ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.
+// shareBytes(tensor): an ArrayBuffer over the tensor's own memory.
 napi_value shareBytes(const Call& call) {
   at::Tensor& tensor = tensorOf(call.env, call[0]);
-  if (!tensor.device().is_cpu() || tensor.layout() != at::kStrided || !tensor.is_contiguous() || tensor.is_conj() || tensor.is_neg()) {
+  bool isPlain = tensor.device().is_cpu() && tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_nested();
+  if (!isPlain || !tensor.is_contiguous() || tensor.is_conj() || tensor.is_neg() || tensor._is_zerotensor()) {
     throw TorchError("Only a contiguous CPU tensor can be read without a copy. Use toTyped(), which copies.");
   }
+  if (tensor.nbytes() != 0) return bufferOver(call.env, tensor.detach());
   napi_value buffer;
-  if (tensor.nbytes() == 0) {
-    check(call.env, napi_create_arraybuffer(call.env, 0, nullptr, &buffer));
-    return buffer;
-  }
-  auto* keeper = new at::Tensor(tensor.detach());
-  check(call.env, napi_create_external_arraybuffer(
-                      call.env, keeper->mutable_data_ptr(), keeper->nbytes(),
-                      [](node_api_basic_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, keeper, &buffer));
+  check(call.env, napi_create_arraybuffer(call.env, 0, nullptr, &buffer));
   return buffer;
 }
 
@@ -285,6 +312,7 @@ void exportHandles(napi_env env, napi_value exports) {
   define(env, exports, "numel", guarded<numel, 1>);
   define(env, exports, "ndim", guarded<ndim, 1>);
   define(env, exports, "itemSize", guarded<itemSize, 1>);
+  define(env, exports, "differingSizes", guarded<differingSizes, 1>);
   define(env, exports, "fromBytes", guarded<fromBytes, 3>);
   define(env, exports, "toBytes", guarded<toBytes, 1>);
   define(env, exports, "shareBytes", guarded<shareBytes, 1>);

@@ -84,8 +84,9 @@ napi_value generatorDevice(const Call& call) { return string(call.env, generator
 napi_value threads(const Call& call) { return number(call.env, at::get_num_threads()); }
 napi_value setThreads(const Call& call) {
   int32_t count = 0;
-  if (napi_get_value_int32(call.env, call[0], &count) != napi_ok || count < 1) {
-    throw TorchError("The number of threads is a whole number from 1 on.");
+  // OpenMP ends the process where the system refuses to make that many.
+  if (napi_get_value_int32(call.env, call[0], &count) != napi_ok || count < 1 || count > 1024) {
+    throw TorchError("The number of threads is a whole number from 1 on, up to 1024.");
   }
   at::set_num_threads(count);
   return nullptr;

@@ -138,7 +138,9 @@ function print({ schema, positional, options, returns }: Signature, name: string
       const doc = defaultOf(o) && `/** ${defaultOf(o)} */ `;
       return `${doc}${o.name}${o.required ? "" : "?"}: ${o.type}`;
     });
-    parts.push(`options${options.some((o) => o.required) ? "" : "?"}: { ${fields.join("; ")} }`);
+    // One option a line: editors take a comment for an option's own only at the beginning of a line.
+    const lines = fields.map((field) => `\n    ${field};`).join("");
+    parts.push(`options${options.some((o) => o.required) ? "" : "?"}: {${lines}\n  }`);
   }
   return `  /** \`${schema.replaceAll("*/", "*\u200b/")}\` */\n  ${name}(${parts.join(", ")}): ${returns};`;
 }

@@ -1,28 +1,29 @@
 import { isTensor } from "./call.ts";
+import { TorchError } from "./errors.ts";
 import { defaultGenerator } from "./generator.ts";
 import { native } from "./native.ts";
-import { scope, scopeTaking } from "./scope.ts";
+import { scope, scopeTaking, synchronous } from "./scope.ts";
 import type { Tensor } from "./tensor.ts";
 
-function withGradMode<T>(enabled: boolean, fn: () => T): T {
+function withGradMode<T>(name: string, enabled: boolean, fn: () => T): T {
   const before = native.setGradMode(enabled);
   try {
-    return fn();
+    return synchronous(name, fn());
   } finally {
     native.setGradMode(before);
   }
 }
 
-/** Runs a synchronous function without recording for differentiation. */
-export const noGrad = <T>(fn: () => T): T => withGradMode(false, fn);
+/** Runs a synchronous function without recording for differentiation. @throws TorchError when `fn` is asynchronous */
+export const noGrad = <T>(fn: () => T): T => withGradMode("noGrad", false, fn);
 
-/** Records again inside of `noGrad`. */
-export const enableGrad = <T>(fn: () => T): T => withGradMode(true, fn);
+/** Records again inside of `noGrad`. @throws TorchError when `fn` is asynchronous */
+export const enableGrad = <T>(fn: () => T): T => withGradMode("enableGrad", true, fn);
 
 export const isGradEnabled = (): boolean => native.gradMode();
 
-/** Like `noGrad` and faster: tensors made inside can never take part in differentiation. */
-export const inferenceMode = <T>(fn: () => T): T => native.inferenceMode(fn);
+/** Like `noGrad` and faster: tensors made inside can never take part in differentiation. @throws as `noGrad` does */
+export const inferenceMode = <T>(fn: () => T): T => synchronous("inferenceMode", native.inferenceMode(fn));
 
 export interface AutocastOptions {
   /** Default "cpu". */
@@ -33,9 +34,14 @@ export interface AutocastOptions {
   enabled?: boolean;
 }
 
-/** Runs a synchronous function with matrix products and convolutions in a shorter dtype. */
+/**
+ * Runs a synchronous function with matrix products and convolutions in a shorter dtype.
+ * @throws TorchError when `fn` is asynchronous
+ */
 export function autocast<T>({ device = "cpu", dtype, enabled = true }: AutocastOptions, fn: () => T): T {
-  return native.autocast(device, dtype, enabled, fn);
+  if (dtype !== "bfloat16" && dtype !== "float16")
+    throw new TorchError(`autocast(): ${dtype} is no shorter dtype. Choose "bfloat16" or "float16".`);
+  return synchronous("autocast", native.autocast(device, dtype, enabled, fn));
 }
 
 export interface BackwardOptions {
@@ -155,46 +161,89 @@ function differentiable<Output extends OneOrMore<Tensor>>(
   return (single ? outputs[0] : outputs) as Output;
 }
 
+/** The settings that a second run must find as the first one did, on the CPU and on the inputs' GPUs. */
+function settingsOf(inputs: readonly Tensor[]) {
+  const devices = [...new Set(["cpu", ...inputs.map(({ device }) => device)])].filter((device) =>
+    /^(cpu|cuda)/.test(device),
+  );
+  const generators = devices.map((device) => defaultGenerator(device));
+  const modes = devices.map((device) => ({ device, state: native.autocastState(device) }));
+  const setStates = (states: readonly Tensor[]) => {
+    generators.forEach((generator, i) => void generator.setState(states[i]!));
+  };
+  const states = () => generators.map((generator) => generator.getState());
+  const withAutocast = <T>(fn: () => T): T =>
+    modes.reduceRight<() => T>(
+      (inner, { device, state: [enabled, dtype] }) =>
+        () =>
+          native.autocast(device, dtype, enabled, inner),
+      fn,
+    )();
+  return {
+    states,
+    /** Runs `fn` with the generators in these states and the autocast of before, and puts back what was there. */
+    repeat<T>(before: readonly Tensor[], fn: () => T): T {
+      const now = states();
+      setStates(before);
+      try {
+        return withAutocast(fn);
+      } finally {
+        setStates(now);
+      }
+    },
+  };
+}
+
 /**
- * Runs `fn` without keeping its intermediate results, and runs it again during backward (gradient
- * checkpointing, Chen et al. 2016): memory for time. Parameters that `fn` uses by closure get their
- * gradients too; draws of the default generators (the CPU's, and those of the inputs' devices) repeat.
- * At least one input must require a gradient, else nothing is differentiated.
+ * Runs `fn` without keeping its intermediate results, and runs it again during backward (gradient checkpointing, Chen
+ * et al. 2016): memory for time. The second run finds the autocast mode of the first, and draws of the default
+ * generators (the CPU's, and those of the inputs' devices) repeat. At least one input must require a gradient, else
+ * nothing is differentiated.
+ *
+ * Tensors that `fn` uses by closure get their gradients in `backward()`. For `grad()`, for `backward` with `inputs` and
+ * for `createGraph`, all that requires gradients has to be an input.
+ *
+ * @throws TorchError during such a pass, where `fn` depends on other leaves
  */
 export function checkpoint<Inputs extends readonly Tensor[], Output extends OneOrMore<Tensor>>(
   fn: (...inputs: Inputs) => Output,
   ...inputs: Inputs
 ): Output {
-  const devices = new Set([
-    "cpu",
-    ...inputs.map((input) => input.device).filter((device) => device.startsWith("cuda")),
-  ]);
-  const generators = [...devices].map((device) => defaultGenerator(device));
-  const restore = (states: readonly Tensor[]) => {
-    generators.forEach((generator, i) => {
-      generator.setState(states[i]!);
-    });
-  };
+  const settings = settingsOf(inputs);
   const again = (gradients: readonly (Tensor | null)[], saved: readonly Tensor[]) => {
-    const now = generators.map((generator) => generator.getState());
-    restore(saved.slice(inputs.length));
-    const copies = saved.slice(0, inputs.length).map((x) => x.detach().requiresGrad_(x.requiresGrad));
-    const outputs = listOf(enableGrad(() => fn(...(copies as unknown as Inputs))) as OneOrMore<Tensor>);
-    restore(now);
-    const reached = outputs.map((output, i) => ({ output, gradient: gradients[i] ?? null }));
-    const used = reached.filter(({ output, gradient }) => gradient !== null && output.requiresGrad);
-    backward(
-      used.map(({ output }) => output),
-      { gradients: used.map(({ gradient }) => gradient) },
+    const createGraph = isGradEnabled();
+    // The results of a pass that is itself differentiated depend on the inputs themselves.
+    const copies = saved
+      .slice(0, inputs.length)
+      .map((x) => (createGraph && x.requiresGrad ? x.alias() : x.detach().requiresGrad_(x.requiresGrad)));
+    const outputs = settings.repeat(saved.slice(inputs.length), () =>
+      listOf(enableGrad(() => fn(...(copies as unknown as Inputs))) as OneOrMore<Tensor>),
     );
-    return copies.map((copy) => copy.grad);
+    const reached = outputs
+      .map((output, i) => ({ output, gradient: gradients[i] ?? null }))
+      .filter(({ output, gradient }) => gradient !== null && output.requiresGrad);
+    const used = reached.map(({ output }) => output);
+    const gradOutputs = reached.map(({ gradient }) => gradient);
+    if (native.reachesAllLeaves() && !createGraph) {
+      backward(used, { gradients: gradOutputs });
+      return copies.map((copy) => copy.grad);
+    }
+    if (native.reachesOtherLeaves(used, copies)) {
+      throw new TorchError(
+        "checkpoint(): the function depends on tensors that are none of its inputs and require gradients. " +
+          "Pass them as inputs, or call backward() without `inputs` and `createGraph`.",
+      );
+    }
+    const wanted = copies.filter((copy) => copy.requiresGrad);
+    const found = grad(used, wanted, { gradOutputs, createGraph, allowUnused: true });
+    return copies.map((copy) => (copy.requiresGrad ? found[wanted.indexOf(copy)]! : null));
   };
   return scope(() =>
     differentiable(
       (values) => scope(() => fn(...(values as unknown as Inputs))),
       (gradients, saved) => scopeTaking([...gradients, ...saved], () => again(gradients, saved)),
       inputs,
-      [...inputs, ...generators.map((generator) => generator.getState())],
+      [...inputs, ...settings.states()],
     ),
   );
 }

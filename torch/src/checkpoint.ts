@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { isTensor } from "./call.ts";
 import { TorchError } from "./errors.ts";
 import { defaultGenerator, type Generator } from "./generator.ts";
 import type { AnyModule } from "./nn/module.ts";
@@ -36,7 +37,7 @@ export interface CheckpointParts {
 export interface CheckpointProgress<Extra = unknown> {
   /** Steps done; learning-rate schedules are functions of it. */
   readonly step: number;
-  /** Anything else that JSON can hold: epoch, loss curve, order of the data. */
+  /** Anything else that JSON can hold, and NaN and infinities: epoch, loss curve, order of the data. */
   readonly extra: Extra;
 }
 
@@ -140,7 +141,30 @@ function writeParts(folder: string, step: number, extra: unknown, parts: Checkpo
   write(join(folder, "generators.safetensors"), states);
   const random = Object.fromEntries(named("random", parts.random).map(([name, { state }]) => [name, state]));
   const description: Description = { format: 1, step, extra, optimizers, emaUpdates, random };
-  writeFileSynced(join(folder, DESCRIPTION), `${JSON.stringify(description, null, 2)}\n`);
+  writeFileSynced(join(folder, DESCRIPTION), `${JSON.stringify(description, toJson, 2)}\n`);
+}
+
+/** The numbers that JSON lacks, as a diverged loss is, are written as objects; what it would silently lose is refused. */
+function toJson(key: string, value: unknown): unknown {
+  if (typeof value === "number" && !Number.isFinite(value)) return { [NUMBER]: String(value) };
+  const isLost =
+    isTensor(value) ||
+    value instanceof Map ||
+    value instanceof Set ||
+    ArrayBuffer.isView(value) ||
+    typeof value === "bigint";
+  if (!isLost) return value;
+  const kind = isTensor(value) ? "tensor" : Object.getPrototypeOf(value).constructor.name;
+  throw new TorchError(
+    `checkpoint: "${key}" is a ${kind}, which JSON cannot hold. Pass numbers, strings, arrays or plain objects.`,
+  );
+}
+
+const NUMBER = "$number";
+
+function fromJson(_key: string, value: unknown): unknown {
+  const isNumber = typeof value === "object" && value !== null && NUMBER in value;
+  return isNumber ? Number(value[NUMBER]) : value;
 }
 
 function readParts(folder: string, description: Description, parts: CheckpointParts): void {
@@ -175,7 +199,7 @@ function readDescription(folder: string): Description {
     throw new TorchError(`${folder} holds no checkpoint. Check the path, or save one first.`);
   let description: Partial<Description>;
   try {
-    description = JSON.parse(readFileSync(path, "utf8"));
+    description = JSON.parse(readFileSync(path, "utf8"), fromJson);
   } catch (cause) {
     throw new TorchError(
       `${path} is no JSON (${cause instanceof Error ? cause.message : cause}). Use another checkpoint.`,
@@ -186,6 +210,11 @@ function readDescription(folder: string): Description {
       `${path}: format ${description?.format} is not 1, which this version reads. Use the version that wrote it.`,
     );
   }
+  const { step, optimizers, emaUpdates, random } = description;
+  const isWhole =
+    Number.isSafeInteger(step) &&
+    [optimizers, emaUpdates, random].every((part) => typeof part === "object" && part !== null);
+  if (!isWhole) throw new TorchError(`${path} is incomplete. Use another checkpoint.`);
   return description as Description;
 }
 

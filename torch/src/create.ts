@@ -1,5 +1,5 @@
 import { call } from "./call.ts";
-import { type Device, type DType, dtypeOf, type TypedArray } from "./dtype.ts";
+import { type Device, type DType, dtypeOf, type Scalar, type TypedArray } from "./dtype.ts";
 import { TorchError } from "./errors.ts";
 import { native } from "./native.ts";
 import type { Nested, Tensor } from "./tensor.ts";
@@ -37,7 +37,12 @@ export function tensor(
     return finish(native.fromBytes(array, [array.length], dtypeOf(array)) as Tensor, options);
   }
   const shape: number[] = [];
-  for (let level: unknown = data; Array.isArray(level); level = level[0]) shape.push(level.length);
+  for (let level: unknown = data; Array.isArray(level); level = level[0]) {
+    if (shape.push(level.length) > MAX_DIMENSIONS)
+      throw new TorchError(
+        `tensor(): the arrays are nested more than ${MAX_DIMENSIONS} deep, or in a circle.`,
+      );
+  }
   const flat: (number | bigint | boolean)[] = [];
   const flatten = (level: unknown, depth: number): void => {
     const isArray = Array.isArray(level);
@@ -54,15 +59,46 @@ export function tensor(
   if (kinds.size > 1)
     throw new TorchError(`tensor(): the data mixes ${[...kinds].join(" and ")}. Use one kind.`);
   const kind = flat.length === 0 ? "number" : typeof flat[0];
-  if (kind === "bigint") return finish(fromTyped(BigInt64Array.from(flat as bigint[]), shape), options);
+  if (kind === "bigint") return finish(fromBigInts(flat as bigint[], shape, options), options);
   if (kind === "boolean") {
     return finish(fromTyped(Uint8Array.from(flat as boolean[], Number), shape, { dtype: "bool" }), options);
   }
   if (kind !== "number")
     throw new TorchError(`tensor(): ${kind} is no element. Pass numbers, booleans or bigints.`);
+  if (options.dtype !== undefined) checkRange(flat as number[], options.dtype);
   const wide = options.dtype !== undefined && options.dtype !== "float32";
   const array = wide ? Float64Array.from(flat as number[]) : Float32Array.from(flat as number[]);
   return finish(fromTyped(array, shape), { dtype: "float32", ...options });
+}
+
+/** libtorch's loops over elements go no deeper. */
+const MAX_DIMENSIONS = 64;
+
+/** A number out of a whole dtype's range would come out as another one. Fractions are cut off, as in PyTorch. */
+function checkRange(values: readonly number[], dtype: DType): void {
+  const [, unsigned, digits] = /^(u?)int(\d+)$/.exec(dtype) ?? [];
+  if (digits === undefined) return;
+  const most = 2 ** (unsigned ? Number(digits) : Number(digits) - 1);
+  const least = unsigned ? 0 : -most;
+  const outside = values.find((value) => !(Math.trunc(value) >= least && Math.trunc(value) < most));
+  if (outside !== undefined) {
+    throw new TorchError(
+      `tensor(): ${outside} does not fit into ${dtype}. Choose a wider dtype, or clamp the numbers.`,
+    );
+  }
+}
+
+/** int64, or uint64 where that is asked for: the typed arrays would take a larger number modulo 2^64. */
+function fromBigInts(values: bigint[], shape: readonly number[], { dtype }: TensorOptions): Tensor {
+  const [least, most] = dtype === "uint64" ? [0n, 2n ** 64n - 1n] : [-(2n ** 63n), 2n ** 63n - 1n];
+  const outside = values.find((value) => value < least || value > most);
+  if (outside !== undefined) {
+    throw new TorchError(
+      `tensor(): ${outside} is not in ${least} … ${most}. Pass smaller numbers, or dtype "uint64" for those below 2^64.`,
+    );
+  }
+  const array = dtype === "uint64" ? BigUint64Array.from(values) : BigInt64Array.from(values);
+  return fromTyped(array, shape);
 }
 
 function finish(made: Tensor, { dtype, device, requiresGrad = false }: TensorOptions): Tensor {
@@ -75,9 +111,16 @@ function finish(made: Tensor, { dtype, device, requiresGrad = false }: TensorOpt
   return result;
 }
 
-/** A tensor filled with `value`; float32 unless `dtype` says otherwise (bool for a boolean). */
-export function full(shape: readonly number[], value: number | boolean, options: TensorOptions = {}): Tensor {
-  const { dtype = typeof value === "boolean" ? "bool" : "float32", device, requiresGrad = false } = options;
+const FULL_DTYPES: Readonly<Record<string, DType>> = {
+  number: "float32",
+  bigint: "int64",
+  boolean: "bool",
+  object: "complex64",
+};
+
+/** A tensor filled with `value`, of the dtype that `tensor` gives such a value unless `dtype` says otherwise. */
+export function full(shape: readonly number[], value: Scalar, options: TensorOptions = {}): Tensor {
+  const { dtype = FULL_DTYPES[typeof value], device, requiresGrad = false } = options;
   const made = call("aten::full", shape, value, { dtype, device }) as Tensor;
   return requiresGrad ? made.requiresGrad_() : made;
 }

@@ -1,4 +1,4 @@
-/** Element types, by PyTorch's names. The rarer ones of libtorch (float8 and quantized types) go by libtorch's names in lower case. */
+/** Element types, by PyTorch's names; the rarer ones of libtorch by its own in lower case. */
 export type DType =
   | "float32"
   | "float64"
@@ -20,12 +20,15 @@ export type DType =
   | "float8_e5m2"
   | "float8_e4m3fnuz"
   | "float8_e5m2fnuz"
-  | "float8_e8m0fnu";
+  | "float8_e8m0fnu"
+  | "quint8"
+  | "qint8"
+  | "qint32";
 
 /** "cpu", "cuda" (the current one) or "cuda:1". */
 export type Device = string;
 
-export type Layout = "strided" | "sparse_coo" | "sparse_csr";
+export type Layout = "strided" | "sparse_coo" | "sparse_csr" | "sparse_csc" | "sparse_bsr" | "sparse_bsc";
 
 /** How the elements of an image batch lie in memory; "preserve" keeps what there is. */
 export type MemoryFormat = "contiguous" | "channelsLast" | "channelsLast3d" | "preserve";

@@ -50,12 +50,15 @@ export class Generator {
   }
 }
 
-/** The generator that operators use when none is given. */
+/**
+ * The generator that operators use when none is given. libtorch has one for the whole process: threads that draw from
+ * it at the same time share its numbers. Give each worker thread a `Generator` of its own.
+ */
 export function defaultGenerator(device: Device = "cpu"): Generator {
   return native.defaultGenerator(device) as Generator;
 }
 
-/** Seeds the default generators of all devices. */
+/** Seeds the default generators of all devices, for all threads of the process. */
 export function manualSeed(seed: number | bigint): void {
   native.manualSeed(whole(seed));
 }

@@ -22,11 +22,28 @@ export type Index = number | null | "..." | Slice | Tensor;
 /** Dimensions of the tensor that an index uses up: a mask as many as it has, a new axis none. */
 function consumed(index: Index): number {
   if (index === null || index === "...") return 0;
-  return isTensor(index) && (index.dtype === "bool" || index.dtype === "uint8") ? index.ndim : 1;
+  return isMask(index) ? index.ndim : 1;
+}
+
+const isMask = (index: Index): index is Tensor =>
+  isTensor(index) && (index.dtype === "bool" || index.dtype === "uint8");
+
+const isSlice = (index: unknown): index is Slice =>
+  typeof index === "object" && index !== null && "start" in index && "stop" in index && "step" in index;
+
+/** An index of a kind that there is not would otherwise read as "everything". */
+function checkKind(index: unknown): void {
+  if (index === null || index === "..." || typeof index === "number" || isTensor(index) || isSlice(index))
+    return;
+  const remedy = Array.isArray(index)
+    ? 'Make it a tensor: tensor([0, 2], { dtype: "int64" }).'
+    : 'Use a number, slice(…), null, "...", or a tensor of positions or booleans.';
+  throw new TorchError(`${Array.isArray(index) ? "An array" : String(index)} is no index. ${remedy}`);
 }
 
 /** Applies the numbers, slices, new axes; returns the view and, for `aten::index`, the tensors by dimension. */
 function view(tensor: Tensor, indices: readonly Index[]): { view: Tensor; tensors: (Tensor | null)[] } {
+  indices.forEach(checkKind);
   const ellipses = indices.filter((index) => index === "...").length;
   const used = indices.reduce<number>((sum, index) => sum + consumed(index), 0);
   if (ellipses > 1) throw new TorchError('An index holds "..." at most once.');
@@ -48,6 +65,13 @@ function view(tensor: Tensor, indices: readonly Index[]): { view: Tensor; tensor
       result = call("aten::select.int", result, dim, index) as Tensor;
     } else if (isTensor(index) && index.ndim === 0 && /^int/.test(index.dtype)) {
       result = call("aten::select.int", result, dim, index.item()) as Tensor;
+    } else if (isMask(index) && index.ndim === 0) {
+      // One truth for everything: a new axis, of size 1 where it is true and 0 where it is not.
+      result = call("aten::unsqueeze", result, dim) as Tensor;
+      for (; covered < dim; covered++) tensors.push(null);
+      covered += 1;
+      tensors.push(index.reshape([1]));
+      dim += 1;
     } else if (isTensor(index)) {
       for (; covered < dim; covered++) tensors.push(null);
       covered += consumed(index);

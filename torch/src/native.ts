@@ -41,6 +41,7 @@ export interface Native {
   numel(tensor: Handle): number;
   ndim(tensor: Handle): number;
   itemSize(tensor: Handle): number;
+  differingSizes(lists: readonly Handles[]): number;
   fromBytes(bytes: ArrayBufferView | ArrayBuffer, shape: readonly number[], dtype: string): unknown;
   toBytes(tensor: Handle): ArrayBuffer;
   shareBytes(tensor: Handle): ArrayBuffer;
@@ -74,10 +75,13 @@ export interface Native {
   gradient(tensor: Handle): unknown;
   setGradient(tensor: Handle, gradient: Handle | null): void;
   detach(tensor: Handle): unknown;
+  reachesAllLeaves(): boolean;
+  reachesOtherLeaves(outputs: Handles, inputs: Handles): boolean;
   setGradMode(enabled: boolean): boolean;
   gradMode(): boolean;
   inferenceMode<T>(callback: () => T): T;
   autocast<T>(device: string, dtype: string, enabled: boolean, callback: () => T): T;
+  autocastState(device: string): [enabled: boolean, dtype: string];
   manualSeed(seed: number | bigint): void;
   attachGenerator(generator: Handle, device: string, seed: number | bigint): void;
   defaultGenerator(device: string): unknown;

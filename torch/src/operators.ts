@@ -13,13 +13,23 @@ export interface TensorOperators {
   /** `aten::_add_batch_dim(Tensor self, int batch_dim, int level) -> Tensor` */
   _addBatchDim(batchDim: number, level: number): Tensor;
   /** `aten::_add_relu.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
-  _addRelu(other: Scalar | Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  _addRelu(other: Scalar | Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::_add_relu_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
-  _addRelu_(other: Scalar | Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  _addRelu_(other: Scalar | Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::_addmm_activation(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, bool use_gelu=False) -> Tensor` */
-  _addmmActivation(mat1: Tensor, mat2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar; /** Default false. */ useGelu?: boolean }): Tensor;
+  _addmmActivation(mat1: Tensor, mat2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+    /** Default false. */ useGelu?: boolean;
+  }): Tensor;
   /** `aten::_aminmax.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor, Tensor)` */
-  _aminmax(dim: number, options?: { /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  _aminmax(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::_aminmax(Tensor self) -> (Tensor, Tensor)` */
   _aminmax(): [Tensor, Tensor];
   /** `aten::_amp_update_scale(Tensor self, Tensor growth_tracker, Tensor found_inf, float scale_growth_factor, float scale_backoff_factor, int growth_interval) -> (Tensor, Tensor growth_tracker_out)` */
@@ -35,27 +45,49 @@ export interface TensorOperators {
   /** `aten::_autocast_to_reduced_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled, ScalarType cuda_dtype, ScalarType cpu_dtype) -> Tensor(a)` */
   _autocastToReducedPrecision(cudaEnabled: boolean, cpuEnabled: boolean, cudaDtype: DType, cpuDtype: DType): Tensor;
   /** `aten::_backward(Tensor self, Tensor[] inputs, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False) -> ()` */
-  _backward(inputs: readonly Tensor[], options?: { gradient?: Tensor | null; retainGraph?: boolean | null; /** Default false. */ createGraph?: boolean }): void;
+  _backward(inputs: readonly Tensor[], options?: {
+    gradient?: Tensor | null;
+    retainGraph?: boolean | null;
+    /** Default false. */ createGraph?: boolean;
+  }): void;
   /** `aten::_cast_Byte(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castByte(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castByte(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cast_Char(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castChar(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castChar(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cast_Double(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castDouble(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castDouble(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cast_Float(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castFloat(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castFloat(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cast_Half(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castHalf(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castHalf(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cast_Int(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castInt(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castInt(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cast_Long(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castLong(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castLong(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cast_Short(Tensor self, bool non_blocking=False) -> Tensor` */
-  _castShort(options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _castShort(options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_cholesky_solve_helper(Tensor self, Tensor A, bool upper) -> Tensor` */
   _choleskySolveHelper(A: Tensor, upper: boolean): Tensor;
   /** `aten::_choose_qparams_per_tensor(Tensor self, bool reduce_range=False) -> (float, int)` */
-  _chooseQparamsPerTensor(options?: { /** Default false. */ reduceRange?: boolean }): [number, number];
+  _chooseQparamsPerTensor(options?: {
+    /** Default false. */ reduceRange?: boolean;
+  }): [number, number];
   /** `aten::_coalesce(Tensor self) -> Tensor` */
   _coalesce(): Tensor;
   /** `aten::_coalesced(Tensor self, bool coalesced) -> Tensor` */
@@ -71,13 +103,17 @@ export interface TensorOperators {
   /** `aten::_conv_depthwise2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias, SymInt[2] stride, SymInt[2] padding, SymInt[2] dilation) -> Tensor` */
   _convDepthwise2d(weight: Tensor, kernelSize: number | readonly number[], bias: Tensor | null, stride: number | readonly number[], padding: number | readonly number[], dilation: number | readonly number[]): Tensor;
   /** `aten::_convert_indices_from_coo_to_csr(Tensor self, int size, *, bool out_int32=False) -> Tensor` */
-  _convertIndicesFromCooToCsr(size: number, options?: { /** Default false. */ outInt32?: boolean }): Tensor;
+  _convertIndicesFromCooToCsr(size: number, options?: {
+    /** Default false. */ outInt32?: boolean;
+  }): Tensor;
   /** `aten::_convert_weight_to_int4pack(Tensor self, int innerKTiles) -> Tensor` */
   _convertWeightToInt4pack(innerKTiles: number): Tensor;
   /** `aten::_convert_weight_to_int4pack_for_cpu(Tensor self, int innerKTiles) -> Tensor` */
   _convertWeightToInt4packForCpu(innerKTiles: number): Tensor;
   /** `aten::_copy_from(Tensor self, Tensor dst, bool non_blocking=False) -> Tensor` */
-  _copyFrom(dst: Tensor, options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  _copyFrom(dst: Tensor, options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::_copy_from_and_resize(Tensor self, Tensor dst) -> Tensor` */
   _copyFromAndResize(dst: Tensor): Tensor;
   /** `aten::_cummax_helper(Tensor self, Tensor(a!) values, Tensor(b!) indices, int dim) -> ()` */
@@ -91,9 +127,13 @@ export interface TensorOperators {
   /** `aten::_dimV(Tensor self) -> int` */
   _dimV(): number;
   /** `aten::_fake_quantize_learnable_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, float grad_factor=1.) -> Tensor` */
-  _fakeQuantizeLearnablePerChannelAffine(scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options?: { /** Default 1. */ gradFactor?: number }): Tensor;
+  _fakeQuantizeLearnablePerChannelAffine(scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options?: {
+    /** Default 1. */ gradFactor?: number;
+  }): Tensor;
   /** `aten::_fake_quantize_learnable_per_tensor_affine(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1.) -> Tensor` */
-  _fakeQuantizeLearnablePerTensorAffine(scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number, options?: { /** Default 1. */ gradFactor?: number }): Tensor;
+  _fakeQuantizeLearnablePerTensorAffine(scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number, options?: {
+    /** Default 1. */ gradFactor?: number;
+  }): Tensor;
   /** `aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, Tensor fake_quant_enabled, int quant_min, int quant_max) -> (Tensor output, Tensor mask)` */
   _fakeQuantizePerTensorAffineCachemaskTensorQparams(scale: Tensor, zeroPoint: Tensor, fakeQuantEnabled: Tensor, quantMin: number, quantMax: number): [Tensor, Tensor];
   /** `aten::_fft_c2c(Tensor self, SymInt[] dim, int normalization, bool forward) -> Tensor` */
@@ -105,15 +145,27 @@ export interface TensorOperators {
   /** `aten::_fill_mem_eff_dropout_mask_(Tensor(a!) self, float dropout_p, int seed, int offset) -> Tensor(a!)` */
   _fillMemEffDropoutMask_(dropoutP: number, seed: number, offset: number): Tensor;
   /** `aten::_foobar(Tensor self, bool arg1=True, bool arg2=True, *, bool arg3=True) -> Tensor` */
-  _foobar(options?: { /** Default true. */ arg1?: boolean; /** Default true. */ arg2?: boolean; /** Default true. */ arg3?: boolean }): Tensor;
+  _foobar(options?: {
+    /** Default true. */ arg1?: boolean;
+    /** Default true. */ arg2?: boolean;
+    /** Default true. */ arg3?: boolean;
+  }): Tensor;
   /** `aten::_functional_assert_async.msg(Tensor self, str assert_msg, Tensor dep_token) -> Tensor` */
   _functionalAssertAsync(assertMsg: string, depToken: Tensor): Tensor;
   /** `aten::_fused_dropout(Tensor self, float p, Generator? generator=None) -> (Tensor, Tensor)` */
-  _fusedDropout(p: number, options?: { generator?: Generator | null }): [Tensor, Tensor];
+  _fusedDropout(p: number, options?: {
+    generator?: Generator | null;
+  }): [Tensor, Tensor];
   /** `aten::_fused_moving_avg_obs_fq_helper(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> (Tensor output, Tensor mask)` */
-  _fusedMovingAvgObsFqHelper(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { /** Default false. */ perRowFakeQuant?: boolean; /** Default false. */ symmetricQuant?: boolean }): [Tensor, Tensor];
+  _fusedMovingAvgObsFqHelper(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: {
+    /** Default false. */ perRowFakeQuant?: boolean;
+    /** Default false. */ symmetricQuant?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::_fused_moving_avg_obs_fq_helper_functional(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor running_min, Tensor running_max, Tensor scale, Tensor zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> (Tensor output, Tensor mask, Tensor running_min_out, Tensor running_max_out, Tensor scale_out, Tensor zero_point_out)` */
-  _fusedMovingAvgObsFqHelperFunctional(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { /** Default false. */ perRowFakeQuant?: boolean; /** Default false. */ symmetricQuant?: boolean }): [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+  _fusedMovingAvgObsFqHelperFunctional(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: {
+    /** Default false. */ perRowFakeQuant?: boolean;
+    /** Default false. */ symmetricQuant?: boolean;
+  }): [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
   /** `aten::_fw_primal(Tensor(a) self, int level) -> Tensor(a)` */
   _fwPrimal(level: number): Tensor;
   /** `aten::_fw_primal_copy(Tensor self, int level) -> Tensor` */
@@ -121,21 +173,42 @@ export interface TensorOperators {
   /** `aten::_gather_sparse_backward(Tensor self, int dim, Tensor index, Tensor grad) -> Tensor` */
   _gatherSparseBackward(dim: number, index: Tensor, grad: Tensor): Tensor;
   /** `aten::_grouped_mm(Tensor self, Tensor mat2, Tensor? offs=None, Tensor? bias=None, ScalarType? out_dtype=None) -> Tensor` */
-  _groupedMm(mat2: Tensor, options?: { offs?: Tensor | null; bias?: Tensor | null; outDtype?: DType | null }): Tensor;
+  _groupedMm(mat2: Tensor, options?: {
+    offs?: Tensor | null;
+    bias?: Tensor | null;
+    outDtype?: DType | null;
+  }): Tensor;
   /** `aten::_has_compatible_shallow_copy_type(Tensor self, Tensor from) -> bool` */
   _hasCompatibleShallowCopyType(from: Tensor): boolean;
   /** `aten::_has_same_storage_numel(Tensor self, Tensor other) -> bool` */
   _hasSameStorageNumel(other: Tensor): boolean;
   /** `aten::_histogramdd_bin_edges(Tensor self, int[] bins, *, float[]? range=None, Tensor? weight=None, bool density=False) -> Tensor[]` */
-  _histogramddBinEdges(bins: readonly number[], options?: { range?: readonly number[] | null; weight?: Tensor | null; /** Default false. */ density?: boolean }): Tensor[];
+  _histogramddBinEdges(bins: readonly number[], options?: {
+    range?: readonly number[] | null;
+    weight?: Tensor | null;
+    /** Default false. */ density?: boolean;
+  }): Tensor[];
   /** `aten::_histogramdd_from_bin_cts(Tensor self, int[] bins, *, float[]? range=None, Tensor? weight=None, bool density=False) -> Tensor` */
-  _histogramddFromBinCts(bins: readonly number[], options?: { range?: readonly number[] | null; weight?: Tensor | null; /** Default false. */ density?: boolean }): Tensor;
+  _histogramddFromBinCts(bins: readonly number[], options?: {
+    range?: readonly number[] | null;
+    weight?: Tensor | null;
+    /** Default false. */ density?: boolean;
+  }): Tensor;
   /** `aten::_histogramdd_from_bin_tensors(Tensor self, Tensor[] bins, *, Tensor? weight=None, bool density=False) -> Tensor` */
-  _histogramddFromBinTensors(bins: readonly Tensor[], options?: { weight?: Tensor | null; /** Default false. */ density?: boolean }): Tensor;
+  _histogramddFromBinTensors(bins: readonly Tensor[], options?: {
+    weight?: Tensor | null;
+    /** Default false. */ density?: boolean;
+  }): Tensor;
   /** `aten::_index_put_impl(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor` */
-  _indexPutImpl(indices: readonly (Tensor | null)[], values: Tensor, options?: { /** Default false. */ accumulate?: boolean; /** Default false. */ unsafe?: boolean }): Tensor;
+  _indexPutImpl(indices: readonly (Tensor | null)[], values: Tensor, options?: {
+    /** Default false. */ accumulate?: boolean;
+    /** Default false. */ unsafe?: boolean;
+  }): Tensor;
   /** `aten::_index_put_impl_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)` */
-  _indexPutImpl_(indices: readonly (Tensor | null)[], values: Tensor, options?: { /** Default false. */ accumulate?: boolean; /** Default false. */ unsafe?: boolean }): Tensor;
+  _indexPutImpl_(indices: readonly (Tensor | null)[], values: Tensor, options?: {
+    /** Default false. */ accumulate?: boolean;
+    /** Default false. */ unsafe?: boolean;
+  }): Tensor;
   /** `aten::_indices(Tensor(a) self) -> Tensor(a)` */
   _indices(): Tensor;
   /** `aten::_indices_copy(Tensor self) -> Tensor` */
@@ -159,7 +232,10 @@ export interface TensorOperators {
   /** `aten::_logcumsumexp(Tensor self, int dim) -> Tensor` */
   _logcumsumexp(dim: number): Tensor;
   /** `aten::_lu_with_info(Tensor self, bool pivot=True, bool check_errors=True) -> (Tensor LU, Tensor pivots, Tensor info)` */
-  _luWithInfo(options?: { /** Default true. */ pivot?: boolean; /** Default true. */ checkErrors?: boolean }): [Tensor, Tensor, Tensor];
+  _luWithInfo(options?: {
+    /** Default true. */ pivot?: boolean;
+    /** Default true. */ checkErrors?: boolean;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::_make_per_channel_quantized_tensor(Tensor self, Tensor scale, Tensor zero_point, int axis) -> Tensor` */
   _makePerChannelQuantizedTensor(scale: Tensor, zeroPoint: Tensor, axis: number): Tensor;
   /** `aten::_make_per_tensor_quantized_tensor(Tensor self, float scale, int zero_point) -> Tensor` */
@@ -167,7 +243,10 @@ export interface TensorOperators {
   /** `aten::_masked_scale(Tensor self, Tensor mask, float scale) -> Tensor` */
   _maskedScale(mask: Tensor, scale: number): Tensor;
   /** `aten::_masked_softmax(Tensor self, Tensor mask, int? dim=None, int? mask_type=None) -> Tensor` */
-  _maskedSoftmax(mask: Tensor, options?: { dim?: number | null; maskType?: number | null }): Tensor;
+  _maskedSoftmax(mask: Tensor, options?: {
+    dim?: number | null;
+    maskType?: number | null;
+  }): Tensor;
   /** `aten::_mkldnn_reshape(Tensor self, int[] shape) -> Tensor` */
   _mkldnnReshape(shape: readonly number[]): Tensor;
   /** `aten::_mkldnn_transpose(Tensor self, int dim0, int dim1) -> Tensor` */
@@ -209,29 +288,59 @@ export interface TensorOperators {
   /** `aten::_nested_view_from_buffer_copy(Tensor self, Tensor nested_size, Tensor nested_strides, Tensor offsets) -> Tensor` */
   _nestedViewFromBufferCopy(nestedSize: Tensor, nestedStrides: Tensor, offsets: Tensor): Tensor;
   /** `aten::_nested_view_from_jagged(Tensor(a) self, Tensor offsets, Tensor dummy, Tensor? lengths=None, int ragged_idx=1, Tensor? min_seqlen=None, Tensor? max_seqlen=None) -> Tensor(a)` */
-  _nestedViewFromJagged(offsets: Tensor, dummy: Tensor, options?: { lengths?: Tensor | null; /** Default 1. */ raggedIdx?: number; minSeqlen?: Tensor | null; maxSeqlen?: Tensor | null }): Tensor;
+  _nestedViewFromJagged(offsets: Tensor, dummy: Tensor, options?: {
+    lengths?: Tensor | null;
+    /** Default 1. */ raggedIdx?: number;
+    minSeqlen?: Tensor | null;
+    maxSeqlen?: Tensor | null;
+  }): Tensor;
   /** `aten::_nested_view_from_jagged_copy(Tensor self, Tensor offsets, Tensor dummy, Tensor? lengths=None, int ragged_idx=1, Tensor? min_seqlen=None, Tensor? max_seqlen=None) -> Tensor` */
-  _nestedViewFromJaggedCopy(offsets: Tensor, dummy: Tensor, options?: { lengths?: Tensor | null; /** Default 1. */ raggedIdx?: number; minSeqlen?: Tensor | null; maxSeqlen?: Tensor | null }): Tensor;
+  _nestedViewFromJaggedCopy(offsets: Tensor, dummy: Tensor, options?: {
+    lengths?: Tensor | null;
+    /** Default 1. */ raggedIdx?: number;
+    minSeqlen?: Tensor | null;
+    maxSeqlen?: Tensor | null;
+  }): Tensor;
   /** `aten::_new_zeros_with_same_feature_meta(Tensor self, Tensor other, *, int self_num_batch_dims=0) -> Tensor` */
-  _newZerosWithSameFeatureMeta(other: Tensor, options?: { /** Default 0. */ selfNumBatchDims?: number }): Tensor;
+  _newZerosWithSameFeatureMeta(other: Tensor, options?: {
+    /** Default 0. */ selfNumBatchDims?: number;
+  }): Tensor;
   /** `aten::_nnz(Tensor self) -> int` */
   _nnz(): number;
   /** `aten::_pad_circular(Tensor self, SymInt[] pad) -> Tensor` */
   _padCircular(pad: readonly number[]): Tensor;
   /** `aten::_pad_enum(Tensor self, SymInt[] pad, int mode, float? value=None) -> Tensor` */
-  _padEnum(pad: readonly number[], mode: number, options?: { value?: number | null }): Tensor;
+  _padEnum(pad: readonly number[], mode: number, options?: {
+    value?: number | null;
+  }): Tensor;
   /** `aten::_pdist_forward(Tensor self, float p=2.) -> Tensor` */
-  _pdistForward(options?: { /** Default 2. */ p?: number }): Tensor;
+  _pdistForward(options?: {
+    /** Default 2. */ p?: number;
+  }): Tensor;
   /** `aten::_philox_normal(Tensor self, Tensor key, float mean=0., float std=1.) -> Tensor` */
-  _philoxNormal(key: Tensor, options?: { /** Default 0. */ mean?: number; /** Default 1. */ std?: number }): Tensor;
+  _philoxNormal(key: Tensor, options?: {
+    /** Default 0. */ mean?: number;
+    /** Default 1. */ std?: number;
+  }): Tensor;
   /** `aten::_philox_normal_(Tensor(a!) self, Tensor key, float mean=0., float std=1.) -> Tensor(a!)` */
-  _philoxNormal_(key: Tensor, options?: { /** Default 0. */ mean?: number; /** Default 1. */ std?: number }): Tensor;
+  _philoxNormal_(key: Tensor, options?: {
+    /** Default 0. */ mean?: number;
+    /** Default 1. */ std?: number;
+  }): Tensor;
   /** `aten::_philox_uniform(Tensor self, Tensor key, float low=0., float high=1.) -> Tensor` */
-  _philoxUniform(key: Tensor, options?: { /** Default 0. */ low?: number; /** Default 1. */ high?: number }): Tensor;
+  _philoxUniform(key: Tensor, options?: {
+    /** Default 0. */ low?: number;
+    /** Default 1. */ high?: number;
+  }): Tensor;
   /** `aten::_philox_uniform_(Tensor(a!) self, Tensor key, float low=0., float high=1.) -> Tensor(a!)` */
-  _philoxUniform_(key: Tensor, options?: { /** Default 0. */ low?: number; /** Default 1. */ high?: number }): Tensor;
+  _philoxUniform_(key: Tensor, options?: {
+    /** Default 0. */ low?: number;
+    /** Default 1. */ high?: number;
+  }): Tensor;
   /** `aten::_pin_memory(Tensor self, Device? device=None) -> Tensor` */
-  _pinMemory(options?: { device?: Device | null }): Tensor;
+  _pinMemory(options?: {
+    device?: Device | null;
+  }): Tensor;
   /** `aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor` */
   _preluKernel(weight: Tensor): Tensor;
   /** `aten::_remove_batch_dim(Tensor self, int level, SymInt batch_size, int out_dim) -> Tensor` */
@@ -249,17 +358,41 @@ export interface TensorOperators {
   /** `aten::_resize_output_(Tensor(a!) self, SymInt[] size, Device device) -> Tensor(a!)` */
   _resizeOutput_(size: readonly number[], device: Device): Tensor;
   /** `aten::_safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
-  _safeSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  _safeSoftmax(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor` */
-  _sampleDirichlet(options?: { generator?: Generator | null }): Tensor;
+  _sampleDirichlet(options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::_scaled_grouped_mm(Tensor self, Tensor mat2, Tensor scale_a, Tensor scale_b, Tensor? offs=None, Tensor? bias=None, Tensor? scale_result=None, ScalarType? out_dtype=None, bool use_fast_accum=False) -> Tensor` */
-  _scaledGroupedMm(mat2: Tensor, scaleA: Tensor, scaleB: Tensor, options?: { offs?: Tensor | null; bias?: Tensor | null; scaleResult?: Tensor | null; outDtype?: DType | null; /** Default false. */ useFastAccum?: boolean }): Tensor;
+  _scaledGroupedMm(mat2: Tensor, scaleA: Tensor, scaleB: Tensor, options?: {
+    offs?: Tensor | null;
+    bias?: Tensor | null;
+    scaleResult?: Tensor | null;
+    outDtype?: DType | null;
+    /** Default false. */ useFastAccum?: boolean;
+  }): Tensor;
   /** `aten::_scaled_grouped_mm_v2(Tensor self, Tensor mat2, Tensor[] scale_a, int[] recipe_a, int[] swizzle_a, Tensor[] scale_b, int[] recipe_b, int[] swizzle_b, Tensor? offs=None, Tensor? bias=None, ScalarType? out_dtype=None, int[] contraction_dim=[], bool use_fast_accum=False) -> Tensor` */
-  _scaledGroupedMmV2(mat2: Tensor, scaleA: readonly Tensor[], recipeA: readonly number[], swizzleA: readonly number[], scaleB: readonly Tensor[], recipeB: readonly number[], swizzleB: readonly number[], options?: { offs?: Tensor | null; bias?: Tensor | null; outDtype?: DType | null; /** Default []. */ contractionDim?: readonly number[]; /** Default false. */ useFastAccum?: boolean }): Tensor;
+  _scaledGroupedMmV2(mat2: Tensor, scaleA: readonly Tensor[], recipeA: readonly number[], swizzleA: readonly number[], scaleB: readonly Tensor[], recipeB: readonly number[], swizzleB: readonly number[], options?: {
+    offs?: Tensor | null;
+    bias?: Tensor | null;
+    outDtype?: DType | null;
+    /** Default []. */ contractionDim?: readonly number[];
+    /** Default false. */ useFastAccum?: boolean;
+  }): Tensor;
   /** `aten::_scaled_mm(Tensor self, Tensor mat2, Tensor scale_a, Tensor scale_b, Tensor? bias=None, Tensor? scale_result=None, ScalarType? out_dtype=None, bool use_fast_accum=False) -> Tensor` */
-  _scaledMm(mat2: Tensor, scaleA: Tensor, scaleB: Tensor, options?: { bias?: Tensor | null; scaleResult?: Tensor | null; outDtype?: DType | null; /** Default false. */ useFastAccum?: boolean }): Tensor;
+  _scaledMm(mat2: Tensor, scaleA: Tensor, scaleB: Tensor, options?: {
+    bias?: Tensor | null;
+    scaleResult?: Tensor | null;
+    outDtype?: DType | null;
+    /** Default false. */ useFastAccum?: boolean;
+  }): Tensor;
   /** `aten::_scaled_mm_v2(Tensor self, Tensor mat2, Tensor[] scale_a, int[] recipe_a, int[] swizzle_a, Tensor[] scale_b, int[] recipe_b, int[] swizzle_b, Tensor? bias, ScalarType? out_dtype, int[] contraction_dim=[], bool use_fast_accum=False) -> Tensor` */
-  _scaledMmV2(mat2: Tensor, scaleA: readonly Tensor[], recipeA: readonly number[], swizzleA: readonly number[], scaleB: readonly Tensor[], recipeB: readonly number[], swizzleB: readonly number[], bias: Tensor | null, outDtype: DType | null, options?: { /** Default []. */ contractionDim?: readonly number[]; /** Default false. */ useFastAccum?: boolean }): Tensor;
+  _scaledMmV2(mat2: Tensor, scaleA: readonly Tensor[], recipeA: readonly number[], swizzleA: readonly number[], scaleB: readonly Tensor[], recipeB: readonly number[], swizzleB: readonly number[], bias: Tensor | null, outDtype: DType | null, options?: {
+    /** Default []. */ contractionDim?: readonly number[];
+    /** Default false. */ useFastAccum?: boolean;
+  }): Tensor;
   /** `aten::_shape_as_tensor(Tensor self) -> Tensor` */
   _shapeAsTensor(): Tensor;
   /** `aten::_slow_conv2d_forward(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias, SymInt[2] stride, SymInt[2] padding) -> Tensor` */
@@ -273,27 +406,42 @@ export interface TensorOperators {
   /** `aten::_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   _softmax(dim: number, halfToFloat: boolean): Tensor;
   /** `aten::_sparse_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  _sparseAddmm(mat1: Tensor, mat2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  _sparseAddmm(mat1: Tensor, mat2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::_sparse_broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)` */
   _sparseBroadcastTo(size: readonly number[]): Tensor;
   /** `aten::_sparse_broadcast_to_copy(Tensor self, int[] size) -> Tensor` */
   _sparseBroadcastToCopy(size: readonly number[]): Tensor;
   /** `aten::_sparse_csr_prod.dim_dtype(Tensor self, int[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  _sparseCsrProd(dim: number | readonly number[], options?: { /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  _sparseCsrProd(dim: number | readonly number[], options?: {
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::_sparse_csr_sum.dim_dtype(Tensor self, int[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  _sparseCsrSum(dim: number | readonly number[], options?: { /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  _sparseCsrSum(dim: number | readonly number[], options?: {
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::_sparse_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   _sparseLogSoftmax(dim: number, halfToFloat: boolean): Tensor;
   /** `aten::_sparse_log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
-  _sparseLogSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  _sparseLogSoftmax(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::_sparse_mask_projection(Tensor self, Tensor mask, bool accumulate_matches=False) -> Tensor` */
-  _sparseMaskProjection(mask: Tensor, options?: { /** Default false. */ accumulateMatches?: boolean }): Tensor;
+  _sparseMaskProjection(mask: Tensor, options?: {
+    /** Default false. */ accumulateMatches?: boolean;
+  }): Tensor;
   /** `aten::_sparse_mm_reduce_impl(Tensor self, Tensor other, str reduce) -> (Tensor, Tensor)` */
   _sparseMmReduceImpl(other: Tensor, reduce: string): [Tensor, Tensor];
   /** `aten::_sparse_mm_reduce_impl_backward(Tensor self, Tensor grad_out, Tensor weight, str reduce, Tensor arg_out, bool[2] output_mask) -> (Tensor, Tensor)` */
   _sparseMmReduceImplBackward(gradOut: Tensor, weight: Tensor, reduce: string, argOut: Tensor, outputMask: boolean | readonly boolean[]): [Tensor, Tensor];
   /** `aten::_sparse_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
-  _sparseSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  _sparseSoftmax(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::_sparse_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   _sparseSoftmax(dim: number, halfToFloat: boolean): Tensor;
   /** `aten::_sparse_sparse_matmul(Tensor self, Tensor other) -> Tensor` */
@@ -301,13 +449,19 @@ export interface TensorOperators {
   /** `aten::_sparse_sum.dim(Tensor self, int[1] dim) -> Tensor` */
   _sparseSum(dim: number | readonly number[]): Tensor;
   /** `aten::_sparse_sum.dim_dtype(Tensor self, int[1] dim, *, ScalarType dtype) -> Tensor` */
-  _sparseSum(dim: number | readonly number[], options: { dtype: DType }): Tensor;
+  _sparseSum(dim: number | readonly number[], options: {
+    dtype: DType;
+  }): Tensor;
   /** `aten::_sparse_sum(Tensor self) -> Tensor` */
   _sparseSum(): Tensor;
   /** `aten::_sparse_sum.dtype(Tensor self, *, ScalarType dtype) -> Tensor` */
-  _sparseSum(options: { dtype: DType }): Tensor;
+  _sparseSum(options: {
+    dtype: DType;
+  }): Tensor;
   /** `aten::_standard_gamma(Tensor self, Generator? generator=None) -> Tensor` */
-  _standardGamma(options?: { generator?: Generator | null }): Tensor;
+  _standardGamma(options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::_standard_gamma_grad(Tensor self, Tensor output) -> Tensor` */
   _standardGammaGrad(output: Tensor): Tensor;
   /** `aten::_test_autograd_multiple_dispatch.fullcoverage(Tensor self) -> Tensor` */
@@ -323,35 +477,70 @@ export interface TensorOperators {
   /** `aten::_test_functorch_fallback(Tensor self, Tensor other) -> Tensor` */
   _testFunctorchFallback(other: Tensor): Tensor;
   /** `aten::_test_parallel_materialize(Tensor self, int num_parallel, bool skip_first=False) -> Tensor` */
-  _testParallelMaterialize(numParallel: number, options?: { /** Default false. */ skipFirst?: boolean }): Tensor;
+  _testParallelMaterialize(numParallel: number, options?: {
+    /** Default false. */ skipFirst?: boolean;
+  }): Tensor;
   /** `aten::_test_serialization_subcmul(Tensor self, Tensor other, Scalar alpha=1) -> Tensor` */
-  _testSerializationSubcmul(other: Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  _testSerializationSubcmul(other: Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::_test_warn_in_autograd(Tensor self) -> Tensor` */
   _testWarnInAutograd(): Tensor;
   /** `aten::_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor` */
-  _toCopy(options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; /** Default false. */ nonBlocking?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
+  _toCopy(options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    /** Default false. */ nonBlocking?: boolean;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::_to_dense(Tensor self, ScalarType? dtype=None, bool? masked_grad=None) -> Tensor` */
-  _toDense(options?: { dtype?: DType | null; maskedGrad?: boolean | null }): Tensor;
+  _toDense(options?: {
+    dtype?: DType | null;
+    maskedGrad?: boolean | null;
+  }): Tensor;
   /** `aten::_to_sparse(Tensor self, *, Layout? layout=None, int[2]? blocksize=None, int? dense_dim=None) -> Tensor` */
-  _toSparse(options?: { layout?: Layout | null; blocksize?: number | readonly number[] | null; denseDim?: number | null }): Tensor;
+  _toSparse(options?: {
+    layout?: Layout | null;
+    blocksize?: number | readonly number[] | null;
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::_to_sparse.sparse_dim(Tensor self, int sparse_dim) -> Tensor` */
   _toSparse(sparseDim: number): Tensor;
   /** `aten::_to_sparse_bsc(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor` */
-  _toSparseBsc(blocksize: number | readonly number[], options?: { denseDim?: number | null }): Tensor;
+  _toSparseBsc(blocksize: number | readonly number[], options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::_to_sparse_bsr(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor` */
-  _toSparseBsr(blocksize: number | readonly number[], options?: { denseDim?: number | null }): Tensor;
+  _toSparseBsr(blocksize: number | readonly number[], options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::_to_sparse_csc(Tensor self, int? dense_dim=None) -> Tensor` */
-  _toSparseCsc(options?: { denseDim?: number | null }): Tensor;
+  _toSparseCsc(options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::_to_sparse_csr(Tensor self, int? dense_dim=None) -> Tensor` */
-  _toSparseCsr(options?: { denseDim?: number | null }): Tensor;
+  _toSparseCsr(options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::_unique(Tensor self, bool sorted=True, bool return_inverse=False) -> (Tensor, Tensor)` */
-  _unique(options?: { /** Default true. */ sorted?: boolean; /** Default false. */ returnInverse?: boolean }): [Tensor, Tensor];
+  _unique(options?: {
+    /** Default true. */ sorted?: boolean;
+    /** Default false. */ returnInverse?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::_unique2(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)` */
-  _unique2(options?: { /** Default true. */ sorted?: boolean; /** Default false. */ returnInverse?: boolean; /** Default false. */ returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  _unique2(options?: {
+    /** Default true. */ sorted?: boolean;
+    /** Default false. */ returnInverse?: boolean;
+    /** Default false. */ returnCounts?: boolean;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::_unsafe_index.Tensor(Tensor self, Tensor?[] indices) -> Tensor` */
   _unsafeIndex(indices: readonly (Tensor | null)[]): Tensor;
   /** `aten::_unsafe_index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor` */
-  _unsafeIndexPut(indices: readonly (Tensor | null)[], values: Tensor, options?: { /** Default false. */ accumulate?: boolean }): Tensor;
+  _unsafeIndexPut(indices: readonly (Tensor | null)[], values: Tensor, options?: {
+    /** Default false. */ accumulate?: boolean;
+  }): Tensor;
   /** `aten::_unsafe_masked_index(Tensor self, Tensor mask, Tensor?[] indices, Scalar fill) -> Tensor` */
   _unsafeMaskedIndex(mask: Tensor, indices: readonly (Tensor | null)[], fill: Scalar): Tensor;
   /** `aten::_unsafe_masked_index_put_accumulate(Tensor self, Tensor mask, Tensor?[] indices, Tensor values) -> Tensor` */
@@ -359,17 +548,35 @@ export interface TensorOperators {
   /** `aten::_unsafe_view(Tensor self, SymInt[] size) -> Tensor` */
   _unsafeView(size: readonly number[]): Tensor;
   /** `aten::_upsample_bicubic2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  _upsampleBicubic2dAa(outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  _upsampleBicubic2dAa(outputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::_upsample_bilinear2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  _upsampleBilinear2dAa(outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  _upsampleBilinear2dAa(outputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::_upsample_lanczos2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  _upsampleLanczos2dAa(outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  _upsampleLanczos2dAa(outputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::_upsample_nearest_exact1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor` */
-  _upsampleNearestExact1d(outputSize: number | readonly number[], options?: { scales?: number | null }): Tensor;
+  _upsampleNearestExact1d(outputSize: number | readonly number[], options?: {
+    scales?: number | null;
+  }): Tensor;
   /** `aten::_upsample_nearest_exact2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  _upsampleNearestExact2d(outputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  _upsampleNearestExact2d(outputSize: number | readonly number[], options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::_upsample_nearest_exact3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  _upsampleNearestExact3d(outputSize: number | readonly number[], options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  _upsampleNearestExact3d(outputSize: number | readonly number[], options?: {
+    scalesD?: number | null;
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::_values(Tensor(a) self) -> Tensor(a)` */
   _values(): Tensor;
   /** `aten::_values_copy(Tensor self) -> Tensor` */
@@ -413,35 +620,74 @@ export interface TensorOperators {
   /** `aten::adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)` */
   adaptiveMaxPool3d(outputSize: number | readonly number[]): [Tensor, Tensor];
   /** `aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
-  add(other: Scalar | Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  add(other: Scalar | Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
-  add_(other: Tensor | Scalar, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  add_(other: Tensor | Scalar, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  addbmm(batch1: Tensor, batch2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addbmm(batch1: Tensor, batch2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
-  addbmm_(batch1: Tensor, batch2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addbmm_(batch1: Tensor, batch2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
-  addcdiv(tensor1: Tensor, tensor2: Tensor, options?: { /** Default 1. */ value?: Scalar }): Tensor;
+  addcdiv(tensor1: Tensor, tensor2: Tensor, options?: {
+    /** Default 1. */ value?: Scalar;
+  }): Tensor;
   /** `aten::addcdiv_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
-  addcdiv_(tensor1: Tensor, tensor2: Tensor, options?: { /** Default 1. */ value?: Scalar }): Tensor;
+  addcdiv_(tensor1: Tensor, tensor2: Tensor, options?: {
+    /** Default 1. */ value?: Scalar;
+  }): Tensor;
   /** `aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
-  addcmul(tensor1: Tensor, tensor2: Tensor, options?: { /** Default 1. */ value?: Scalar }): Tensor;
+  addcmul(tensor1: Tensor, tensor2: Tensor, options?: {
+    /** Default 1. */ value?: Scalar;
+  }): Tensor;
   /** `aten::addcmul_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
-  addcmul_(tensor1: Tensor, tensor2: Tensor, options?: { /** Default 1. */ value?: Scalar }): Tensor;
+  addcmul_(tensor1: Tensor, tensor2: Tensor, options?: {
+    /** Default 1. */ value?: Scalar;
+  }): Tensor;
   /** `aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  addmm(mat1: Tensor, mat2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addmm(mat1: Tensor, mat2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addmm.dtype(Tensor self, Tensor mat1, Tensor mat2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  addmm(mat1: Tensor, mat2: Tensor, outDtype: DType, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addmm(mat1: Tensor, mat2: Tensor, outDtype: DType, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
-  addmm_(mat1: Tensor, mat2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addmm_(mat1: Tensor, mat2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  addmv(mat: Tensor, vec: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addmv(mat: Tensor, vec: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addmv_(Tensor(a!) self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
-  addmv_(mat: Tensor, vec: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addmv_(mat: Tensor, vec: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  addr(vec1: Tensor, vec2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addr(vec1: Tensor, vec2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::addr_(Tensor(a!) self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
-  addr_(vec1: Tensor, vec2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  addr_(vec1: Tensor, vec2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::adjoint(Tensor(a) self) -> Tensor(a)` */
   adjoint(): Tensor;
   /** `aten::alias(Tensor(a) self) -> Tensor(a)` */
@@ -449,29 +695,52 @@ export interface TensorOperators {
   /** `aten::alias_copy(Tensor self) -> Tensor` */
   aliasCopy(): Tensor;
   /** `aten::all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
-  all(dim: number, options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  all(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::all(Tensor self) -> Tensor` */
   all(): Tensor;
   /** `aten::all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor` */
-  all(options?: { dim?: readonly number[] | null; /** Default false. */ keepdim?: boolean }): Tensor;
+  all(options?: {
+    dim?: readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
-  allclose(other: Tensor, options?: { /** Default 0.00001. */ rtol?: number; /** Default 1e-8. */ atol?: number; /** Default false. */ equalNan?: boolean }): boolean;
+  allclose(other: Tensor, options?: {
+    /** Default 0.00001. */ rtol?: number;
+    /** Default 1e-8. */ atol?: number;
+    /** Default false. */ equalNan?: boolean;
+  }): boolean;
   /** `aten::alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   alphaDropout_(p: number, train: boolean): Tensor;
   /** `aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
-  amax(options?: { /** Default []. */ dim?: number | readonly number[]; /** Default false. */ keepdim?: boolean }): Tensor;
+  amax(options?: {
+    /** Default []. */ dim?: number | readonly number[];
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
-  amin(options?: { /** Default []. */ dim?: number | readonly number[]; /** Default false. */ keepdim?: boolean }): Tensor;
+  amin(options?: {
+    /** Default []. */ dim?: number | readonly number[];
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)` */
-  aminmax(options?: { dim?: number | null; /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  aminmax(options?: {
+    dim?: number | null;
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::angle(Tensor self) -> Tensor` */
   angle(): Tensor;
   /** `aten::any(Tensor self) -> Tensor` */
   any(): Tensor;
   /** `aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
-  any(dim: number, options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  any(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::any.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor` */
-  any(options?: { dim?: readonly number[] | null; /** Default false. */ keepdim?: boolean }): Tensor;
+  any(options?: {
+    dim?: readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::arccos(Tensor self) -> Tensor` */
   arccos(): Tensor;
   /** `aten::arccos_(Tensor(a!) self) -> Tensor(a!)` */
@@ -501,23 +770,44 @@ export interface TensorOperators {
   /** `aten::arctanh_(Tensor(a!) self) -> Tensor(a!)` */
   arctanh_(): Tensor;
   /** `aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
-  argmax(options?: { dim?: number | null; /** Default false. */ keepdim?: boolean }): Tensor;
+  argmax(options?: {
+    dim?: number | null;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
-  argmin(options?: { dim?: number | null; /** Default false. */ keepdim?: boolean }): Tensor;
+  argmin(options?: {
+    dim?: number | null;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor` */
-  argsort(options?: { /** Default -1. */ dim?: number; /** Default false. */ descending?: boolean }): Tensor;
+  argsort(options?: {
+    /** Default -1. */ dim?: number;
+    /** Default false. */ descending?: boolean;
+  }): Tensor;
   /** `aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor` */
-  argsort(options: { stable: boolean; /** Default -1. */ dim?: number; /** Default false. */ descending?: boolean }): Tensor;
+  argsort(options: {
+    stable: boolean;
+    /** Default -1. */ dim?: number;
+    /** Default false. */ descending?: boolean;
+  }): Tensor;
   /** `aten::argwhere(Tensor self) -> Tensor` */
   argwhere(): Tensor;
   /** `aten::as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a)` */
-  asStrided(size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | null }): Tensor;
+  asStrided(size: readonly number[], stride: readonly number[], options?: {
+    storageOffset?: number | null;
+  }): Tensor;
   /** `aten::as_strided_copy(Tensor self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor` */
-  asStridedCopy(size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | null }): Tensor;
+  asStridedCopy(size: readonly number[], stride: readonly number[], options?: {
+    storageOffset?: number | null;
+  }): Tensor;
   /** `aten::as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor` */
-  asStridedScatter(src: Tensor, size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | null }): Tensor;
+  asStridedScatter(src: Tensor, size: readonly number[], stride: readonly number[], options?: {
+    storageOffset?: number | null;
+  }): Tensor;
   /** `aten::as_strided_(Tensor(a!) self, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor(a!)` */
-  asStrided_(size: readonly number[], stride: readonly number[], options?: { storageOffset?: number | null }): Tensor;
+  asStrided_(size: readonly number[], stride: readonly number[], options?: {
+    storageOffset?: number | null;
+  }): Tensor;
   /** `aten::asin(Tensor self) -> Tensor` */
   asin(): Tensor;
   /** `aten::asin_(Tensor(a!) self) -> Tensor(a!)` */
@@ -545,31 +835,76 @@ export interface TensorOperators {
   /** `aten::atleast_3d(Tensor self) -> Tensor` */
   atleast3d(): Tensor;
   /** `aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor` */
-  avgPool1d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0]. */ padding?: number | readonly number[]; /** Default false. */ ceilMode?: boolean; /** Default true. */ countIncludePad?: boolean }): Tensor;
+  avgPool1d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0]. */ padding?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+    /** Default true. */ countIncludePad?: boolean;
+  }): Tensor;
   /** `aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
-  avgPool2d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default false. */ ceilMode?: boolean; /** Default true. */ countIncludePad?: boolean; divisorOverride?: number | null }): Tensor;
+  avgPool2d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+    /** Default true. */ countIncludePad?: boolean;
+    divisorOverride?: number | null;
+  }): Tensor;
   /** `aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
-  avgPool3d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default false. */ ceilMode?: boolean; /** Default true. */ countIncludePad?: boolean; divisorOverride?: number | null }): Tensor;
+  avgPool3d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+    /** Default true. */ countIncludePad?: boolean;
+    divisorOverride?: number | null;
+  }): Tensor;
   /** `aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  baddbmm(batch1: Tensor, batch2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  baddbmm(batch1: Tensor, batch2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::baddbmm.dtype(Tensor self, Tensor batch1, Tensor batch2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  baddbmm(batch1: Tensor, batch2: Tensor, outDtype: DType, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  baddbmm(batch1: Tensor, batch2: Tensor, outDtype: DType, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::baddbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
-  baddbmm_(batch1: Tensor, batch2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  baddbmm_(batch1: Tensor, batch2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::bernoulli.p(Tensor self, float p, *, Generator? generator=None) -> Tensor` */
-  bernoulli(p: number | Tensor, options?: { generator?: Generator | null }): Tensor;
+  bernoulli(p: number | Tensor, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::bernoulli(Tensor self, *, Generator? generator=None) -> Tensor` */
-  bernoulli(options?: { generator?: Generator | null }): Tensor;
+  bernoulli(options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::bernoulli_.Tensor(Tensor(a!) self, Tensor p, *, Generator? generator=None) -> Tensor(a!)` */
-  bernoulli_(p: Tensor, options?: { generator?: Generator | null }): Tensor;
+  bernoulli_(p: Tensor, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)` */
-  bernoulli_(options?: { /** Default 0.5. */ p?: number; generator?: Generator | null }): Tensor;
+  bernoulli_(options?: {
+    /** Default 0.5. */ p?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor` */
-  binaryCrossEntropy(target: Tensor, options?: { weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  binaryCrossEntropy(target: Tensor, options?: {
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor` */
-  binaryCrossEntropyWithLogits(target: Tensor, options?: { weight?: Tensor | null; posWeight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  binaryCrossEntropyWithLogits(target: Tensor, options?: {
+    weight?: Tensor | null;
+    posWeight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::bincount(Tensor self, Tensor? weights=None, SymInt minlength=0) -> Tensor` */
-  bincount(options?: { weights?: Tensor | null; /** Default 0. */ minlength?: number }): Tensor;
+  bincount(options?: {
+    weights?: Tensor | null;
+    /** Default 0. */ minlength?: number;
+  }): Tensor;
   /** `aten::bitwise_and.Scalar(Tensor self, Scalar other) -> Tensor` */
   bitwiseAnd(other: Scalar | Tensor): Tensor;
   /** `aten::bitwise_and_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
@@ -601,11 +936,22 @@ export interface TensorOperators {
   /** `aten::broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
   broadcastTo(size: readonly number[]): Tensor;
   /** `aten::bucketize.Tensor(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor` */
-  bucketize(boundaries: Tensor, options?: { /** Default false. */ outInt32?: boolean; /** Default false. */ right?: boolean }): Tensor;
+  bucketize(boundaries: Tensor, options?: {
+    /** Default false. */ outInt32?: boolean;
+    /** Default false. */ right?: boolean;
+  }): Tensor;
   /** `aten::cauchy(Tensor self, float median=0., float sigma=1., *, Generator? generator=None) -> Tensor` */
-  cauchy(options?: { /** Default 0. */ median?: number; /** Default 1. */ sigma?: number; generator?: Generator | null }): Tensor;
+  cauchy(options?: {
+    /** Default 0. */ median?: number;
+    /** Default 1. */ sigma?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::cauchy_(Tensor(a!) self, float median=0., float sigma=1., *, Generator? generator=None) -> Tensor(a!)` */
-  cauchy_(options?: { /** Default 0. */ median?: number; /** Default 1. */ sigma?: number; generator?: Generator | null }): Tensor;
+  cauchy_(options?: {
+    /** Default 0. */ median?: number;
+    /** Default 1. */ sigma?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::ccol_indices(Tensor(a) self) -> Tensor(a)` */
   ccolIndices(): Tensor;
   /** `aten::ccol_indices_copy(Tensor self) -> Tensor` */
@@ -615,25 +961,45 @@ export interface TensorOperators {
   /** `aten::ceil_(Tensor(a!) self) -> Tensor(a!)` */
   ceil_(): Tensor;
   /** `aten::celu(Tensor self, Scalar alpha=1.) -> Tensor` */
-  celu(options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  celu(options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::celu_(Tensor(a!) self, Scalar alpha=1.) -> Tensor(a!)` */
-  celu_(options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  celu_(options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::chalf(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
-  chalf(options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  chalf(options?: {
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::channel_shuffle(Tensor self, SymInt groups) -> Tensor` */
   channelShuffle(groups: number): Tensor;
   /** `aten::cholesky(Tensor self, bool upper=False) -> Tensor` */
-  cholesky(options?: { /** Default false. */ upper?: boolean }): Tensor;
+  cholesky(options?: {
+    /** Default false. */ upper?: boolean;
+  }): Tensor;
   /** `aten::cholesky_inverse(Tensor self, bool upper=False) -> Tensor` */
-  choleskyInverse(options?: { /** Default false. */ upper?: boolean }): Tensor;
+  choleskyInverse(options?: {
+    /** Default false. */ upper?: boolean;
+  }): Tensor;
   /** `aten::cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor` */
-  choleskySolve(input2: Tensor, options?: { /** Default false. */ upper?: boolean }): Tensor;
+  choleskySolve(input2: Tensor, options?: {
+    /** Default false. */ upper?: boolean;
+  }): Tensor;
   /** `aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]` */
-  chunk(chunks: number, options?: { /** Default 0. */ dim?: number }): Tensor[];
+  chunk(chunks: number, options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor` */
-  clamp(options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
+  clamp(options?: {
+    min?: Scalar | null;
+    max?: Scalar | null;
+  }): Tensor;
   /** `aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor` */
-  clamp(options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
+  clamp(options?: {
+    min?: Tensor | null;
+    max?: Tensor | null;
+  }): Tensor;
   /** `aten::clamp_max.Tensor(Tensor self, Tensor max) -> Tensor` */
   clampMax(max: Tensor | Scalar): Tensor;
   /** `aten::clamp_max_(Tensor(a!) self, Scalar max) -> Tensor(a!)` */
@@ -643,19 +1009,39 @@ export interface TensorOperators {
   /** `aten::clamp_min_.Tensor(Tensor(a!) self, Tensor min) -> Tensor(a!)` */
   clampMin_(min: Tensor | Scalar): Tensor;
   /** `aten::clamp_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)` */
-  clamp_(options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
+  clamp_(options?: {
+    min?: Scalar | null;
+    max?: Scalar | null;
+  }): Tensor;
   /** `aten::clamp_.Tensor(Tensor(a!) self, Tensor? min=None, Tensor? max=None) -> Tensor(a!)` */
-  clamp_(options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
+  clamp_(options?: {
+    min?: Tensor | null;
+    max?: Tensor | null;
+  }): Tensor;
   /** `aten::clip.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor` */
-  clip(options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
+  clip(options?: {
+    min?: Tensor | null;
+    max?: Tensor | null;
+  }): Tensor;
   /** `aten::clip(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor` */
-  clip(options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
+  clip(options?: {
+    min?: Scalar | null;
+    max?: Scalar | null;
+  }): Tensor;
   /** `aten::clip_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)` */
-  clip_(options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
+  clip_(options?: {
+    min?: Scalar | null;
+    max?: Scalar | null;
+  }): Tensor;
   /** `aten::clip_.Tensor(Tensor(a!) self, Tensor? min=None, Tensor? max=None) -> Tensor(a!)` */
-  clip_(options?: { min?: Tensor | null; max?: Tensor | null }): Tensor;
+  clip_(options?: {
+    min?: Tensor | null;
+    max?: Tensor | null;
+  }): Tensor;
   /** `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
-  clone(options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  clone(options?: {
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::coalesce(Tensor(a) self) -> Tensor(a)` */
   coalesce(): Tensor;
   /** `aten::col2im(Tensor self, SymInt[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor` */
@@ -665,7 +1051,10 @@ export interface TensorOperators {
   /** `aten::col_indices_copy(Tensor self) -> Tensor` */
   colIndicesCopy(): Tensor;
   /** `aten::combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor` */
-  combinations(options?: { /** Default 2. */ r?: number; /** Default false. */ withReplacement?: boolean }): Tensor;
+  combinations(options?: {
+    /** Default 2. */ r?: number;
+    /** Default false. */ withReplacement?: boolean;
+  }): Tensor;
   /** `aten::conj(Tensor(a) self) -> Tensor(a)` */
   conj(): Tensor;
   /** `aten::conj_physical(Tensor self) -> Tensor` */
@@ -673,23 +1062,37 @@ export interface TensorOperators {
   /** `aten::conj_physical_(Tensor(a!) self) -> Tensor(a!)` */
   conjPhysical_(): Tensor;
   /** `aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor` */
-  constantPadNd(pad: readonly number[], options?: { /** Default 0. */ value?: Scalar }): Tensor;
+  constantPadNd(pad: readonly number[], options?: {
+    /** Default 0. */ value?: Scalar;
+  }): Tensor;
   /** `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)` */
-  contiguous(options?: { /** Default 0. */ memoryFormat?: MemoryFormat }): Tensor;
+  contiguous(options?: {
+    /** Default 0. */ memoryFormat?: MemoryFormat;
+  }): Tensor;
   /** `aten::conv_depthwise3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding, SymInt[3] dilation) -> Tensor` */
   convDepthwise3d(weight: Tensor, kernelSize: number | readonly number[], bias: Tensor | null, stride: number | readonly number[], padding: number | readonly number[], dilation: number | readonly number[]): Tensor;
   /** `aten::conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor` */
-  convTbc(weight: Tensor, bias: Tensor, options?: { /** Default 0. */ pad?: number }): Tensor;
+  convTbc(weight: Tensor, bias: Tensor, options?: {
+    /** Default 0. */ pad?: number;
+  }): Tensor;
   /** `aten::conv_tbc_backward(Tensor self, Tensor input, Tensor weight, Tensor bias, int pad) -> (Tensor, Tensor, Tensor)` */
   convTbcBackward(input: Tensor, weight: Tensor, bias: Tensor, pad: number): [Tensor, Tensor, Tensor];
   /** `aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor` */
-  copy(src: Tensor, options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  copy(src: Tensor, options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::copy_sparse_to_sparse(Tensor self, Tensor src, bool non_blocking=False) -> Tensor` */
-  copySparseToSparse(src: Tensor, options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  copySparseToSparse(src: Tensor, options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::copy_sparse_to_sparse_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
-  copySparseToSparse_(src: Tensor, options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  copySparseToSparse_(src: Tensor, options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
-  copy_(src: Tensor, options?: { /** Default false. */ nonBlocking?: boolean }): Tensor;
+  copy_(src: Tensor, options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor;
   /** `aten::copysign.Scalar(Tensor self, Scalar other) -> Tensor` */
   copysign(other: Scalar | Tensor): Tensor;
   /** `aten::copysign_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
@@ -705,15 +1108,28 @@ export interface TensorOperators {
   /** `aten::cosh_(Tensor(a!) self) -> Tensor(a!)` */
   cosh_(): Tensor;
   /** `aten::count_nonzero(Tensor self, int? dim=None) -> Tensor` */
-  countNonzero(options?: { dim?: number | null }): Tensor;
+  countNonzero(options?: {
+    dim?: number | null;
+  }): Tensor;
   /** `aten::count_nonzero.dim_IntList(Tensor self, int[] dim) -> Tensor` */
   countNonzero(dim: readonly number[]): Tensor;
   /** `aten::cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor` */
-  cov(options?: { /** Default 1. */ correction?: number; fweights?: Tensor | null; aweights?: Tensor | null }): Tensor;
+  cov(options?: {
+    /** Default 1. */ correction?: number;
+    fweights?: Tensor | null;
+    aweights?: Tensor | null;
+  }): Tensor;
   /** `aten::cross(Tensor self, Tensor other, int? dim=None) -> Tensor` */
-  cross(other: Tensor, options?: { dim?: number | null }): Tensor;
+  cross(other: Tensor, options?: {
+    dim?: number | null;
+  }): Tensor;
   /** `aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0.) -> Tensor` */
-  crossEntropyLoss(target: Tensor, options?: { weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default -100. */ ignoreIndex?: number; /** Default 0. */ labelSmoothing?: number }): Tensor;
+  crossEntropyLoss(target: Tensor, options?: {
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default -100. */ ignoreIndex?: number;
+    /** Default 0. */ labelSmoothing?: number;
+  }): Tensor;
   /** `aten::crow_indices(Tensor(a) self) -> Tensor(a)` */
   crowIndices(): Tensor;
   /** `aten::crow_indices_copy(Tensor self) -> Tensor` */
@@ -737,13 +1153,21 @@ export interface TensorOperators {
   /** `aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   cummin(dim: number): [Tensor, Tensor];
   /** `aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
-  cumprod(dim: number, options?: { dtype?: DType | null }): Tensor;
+  cumprod(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
-  cumprod_(dim: number, options?: { dtype?: DType | null }): Tensor;
+  cumprod_(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
-  cumsum(dim: number, options?: { dtype?: DType | null }): Tensor;
+  cumsum(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
-  cumsum_(dim: number, options?: { dtype?: DType | null }): Tensor;
+  cumsum_(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::data(Tensor self) -> Tensor` */
   data(): Tensor;
   /** `aten::deg2rad(Tensor self) -> Tensor` */
@@ -761,19 +1185,44 @@ export interface TensorOperators {
   /** `aten::detach_(Tensor(a!) self) -> Tensor(a!)` */
   detach_(): Tensor;
   /** `aten::diag(Tensor self, int diagonal=0) -> Tensor` */
-  diag(options?: { /** Default 0. */ diagonal?: number }): Tensor;
+  diag(options?: {
+    /** Default 0. */ diagonal?: number;
+  }): Tensor;
   /** `aten::diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor` */
-  diagEmbed(options?: { /** Default 0. */ offset?: number; /** Default -2. */ dim1?: number; /** Default -1. */ dim2?: number }): Tensor;
+  diagEmbed(options?: {
+    /** Default 0. */ offset?: number;
+    /** Default -2. */ dim1?: number;
+    /** Default -1. */ dim2?: number;
+  }): Tensor;
   /** `aten::diagflat(Tensor self, int offset=0) -> Tensor` */
-  diagflat(options?: { /** Default 0. */ offset?: number }): Tensor;
+  diagflat(options?: {
+    /** Default 0. */ offset?: number;
+  }): Tensor;
   /** `aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)` */
-  diagonal(options?: { /** Default 0. */ offset?: number; /** Default 0. */ dim1?: number; /** Default 1. */ dim2?: number }): Tensor;
+  diagonal(options?: {
+    /** Default 0. */ offset?: number;
+    /** Default 0. */ dim1?: number;
+    /** Default 1. */ dim2?: number;
+  }): Tensor;
   /** `aten::diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor` */
-  diagonalCopy(options?: { /** Default 0. */ offset?: number; /** Default 0. */ dim1?: number; /** Default 1. */ dim2?: number }): Tensor;
+  diagonalCopy(options?: {
+    /** Default 0. */ offset?: number;
+    /** Default 0. */ dim1?: number;
+    /** Default 1. */ dim2?: number;
+  }): Tensor;
   /** `aten::diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor` */
-  diagonalScatter(src: Tensor, options?: { /** Default 0. */ offset?: number; /** Default 0. */ dim1?: number; /** Default 1. */ dim2?: number }): Tensor;
+  diagonalScatter(src: Tensor, options?: {
+    /** Default 0. */ offset?: number;
+    /** Default 0. */ dim1?: number;
+    /** Default 1. */ dim2?: number;
+  }): Tensor;
   /** `aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor` */
-  diff(options?: { /** Default 1. */ n?: number; /** Default -1. */ dim?: number; prepend?: Tensor | null; append?: Tensor | null }): Tensor;
+  diff(options?: {
+    /** Default 1. */ n?: number;
+    /** Default -1. */ dim?: number;
+    prepend?: Tensor | null;
+    append?: Tensor | null;
+  }): Tensor;
   /** `aten::digamma(Tensor self) -> Tensor` */
   digamma(): Tensor;
   /** `aten::digamma_(Tensor(a!) self) -> Tensor(a!)` */
@@ -781,21 +1230,31 @@ export interface TensorOperators {
   /** `aten::dim(Tensor self) -> int` */
   dim(): number;
   /** `aten::dist(Tensor self, Tensor other, Scalar p=2) -> Tensor` */
-  dist(other: Tensor, options?: { /** Default 2. */ p?: Scalar }): Tensor;
+  dist(other: Tensor, options?: {
+    /** Default 2. */ p?: Scalar;
+  }): Tensor;
   /** `aten::div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor` */
-  div(other: Tensor | Scalar, options?: { roundingMode?: string | null }): Tensor;
+  div(other: Tensor | Scalar, options?: {
+    roundingMode?: string | null;
+  }): Tensor;
   /** `aten::div.Scalar(Tensor self, Scalar other) -> Tensor` */
   div(other: Scalar | Tensor): Tensor;
   /** `aten::div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   div_(other: Tensor | Scalar): Tensor;
   /** `aten::div_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)` */
-  div_(other: Tensor | Scalar, options?: { roundingMode?: string | null }): Tensor;
+  div_(other: Tensor | Scalar, options?: {
+    roundingMode?: string | null;
+  }): Tensor;
   /** `aten::divide.Tensor(Tensor self, Tensor other) -> Tensor` */
   divide(other: Tensor | Scalar): Tensor;
   /** `aten::divide.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor` */
-  divide(other: Scalar | Tensor, options?: { roundingMode?: string | null }): Tensor;
+  divide(other: Scalar | Tensor, options?: {
+    roundingMode?: string | null;
+  }): Tensor;
   /** `aten::divide_.Tensor_mode(Tensor(a!) self, Tensor other, *, str? rounding_mode) -> Tensor(a!)` */
-  divide_(other: Tensor | Scalar, options?: { roundingMode?: string | null }): Tensor;
+  divide_(other: Tensor | Scalar, options?: {
+    roundingMode?: string | null;
+  }): Tensor;
   /** `aten::divide_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   divide_(other: Scalar | Tensor): Tensor;
   /** `aten::dot(Tensor self, Tensor tensor) -> Tensor` */
@@ -805,15 +1264,29 @@ export interface TensorOperators {
   /** `aten::dsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]` */
   dsplit(indices: readonly number[] | number): Tensor[];
   /** `aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor` */
-  elu(options?: { /** Default 1. */ alpha?: Scalar; /** Default 1. */ scale?: Scalar; /** Default 1. */ inputScale?: Scalar }): Tensor;
+  elu(options?: {
+    /** Default 1. */ alpha?: Scalar;
+    /** Default 1. */ scale?: Scalar;
+    /** Default 1. */ inputScale?: Scalar;
+  }): Tensor;
   /** `aten::elu_(Tensor(a!) self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor(a!)` */
-  elu_(options?: { /** Default 1. */ alpha?: Scalar; /** Default 1. */ scale?: Scalar; /** Default 1. */ inputScale?: Scalar }): Tensor;
+  elu_(options?: {
+    /** Default 1. */ alpha?: Scalar;
+    /** Default 1. */ scale?: Scalar;
+    /** Default 1. */ inputScale?: Scalar;
+  }): Tensor;
   /** `aten::embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor` */
   embeddingRenorm(indices: Tensor, maxNorm: number, normType: number): Tensor;
   /** `aten::embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)` */
   embeddingRenorm_(indices: Tensor, maxNorm: number, normType: number): Tensor;
   /** `aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  emptyLike(options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  emptyLike(options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor` */
   eq(other: Tensor | Scalar): Tensor;
   /** `aten::eq_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
@@ -841,19 +1314,29 @@ export interface TensorOperators {
   /** `aten::exp_(Tensor(a!) self) -> Tensor(a!)` */
   exp_(): Tensor;
   /** `aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)` */
-  expand(size: readonly number[], options?: { /** Default false. */ implicit?: boolean }): Tensor;
+  expand(size: readonly number[], options?: {
+    /** Default false. */ implicit?: boolean;
+  }): Tensor;
   /** `aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
   expandAs(other: Tensor): Tensor;
   /** `aten::expand_copy(Tensor self, SymInt[] size, *, bool implicit=False) -> Tensor` */
-  expandCopy(size: readonly number[], options?: { /** Default false. */ implicit?: boolean }): Tensor;
+  expandCopy(size: readonly number[], options?: {
+    /** Default false. */ implicit?: boolean;
+  }): Tensor;
   /** `aten::expm1(Tensor self) -> Tensor` */
   expm1(): Tensor;
   /** `aten::expm1_(Tensor(a!) self) -> Tensor(a!)` */
   expm1_(): Tensor;
   /** `aten::exponential(Tensor self, float lambd=1., *, Generator? generator=None) -> Tensor` */
-  exponential(options?: { /** Default 1. */ lambd?: number; generator?: Generator | null }): Tensor;
+  exponential(options?: {
+    /** Default 1. */ lambd?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::exponential_(Tensor(a!) self, float lambd=1., *, Generator? generator=None) -> Tensor(a!)` */
-  exponential_(options?: { /** Default 1. */ lambd?: number; generator?: Generator | null }): Tensor;
+  exponential_(options?: {
+    /** Default 1. */ lambd?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor` */
   fakeQuantizePerChannelAffine(scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number): Tensor;
   /** `aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)` */
@@ -869,49 +1352,127 @@ export interface TensorOperators {
   /** `aten::feature_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   featureDropout_(p: number, train: boolean): Tensor;
   /** `aten::fft_fft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor` */
-  fftFft(options?: { n?: number | null; /** Default -1. */ dim?: number; norm?: string | null }): Tensor;
+  fftFft(options?: {
+    n?: number | null;
+    /** Default -1. */ dim?: number;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_fft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor` */
-  fftFft2(options?: { s?: number | readonly number[] | null; /** Default [-2, -1]. */ dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  fftFft2(options?: {
+    s?: number | readonly number[] | null;
+    /** Default [-2, -1]. */ dim?: number | readonly number[];
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_fftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor` */
-  fftFftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  fftFftn(options?: {
+    s?: number | readonly number[] | null;
+    dim?: number | readonly number[] | null;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_fftshift(Tensor self, int[1]? dim=None) -> Tensor` */
-  fftFftshift(options?: { dim?: number | readonly number[] | null }): Tensor;
+  fftFftshift(options?: {
+    dim?: number | readonly number[] | null;
+  }): Tensor;
   /** `aten::fft_hfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor` */
-  fftHfft(options?: { n?: number | null; /** Default -1. */ dim?: number; norm?: string | null }): Tensor;
+  fftHfft(options?: {
+    n?: number | null;
+    /** Default -1. */ dim?: number;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_hfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor` */
-  fftHfft2(options?: { s?: number | readonly number[] | null; /** Default [-2, -1]. */ dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  fftHfft2(options?: {
+    s?: number | readonly number[] | null;
+    /** Default [-2, -1]. */ dim?: number | readonly number[];
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_hfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor` */
-  fftHfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  fftHfftn(options?: {
+    s?: number | readonly number[] | null;
+    dim?: number | readonly number[] | null;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_ifft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor` */
-  fftIfft(options?: { n?: number | null; /** Default -1. */ dim?: number; norm?: string | null }): Tensor;
+  fftIfft(options?: {
+    n?: number | null;
+    /** Default -1. */ dim?: number;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_ifft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor` */
-  fftIfft2(options?: { s?: number | readonly number[] | null; /** Default [-2, -1]. */ dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  fftIfft2(options?: {
+    s?: number | readonly number[] | null;
+    /** Default [-2, -1]. */ dim?: number | readonly number[];
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_ifftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor` */
-  fftIfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  fftIfftn(options?: {
+    s?: number | readonly number[] | null;
+    dim?: number | readonly number[] | null;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_ifftshift(Tensor self, int[1]? dim=None) -> Tensor` */
-  fftIfftshift(options?: { dim?: number | readonly number[] | null }): Tensor;
+  fftIfftshift(options?: {
+    dim?: number | readonly number[] | null;
+  }): Tensor;
   /** `aten::fft_ihfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor` */
-  fftIhfft(options?: { n?: number | null; /** Default -1. */ dim?: number; norm?: string | null }): Tensor;
+  fftIhfft(options?: {
+    n?: number | null;
+    /** Default -1. */ dim?: number;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_ihfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor` */
-  fftIhfft2(options?: { s?: number | readonly number[] | null; /** Default [-2, -1]. */ dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  fftIhfft2(options?: {
+    s?: number | readonly number[] | null;
+    /** Default [-2, -1]. */ dim?: number | readonly number[];
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_ihfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor` */
-  fftIhfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  fftIhfftn(options?: {
+    s?: number | readonly number[] | null;
+    dim?: number | readonly number[] | null;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_irfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor` */
-  fftIrfft(options?: { n?: number | null; /** Default -1. */ dim?: number; norm?: string | null }): Tensor;
+  fftIrfft(options?: {
+    n?: number | null;
+    /** Default -1. */ dim?: number;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_irfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor` */
-  fftIrfft2(options?: { s?: number | readonly number[] | null; /** Default [-2, -1]. */ dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  fftIrfft2(options?: {
+    s?: number | readonly number[] | null;
+    /** Default [-2, -1]. */ dim?: number | readonly number[];
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_irfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor` */
-  fftIrfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  fftIrfftn(options?: {
+    s?: number | readonly number[] | null;
+    dim?: number | readonly number[] | null;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_rfft(Tensor self, SymInt? n=None, int dim=-1, str? norm=None) -> Tensor` */
-  fftRfft(options?: { n?: number | null; /** Default -1. */ dim?: number; norm?: string | null }): Tensor;
+  fftRfft(options?: {
+    n?: number | null;
+    /** Default -1. */ dim?: number;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_rfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor` */
-  fftRfft2(options?: { s?: number | readonly number[] | null; /** Default [-2, -1]. */ dim?: number | readonly number[]; norm?: string | null }): Tensor;
+  fftRfft2(options?: {
+    s?: number | readonly number[] | null;
+    /** Default [-2, -1]. */ dim?: number | readonly number[];
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fft_rfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor` */
-  fftRfftn(options?: { s?: number | readonly number[] | null; dim?: number | readonly number[] | null; norm?: string | null }): Tensor;
+  fftRfftn(options?: {
+    s?: number | readonly number[] | null;
+    dim?: number | readonly number[] | null;
+    norm?: string | null;
+  }): Tensor;
   /** `aten::fill.Scalar(Tensor self, Scalar value) -> Tensor` */
   fill(value: Scalar | Tensor): Tensor;
   /** `aten::fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)` */
-  fillDiagonal_(fillValue: Scalar, options?: { /** Default false. */ wrap?: boolean }): Tensor;
+  fillDiagonal_(fillValue: Scalar, options?: {
+    /** Default false. */ wrap?: boolean;
+  }): Tensor;
   /** `aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)` */
   fill_(value: Scalar | Tensor): Tensor;
   /** `aten::fix(Tensor self) -> Tensor` */
@@ -919,7 +1480,10 @@ export interface TensorOperators {
   /** `aten::fix_(Tensor(a!) self) -> Tensor(a!)` */
   fix_(): Tensor;
   /** `aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)` */
-  flatten(options?: { /** Default 0. */ startDim?: number; /** Default -1. */ endDim?: number }): Tensor;
+  flatten(options?: {
+    /** Default 0. */ startDim?: number;
+    /** Default -1. */ endDim?: number;
+  }): Tensor;
   /** `aten::flip(Tensor self, int[] dims) -> Tensor` */
   flip(dims: readonly number[]): Tensor;
   /** `aten::fliplr(Tensor self) -> Tensor` */
@@ -957,13 +1521,26 @@ export interface TensorOperators {
   /** `aten::frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)` */
   frexp(): [Tensor, Tensor];
   /** `aten::frobenius_norm.dim(Tensor self, int[1] dim, bool keepdim=False) -> Tensor` */
-  frobeniusNorm(dim: number | readonly number[], options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  frobeniusNorm(dim: number | readonly number[], options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  fullLike(fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  fullLike(fillValue: Scalar, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::fused_moving_avg_obs_fake_quant(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> Tensor` */
-  fusedMovingAvgObsFakeQuant(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { /** Default false. */ perRowFakeQuant?: boolean; /** Default false. */ symmetricQuant?: boolean }): Tensor;
+  fusedMovingAvgObsFakeQuant(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: {
+    /** Default false. */ perRowFakeQuant?: boolean;
+    /** Default false. */ symmetricQuant?: boolean;
+  }): Tensor;
   /** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
-  gather(dim: number, index: Tensor, options?: { /** Default false. */ sparseGrad?: boolean }): Tensor;
+  gather(dim: number, index: Tensor, options?: {
+    /** Default false. */ sparseGrad?: boolean;
+  }): Tensor;
   /** `aten::gcd(Tensor self, Tensor other) -> Tensor` */
   gcd(other: Tensor): Tensor;
   /** `aten::gcd_(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
@@ -973,13 +1550,21 @@ export interface TensorOperators {
   /** `aten::ge_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   ge_(other: Tensor | Scalar): Tensor;
   /** `aten::gelu(Tensor self, *, str approximate="none") -> Tensor` */
-  gelu(options?: { /** Default "none". */ approximate?: string }): Tensor;
+  gelu(options?: {
+    /** Default "none". */ approximate?: string;
+  }): Tensor;
   /** `aten::gelu_(Tensor(a!) self, *, str approximate="none") -> Tensor(a!)` */
-  gelu_(options?: { /** Default "none". */ approximate?: string }): Tensor;
+  gelu_(options?: {
+    /** Default "none". */ approximate?: string;
+  }): Tensor;
   /** `aten::geometric(Tensor self, float p, *, Generator? generator=None) -> Tensor` */
-  geometric(p: number, options?: { generator?: Generator | null }): Tensor;
+  geometric(p: number, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::geometric_(Tensor(a!) self, float p, *, Generator? generator=None) -> Tensor(a!)` */
-  geometric_(p: number, options?: { generator?: Generator | null }): Tensor;
+  geometric_(p: number, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::geqrf(Tensor self) -> (Tensor a, Tensor tau)` */
   geqrf(): [Tensor, Tensor];
   /** `aten::ger(Tensor self, Tensor vec2) -> Tensor` */
@@ -987,17 +1572,38 @@ export interface TensorOperators {
   /** `aten::get_device(Tensor self) -> int` */
   getDevice(): number;
   /** `aten::glu(Tensor self, int dim=-1) -> Tensor` */
-  glu(options?: { /** Default -1. */ dim?: number }): Tensor;
+  glu(options?: {
+    /** Default -1. */ dim?: number;
+  }): Tensor;
   /** `aten::gradient.scalarrayint(Tensor self, *, Scalar[] spacing, int? dim=None, int edge_order=1) -> Tensor[]` */
-  gradient(options: { spacing: readonly Scalar[]; dim?: number | null; /** Default 1. */ edgeOrder?: number }): Tensor[];
+  gradient(options: {
+    spacing: readonly Scalar[];
+    dim?: number | null;
+    /** Default 1. */ edgeOrder?: number;
+  }): Tensor[];
   /** `aten::gradient.array(Tensor self, *, int[] dim, int edge_order=1) -> Tensor[]` */
-  gradient(options: { dim: readonly number[]; /** Default 1. */ edgeOrder?: number }): Tensor[];
+  gradient(options: {
+    dim: readonly number[];
+    /** Default 1. */ edgeOrder?: number;
+  }): Tensor[];
   /** `aten::gradient.scalararray(Tensor self, *, Scalar spacing, int[] dim, int edge_order=1) -> Tensor[]` */
-  gradient(options: { spacing: Scalar; dim: readonly number[]; /** Default 1. */ edgeOrder?: number }): Tensor[];
+  gradient(options: {
+    spacing: Scalar;
+    dim: readonly number[];
+    /** Default 1. */ edgeOrder?: number;
+  }): Tensor[];
   /** `aten::gradient.scalarint(Tensor self, *, Scalar? spacing=None, int? dim=None, int edge_order=1) -> Tensor[]` */
-  gradient(options?: { spacing?: Scalar | null; dim?: number | null; /** Default 1. */ edgeOrder?: number }): Tensor[];
+  gradient(options?: {
+    spacing?: Scalar | null;
+    dim?: number | null;
+    /** Default 1. */ edgeOrder?: number;
+  }): Tensor[];
   /** `aten::gradient.scalarrayarray(Tensor self, *, Scalar[] spacing, int[] dim, int edge_order=1) -> Tensor[]` */
-  gradient(options: { spacing: readonly Scalar[]; dim: readonly number[]; /** Default 1. */ edgeOrder?: number }): Tensor[];
+  gradient(options: {
+    spacing: readonly Scalar[];
+    dim: readonly number[];
+    /** Default 1. */ edgeOrder?: number;
+  }): Tensor[];
   /** `aten::greater.Scalar(Tensor self, Scalar other) -> Tensor` */
   greater(other: Scalar | Tensor): Tensor;
   /** `aten::greater_equal.Tensor(Tensor self, Tensor other) -> Tensor` */
@@ -1011,7 +1617,9 @@ export interface TensorOperators {
   /** `aten::gt_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   gt_(other: Tensor | Scalar): Tensor;
   /** `aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor` */
-  hardshrink(options?: { /** Default 0.5. */ lambd?: Scalar }): Tensor;
+  hardshrink(options?: {
+    /** Default 0.5. */ lambd?: Scalar;
+  }): Tensor;
   /** `aten::hardsigmoid(Tensor self) -> Tensor` */
   hardsigmoid(): Tensor;
   /** `aten::hardsigmoid_(Tensor(a!) self) -> Tensor(a!)` */
@@ -1021,29 +1629,61 @@ export interface TensorOperators {
   /** `aten::hardswish_(Tensor(a!) self) -> Tensor(a!)` */
   hardswish_(): Tensor;
   /** `aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor` */
-  hardtanh(options?: { /** Default -1. */ minVal?: Scalar; /** Default 1. */ maxVal?: Scalar }): Tensor;
+  hardtanh(options?: {
+    /** Default -1. */ minVal?: Scalar;
+    /** Default 1. */ maxVal?: Scalar;
+  }): Tensor;
   /** `aten::hardtanh_(Tensor(a!) self, Scalar min_val=-1, Scalar max_val=1) -> Tensor(a!)` */
-  hardtanh_(options?: { /** Default -1. */ minVal?: Scalar; /** Default 1. */ maxVal?: Scalar }): Tensor;
+  hardtanh_(options?: {
+    /** Default -1. */ minVal?: Scalar;
+    /** Default 1. */ maxVal?: Scalar;
+  }): Tensor;
   /** `aten::hash_tensor(Tensor self, int[1] dim=[], *, bool keepdim=False, int mode=0) -> Tensor` */
-  hashTensor(options?: { /** Default []. */ dim?: number | readonly number[]; /** Default false. */ keepdim?: boolean; /** Default 0. */ mode?: number }): Tensor;
+  hashTensor(options?: {
+    /** Default []. */ dim?: number | readonly number[];
+    /** Default false. */ keepdim?: boolean;
+    /** Default 0. */ mode?: number;
+  }): Tensor;
   /** `aten::heaviside(Tensor self, Tensor values) -> Tensor` */
   heaviside(values: Tensor): Tensor;
   /** `aten::heaviside_(Tensor(a!) self, Tensor values) -> Tensor(a!)` */
   heaviside_(values: Tensor): Tensor;
   /** `aten::hinge_embedding_loss(Tensor self, Tensor target, float margin=1., int reduction=1) -> Tensor` */
-  hingeEmbeddingLoss(target: Tensor, options?: { /** Default 1. */ margin?: number; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  hingeEmbeddingLoss(target: Tensor, options?: {
+    /** Default 1. */ margin?: number;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor` */
-  histc(options?: { /** Default 100. */ bins?: number; /** Default 0. */ min?: Scalar; /** Default 0. */ max?: Scalar }): Tensor;
+  histc(options?: {
+    /** Default 100. */ bins?: number;
+    /** Default 0. */ min?: Scalar;
+    /** Default 0. */ max?: Scalar;
+  }): Tensor;
   /** `aten::histogram.bin_ct(Tensor self, int bins=100, *, float[]? range=None, Tensor? weight=None, bool density=False) -> (Tensor hist, Tensor bin_edges)` */
-  histogram(options?: { /** Default 100. */ bins?: number; range?: readonly number[] | null; weight?: Tensor | null; /** Default false. */ density?: boolean }): [Tensor, Tensor];
+  histogram(options?: {
+    /** Default 100. */ bins?: number;
+    range?: readonly number[] | null;
+    weight?: Tensor | null;
+    /** Default false. */ density?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::histogram.bins_tensor(Tensor self, Tensor bins, *, Tensor? weight=None, bool density=False) -> (Tensor hist, Tensor bin_edges)` */
-  histogram(bins: Tensor, options?: { weight?: Tensor | null; /** Default false. */ density?: boolean }): [Tensor, Tensor];
+  histogram(bins: Tensor, options?: {
+    weight?: Tensor | null;
+    /** Default false. */ density?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::histogramdd.int_bins(Tensor self, int bins, float[]? range=None, Tensor? weight=None, bool density=False) -> (Tensor hist, Tensor[] bin_edges)` */
-  histogramdd(bins: number | readonly number[] | readonly Tensor[], options?: { range?: readonly number[] | null; weight?: Tensor | null; /** Default false. */ density?: boolean }): [Tensor, Tensor[]];
+  histogramdd(bins: number | readonly number[] | readonly Tensor[], options?: {
+    range?: readonly number[] | null;
+    weight?: Tensor | null;
+    /** Default false. */ density?: boolean;
+  }): [Tensor, Tensor[]];
   /** `aten::hsplit.array(Tensor(a -> *) self, int[] indices) -> Tensor(a)[]` */
   hsplit(indices: readonly number[] | number): Tensor[];
   /** `aten::huber_loss(Tensor self, Tensor target, int reduction=1, float delta=1.) -> Tensor` */
-  huberLoss(target: Tensor, options?: { /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default 1. */ delta?: number }): Tensor;
+  huberLoss(target: Tensor, options?: {
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default 1. */ delta?: number;
+  }): Tensor;
   /** `aten::hypot(Tensor self, Tensor other) -> Tensor` */
   hypot(other: Tensor): Tensor;
   /** `aten::hypot_(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
@@ -1067,9 +1707,13 @@ export interface TensorOperators {
   /** `aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor` */
   index(indices: readonly (Tensor | null)[]): Tensor;
   /** `aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
-  indexAdd(dim: number, index: Tensor, source: Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  indexAdd(dim: number, index: Tensor, source: Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)` */
-  indexAdd_(dim: number, index: Tensor, source: Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  indexAdd_(dim: number, index: Tensor, source: Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor` */
   indexCopy(dim: number, index: Tensor, source: Tensor): Tensor;
   /** `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)` */
@@ -1079,13 +1723,21 @@ export interface TensorOperators {
   /** `aten::index_fill_.int_Tensor(Tensor(a!) self, int dim, Tensor index, Tensor value) -> Tensor(a!)` */
   indexFill_(dim: number, index: Tensor, value: Tensor | Scalar): Tensor;
   /** `aten::index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor` */
-  indexPut(indices: readonly (Tensor | null)[], values: Tensor, options?: { /** Default false. */ accumulate?: boolean }): Tensor;
+  indexPut(indices: readonly (Tensor | null)[], values: Tensor, options?: {
+    /** Default false. */ accumulate?: boolean;
+  }): Tensor;
   /** `aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)` */
-  indexPut_(indices: readonly (Tensor | null)[], values: Tensor, options?: { /** Default false. */ accumulate?: boolean }): Tensor;
+  indexPut_(indices: readonly (Tensor | null)[], values: Tensor, options?: {
+    /** Default false. */ accumulate?: boolean;
+  }): Tensor;
   /** `aten::index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor` */
-  indexReduce(dim: number, index: Tensor, source: Tensor, reduce: string, options?: { /** Default true. */ includeSelf?: boolean }): Tensor;
+  indexReduce(dim: number, index: Tensor, source: Tensor, reduce: string, options?: {
+    /** Default true. */ includeSelf?: boolean;
+  }): Tensor;
   /** `aten::index_reduce_(Tensor(a!) self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor(a!)` */
-  indexReduce_(dim: number, index: Tensor, source: Tensor, reduce: string, options?: { /** Default true. */ includeSelf?: boolean }): Tensor;
+  indexReduce_(dim: number, index: Tensor, source: Tensor, reduce: string, options?: {
+    /** Default true. */ includeSelf?: boolean;
+  }): Tensor;
   /** `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor` */
   indexSelect(dim: number, index: Tensor): Tensor;
   /** `aten::indices(Tensor(a) self) -> Tensor(a)` */
@@ -1119,7 +1771,9 @@ export interface TensorOperators {
   /** `aten::is_nonzero(Tensor self) -> bool` */
   isNonzero(): boolean;
   /** `aten::is_pinned(Tensor self, Device? device=None) -> bool` */
-  isPinned(options?: { device?: Device | null }): boolean;
+  isPinned(options?: {
+    device?: Device | null;
+  }): boolean;
   /** `aten::is_same_size(Tensor self, Tensor other) -> bool` */
   isSameSize(other: Tensor): boolean;
   /** `aten::is_set_to(Tensor self, Tensor tensor) -> bool` */
@@ -1127,7 +1781,11 @@ export interface TensorOperators {
   /** `aten::is_signed(Tensor self) -> bool` */
   isSigned(): boolean;
   /** `aten::isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor` */
-  isclose(other: Tensor, options?: { /** Default 0.00001. */ rtol?: number; /** Default 1e-8. */ atol?: number; /** Default false. */ equalNan?: boolean }): Tensor;
+  isclose(other: Tensor, options?: {
+    /** Default 0.00001. */ rtol?: number;
+    /** Default 1e-8. */ atol?: number;
+    /** Default false. */ equalNan?: boolean;
+  }): Tensor;
   /** `aten::isfinite(Tensor self) -> Tensor` */
   isfinite(): Tensor;
   /** `aten::isinf(Tensor self) -> Tensor` */
@@ -1141,15 +1799,32 @@ export interface TensorOperators {
   /** `aten::isreal(Tensor self) -> Tensor` */
   isreal(): Tensor;
   /** `aten::istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, bool normalized=False, bool? onesided=None, int? length=None, bool return_complex=False) -> Tensor` */
-  istft(nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; /** Default true. */ center?: boolean; /** Default false. */ normalized?: boolean; onesided?: boolean | null; length?: number | null; /** Default false. */ returnComplex?: boolean }): Tensor;
+  istft(nFft: number, options?: {
+    hopLength?: number | null;
+    winLength?: number | null;
+    window?: Tensor | null;
+    /** Default true. */ center?: boolean;
+    /** Default false. */ normalized?: boolean;
+    onesided?: boolean | null;
+    length?: number | null;
+    /** Default false. */ returnComplex?: boolean;
+  }): Tensor;
   /** `aten::kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor` */
-  klDiv(target: Tensor, options?: { /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default false. */ logTarget?: boolean }): Tensor;
+  klDiv(target: Tensor, options?: {
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default false. */ logTarget?: boolean;
+  }): Tensor;
   /** `aten::kron(Tensor self, Tensor other) -> Tensor` */
   kron(other: Tensor): Tensor;
   /** `aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  kthvalue(k: number, options?: { /** Default -1. */ dim?: number; /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  kthvalue(k: number, options?: {
+    /** Default -1. */ dim?: number;
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
-  l1Loss(target: Tensor, options?: { /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  l1Loss(target: Tensor, options?: {
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::lcm(Tensor self, Tensor other) -> Tensor` */
   lcm(other: Tensor): Tensor;
   /** `aten::lcm_(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
@@ -1163,9 +1838,13 @@ export interface TensorOperators {
   /** `aten::le_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   le_(other: Tensor | Scalar): Tensor;
   /** `aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor` */
-  leakyRelu(options?: { /** Default 0.01. */ negativeSlope?: Scalar }): Tensor;
+  leakyRelu(options?: {
+    /** Default 0.01. */ negativeSlope?: Scalar;
+  }): Tensor;
   /** `aten::leaky_relu_(Tensor(a!) self, Scalar negative_slope=0.01) -> Tensor(a!)` */
-  leakyRelu_(options?: { /** Default 0.01. */ negativeSlope?: Scalar }): Tensor;
+  leakyRelu_(options?: {
+    /** Default 0.01. */ negativeSlope?: Scalar;
+  }): Tensor;
   /** `aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor` */
   lerp(end: Tensor, weight: Tensor | Scalar): Tensor;
   /** `aten::lerp_.Tensor(Tensor(a!) self, Tensor end, Tensor weight) -> Tensor(a!)` */
@@ -1189,63 +1868,136 @@ export interface TensorOperators {
   /** `aten::lift_fresh_copy(Tensor self) -> Tensor` */
   liftFreshCopy(): Tensor;
   /** `aten::linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor` */
-  linalgCholesky(options?: { /** Default false. */ upper?: boolean }): Tensor;
+  linalgCholesky(options?: {
+    /** Default false. */ upper?: boolean;
+  }): Tensor;
   /** `aten::linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)` */
-  linalgCholeskyEx(options?: { /** Default false. */ upper?: boolean; /** Default false. */ checkErrors?: boolean }): [Tensor, Tensor];
+  linalgCholeskyEx(options?: {
+    /** Default false. */ upper?: boolean;
+    /** Default false. */ checkErrors?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::linalg_cond.p_str(Tensor self, str p) -> Tensor` */
   linalgCond(p: string): Tensor;
   /** `aten::linalg_cond(Tensor self, Scalar? p=None) -> Tensor` */
-  linalgCond(options?: { p?: Scalar | null }): Tensor;
+  linalgCond(options?: {
+    p?: Scalar | null;
+  }): Tensor;
   /** `aten::linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor` */
-  linalgCross(other: Tensor, options?: { /** Default -1. */ dim?: number }): Tensor;
+  linalgCross(other: Tensor, options?: {
+    /** Default -1. */ dim?: number;
+  }): Tensor;
   /** `aten::linalg_eig(Tensor self) -> (Tensor eigenvalues, Tensor eigenvectors)` */
   linalgEig(): [Tensor, Tensor];
   /** `aten::linalg_eigh(Tensor self, str UPLO="L") -> (Tensor eigenvalues, Tensor eigenvectors)` */
-  linalgEigh(options?: { /** Default "L". */ UPLO?: string }): [Tensor, Tensor];
+  linalgEigh(options?: {
+    /** Default "L". */ UPLO?: string;
+  }): [Tensor, Tensor];
   /** `aten::linalg_eigvals(Tensor self) -> Tensor` */
   linalgEigvals(): Tensor;
   /** `aten::linalg_eigvalsh(Tensor self, str UPLO="L") -> Tensor` */
-  linalgEigvalsh(options?: { /** Default "L". */ UPLO?: string }): Tensor;
+  linalgEigvalsh(options?: {
+    /** Default "L". */ UPLO?: string;
+  }): Tensor;
   /** `aten::linalg_ldl_factor(Tensor self, *, bool hermitian=False) -> (Tensor LD, Tensor pivots)` */
-  linalgLdlFactor(options?: { /** Default false. */ hermitian?: boolean }): [Tensor, Tensor];
+  linalgLdlFactor(options?: {
+    /** Default false. */ hermitian?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::linalg_ldl_factor_ex(Tensor self, *, bool hermitian=False, bool check_errors=False) -> (Tensor LD, Tensor pivots, Tensor info)` */
-  linalgLdlFactorEx(options?: { /** Default false. */ hermitian?: boolean; /** Default false. */ checkErrors?: boolean }): [Tensor, Tensor, Tensor];
+  linalgLdlFactorEx(options?: {
+    /** Default false. */ hermitian?: boolean;
+    /** Default false. */ checkErrors?: boolean;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)` */
-  linalgLstsq(b: Tensor, options?: { rcond?: number | null; driver?: string | null }): [Tensor, Tensor, Tensor, Tensor];
+  linalgLstsq(b: Tensor, options?: {
+    rcond?: number | null;
+    driver?: string | null;
+  }): [Tensor, Tensor, Tensor, Tensor];
   /** `aten::linalg_matmul(Tensor self, Tensor other) -> Tensor` */
   linalgMatmul(other: Tensor): Tensor;
   /** `aten::linalg_matrix_exp(Tensor self) -> Tensor` */
   linalgMatrixExp(): Tensor;
   /** `aten::linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  linalgMatrixNorm(ord: Scalar, options?: { /** Default [-2, -1]. */ dim?: readonly number[]; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalgMatrixNorm(ord: Scalar, options?: {
+    /** Default [-2, -1]. */ dim?: readonly number[];
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::linalg_matrix_norm.str_ord(Tensor self, str ord="fro", int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  linalgMatrixNorm(options?: { /** Default "fro". */ ord?: string; /** Default [-2, -1]. */ dim?: readonly number[]; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalgMatrixNorm(options?: {
+    /** Default "fro". */ ord?: string;
+    /** Default [-2, -1]. */ dim?: readonly number[];
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::linalg_matrix_power(Tensor self, int n) -> Tensor` */
   linalgMatrixPower(n: number): Tensor;
   /** `aten::linalg_matrix_rank(Tensor self, float tol, bool hermitian=False) -> Tensor` */
-  linalgMatrixRank(tol: number, options?: { /** Default false. */ hermitian?: boolean }): Tensor;
+  linalgMatrixRank(tol: number, options?: {
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
   /** `aten::linalg_matrix_rank.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor` */
-  linalgMatrixRank(options?: { atol?: number | null; rtol?: number | null; /** Default false. */ hermitian?: boolean }): Tensor;
+  linalgMatrixRank(options?: {
+    atol?: number | null;
+    rtol?: number | null;
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
   /** `aten::linalg_norm.ord_str(Tensor self, str ord, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  linalgNorm(ord: string, options?: { dim?: number | readonly number[] | null; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalgNorm(ord: string, options?: {
+    dim?: number | readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::linalg_norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  linalgNorm(options?: { ord?: Scalar | null; dim?: number | readonly number[] | null; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalgNorm(options?: {
+    ord?: Scalar | null;
+    dim?: number | readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::linalg_pinv(Tensor self, float rcond, bool hermitian=False) -> Tensor` */
-  linalgPinv(rcond: number | Tensor, options?: { /** Default false. */ hermitian?: boolean }): Tensor;
+  linalgPinv(rcond: number | Tensor, options?: {
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
   /** `aten::linalg_pinv.atol_rtol_float(Tensor self, *, float? atol=None, float? rtol=None, bool hermitian=False) -> Tensor` */
-  linalgPinv(options?: { atol?: number | null; rtol?: number | null; /** Default false. */ hermitian?: boolean }): Tensor;
+  linalgPinv(options?: {
+    atol?: number | null;
+    rtol?: number | null;
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
   /** `aten::linalg_pinv.atol_rtol_tensor(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor` */
-  linalgPinv(options?: { atol?: Tensor | null; rtol?: Tensor | null; /** Default false. */ hermitian?: boolean }): Tensor;
+  linalgPinv(options?: {
+    atol?: Tensor | null;
+    rtol?: Tensor | null;
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
   /** `aten::linalg_solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor` */
-  linalgSolveTriangular(B: Tensor, options: { upper: boolean; /** Default true. */ left?: boolean; /** Default false. */ unitriangular?: boolean }): Tensor;
+  linalgSolveTriangular(B: Tensor, options: {
+    upper: boolean;
+    /** Default true. */ left?: boolean;
+    /** Default false. */ unitriangular?: boolean;
+  }): Tensor;
   /** `aten::linalg_tensorinv(Tensor self, int ind=2) -> Tensor` */
-  linalgTensorinv(options?: { /** Default 2. */ ind?: number }): Tensor;
+  linalgTensorinv(options?: {
+    /** Default 2. */ ind?: number;
+  }): Tensor;
   /** `aten::linalg_tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor` */
-  linalgTensorsolve(other: Tensor, options?: { dims?: readonly number[] | null }): Tensor;
+  linalgTensorsolve(other: Tensor, options?: {
+    dims?: readonly number[] | null;
+  }): Tensor;
   /** `aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  linalgVectorNorm(options?: { /** Default 2. */ ord?: Scalar; dim?: number | readonly number[] | null; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalgVectorNorm(options?: {
+    /** Default 2. */ ord?: Scalar;
+    dim?: number | readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::linalg__powsum(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  linalg__powsum(options?: { /** Default 2. */ ord?: Scalar; dim?: number | readonly number[] | null; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  linalg__powsum(options?: {
+    /** Default 2. */ ord?: Scalar;
+    dim?: number | readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
   linearBackward(gradOutput: Tensor, weight: Tensor, outputMask: boolean | readonly boolean[]): [Tensor, Tensor, Tensor];
   /** `aten::log(Tensor self) -> Tensor` */
@@ -1263,15 +2015,25 @@ export interface TensorOperators {
   /** `aten::log2_(Tensor(a!) self) -> Tensor(a!)` */
   log2_(): Tensor;
   /** `aten::log_normal(Tensor self, float mean=1., float std=2., *, Generator? generator=None) -> Tensor` */
-  logNormal(options?: { /** Default 1. */ mean?: number; /** Default 2. */ std?: number; generator?: Generator | null }): Tensor;
+  logNormal(options?: {
+    /** Default 1. */ mean?: number;
+    /** Default 2. */ std?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::log_normal_(Tensor(a!) self, float mean=1., float std=2., *, Generator? generator=None) -> Tensor(a!)` */
-  logNormal_(options?: { /** Default 1. */ mean?: number; /** Default 2. */ std?: number; generator?: Generator | null }): Tensor;
+  logNormal_(options?: {
+    /** Default 1. */ mean?: number;
+    /** Default 2. */ std?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::log_sigmoid(Tensor self) -> Tensor` */
   logSigmoid(): Tensor;
   /** `aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)` */
   logSigmoidForward(): [Tensor, Tensor];
   /** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
-  logSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  logSoftmax(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::log_(Tensor(a!) self) -> Tensor(a!)` */
   log_(): Tensor;
   /** `aten::logaddexp(Tensor self, Tensor other) -> Tensor` */
@@ -1299,11 +2061,17 @@ export interface TensorOperators {
   /** `aten::logical_xor_(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   logicalXor_(other: Tensor): Tensor;
   /** `aten::logit(Tensor self, float? eps=None) -> Tensor` */
-  logit(options?: { eps?: number | null }): Tensor;
+  logit(options?: {
+    eps?: number | null;
+  }): Tensor;
   /** `aten::logit_(Tensor(a!) self, float? eps=None) -> Tensor(a!)` */
-  logit_(options?: { eps?: number | null }): Tensor;
+  logit_(options?: {
+    eps?: number | null;
+  }): Tensor;
   /** `aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor` */
-  logsumexp(dim: number | readonly number[], options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  logsumexp(dim: number | readonly number[], options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor` */
   lt(other: Tensor | Scalar): Tensor;
   /** `aten::lt_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
@@ -1339,19 +2107,51 @@ export interface TensorOperators {
   /** `aten::max.other(Tensor self, Tensor other) -> Tensor` */
   max(other: Tensor): Tensor;
   /** `aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  max(dim: number, options?: { /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  max(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor` */
-  maxPool1d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0]. */ padding?: number | readonly number[]; /** Default [1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  maxPool1d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0]. */ padding?: number | readonly number[];
+    /** Default [1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> (Tensor, Tensor)` */
-  maxPool1dWithIndices(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0]. */ padding?: number | readonly number[]; /** Default [1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool1dWithIndices(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0]. */ padding?: number | readonly number[];
+    /** Default [1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  maxPool2d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  maxPool2d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)` */
-  maxPool2dWithIndices(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool2dWithIndices(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
-  maxPool3d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  maxPool3d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)` */
-  maxPool3dWithIndices(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): [Tensor, Tensor];
+  maxPool3dWithIndices(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor` */
   maxUnpool2d(indices: Tensor, outputSize: number | readonly number[]): Tensor;
   /** `aten::max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor` */
@@ -1359,17 +2159,26 @@ export interface TensorOperators {
   /** `aten::maximum(Tensor self, Tensor other) -> Tensor` */
   maximum(other: Tensor): Tensor;
   /** `aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
-  mean(options?: { dtype?: DType | null }): Tensor;
+  mean(options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  mean(dim: number | readonly number[] | null, options?: { /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  mean(dim: number | readonly number[] | null, options?: {
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  median(dim: number, options?: { /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  median(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::median(Tensor self) -> Tensor` */
   median(): Tensor;
   /** `aten::min.other(Tensor self, Tensor other) -> Tensor` */
   min(other: Tensor): Tensor;
   /** `aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  min(dim: number, options?: { /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  min(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::min(Tensor self) -> Tensor` */
   min(): Tensor;
   /** `aten::minimum(Tensor self, Tensor other) -> Tensor` */
@@ -1393,23 +2202,50 @@ export interface TensorOperators {
   /** `aten::mkldnn_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups) -> Tensor` */
   mkldnnConvolution(weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number): Tensor;
   /** `aten::mkldnn_linear(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor` */
-  mkldnnLinear(weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
+  mkldnnLinear(weight: Tensor, options?: {
+    bias?: Tensor | null;
+  }): Tensor;
   /** `aten::mkldnn_linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
   mkldnnLinearBackward(gradOutput: Tensor, weight: Tensor, outputMask: boolean | readonly boolean[]): [Tensor, Tensor, Tensor];
   /** `aten::mkldnn_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  mkldnnMaxPool2d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool2d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::mkldnn_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
-  mkldnnMaxPool3d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  mkldnnMaxPool3d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::mkldnn_reorder_conv2d_weight(Tensor self, SymInt[2] padding=[0, 0], SymInt[2] stride=[1, 1], SymInt[2] dilation=[1, 1], SymInt groups=1, SymInt[]? input_size=None) -> Tensor` */
-  mkldnnReorderConv2dWeight(options?: { /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ stride?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number; inputSize?: readonly number[] | null }): Tensor;
+  mkldnnReorderConv2dWeight(options?: {
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+    inputSize?: readonly number[] | null;
+  }): Tensor;
   /** `aten::mkldnn_reorder_conv3d_weight(Tensor self, SymInt[3] padding=[0, 0, 0], SymInt[3] stride=[1, 1, 1], SymInt[3] dilation=[1, 1, 1], SymInt groups=1, SymInt[]? input_size=None) -> Tensor` */
-  mkldnnReorderConv3dWeight(options?: { /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ stride?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number; inputSize?: readonly number[] | null }): Tensor;
+  mkldnnReorderConv3dWeight(options?: {
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ stride?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+    inputSize?: readonly number[] | null;
+  }): Tensor;
   /** `aten::mm.dtype(Tensor self, Tensor mat2, ScalarType out_dtype) -> Tensor` */
   mm(mat2: Tensor, outDtype: DType): Tensor;
   /** `aten::mm(Tensor self, Tensor mat2) -> Tensor` */
   mm(mat2: Tensor): Tensor;
   /** `aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  mode(options?: { /** Default -1. */ dim?: number; /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  mode(options?: {
+    /** Default -1. */ dim?: number;
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::moveaxis.int(Tensor(a) self, int source, int destination) -> Tensor(a)` */
   moveaxis(source: number, destination: number): Tensor;
   /** `aten::moveaxis.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)` */
@@ -1423,7 +2259,9 @@ export interface TensorOperators {
   /** `aten::mps_convolution_transpose_backward(Tensor self, Tensor grad_output, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool[2] output_mask) -> (Tensor, Tensor)` */
   mpsConvolutionTransposeBackward(gradOutput: Tensor, weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, outputMask: boolean | readonly boolean[]): [Tensor, Tensor];
   /** `aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
-  mseLoss(target: Tensor, options?: { /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  mseLoss(target: Tensor, options?: {
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::msort(Tensor self) -> Tensor` */
   msort(): Tensor;
   /** `aten::mul.Tensor(Tensor self, Tensor other) -> Tensor` */
@@ -1431,13 +2269,23 @@ export interface TensorOperators {
   /** `aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   mul_(other: Tensor | Scalar): Tensor;
   /** `aten::multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int reduction=1) -> Tensor` */
-  multiMarginLoss(target: Tensor, options?: { /** Default 1. */ p?: Scalar; /** Default 1. */ margin?: Scalar; weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  multiMarginLoss(target: Tensor, options?: {
+    /** Default 1. */ p?: Scalar;
+    /** Default 1. */ margin?: Scalar;
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
-  multilabelMarginLoss(target: Tensor, options?: { /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  multilabelMarginLoss(target: Tensor, options?: {
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::multilabel_margin_loss_forward(Tensor self, Tensor target, int reduction) -> (Tensor output, Tensor is_target)` */
   multilabelMarginLossForward(target: Tensor, reduction: number): [Tensor, Tensor];
   /** `aten::multinomial(Tensor self, SymInt num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor` */
-  multinomial(numSamples: number, options?: { /** Default false. */ replacement?: boolean; generator?: Generator | null }): Tensor;
+  multinomial(numSamples: number, options?: {
+    /** Default false. */ replacement?: boolean;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::multiply.Scalar(Tensor self, Scalar other) -> Tensor` */
   multiply(other: Scalar | Tensor): Tensor;
   /** `aten::multiply_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
@@ -1449,19 +2297,41 @@ export interface TensorOperators {
   /** `aten::mvlgamma_(Tensor(a!) self, int p) -> Tensor(a!)` */
   mvlgamma_(p: number): Tensor;
   /** `aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor` */
-  nanToNum(options?: { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor;
+  nanToNum(options?: {
+    nan?: number | null;
+    posinf?: number | null;
+    neginf?: number | null;
+  }): Tensor;
   /** `aten::nan_to_num_(Tensor(a!) self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor(a!)` */
-  nanToNum_(options?: { nan?: number | null; posinf?: number | null; neginf?: number | null }): Tensor;
+  nanToNum_(options?: {
+    nan?: number | null;
+    posinf?: number | null;
+    neginf?: number | null;
+  }): Tensor;
   /** `aten::nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  nanmean(options?: { dim?: number | readonly number[] | null; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  nanmean(options?: {
+    dim?: number | readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::nanmedian(Tensor self) -> Tensor` */
   nanmedian(): Tensor;
   /** `aten::nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  nanmedian(dim: number, options?: { /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  nanmedian(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
-  nanquantile(q: number | Tensor, options?: { dim?: number | null; /** Default false. */ keepdim?: boolean; /** Default "linear". */ interpolation?: string }): Tensor;
+  nanquantile(q: number | Tensor, options?: {
+    dim?: number | null;
+    /** Default false. */ keepdim?: boolean;
+    /** Default "linear". */ interpolation?: string;
+  }): Tensor;
   /** `aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  nansum(options?: { dim?: number | readonly number[] | null; /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  nansum(options?: {
+    dim?: number | readonly number[] | null;
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)` */
   narrow(dim: number, start: Tensor | number, length: number): Tensor;
   /** `aten::narrow_copy(Tensor self, int dim, SymInt start, SymInt length) -> Tensor` */
@@ -1471,7 +2341,9 @@ export interface TensorOperators {
   /** `aten::native_norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, ScalarType? dtype) -> Tensor` */
   nativeNorm(p: Scalar | null, dim: number | readonly number[], keepdim: boolean, dtype: DType | null): Tensor;
   /** `aten::native_norm(Tensor self, Scalar p=2) -> Tensor` */
-  nativeNorm(options?: { /** Default 2. */ p?: Scalar }): Tensor;
+  nativeNorm(options?: {
+    /** Default 2. */ p?: Scalar;
+  }): Tensor;
   /** `aten::ne.Scalar(Tensor self, Scalar other) -> Tensor` */
   ne(other: Scalar | Tensor): Tensor;
   /** `aten::ne_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
@@ -1485,89 +2357,173 @@ export interface TensorOperators {
   /** `aten::negative_(Tensor(a!) self) -> Tensor(a!)` */
   negative_(): Tensor;
   /** `aten::nested_to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor` */
-  nestedToPaddedTensor(padding: number, options?: { outputSize?: readonly number[] | null }): Tensor;
+  nestedToPaddedTensor(padding: number, options?: {
+    outputSize?: readonly number[] | null;
+  }): Tensor;
   /** `aten::new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  newEmpty(size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newEmpty(size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  newEmptyStrided(size: readonly number[], stride: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newEmptyStrided(size: readonly number[], stride: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  newFull(size: readonly number[], fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newFull(size: readonly number[], fillValue: Scalar, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  newOnes(size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newOnes(size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  newZeros(size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  newZeros(size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::nextafter(Tensor self, Tensor other) -> Tensor` */
   nextafter(other: Tensor): Tensor;
   /** `aten::nextafter_(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   nextafter_(other: Tensor): Tensor;
   /** `aten::nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
-  nllLoss(target: Tensor, options?: { weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default -100. */ ignoreIndex?: number }): Tensor;
+  nllLoss(target: Tensor, options?: {
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default -100. */ ignoreIndex?: number;
+  }): Tensor;
   /** `aten::nll_loss2d(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
-  nllLoss2d(target: Tensor, options?: { weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default -100. */ ignoreIndex?: number }): Tensor;
+  nllLoss2d(target: Tensor, options?: {
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default -100. */ ignoreIndex?: number;
+  }): Tensor;
   /** `aten::nll_loss2d_forward(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index) -> (Tensor output, Tensor total_weight)` */
   nllLoss2dForward(target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number): [Tensor, Tensor];
   /** `aten::nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, SymInt ignore_index) -> (Tensor output, Tensor total_weight)` */
   nllLossForward(target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number): [Tensor, Tensor];
   /** `aten::nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
-  nllLossNd(target: Tensor, options?: { weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default -100. */ ignoreIndex?: number }): Tensor;
+  nllLossNd(target: Tensor, options?: {
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default -100. */ ignoreIndex?: number;
+  }): Tensor;
   /** `aten::nonzero(Tensor self) -> Tensor` */
   nonzero(): Tensor;
   /** `aten::nonzero_numpy(Tensor self) -> Tensor[]` */
   nonzeroNumpy(): Tensor[];
   /** `aten::nonzero_static(Tensor self, *, SymInt size, int fill_value=-1) -> Tensor` */
-  nonzeroStatic(options: { size: number; /** Default -1. */ fillValue?: number }): Tensor;
+  nonzeroStatic(options: {
+    size: number;
+    /** Default -1. */ fillValue?: number;
+  }): Tensor;
   /** `aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor` */
-  norm(options?: { /** Default 2. */ p?: Scalar }): Tensor;
+  norm(options?: {
+    /** Default 2. */ p?: Scalar;
+  }): Tensor;
   /** `aten::norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor` */
-  norm(p: Scalar | null, dim: number | readonly number[], keepdim: boolean, options: { dtype: DType }): Tensor;
+  norm(p: Scalar | null, dim: number | readonly number[], keepdim: boolean, options: {
+    dtype: DType;
+  }): Tensor;
   /** `aten::norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor` */
-  norm(p: Scalar | null, options: { dtype: DType }): Tensor;
+  norm(p: Scalar | null, options: {
+    dtype: DType;
+  }): Tensor;
   /** `aten::norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor` */
-  norm(p: Scalar | null, dim: number | readonly number[], options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  norm(p: Scalar | null, dim: number | readonly number[], options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::normal_functional(Tensor self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor` */
-  normalFunctional(options?: { /** Default 0. */ mean?: number; /** Default 1. */ std?: number; generator?: Generator | null }): Tensor;
+  normalFunctional(options?: {
+    /** Default 0. */ mean?: number;
+    /** Default 1. */ std?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)` */
-  normal_(options?: { /** Default 0. */ mean?: number; /** Default 1. */ std?: number; generator?: Generator | null }): Tensor;
+  normal_(options?: {
+    /** Default 0. */ mean?: number;
+    /** Default 1. */ std?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::not_equal.Tensor(Tensor self, Tensor other) -> Tensor` */
   notEqual(other: Tensor | Scalar): Tensor;
   /** `aten::not_equal_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
   notEqual_(other: Tensor | Scalar): Tensor;
   /** `aten::nuclear_norm(Tensor self, bool keepdim=False) -> Tensor` */
-  nuclearNorm(options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  nuclearNorm(options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::nuclear_norm.dim(Tensor self, int[2] dim, bool keepdim=False) -> Tensor` */
-  nuclearNorm(dim: number | readonly number[], options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  nuclearNorm(dim: number | readonly number[], options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::numpy_T(Tensor(a) self) -> Tensor(a)` */
   numpyT(): Tensor;
   /** `aten::one_hot(Tensor self, int num_classes=-1) -> Tensor` */
-  oneHot(options?: { /** Default -1. */ numClasses?: number }): Tensor;
+  oneHot(options?: {
+    /** Default -1. */ numClasses?: number;
+  }): Tensor;
   /** `aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  onesLike(options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  onesLike(options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::orgqr(Tensor self, Tensor input2) -> Tensor` */
   orgqr(input2: Tensor): Tensor;
   /** `aten::ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor` */
-  ormqr(input2: Tensor, input3: Tensor, options?: { /** Default true. */ left?: boolean; /** Default false. */ transpose?: boolean }): Tensor;
+  ormqr(input2: Tensor, input3: Tensor, options?: {
+    /** Default true. */ left?: boolean;
+    /** Default false. */ transpose?: boolean;
+  }): Tensor;
   /** `aten::outer(Tensor self, Tensor vec2) -> Tensor` */
   outer(vec2: Tensor): Tensor;
   /** `aten::output_nr(Tensor self) -> int` */
   outputNr(): number;
   /** `aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor` */
-  pad(pad: readonly number[], options?: { /** Default "constant". */ mode?: string; value?: number | null }): Tensor;
+  pad(pad: readonly number[], options?: {
+    /** Default "constant". */ mode?: string;
+    value?: number | null;
+  }): Tensor;
   /** `aten::pdist(Tensor self, float p=2.) -> Tensor` */
-  pdist(options?: { /** Default 2. */ p?: number }): Tensor;
+  pdist(options?: {
+    /** Default 2. */ p?: number;
+  }): Tensor;
   /** `aten::permute(Tensor(a) self, int[] dims) -> Tensor(a)` */
   permute(dims: readonly number[]): Tensor;
   /** `aten::permute_copy(Tensor self, int[] dims) -> Tensor` */
   permuteCopy(dims: readonly number[]): Tensor;
   /** `aten::pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)` */
-  pinMemory(options?: { device?: Device | null }): Tensor;
+  pinMemory(options?: {
+    device?: Device | null;
+  }): Tensor;
   /** `aten::pinverse(Tensor self, float rcond=1.0000000000000001e-15) -> Tensor` */
-  pinverse(options?: { /** Default 1e-15. */ rcond?: number }): Tensor;
+  pinverse(options?: {
+    /** Default 1e-15. */ rcond?: number;
+  }): Tensor;
   /** `aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor` */
   pixelShuffle(upscaleFactor: number): Tensor;
   /** `aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor` */
   pixelUnshuffle(downscaleFactor: number): Tensor;
   /** `aten::poisson(Tensor self, Generator? generator=None) -> Tensor` */
-  poisson(options?: { generator?: Generator | null }): Tensor;
+  poisson(options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::polygamma_(Tensor(a!) self, int n) -> Tensor(a!)` */
   polygamma_(n: number): Tensor;
   /** `aten::positive(Tensor(a) self) -> Tensor(a)` */
@@ -1579,13 +2535,22 @@ export interface TensorOperators {
   /** `aten::prelu(Tensor self, Tensor weight) -> Tensor` */
   prelu(weight: Tensor): Tensor;
   /** `aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  prod(dim: number, options?: { /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  prod(dim: number, options?: {
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
-  prod(options?: { dtype?: DType | null }): Tensor;
+  prod(options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor` */
-  put(index: Tensor, source: Tensor, options?: { /** Default false. */ accumulate?: boolean }): Tensor;
+  put(index: Tensor, source: Tensor, options?: {
+    /** Default false. */ accumulate?: boolean;
+  }): Tensor;
   /** `aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)` */
-  put_(index: Tensor, source: Tensor, options?: { /** Default false. */ accumulate?: boolean }): Tensor;
+  put_(index: Tensor, source: Tensor, options?: {
+    /** Default false. */ accumulate?: boolean;
+  }): Tensor;
   /** `aten::q_per_channel_axis(Tensor self) -> int` */
   qPerChannelAxis(): number;
   /** `aten::q_per_channel_scales(Tensor self) -> Tensor` */
@@ -1597,11 +2562,17 @@ export interface TensorOperators {
   /** `aten::q_zero_point(Tensor self) -> int` */
   qZeroPoint(): number;
   /** `aten::qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)` */
-  qr(options?: { /** Default true. */ some?: boolean }): [Tensor, Tensor];
+  qr(options?: {
+    /** Default true. */ some?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::qscheme(Tensor self) -> QScheme` */
   qscheme(): unknown;
   /** `aten::quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
-  quantile(q: number | Tensor, options?: { dim?: number | null; /** Default false. */ keepdim?: boolean; /** Default "linear". */ interpolation?: string }): Tensor;
+  quantile(q: number | Tensor, options?: {
+    dim?: number | null;
+    /** Default false. */ keepdim?: boolean;
+    /** Default "linear". */ interpolation?: string;
+  }): Tensor;
   /** `aten::quantize_per_channel(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype) -> Tensor` */
   quantizePerChannel(scales: Tensor, zeroPoints: Tensor, axis: number, dtype: DType): Tensor;
   /** `aten::quantize_per_tensor(Tensor self, float scale, int zero_point, ScalarType dtype) -> Tensor` */
@@ -1611,43 +2582,122 @@ export interface TensorOperators {
   /** `aten::quantize_per_tensor_dynamic(Tensor self, ScalarType dtype, bool reduce_range) -> Tensor` */
   quantizePerTensorDynamic(dtype: DType, reduceRange: boolean): Tensor;
   /** `aten::quantized_max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor` */
-  quantizedMaxPool1d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0]. */ padding?: number | readonly number[]; /** Default [1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  quantizedMaxPool1d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0]. */ padding?: number | readonly number[];
+    /** Default [1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::quantized_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  quantizedMaxPool2d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  quantizedMaxPool2d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::quantized_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
-  quantizedMaxPool3d(kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  quantizedMaxPool3d(kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
   /** `aten::rad2deg(Tensor self) -> Tensor` */
   rad2deg(): Tensor;
   /** `aten::rad2deg_(Tensor(a!) self) -> Tensor(a!)` */
   rad2deg_(): Tensor;
   /** `aten::rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randLike(options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randLike(options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::rand_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randLike(options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randLike(options?: {
+    generator?: Generator | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::randint_like(Tensor self, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randintLike(high: number | Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(high: number | Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::randint_like.generator(Tensor self, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randintLike(high: number | Tensor, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(high: number | Tensor, options?: {
+    generator?: Generator | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::randint_like.low_generator_dtype(Tensor self, SymInt low, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randintLike(low: number, high: number, options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(low: number, high: number, options?: {
+    generator?: Generator | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randintLike(low: number, high: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randintLike(low: number, high: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::randn_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randnLike(options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randnLike(options?: {
+    generator?: Generator | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  randnLike(options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  randnLike(options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::random.from(Tensor self, int from, int? to, *, Generator? generator=None) -> Tensor` */
-  random(from: number, to: number | null, options?: { generator?: Generator | null }): Tensor;
+  random(from: number, to: number | null, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::random(Tensor self, *, Generator? generator=None) -> Tensor` */
-  random(options?: { generator?: Generator | null }): Tensor;
+  random(options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::random.to(Tensor self, int to, *, Generator? generator=None) -> Tensor` */
-  random(to: number, options?: { generator?: Generator | null }): Tensor;
+  random(to: number, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::random_.to(Tensor(a!) self, int to, *, Generator? generator=None) -> Tensor(a!)` */
-  random_(to: number, options?: { generator?: Generator | null }): Tensor;
+  random_(to: number, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::random_(Tensor(a!) self, *, Generator? generator=None) -> Tensor(a!)` */
-  random_(options?: { generator?: Generator | null }): Tensor;
+  random_(options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::random_.from(Tensor(a!) self, int from, int? to, *, Generator? generator=None) -> Tensor(a!)` */
-  random_(from: number, to: number | null, options?: { generator?: Generator | null }): Tensor;
+  random_(from: number, to: number | null, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::ravel(Tensor(a) self) -> Tensor(a)` */
   ravel(): Tensor;
   /** `aten::real(Tensor(a) self) -> Tensor(a)` */
@@ -1681,7 +2731,10 @@ export interface TensorOperators {
   /** `aten::repeat(Tensor self, SymInt[] repeats) -> Tensor` */
   repeat(repeats: readonly number[]): Tensor;
   /** `aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor` */
-  repeatInterleave(repeats: Tensor | number, options?: { dim?: number | null; outputSize?: number | null }): Tensor;
+  repeatInterleave(repeats: Tensor | number, options?: {
+    dim?: number | null;
+    outputSize?: number | null;
+  }): Tensor;
   /** `aten::replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor` */
   replicationPad1d(padding: number | readonly number[]): Tensor;
   /** `aten::replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor` */
@@ -1693,17 +2746,25 @@ export interface TensorOperators {
   /** `aten::reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
   reshapeAs(other: Tensor): Tensor;
   /** `aten::resize(Tensor self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor` */
-  resize(size: readonly number[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resize(size: readonly number[], options?: {
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::resize_as(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor` */
-  resizeAs(theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resizeAs(theTemplate: Tensor, options?: {
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::resize_as_sparse(Tensor self, Tensor the_template) -> Tensor` */
   resizeAsSparse(theTemplate: Tensor): Tensor;
   /** `aten::resize_as_sparse_(Tensor(a!) self, Tensor the_template) -> Tensor(a!)` */
   resizeAsSparse_(theTemplate: Tensor): Tensor;
   /** `aten::resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
-  resizeAs_(theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resizeAs_(theTemplate: Tensor, options?: {
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::resize_(Tensor(a!) self, SymInt[] size, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
-  resize_(size: readonly number[], options?: { memoryFormat?: MemoryFormat | null }): Tensor;
+  resize_(size: readonly number[], options?: {
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
   /** `aten::resolve_conj(Tensor(a) self) -> Tensor(a)` */
   resolveConj(): Tensor;
   /** `aten::resolve_neg(Tensor(a) self) -> Tensor(a)` */
@@ -1713,15 +2774,24 @@ export interface TensorOperators {
   /** `aten::retains_grad(Tensor self) -> bool` */
   retainsGrad(): boolean;
   /** `aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor` */
-  roll(shifts: number | readonly number[], options?: { /** Default []. */ dims?: number | readonly number[] }): Tensor;
+  roll(shifts: number | readonly number[], options?: {
+    /** Default []. */ dims?: number | readonly number[];
+  }): Tensor;
   /** `aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor` */
-  rot90(options?: { /** Default 1. */ k?: number; /** Default [0, 1]. */ dims?: readonly number[] }): Tensor;
+  rot90(options?: {
+    /** Default 1. */ k?: number;
+    /** Default [0, 1]. */ dims?: readonly number[];
+  }): Tensor;
   /** `aten::round(Tensor self) -> Tensor` */
   round(): Tensor;
   /** `aten::round.decimals(Tensor self, *, int decimals) -> Tensor` */
-  round(options: { decimals: number }): Tensor;
+  round(options: {
+    decimals: number;
+  }): Tensor;
   /** `aten::round_.decimals(Tensor(a!) self, *, int decimals) -> Tensor(a!)` */
-  round_(options: { decimals: number }): Tensor;
+  round_(options: {
+    decimals: number;
+  }): Tensor;
   /** `aten::round_(Tensor(a!) self) -> Tensor(a!)` */
   round_(): Tensor;
   /** `aten::row_indices(Tensor(a) self) -> Tensor(a)` */
@@ -1729,35 +2799,70 @@ export interface TensorOperators {
   /** `aten::row_indices_copy(Tensor self) -> Tensor` */
   rowIndicesCopy(): Tensor;
   /** `aten::rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` */
-  rrelu(options?: { /** Default 0.125. */ lower?: Scalar; /** Default 0.3333333333333333. */ upper?: Scalar; /** Default false. */ training?: boolean; generator?: Generator | null }): Tensor;
+  rrelu(options?: {
+    /** Default 0.125. */ lower?: Scalar;
+    /** Default 0.3333333333333333. */ upper?: Scalar;
+    /** Default false. */ training?: boolean;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::rrelu_with_noise(Tensor self, Tensor(b!) noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` */
-  rreluWithNoise(noise: Tensor, options?: { /** Default 0.125. */ lower?: Scalar; /** Default 0.3333333333333333. */ upper?: Scalar; /** Default false. */ training?: boolean; generator?: Generator | null }): Tensor;
+  rreluWithNoise(noise: Tensor, options?: {
+    /** Default 0.125. */ lower?: Scalar;
+    /** Default 0.3333333333333333. */ upper?: Scalar;
+    /** Default false. */ training?: boolean;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::rrelu_with_noise_functional(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> (Tensor, Tensor noise_out)` */
-  rreluWithNoiseFunctional(noise: Tensor, options?: { /** Default 0.125. */ lower?: Scalar; /** Default 0.3333333333333333. */ upper?: Scalar; /** Default false. */ training?: boolean; generator?: Generator | null }): [Tensor, Tensor];
+  rreluWithNoiseFunctional(noise: Tensor, options?: {
+    /** Default 0.125. */ lower?: Scalar;
+    /** Default 0.3333333333333333. */ upper?: Scalar;
+    /** Default false. */ training?: boolean;
+    generator?: Generator | null;
+  }): [Tensor, Tensor];
   /** `aten::rrelu_with_noise_(Tensor(a!) self, Tensor(b!) noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)` */
-  rreluWithNoise_(noise: Tensor, options?: { /** Default 0.125. */ lower?: Scalar; /** Default 0.3333333333333333. */ upper?: Scalar; /** Default false. */ training?: boolean; generator?: Generator | null }): Tensor;
+  rreluWithNoise_(noise: Tensor, options?: {
+    /** Default 0.125. */ lower?: Scalar;
+    /** Default 0.3333333333333333. */ upper?: Scalar;
+    /** Default false. */ training?: boolean;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)` */
-  rrelu_(options?: { /** Default 0.125. */ lower?: Scalar; /** Default 0.3333333333333333. */ upper?: Scalar; /** Default false. */ training?: boolean; generator?: Generator | null }): Tensor;
+  rrelu_(options?: {
+    /** Default 0.125. */ lower?: Scalar;
+    /** Default 0.3333333333333333. */ upper?: Scalar;
+    /** Default false. */ training?: boolean;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::rsqrt(Tensor self) -> Tensor` */
   rsqrt(): Tensor;
   /** `aten::rsqrt_(Tensor(a!) self) -> Tensor(a!)` */
   rsqrt_(): Tensor;
   /** `aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
-  rsub(other: Scalar | Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  rsub(other: Scalar | Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
   scatter(dim: number, index: Tensor, value: Scalar | Tensor): Tensor;
   /** `aten::scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor` */
-  scatter(dim: number, index: Tensor, value: Scalar | Tensor, options: { reduce: string }): Tensor;
+  scatter(dim: number, index: Tensor, value: Scalar | Tensor, options: {
+    reduce: string;
+  }): Tensor;
   /** `aten::scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
   scatterAdd(dim: number, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)` */
   scatterAdd_(dim: number, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor` */
-  scatterReduce(dim: number, index: Tensor, src: Tensor, reduce: string, options?: { /** Default true. */ includeSelf?: boolean }): Tensor;
+  scatterReduce(dim: number, index: Tensor, src: Tensor, reduce: string, options?: {
+    /** Default true. */ includeSelf?: boolean;
+  }): Tensor;
   /** `aten::scatter_reduce_.two(Tensor(a!) self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor(a!)` */
-  scatterReduce_(dim: number, index: Tensor, src: Tensor, reduce: string, options?: { /** Default true. */ includeSelf?: boolean }): Tensor;
+  scatterReduce_(dim: number, index: Tensor, src: Tensor, reduce: string, options?: {
+    /** Default true. */ includeSelf?: boolean;
+  }): Tensor;
   /** `aten::scatter_.value_reduce(Tensor(a!) self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor(a!)` */
-  scatter_(dim: number, index: Tensor, value: Scalar | Tensor, options: { reduce: string }): Tensor;
+  scatter_(dim: number, index: Tensor, value: Scalar | Tensor, options: {
+    reduce: string;
+  }): Tensor;
   /** `aten::scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
   scatter_(dim: number, index: Tensor, value: Scalar | Tensor): Tensor;
   /** `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)` */
@@ -1773,7 +2878,9 @@ export interface TensorOperators {
   /** `aten::set_data(Tensor(a!) self, Tensor new_data) -> ()` */
   setData(newData: Tensor): void;
   /** `aten::set_.source_Tensor_storage_offset(Tensor(a!) self, Tensor source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor(a!)` */
-  set_(source: Tensor, storageOffset: number, size: readonly number[], options?: { /** Default []. */ stride?: readonly number[] }): Tensor;
+  set_(source: Tensor, storageOffset: number, size: readonly number[], options?: {
+    /** Default []. */ stride?: readonly number[];
+  }): Tensor;
   /** `aten::set_(Tensor(a!) self) -> Tensor(a!)` */
   set_(): Tensor;
   /** `aten::set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)` */
@@ -1811,43 +2918,108 @@ export interface TensorOperators {
   /** `aten::size.int(Tensor self, int dim) -> int` */
   size(dim: number): number;
   /** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
-  slice(options?: { /** Default 0. */ dim?: number; start?: number | null; end?: number | null; /** Default 1. */ step?: number }): Tensor;
+  slice(options?: {
+    /** Default 0. */ dim?: number;
+    start?: number | null;
+    end?: number | null;
+    /** Default 1. */ step?: number;
+  }): Tensor;
   /** `aten::slice_copy.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor` */
-  sliceCopy(options?: { /** Default 0. */ dim?: number; start?: number | null; end?: number | null; /** Default 1. */ step?: number }): Tensor;
+  sliceCopy(options?: {
+    /** Default 0. */ dim?: number;
+    start?: number | null;
+    end?: number | null;
+    /** Default 1. */ step?: number;
+  }): Tensor;
   /** `aten::slice_inverse(Tensor(a) self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
-  sliceInverse(src: Tensor, options?: { /** Default 0. */ dim?: number; start?: number | null; end?: number | null; /** Default 1. */ step?: number }): Tensor;
+  sliceInverse(src: Tensor, options?: {
+    /** Default 0. */ dim?: number;
+    start?: number | null;
+    end?: number | null;
+    /** Default 1. */ step?: number;
+  }): Tensor;
   /** `aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor` */
-  sliceScatter(src: Tensor, options?: { /** Default 0. */ dim?: number; start?: number | null; end?: number | null; /** Default 1. */ step?: number }): Tensor;
+  sliceScatter(src: Tensor, options?: {
+    /** Default 0. */ dim?: number;
+    start?: number | null;
+    end?: number | null;
+    /** Default 1. */ step?: number;
+  }): Tensor;
   /** `aten::slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)` */
   slogdet(): [Tensor, Tensor];
   /** `aten::slow_conv3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0]) -> Tensor` */
-  slowConv3d(weight: Tensor, kernelSize: number | readonly number[], options?: { bias?: Tensor | null; /** Default [1, 1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[] }): Tensor;
+  slowConv3d(weight: Tensor, kernelSize: number | readonly number[], options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+  }): Tensor;
   /** `aten::slow_conv3d_forward(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding) -> Tensor` */
   slowConv3dForward(weight: Tensor, kernelSize: number | readonly number[], bias: Tensor | null, stride: number | readonly number[], padding: number | readonly number[]): Tensor;
   /** `aten::slow_conv_dilated2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor` */
-  slowConvDilated2d(weight: Tensor, kernelSize: number | readonly number[], options?: { bias?: Tensor | null; /** Default [1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[] }): Tensor;
+  slowConvDilated2d(weight: Tensor, kernelSize: number | readonly number[], options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+  }): Tensor;
   /** `aten::slow_conv_dilated3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor` */
-  slowConvDilated3d(weight: Tensor, kernelSize: number | readonly number[], options?: { bias?: Tensor | null; /** Default [1, 1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[] }): Tensor;
+  slowConvDilated3d(weight: Tensor, kernelSize: number | readonly number[], options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+  }): Tensor;
   /** `aten::slow_conv_transpose2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor` */
-  slowConvTranspose2d(weight: Tensor, kernelSize: number | readonly number[], options?: { bias?: Tensor | null; /** Default [1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [0, 0]. */ outputPadding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[] }): Tensor;
+  slowConvTranspose2d(weight: Tensor, kernelSize: number | readonly number[], options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [0, 0]. */ outputPadding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+  }): Tensor;
   /** `aten::slow_conv_transpose3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor` */
-  slowConvTranspose3d(weight: Tensor, kernelSize: number | readonly number[], options?: { bias?: Tensor | null; /** Default [1, 1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [0, 0, 0]. */ outputPadding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[] }): Tensor;
+  slowConvTranspose3d(weight: Tensor, kernelSize: number | readonly number[], options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [0, 0, 0]. */ outputPadding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+  }): Tensor;
   /** `aten::smm(Tensor self, Tensor mat2) -> Tensor` */
   smm(mat2: Tensor): Tensor;
   /** `aten::smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor` */
-  smoothL1Loss(target: Tensor, options?: { /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default 1. */ beta?: number }): Tensor;
+  smoothL1Loss(target: Tensor, options?: {
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default 1. */ beta?: number;
+  }): Tensor;
   /** `aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
-  softMarginLoss(target: Tensor, options?: { /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  softMarginLoss(target: Tensor, options?: {
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
   /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
-  softmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  softmax(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor` */
-  softplus(options?: { /** Default 1. */ beta?: Scalar; /** Default 20. */ threshold?: Scalar }): Tensor;
+  softplus(options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 20. */ threshold?: Scalar;
+  }): Tensor;
   /** `aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor` */
-  softshrink(options?: { /** Default 0.5. */ lambd?: Scalar }): Tensor;
+  softshrink(options?: {
+    /** Default 0.5. */ lambd?: Scalar;
+  }): Tensor;
   /** `aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
-  sort(options?: { /** Default -1. */ dim?: number; /** Default false. */ descending?: boolean }): [Tensor, Tensor];
+  sort(options?: {
+    /** Default -1. */ dim?: number;
+    /** Default false. */ descending?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
-  sort(options?: { stable?: boolean | null; /** Default -1. */ dim?: number; /** Default false. */ descending?: boolean }): [Tensor, Tensor];
+  sort(options?: {
+    stable?: boolean | null;
+    /** Default -1. */ dim?: number;
+    /** Default false. */ descending?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::sparse_dim(Tensor self) -> int` */
   sparseDim(): number;
   /** `aten::sparse_mask(Tensor self, Tensor mask) -> Tensor` */
@@ -1861,7 +3033,10 @@ export interface TensorOperators {
   /** `aten::sparse_resize_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)` */
   sparseResize_(size: readonly number[], sparseDim: number, denseDim: number): Tensor;
   /** `aten::sparse_sampled_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  sparseSampledAddmm(mat1: Tensor, mat2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  sparseSampledAddmm(mat1: Tensor, mat2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::special_bessel_j0(Tensor self) -> Tensor` */
   specialBesselJ0(): Tensor;
   /** `aten::special_bessel_j1(Tensor self) -> Tensor` */
@@ -1907,11 +3082,17 @@ export interface TensorOperators {
   /** `aten::special_log_ndtr(Tensor self) -> Tensor` */
   specialLogNdtr(): Tensor;
   /** `aten::special_log_softmax(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
-  specialLogSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  specialLogSoftmax(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::special_logit(Tensor self, float? eps=None) -> Tensor` */
-  specialLogit(options?: { eps?: number | null }): Tensor;
+  specialLogit(options?: {
+    eps?: number | null;
+  }): Tensor;
   /** `aten::special_logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor` */
-  specialLogsumexp(dim: number | readonly number[], options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  specialLogsumexp(dim: number | readonly number[], options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::special_modified_bessel_i0(Tensor self) -> Tensor` */
   specialModifiedBesselI0(): Tensor;
   /** `aten::special_modified_bessel_i1(Tensor self) -> Tensor` */
@@ -1929,11 +3110,15 @@ export interface TensorOperators {
   /** `aten::special_psi(Tensor self) -> Tensor` */
   specialPsi(): Tensor;
   /** `aten::special_round(Tensor self, *, int decimals=0) -> Tensor` */
-  specialRound(options?: { /** Default 0. */ decimals?: number }): Tensor;
+  specialRound(options?: {
+    /** Default 0. */ decimals?: number;
+  }): Tensor;
   /** `aten::special_sinc(Tensor self) -> Tensor` */
   specialSinc(): Tensor;
   /** `aten::special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
-  specialSoftmax(dim: number, options?: { dtype?: DType | null }): Tensor;
+  specialSoftmax(dim: number, options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::special_xlog1py.other_scalar(Tensor self, Scalar other) -> Tensor` */
   specialXlog1py(other: Scalar | Tensor): Tensor;
   /** `aten::special_xlogy.other_scalar(Tensor self, Scalar other) -> Tensor` */
@@ -1941,13 +3126,21 @@ export interface TensorOperators {
   /** `aten::special_zeta.other_scalar(Tensor self, Scalar other) -> Tensor` */
   specialZeta(other: Scalar | Tensor): Tensor;
   /** `aten::split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]` */
-  split(splitSize: readonly number[] | number, options?: { /** Default 0. */ dim?: number }): Tensor[];
+  split(splitSize: readonly number[] | number, options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::split_copy.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[]` */
-  splitCopy(splitSize: number, options?: { /** Default 0. */ dim?: number }): Tensor[];
+  splitCopy(splitSize: number, options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]` */
-  splitWithSizes(splitSizes: readonly number[], options?: { /** Default 0. */ dim?: number }): Tensor[];
+  splitWithSizes(splitSizes: readonly number[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::split_with_sizes_copy(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]` */
-  splitWithSizesCopy(splitSizes: readonly number[], options?: { /** Default 0. */ dim?: number }): Tensor[];
+  splitWithSizesCopy(splitSizes: readonly number[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::sqrt(Tensor self) -> Tensor` */
   sqrt(): Tensor;
   /** `aten::sqrt_(Tensor(a!) self) -> Tensor(a!)` */
@@ -1969,43 +3162,98 @@ export interface TensorOperators {
   /** `aten::squeeze_(Tensor(a!) self) -> Tensor(a!)` */
   squeeze_(): Tensor;
   /** `aten::sspaddmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  sspaddmm(mat1: Tensor, mat2: Tensor, options?: { /** Default 1. */ beta?: Scalar; /** Default 1. */ alpha?: Scalar }): Tensor;
+  sspaddmm(mat1: Tensor, mat2: Tensor, options?: {
+    /** Default 1. */ beta?: Scalar;
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
-  std(dim: number | readonly number[] | null, options?: { /** Default true. */ unbiased?: boolean; /** Default false. */ keepdim?: boolean }): Tensor;
+  std(dim: number | readonly number[] | null, options?: {
+    /** Default true. */ unbiased?: boolean;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor` */
-  std(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; /** Default false. */ keepdim?: boolean }): Tensor;
+  std(options?: {
+    dim?: number | readonly number[] | null;
+    correction?: Scalar | null;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::std(Tensor self, bool unbiased=True) -> Tensor` */
-  std(options?: { /** Default true. */ unbiased?: boolean }): Tensor;
+  std(options?: {
+    /** Default true. */ unbiased?: boolean;
+  }): Tensor;
   /** `aten::std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
-  stdMean(options?: { /** Default true. */ unbiased?: boolean }): [Tensor, Tensor];
+  stdMean(options?: {
+    /** Default true. */ unbiased?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::std_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)` */
-  stdMean(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  stdMean(options?: {
+    dim?: number | readonly number[] | null;
+    correction?: Scalar | null;
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  stdMean(dim: number | readonly number[] | null, options?: { /** Default true. */ unbiased?: boolean; /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  stdMean(dim: number | readonly number[] | null, options?: {
+    /** Default true. */ unbiased?: boolean;
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, str pad_mode="reflect", bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor` */
-  stft(nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; /** Default true. */ center?: boolean; /** Default "reflect". */ padMode?: string; /** Default false. */ normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  stft(nFft: number, options?: {
+    hopLength?: number | null;
+    winLength?: number | null;
+    window?: Tensor | null;
+    /** Default true. */ center?: boolean;
+    /** Default "reflect". */ padMode?: string;
+    /** Default false. */ normalized?: boolean;
+    onesided?: boolean | null;
+    returnComplex?: boolean | null;
+    alignToWindow?: boolean | null;
+  }): Tensor;
   /** `aten::stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor` */
-  stft(nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; /** Default false. */ normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null; alignToWindow?: boolean | null }): Tensor;
+  stft(nFft: number, options?: {
+    hopLength?: number | null;
+    winLength?: number | null;
+    window?: Tensor | null;
+    /** Default false. */ normalized?: boolean;
+    onesided?: boolean | null;
+    returnComplex?: boolean | null;
+    alignToWindow?: boolean | null;
+  }): Tensor;
   /** `aten::storage_offset(Tensor self) -> int` */
   storageOffset(): number;
   /** `aten::stride.int(Tensor self, int dim) -> int` */
   stride(dim: number): number;
   /** `aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
-  sub(other: Tensor | Scalar, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  sub(other: Tensor | Scalar, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
-  sub_(other: Tensor | Scalar, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  sub_(other: Tensor | Scalar, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::subtract.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
-  subtract(other: Scalar | Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  subtract(other: Scalar | Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::subtract_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
-  subtract_(other: Scalar | Tensor, options?: { /** Default 1. */ alpha?: Scalar }): Tensor;
+  subtract_(other: Scalar | Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor;
   /** `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
-  sum(options?: { dtype?: DType | null }): Tensor;
+  sum(options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  sum(dim: number | readonly number[] | null, options?: { /** Default false. */ keepdim?: boolean; dtype?: DType | null }): Tensor;
+  sum(dim: number | readonly number[] | null, options?: {
+    /** Default false. */ keepdim?: boolean;
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::sum_to_size(Tensor self, SymInt[] size) -> Tensor` */
   sumToSize(size: readonly number[]): Tensor;
   /** `aten::svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)` */
-  svd(options?: { /** Default true. */ some?: boolean; /** Default true. */ computeUv?: boolean }): [Tensor, Tensor, Tensor];
+  svd(options?: {
+    /** Default true. */ some?: boolean;
+    /** Default true. */ computeUv?: boolean;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)` */
   swapaxes(axis0: number, axis1: number): Tensor;
   /** `aten::swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)` */
@@ -2015,7 +3263,9 @@ export interface TensorOperators {
   /** `aten::swapdims_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
   swapdims_(dim0: number, dim1: number): Tensor;
   /** `aten::sym_is_contiguous(Tensor self, MemoryFormat memory_format=0) -> SymBool` */
-  symIsContiguous(options?: { /** Default 0. */ memoryFormat?: MemoryFormat }): boolean;
+  symIsContiguous(options?: {
+    /** Default 0. */ memoryFormat?: MemoryFormat;
+  }): boolean;
   /** `aten::sym_numel(Tensor self) -> SymInt` */
   symNumel(): number;
   /** `aten::sym_size.int(Tensor self, int dim) -> SymInt` */
@@ -2033,7 +3283,9 @@ export interface TensorOperators {
   /** `aten::take(Tensor self, Tensor index) -> Tensor` */
   take(index: Tensor): Tensor;
   /** `aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor` */
-  takeAlongDim(indices: Tensor, options?: { dim?: number | null }): Tensor;
+  takeAlongDim(indices: Tensor, options?: {
+    dim?: number | null;
+  }): Tensor;
   /** `aten::tan(Tensor self) -> Tensor` */
   tan(): Tensor;
   /** `aten::tan_(Tensor(a!) self) -> Tensor(a!)` */
@@ -2043,11 +3295,17 @@ export interface TensorOperators {
   /** `aten::tanh_(Tensor(a!) self) -> Tensor(a!)` */
   tanh_(): Tensor;
   /** `aten::tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]` */
-  tensorSplit(tensorIndicesOrSections: Tensor | number | readonly number[], options?: { /** Default 0. */ dim?: number }): Tensor[];
+  tensorSplit(tensorIndicesOrSections: Tensor | number | readonly number[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor` */
   tensordot(other: Tensor, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor;
   /** `aten::thnn_conv2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0]) -> Tensor` */
-  thnnConv2d(weight: Tensor, kernelSize: number | readonly number[], options?: { bias?: Tensor | null; /** Default [1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[] }): Tensor;
+  thnnConv2d(weight: Tensor, kernelSize: number | readonly number[], options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+  }): Tensor;
   /** `aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor` */
   threshold(threshold: Scalar, value: Scalar): Tensor;
   /** `aten::threshold_(Tensor(a!) self, Scalar threshold, Scalar value) -> Tensor(a!)` */
@@ -2055,25 +3313,48 @@ export interface TensorOperators {
   /** `aten::tile(Tensor self, SymInt[] dims) -> Tensor` */
   tile(dims: readonly number[]): Tensor;
   /** `aten::to_dense(Tensor self, ScalarType? dtype=None, *, bool? masked_grad=None) -> Tensor` */
-  toDense(options?: { dtype?: DType | null; maskedGrad?: boolean | null }): Tensor;
+  toDense(options?: {
+    dtype?: DType | null;
+    maskedGrad?: boolean | null;
+  }): Tensor;
   /** `aten::to_mkldnn(Tensor self, ScalarType? dtype=None) -> Tensor` */
-  toMkldnn(options?: { dtype?: DType | null }): Tensor;
+  toMkldnn(options?: {
+    dtype?: DType | null;
+  }): Tensor;
   /** `aten::to_padded_tensor(Tensor self, float padding, SymInt[]? output_size=None) -> Tensor` */
-  toPaddedTensor(padding: number, options?: { outputSize?: readonly number[] | null }): Tensor;
+  toPaddedTensor(padding: number, options?: {
+    outputSize?: readonly number[] | null;
+  }): Tensor;
   /** `aten::to_sparse.sparse_dim(Tensor self, int sparse_dim) -> Tensor` */
   toSparse(sparseDim: number): Tensor;
   /** `aten::to_sparse(Tensor self, *, Layout? layout=None, int[2]? blocksize=None, int? dense_dim=None) -> Tensor` */
-  toSparse(options?: { layout?: Layout | null; blocksize?: number | readonly number[] | null; denseDim?: number | null }): Tensor;
+  toSparse(options?: {
+    layout?: Layout | null;
+    blocksize?: number | readonly number[] | null;
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::to_sparse_bsc(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor` */
-  toSparseBsc(blocksize: number | readonly number[], options?: { denseDim?: number | null }): Tensor;
+  toSparseBsc(blocksize: number | readonly number[], options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::to_sparse_bsr(Tensor self, int[2] blocksize, int? dense_dim=None) -> Tensor` */
-  toSparseBsr(blocksize: number | readonly number[], options?: { denseDim?: number | null }): Tensor;
+  toSparseBsr(blocksize: number | readonly number[], options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::to_sparse_csc(Tensor self, int? dense_dim=None) -> Tensor` */
-  toSparseCsc(options?: { denseDim?: number | null }): Tensor;
+  toSparseCsc(options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::to_sparse_csr(Tensor self, int? dense_dim=None) -> Tensor` */
-  toSparseCsr(options?: { denseDim?: number | null }): Tensor;
+  toSparseCsr(options?: {
+    denseDim?: number | null;
+  }): Tensor;
   /** `aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)` */
-  topk(k: number, options?: { /** Default -1. */ dim?: number; /** Default true. */ largest?: boolean; /** Default true. */ sorted?: boolean }): [Tensor, Tensor];
+  topk(k: number, options?: {
+    /** Default -1. */ dim?: number;
+    /** Default true. */ largest?: boolean;
+    /** Default true. */ sorted?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::trace(Tensor self) -> Tensor` */
   trace(): Tensor;
   /** `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
@@ -2083,15 +3364,27 @@ export interface TensorOperators {
   /** `aten::transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
   transpose_(dim0: number, dim1: number): Tensor;
   /** `aten::triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)` */
-  triangularSolve(A: Tensor, options?: { /** Default true. */ upper?: boolean; /** Default false. */ transpose?: boolean; /** Default false. */ unitriangular?: boolean }): [Tensor, Tensor];
+  triangularSolve(A: Tensor, options?: {
+    /** Default true. */ upper?: boolean;
+    /** Default false. */ transpose?: boolean;
+    /** Default false. */ unitriangular?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::tril(Tensor self, SymInt diagonal=0) -> Tensor` */
-  tril(options?: { /** Default 0. */ diagonal?: number }): Tensor;
+  tril(options?: {
+    /** Default 0. */ diagonal?: number;
+  }): Tensor;
   /** `aten::tril_(Tensor(a!) self, SymInt diagonal=0) -> Tensor(a!)` */
-  tril_(options?: { /** Default 0. */ diagonal?: number }): Tensor;
+  tril_(options?: {
+    /** Default 0. */ diagonal?: number;
+  }): Tensor;
   /** `aten::triu(Tensor self, SymInt diagonal=0) -> Tensor` */
-  triu(options?: { /** Default 0. */ diagonal?: number }): Tensor;
+  triu(options?: {
+    /** Default 0. */ diagonal?: number;
+  }): Tensor;
   /** `aten::triu_(Tensor(a!) self, SymInt diagonal=0) -> Tensor(a!)` */
-  triu_(options?: { /** Default 0. */ diagonal?: number }): Tensor;
+  triu_(options?: {
+    /** Default 0. */ diagonal?: number;
+  }): Tensor;
   /** `aten::true_divide.Scalar(Tensor self, Scalar other) -> Tensor` */
   trueDivide(other: Scalar | Tensor): Tensor;
   /** `aten::true_divide_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
@@ -2103,9 +3396,13 @@ export interface TensorOperators {
   /** `aten::type_as(Tensor self, Tensor other) -> Tensor` */
   typeAs(other: Tensor): Tensor;
   /** `aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]` */
-  unbind(options?: { /** Default 0. */ dim?: number }): Tensor[];
+  unbind(options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::unbind_copy.int(Tensor self, int dim=0) -> Tensor[]` */
-  unbindCopy(options?: { /** Default 0. */ dim?: number }): Tensor[];
+  unbindCopy(options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)` */
   unflatten(dim: number, sizes: readonly number[]): Tensor;
   /** `aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)` */
@@ -2113,21 +3410,46 @@ export interface TensorOperators {
   /** `aten::unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor` */
   unfoldCopy(dimension: number, size: number, step: number): Tensor;
   /** `aten::uniform(Tensor self, float from=0., float to=1., *, Generator? generator=None) -> Tensor` */
-  uniform(options?: { /** Default 0. */ from?: number; /** Default 1. */ to?: number; generator?: Generator | null }): Tensor;
+  uniform(options?: {
+    /** Default 0. */ from?: number;
+    /** Default 1. */ to?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)` */
-  uniform_(options?: { /** Default 0. */ from?: number; /** Default 1. */ to?: number; generator?: Generator | null }): Tensor;
+  uniform_(options?: {
+    /** Default 0. */ from?: number;
+    /** Default 1. */ to?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)` */
-  uniqueConsecutive(options?: { /** Default false. */ returnInverse?: boolean; /** Default false. */ returnCounts?: boolean; dim?: number | null }): [Tensor, Tensor, Tensor];
+  uniqueConsecutive(options?: {
+    /** Default false. */ returnInverse?: boolean;
+    /** Default false. */ returnCounts?: boolean;
+    dim?: number | null;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)` */
-  uniqueDim(dim: number, options?: { /** Default true. */ sorted?: boolean; /** Default false. */ returnInverse?: boolean; /** Default false. */ returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  uniqueDim(dim: number, options?: {
+    /** Default true. */ sorted?: boolean;
+    /** Default false. */ returnInverse?: boolean;
+    /** Default false. */ returnCounts?: boolean;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)` */
-  uniqueDimConsecutive(dim: number, options?: { /** Default false. */ returnInverse?: boolean; /** Default false. */ returnCounts?: boolean }): [Tensor, Tensor, Tensor];
+  uniqueDimConsecutive(dim: number, options?: {
+    /** Default false. */ returnInverse?: boolean;
+    /** Default false. */ returnCounts?: boolean;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]` */
-  unsafeChunk(chunks: number, options?: { /** Default 0. */ dim?: number }): Tensor[];
+  unsafeChunk(chunks: number, options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::unsafe_split.Tensor(Tensor self, SymInt split_size, int dim=0) -> Tensor[]` */
-  unsafeSplit(splitSize: number, options?: { /** Default 0. */ dim?: number }): Tensor[];
+  unsafeSplit(splitSize: number, options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::unsafe_split_with_sizes(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]` */
-  unsafeSplitWithSizes(splitSizes: readonly number[], options?: { /** Default 0. */ dim?: number }): Tensor[];
+  unsafeSplitWithSizes(splitSizes: readonly number[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor[];
   /** `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
   unsqueeze(dim: number): Tensor;
   /** `aten::unsqueeze_copy(Tensor self, int dim) -> Tensor` */
@@ -2135,35 +3457,74 @@ export interface TensorOperators {
   /** `aten::unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)` */
   unsqueeze_(dim: number): Tensor;
   /** `aten::upsample_bicubic2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  upsampleBicubic2d(outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBicubic2d(outputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::upsample_bilinear2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  upsampleBilinear2d(outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleBilinear2d(outputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::upsample_linear1d(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None) -> Tensor` */
-  upsampleLinear1d(outputSize: number | readonly number[], alignCorners: boolean, options?: { scales?: number | null }): Tensor;
+  upsampleLinear1d(outputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scales?: number | null;
+  }): Tensor;
   /** `aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor` */
-  upsampleNearest1d(outputSize: number | readonly number[], options?: { scales?: number | null }): Tensor;
+  upsampleNearest1d(outputSize: number | readonly number[], options?: {
+    scales?: number | null;
+  }): Tensor;
   /** `aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  upsampleNearest2d(outputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest2d(outputSize: number | readonly number[], options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::upsample_nearest3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  upsampleNearest3d(outputSize: number | readonly number[], options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleNearest3d(outputSize: number | readonly number[], options?: {
+    scalesD?: number | null;
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::upsample_trilinear3d(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  upsampleTrilinear3d(outputSize: number | readonly number[], alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  upsampleTrilinear3d(outputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesD?: number | null;
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
   /** `aten::values(Tensor(a) self) -> Tensor(a)` */
   values(): Tensor;
   /** `aten::values_copy(Tensor self) -> Tensor` */
   valuesCopy(): Tensor;
   /** `aten::var.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor` */
-  var(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; /** Default false. */ keepdim?: boolean }): Tensor;
+  var(options?: {
+    dim?: number | readonly number[] | null;
+    correction?: Scalar | null;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::var(Tensor self, bool unbiased=True) -> Tensor` */
-  var(options?: { /** Default true. */ unbiased?: boolean }): Tensor;
+  var(options?: {
+    /** Default true. */ unbiased?: boolean;
+  }): Tensor;
   /** `aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
-  var(dim: number | readonly number[] | null, options?: { /** Default true. */ unbiased?: boolean; /** Default false. */ keepdim?: boolean }): Tensor;
+  var(dim: number | readonly number[] | null, options?: {
+    /** Default true. */ unbiased?: boolean;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
   /** `aten::var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  varMean(dim: number | readonly number[] | null, options?: { /** Default true. */ unbiased?: boolean; /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  varMean(dim: number | readonly number[] | null, options?: {
+    /** Default true. */ unbiased?: boolean;
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)` */
-  varMean(options?: { dim?: number | readonly number[] | null; correction?: Scalar | null; /** Default false. */ keepdim?: boolean }): [Tensor, Tensor];
+  varMean(options?: {
+    dim?: number | readonly number[] | null;
+    correction?: Scalar | null;
+    /** Default false. */ keepdim?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
-  varMean(options?: { /** Default true. */ unbiased?: boolean }): [Tensor, Tensor];
+  varMean(options?: {
+    /** Default true. */ unbiased?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::vdot(Tensor self, Tensor other) -> Tensor` */
   vdot(other: Tensor): Tensor;
   /** `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
@@ -2191,7 +3552,13 @@ export interface TensorOperators {
   /** `aten::zero_(Tensor(a!) self) -> Tensor(a!)` */
   zero_(): Tensor;
   /** `aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  zerosLike(options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  zerosLike(options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
 }
 
 /** Method name and operator. */
@@ -3225,7 +4592,13 @@ export const _assertScalar: {
 } = bind("aten::_assert_scalar");
 export const _assertTensorMetadata: {
   /** `aten::_assert_tensor_metadata(Tensor a, SymInt[]? size=None, SymInt[]? stride=None, ScalarType? dtype=None, *, Device? device=None, Layout? layout=None) -> ()` */
-  (a: Tensor, options?: { size?: readonly number[] | null; stride?: readonly number[] | null; dtype?: DType | null; device?: Device | null; layout?: Layout | null }): void;
+  (a: Tensor, options?: {
+    size?: readonly number[] | null;
+    stride?: readonly number[] | null;
+    dtype?: DType | null;
+    device?: Device | null;
+    layout?: Layout | null;
+  }): void;
 } = bind("aten::_assert_tensor_metadata");
 export const _batchNormImplIndex: {
   /** `aten::_batch_norm_impl_index(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> (Tensor, Tensor, Tensor, Tensor, int)` */
@@ -3265,7 +4638,10 @@ export const _computeLinearCombination: {
 } = bind("aten::_compute_linear_combination");
 export const _convertIndicesFromCsrToCoo: {
   /** `aten::_convert_indices_from_csr_to_coo(Tensor crow_indices, Tensor col_indices, *, bool out_int32=False, bool transpose=False) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, options?: { /** Default false. */ outInt32?: boolean; /** Default false. */ transpose?: boolean }): Tensor;
+  (crowIndices: Tensor, colIndices: Tensor, options?: {
+    /** Default false. */ outInt32?: boolean;
+    /** Default false. */ transpose?: boolean;
+  }): Tensor;
 } = bind("aten::_convert_indices_from_csr_to_coo");
 export const _convolution: {
   /** `aten::_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor` */
@@ -3287,31 +4663,61 @@ export const _csltCompress: {
 } = bind("aten::_cslt_compress");
 export const _csltSparseMm: {
   /** `aten::_cslt_sparse_mm(Tensor compressed_A, Tensor dense_B, Tensor? bias=None, Tensor? alpha=None, ScalarType? out_dtype=None, bool transpose_result=False, int alg_id=0, int split_k=1, int split_k_mode=-1) -> Tensor` */
-  (compressedA: Tensor, denseB: Tensor, options?: { bias?: Tensor | null; alpha?: Tensor | null; outDtype?: DType | null; /** Default false. */ transposeResult?: boolean; /** Default 0. */ algId?: number; /** Default 1. */ splitK?: number; /** Default -1. */ splitKMode?: number }): Tensor;
+  (compressedA: Tensor, denseB: Tensor, options?: {
+    bias?: Tensor | null;
+    alpha?: Tensor | null;
+    outDtype?: DType | null;
+    /** Default false. */ transposeResult?: boolean;
+    /** Default 0. */ algId?: number;
+    /** Default 1. */ splitK?: number;
+    /** Default -1. */ splitKMode?: number;
+  }): Tensor;
 } = bind("aten::_cslt_sparse_mm");
 export const _csltSparseMmSearch: {
   /** `aten::_cslt_sparse_mm_search(Tensor compressed_A, Tensor dense_B, Tensor? bias=None, Tensor? alpha=None, ScalarType? out_dtype=None, bool transpose_result=False) -> int` */
-  (compressedA: Tensor, denseB: Tensor, options?: { bias?: Tensor | null; alpha?: Tensor | null; outDtype?: DType | null; /** Default false. */ transposeResult?: boolean }): number;
+  (compressedA: Tensor, denseB: Tensor, options?: {
+    bias?: Tensor | null;
+    alpha?: Tensor | null;
+    outDtype?: DType | null;
+    /** Default false. */ transposeResult?: boolean;
+  }): number;
 } = bind("aten::_cslt_sparse_mm_search");
 export const _ctcLoss: {
   /** `aten::_ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank=0, bool zero_infinity=False) -> (Tensor, Tensor)` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: { /** Default 0. */ blank?: number; /** Default false. */ zeroInfinity?: boolean }): [Tensor, Tensor];
+  (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: {
+    /** Default 0. */ blank?: number;
+    /** Default false. */ zeroInfinity?: boolean;
+  }): [Tensor, Tensor];
   /** `aten::_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank=0, bool zero_infinity=False) -> (Tensor, Tensor)` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], options?: { /** Default 0. */ blank?: number; /** Default false. */ zeroInfinity?: boolean }): [Tensor, Tensor];
+  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], options?: {
+    /** Default 0. */ blank?: number;
+    /** Default false. */ zeroInfinity?: boolean;
+  }): [Tensor, Tensor];
 } = bind("aten::_ctc_loss");
 export const _ctcLossBackward: {
   /** `aten::_ctc_loss_backward(Tensor grad, Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, Tensor neg_log_likelihood, Tensor log_alpha, int blank, bool zero_infinity=False) -> Tensor` */
-  (grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], negLogLikelihood: Tensor, logAlpha: Tensor, blank: number, options?: { /** Default false. */ zeroInfinity?: boolean }): Tensor;
+  (grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], negLogLikelihood: Tensor, logAlpha: Tensor, blank: number, options?: {
+    /** Default false. */ zeroInfinity?: boolean;
+  }): Tensor;
   /** `aten::_ctc_loss_backward.Tensor(Tensor grad, Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, Tensor neg_log_likelihood, Tensor log_alpha, int blank, bool zero_infinity=False) -> Tensor` */
-  (grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, negLogLikelihood: Tensor, logAlpha: Tensor, blank: number, options?: { /** Default false. */ zeroInfinity?: boolean }): Tensor;
+  (grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, negLogLikelihood: Tensor, logAlpha: Tensor, blank: number, options?: {
+    /** Default false. */ zeroInfinity?: boolean;
+  }): Tensor;
 } = bind("aten::_ctc_loss_backward");
 export const _cudnnAttentionBackward: {
   /** `aten::_cudnn_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor attn_bias, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, *, float? scale=None) -> (Tensor, Tensor, Tensor)` */
-  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, philoxSeed: Tensor, philoxOffset: Tensor, attnBias: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, options?: { scale?: number | null }): [Tensor, Tensor, Tensor];
+  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, philoxSeed: Tensor, philoxOffset: Tensor, attnBias: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, options?: {
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_cudnn_attention_backward");
 export const _cudnnAttentionForward: {
   /** `aten::_cudnn_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask)` */
-  (query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor | null, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, computeLogSumexp: boolean, options?: { /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; /** Default false. */ returnDebugMask?: boolean; scale?: number | null }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor | null, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, computeLogSumexp: boolean, options?: {
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    /** Default false. */ returnDebugMask?: boolean;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
 } = bind("aten::_cudnn_attention_forward");
 export const _cudnnCtcLoss: {
   /** `aten::_cudnn_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity) -> (Tensor, Tensor)` */
@@ -3321,7 +4727,12 @@ export const _cudnnCtcLoss: {
 } = bind("aten::_cudnn_ctc_loss");
 export const _cudnnInitDropoutState: {
   /** `aten::_cudnn_init_dropout_state(float dropout, bool train, int dropout_seed, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (dropout: number, train: boolean, dropoutSeed: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (dropout: number, train: boolean, dropoutSeed: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_cudnn_init_dropout_state");
 export const _cudnnRnn: {
   /** `aten::_cudnn_rnn(Tensor input, Tensor[] weight, int weight_stride0, Tensor? weight_buf, Tensor hx, Tensor? cx, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
@@ -3369,43 +4780,88 @@ export const _dynQuantPack4bitWeight: {
 } = bind("aten::_dyn_quant_pack_4bit_weight");
 export const _efficientAttentionBackward: {
   /** `aten::_efficient_attention_backward(Tensor grad_out_, Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor out, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt max_seqlen_q, SymInt max_seqlen_k, Tensor logsumexp, float dropout_p, Tensor philox_seed, Tensor philox_offset, int custom_mask_type, bool bias_requires_grad, *, float? scale=None, int? num_splits_key=None, int? window_size=None, bool shared_storage_dqdkdv=False) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (gradOut_: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, out: Tensor, cuSeqlensQ: Tensor | null, cuSeqlensK: Tensor | null, maxSeqlenQ: number, maxSeqlenK: number, logsumexp: Tensor, dropoutP: number, philoxSeed: Tensor, philoxOffset: Tensor, customMaskType: number, biasRequiresGrad: boolean, options?: { scale?: number | null; numSplitsKey?: number | null; windowSize?: number | null; /** Default false. */ sharedStorageDqdkdv?: boolean }): [Tensor, Tensor, Tensor, Tensor];
+  (gradOut_: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, out: Tensor, cuSeqlensQ: Tensor | null, cuSeqlensK: Tensor | null, maxSeqlenQ: number, maxSeqlenK: number, logsumexp: Tensor, dropoutP: number, philoxSeed: Tensor, philoxOffset: Tensor, customMaskType: number, biasRequiresGrad: boolean, options?: {
+    scale?: number | null;
+    numSplitsKey?: number | null;
+    windowSize?: number | null;
+    /** Default false. */ sharedStorageDqdkdv?: boolean;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_efficient_attention_backward");
 export const _efficientAttentionForward: {
   /** `aten::_efficient_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? bias, Tensor? cu_seqlens_q, Tensor? cu_seqlens_k, SymInt? max_seqlen_q, SymInt? max_seqlen_k, float dropout_p, int custom_mask_type, bool compute_log_sumexp=False, *, float? scale=None, Tensor? seqlen_k=None, int? window_size=None) -> (Tensor output, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, SymInt max_seqlen_batch_q, SymInt max_seqlen_batch_k)` */
-  (query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, cuSeqlensQ: Tensor | null, cuSeqlensK: Tensor | null, maxSeqlenQ: number | null, maxSeqlenK: number | null, dropoutP: number, customMaskType: number, options?: { /** Default false. */ computeLogSumexp?: boolean; scale?: number | null; seqlenK?: Tensor | null; windowSize?: number | null }): [Tensor, Tensor, Tensor, Tensor, number, number];
+  (query: Tensor, key: Tensor, value: Tensor, bias: Tensor | null, cuSeqlensQ: Tensor | null, cuSeqlensK: Tensor | null, maxSeqlenQ: number | null, maxSeqlenK: number | null, dropoutP: number, customMaskType: number, options?: {
+    /** Default false. */ computeLogSumexp?: boolean;
+    scale?: number | null;
+    seqlenK?: Tensor | null;
+    windowSize?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor, number, number];
 } = bind("aten::_efficient_attention_forward");
 export const _efficientzerotensor: {
   /** `aten::_efficientzerotensor(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_efficientzerotensor");
 export const _embeddingBag: {
   /** `aten::_embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { /** Default false. */ scaleGradByFreq?: boolean; /** Default 0. */ mode?: number; /** Default false. */ sparse?: boolean; perSampleWeights?: Tensor | null; /** Default false. */ includeLastOffset?: boolean; /** Default -1. */ paddingIdx?: number }): [Tensor, Tensor, Tensor, Tensor];
+  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: {
+    /** Default false. */ scaleGradByFreq?: boolean;
+    /** Default 0. */ mode?: number;
+    /** Default false. */ sparse?: boolean;
+    perSampleWeights?: Tensor | null;
+    /** Default false. */ includeLastOffset?: boolean;
+    /** Default -1. */ paddingIdx?: number;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_embedding_bag");
 export const _embeddingBagBackward: {
   /** `aten::_embedding_bag_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, SymInt num_weights, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bagSize: Tensor, maximumIndices: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, options?: { /** Default -1. */ paddingIdx?: number }): Tensor;
+  (grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bagSize: Tensor, maximumIndices: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, options?: {
+    /** Default -1. */ paddingIdx?: number;
+  }): Tensor;
 } = bind("aten::_embedding_bag_backward");
 export const _embeddingBagDenseBackward: {
   /** `aten::_embedding_bag_dense_backward(Tensor grad, Tensor indices, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, SymInt num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, indices: Tensor, offset2bag: Tensor, bagSize: Tensor, maximumIndices: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, perSampleWeights: Tensor | null, options?: { /** Default -1. */ paddingIdx?: number }): Tensor;
+  (grad: Tensor, indices: Tensor, offset2bag: Tensor, bagSize: Tensor, maximumIndices: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, perSampleWeights: Tensor | null, options?: {
+    /** Default -1. */ paddingIdx?: number;
+  }): Tensor;
 } = bind("aten::_embedding_bag_dense_backward");
 export const _embeddingBagForwardOnly: {
   /** `aten::_embedding_bag_forward_only(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { /** Default false. */ scaleGradByFreq?: boolean; /** Default 0. */ mode?: number; /** Default false. */ sparse?: boolean; perSampleWeights?: Tensor | null; /** Default false. */ includeLastOffset?: boolean; /** Default -1. */ paddingIdx?: number }): [Tensor, Tensor, Tensor, Tensor];
+  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: {
+    /** Default false. */ scaleGradByFreq?: boolean;
+    /** Default 0. */ mode?: number;
+    /** Default false. */ sparse?: boolean;
+    perSampleWeights?: Tensor | null;
+    /** Default false. */ includeLastOffset?: boolean;
+    /** Default -1. */ paddingIdx?: number;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_embedding_bag_forward_only");
 export const _embeddingBagPerSampleWeightsBackward: {
   /** `aten::_embedding_bag_per_sample_weights_backward(Tensor grad, Tensor weight, Tensor indices, Tensor offsets, Tensor offset2bag, int mode, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, mode: number, options?: { /** Default -1. */ paddingIdx?: number }): Tensor;
+  (grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, mode: number, options?: {
+    /** Default -1. */ paddingIdx?: number;
+  }): Tensor;
 } = bind("aten::_embedding_bag_per_sample_weights_backward");
 export const _embeddingBagSparseBackward: {
   /** `aten::_embedding_bag_sparse_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, SymInt num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bagSize: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, perSampleWeights: Tensor | null, options?: { /** Default -1. */ paddingIdx?: number }): Tensor;
+  (grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bagSize: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, perSampleWeights: Tensor | null, options?: {
+    /** Default -1. */ paddingIdx?: number;
+  }): Tensor;
 } = bind("aten::_embedding_bag_sparse_backward");
 export const _emptyAffineQuantized: {
   /** `aten::_empty_affine_quantized(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, float scale=1., int zero_point=0, MemoryFormat? memory_format=0) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; /** Default 1. */ scale?: number; /** Default 0. */ zeroPoint?: number; /** Default 0. */ memoryFormat?: MemoryFormat | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    /** Default 1. */ scale?: number;
+    /** Default 0. */ zeroPoint?: number;
+    /** Default 0. */ memoryFormat?: MemoryFormat | null;
+  }): Tensor;
 } = bind("aten::_empty_affine_quantized");
 export const _euclideanDist: {
   /** `aten::_euclidean_dist(Tensor x1, Tensor x2) -> Tensor` */
@@ -3413,25 +4869,55 @@ export const _euclideanDist: {
 } = bind("aten::_euclidean_dist");
 export const _fakeQuantizeLearnablePerChannelAffineBackward: {
   /** `aten::_fake_quantize_learnable_per_channel_affine_backward(Tensor grad, Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, float grad_factor=1.) -> (Tensor, Tensor, Tensor)` */
-  (grad: Tensor, self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options?: { /** Default 1. */ gradFactor?: number }): [Tensor, Tensor, Tensor];
+  (grad: Tensor, self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options?: {
+    /** Default 1. */ gradFactor?: number;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_fake_quantize_learnable_per_channel_affine_backward");
 export const _fakeQuantizeLearnablePerTensorAffineBackward: {
   /** `aten::_fake_quantize_learnable_per_tensor_affine_backward(Tensor grad, Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1.) -> (Tensor, Tensor, Tensor)` */
-  (grad: Tensor, self: Tensor, scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number, options?: { /** Default 1. */ gradFactor?: number }): [Tensor, Tensor, Tensor];
+  (grad: Tensor, self: Tensor, scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number, options?: {
+    /** Default 1. */ gradFactor?: number;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_fake_quantize_learnable_per_tensor_affine_backward");
 export const _flashAttentionBackward: {
   /** `aten::_flash_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, Tensor rng_state, Tensor unused, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None) -> (Tensor, Tensor, Tensor)` */
-  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, rngState: Tensor, unused: Tensor, options?: { scale?: number | null; windowSizeLeft?: number | null; windowSizeRight?: number | null }): [Tensor, Tensor, Tensor];
+  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, rngState: Tensor, unused: Tensor, options?: {
+    scale?: number | null;
+    windowSizeLeft?: number | null;
+    windowSizeRight?: number | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_flash_attention_backward");
 export const _flashAttentionForward: {
   /** `aten::_flash_attention_forward.quantized(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, Tensor? q_descale, Tensor? k_descale, Tensor? v_descale, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor rng_state, Tensor unused, Tensor debug_attn_mask)` */
-  (query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, returnDebugMask: boolean, qDescale: Tensor | null, kDescale: Tensor | null, vDescale: Tensor | null, options?: { scale?: number | null; windowSizeLeft?: number | null; windowSizeRight?: number | null; sequsedK?: Tensor | null; alibiSlopes?: Tensor | null }): [Tensor, Tensor, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, returnDebugMask: boolean, qDescale: Tensor | null, kDescale: Tensor | null, vDescale: Tensor | null, options?: {
+    scale?: number | null;
+    windowSizeLeft?: number | null;
+    windowSizeRight?: number | null;
+    sequsedK?: Tensor | null;
+    alibiSlopes?: Tensor | null;
+  }): [Tensor, Tensor, Tensor, Tensor, Tensor];
   /** `aten::_flash_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None, Tensor? block_table=None, int? num_splits=None) -> (Tensor output, Tensor softmax_logsumexp, Tensor rng_state, Tensor unused, Tensor debug_attn_mask)` */
-  (query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, returnDebugMask: boolean, options?: { scale?: number | null; windowSizeLeft?: number | null; windowSizeRight?: number | null; sequsedK?: Tensor | null; alibiSlopes?: Tensor | null; blockTable?: Tensor | null; numSplits?: number | null }): [Tensor, Tensor, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, returnDebugMask: boolean, options?: {
+    scale?: number | null;
+    windowSizeLeft?: number | null;
+    windowSizeRight?: number | null;
+    sequsedK?: Tensor | null;
+    alibiSlopes?: Tensor | null;
+    blockTable?: Tensor | null;
+    numSplits?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_flash_attention_forward");
 export const _flashAttentionForwardNoDropoutInplace: {
   /** `aten::_flash_attention_forward_no_dropout_inplace(Tensor(a!) out, Tensor query, Tensor key, Tensor value, Tensor? cum_seq_q, Tensor? cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, bool return_debug_mask, *, float? scale=None, SymInt? window_size_left=None, SymInt? window_size_right=None, Tensor? seqused_k=None, Tensor? alibi_slopes=None, Tensor? block_table=None, int? num_splits=None) -> Tensor softmax_logsumexp` */
-  (out: Tensor, query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, returnDebugMask: boolean, options?: { scale?: number | null; windowSizeLeft?: number | null; windowSizeRight?: number | null; sequsedK?: Tensor | null; alibiSlopes?: Tensor | null; blockTable?: Tensor | null; numSplits?: number | null }): Tensor;
+  (out: Tensor, query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor | null, cumSeqK: Tensor | null, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, returnDebugMask: boolean, options?: {
+    scale?: number | null;
+    windowSizeLeft?: number | null;
+    windowSizeRight?: number | null;
+    sequsedK?: Tensor | null;
+    alibiSlopes?: Tensor | null;
+    blockTable?: Tensor | null;
+    numSplits?: number | null;
+  }): Tensor;
 } = bind("aten::_flash_attention_forward_no_dropout_inplace");
 export const _foreachAbs: {
   /** `aten::_foreach_abs(Tensor[] self) -> Tensor[]` */
@@ -3453,23 +4939,31 @@ export const _foreachAdd: {
   /** `aten::_foreach_add.Scalar(Tensor[] self, Scalar scalar) -> Tensor[]` */
   (self: readonly Tensor[], scalar: Scalar | readonly Scalar[]): Tensor[];
   /** `aten::_foreach_add.Tensor(Tensor[] self, Tensor other, *, Scalar alpha=1) -> Tensor[]` */
-  (self: readonly Tensor[], other: Tensor | readonly Tensor[], options?: { /** Default 1. */ alpha?: Scalar }): Tensor[];
+  (self: readonly Tensor[], other: Tensor | readonly Tensor[], options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor[];
 } = bind("aten::_foreach_add");
 export const _foreachAdd_: {
   /** `aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()` */
-  (self: readonly Tensor[], other: readonly Tensor[] | Tensor, options?: { /** Default 1. */ alpha?: Scalar }): void;
+  (self: readonly Tensor[], other: readonly Tensor[] | Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): void;
   /** `aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
   (self: readonly Tensor[], scalar: Scalar | readonly Scalar[]): void;
 } = bind("aten::_foreach_add_");
 export const _foreachAddcdiv: {
   /** `aten::_foreach_addcdiv.Scalar(Tensor[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> Tensor[]` */
-  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: { /** Default 1. */ value?: Scalar }): Tensor[];
+  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: {
+    /** Default 1. */ value?: Scalar;
+  }): Tensor[];
   /** `aten::_foreach_addcdiv.ScalarList(Tensor[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar[] scalars) -> Tensor[]` */
   (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], scalars: readonly Scalar[] | Tensor): Tensor[];
 } = bind("aten::_foreach_addcdiv");
 export const _foreachAddcdiv_: {
   /** `aten::_foreach_addcdiv_.Scalar(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> ()` */
-  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: { /** Default 1. */ value?: Scalar }): void;
+  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: {
+    /** Default 1. */ value?: Scalar;
+  }): void;
   /** `aten::_foreach_addcdiv_.Tensor(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Tensor scalars) -> ()` */
   (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], scalars: Tensor | readonly Scalar[]): void;
 } = bind("aten::_foreach_addcdiv_");
@@ -3477,13 +4971,17 @@ export const _foreachAddcmul: {
   /** `aten::_foreach_addcmul.ScalarList(Tensor[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar[] scalars) -> Tensor[]` */
   (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], scalars: readonly Scalar[] | Tensor): Tensor[];
   /** `aten::_foreach_addcmul.Scalar(Tensor[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> Tensor[]` */
-  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: { /** Default 1. */ value?: Scalar }): Tensor[];
+  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: {
+    /** Default 1. */ value?: Scalar;
+  }): Tensor[];
 } = bind("aten::_foreach_addcmul");
 export const _foreachAddcmul_: {
   /** `aten::_foreach_addcmul_.Tensor(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Tensor scalars) -> ()` */
   (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], scalars: Tensor | readonly Scalar[]): void;
   /** `aten::_foreach_addcmul_.Scalar(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> ()` */
-  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: { /** Default 1. */ value?: Scalar }): void;
+  (self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], options?: {
+    /** Default 1. */ value?: Scalar;
+  }): void;
 } = bind("aten::_foreach_addcmul_");
 export const _foreachAsin: {
   /** `aten::_foreach_asin(Tensor[] self) -> Tensor[]` */
@@ -3527,15 +5025,21 @@ export const _foreachClampMin_: {
 } = bind("aten::_foreach_clamp_min_");
 export const _foreachClone: {
   /** `aten::_foreach_clone(Tensor[] self, *, MemoryFormat? memory_format=None) -> Tensor[]` */
-  (self: readonly Tensor[], options?: { memoryFormat?: MemoryFormat | null }): Tensor[];
+  (self: readonly Tensor[], options?: {
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor[];
 } = bind("aten::_foreach_clone");
 export const _foreachCopy: {
   /** `aten::_foreach_copy(Tensor[] self, Tensor[] src, bool non_blocking=False) -> Tensor[] self_out` */
-  (self: readonly Tensor[], src: readonly Tensor[], options?: { /** Default false. */ nonBlocking?: boolean }): Tensor[];
+  (self: readonly Tensor[], src: readonly Tensor[], options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): Tensor[];
 } = bind("aten::_foreach_copy");
 export const _foreachCopy_: {
   /** `aten::_foreach_copy_(Tensor(a!)[] self, Tensor[] src, bool non_blocking=False) -> ()` */
-  (self: readonly Tensor[], src: readonly Tensor[], options?: { /** Default false. */ nonBlocking?: boolean }): void;
+  (self: readonly Tensor[], src: readonly Tensor[], options?: {
+    /** Default false. */ nonBlocking?: boolean;
+  }): void;
 } = bind("aten::_foreach_copy_");
 export const _foreachCos: {
   /** `aten::_foreach_cos(Tensor[] self) -> Tensor[]` */
@@ -3699,7 +5203,10 @@ export const _foreachNeg_: {
 } = bind("aten::_foreach_neg_");
 export const _foreachNorm: {
   /** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2, ScalarType? dtype=None) -> Tensor[]` */
-  (self: readonly Tensor[], options?: { /** Default 2. */ ord?: Scalar; dtype?: DType | null }): Tensor[];
+  (self: readonly Tensor[], options?: {
+    /** Default 2. */ ord?: Scalar;
+    dtype?: DType | null;
+  }): Tensor[];
 } = bind("aten::_foreach_norm");
 export const _foreachPow: {
   /** `aten::_foreach_pow.Scalar(Tensor[] self, Scalar exponent) -> Tensor[]` */
@@ -3713,7 +5220,10 @@ export const _foreachPow_: {
 } = bind("aten::_foreach_pow_");
 export const _foreachPowsum: {
   /** `aten::_foreach_powsum.Scalar(Tensor[] self, Scalar ord=2, ScalarType? dtype=None) -> Tensor[]` */
-  (self: readonly Tensor[], options?: { /** Default 2. */ ord?: Scalar; dtype?: DType | null }): Tensor[];
+  (self: readonly Tensor[], options?: {
+    /** Default 2. */ ord?: Scalar;
+    dtype?: DType | null;
+  }): Tensor[];
 } = bind("aten::_foreach_powsum");
 export const _foreachReciprocal: {
   /** `aten::_foreach_reciprocal(Tensor[] self) -> Tensor[]` */
@@ -3783,11 +5293,15 @@ export const _foreachSub: {
   /** `aten::_foreach_sub.ScalarList(Tensor[] self, Scalar[] scalars) -> Tensor[]` */
   (self: readonly Tensor[], scalars: readonly Scalar[] | Scalar): Tensor[];
   /** `aten::_foreach_sub.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
-  (self: readonly Tensor[], other: readonly Tensor[], options?: { /** Default 1. */ alpha?: Scalar }): Tensor[];
+  (self: readonly Tensor[], other: readonly Tensor[], options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): Tensor[];
 } = bind("aten::_foreach_sub");
 export const _foreachSub_: {
   /** `aten::_foreach_sub_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()` */
-  (self: readonly Tensor[], other: readonly Tensor[], options?: { /** Default 1. */ alpha?: Scalar }): void;
+  (self: readonly Tensor[], other: readonly Tensor[], options?: {
+    /** Default 1. */ alpha?: Scalar;
+  }): void;
   /** `aten::_foreach_sub_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
   (self: readonly Tensor[], scalar: Scalar | readonly Scalar[]): void;
 } = bind("aten::_foreach_sub_");
@@ -3837,27 +5351,83 @@ export const _functionalSymConstrainRangeForSize: {
 } = bind("aten::_functional_sym_constrain_range_for_size");
 export const _fusedAdagrad: {
   /** `aten::_fused_adagrad(Tensor[] self, Tensor[] grads, Tensor[] state_sums, Tensor[] state_steps, *, float lr, float lr_decay, float weight_decay, float eps, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> (Tensor[] self_out, Tensor[] grads_out, Tensor[] state_sums_out, Tensor[] state_steps_out)` */
-  (self: readonly Tensor[], grads: readonly Tensor[], stateSums: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; lrDecay: number; weightDecay: number; eps: number; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): [Tensor[], Tensor[], Tensor[], Tensor[]];
+  (self: readonly Tensor[], grads: readonly Tensor[], stateSums: readonly Tensor[], stateSteps: readonly Tensor[], options: {
+    lr: number;
+    lrDecay: number;
+    weightDecay: number;
+    eps: number;
+    maximize: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): [Tensor[], Tensor[], Tensor[], Tensor[]];
 } = bind("aten::_fused_adagrad");
 export const _fusedAdagrad_: {
   /** `aten::_fused_adagrad_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] state_sums, Tensor(d!)[] state_steps, *, float lr, float lr_decay, float weight_decay, float eps, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
-  (self: readonly Tensor[], grads: readonly Tensor[], stateSums: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; lrDecay: number; weightDecay: number; eps: number; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void;
+  (self: readonly Tensor[], grads: readonly Tensor[], stateSums: readonly Tensor[], stateSteps: readonly Tensor[], options: {
+    lr: number;
+    lrDecay: number;
+    weightDecay: number;
+    eps: number;
+    maximize: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): void;
 } = bind("aten::_fused_adagrad_");
 export const _fusedAdam: {
   /** `aten::_fused_adam(Tensor[] self, Tensor[] grads, Tensor[] exp_avgs, Tensor[] exp_avg_sqs, Tensor[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> (Tensor[] self_out, Tensor[] grads_out, Tensor[] exp_avgs_out, Tensor[] exp_avg_sqs_out, Tensor[] max_exp_avg_sqs_out)` */
-  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): [Tensor[], Tensor[], Tensor[], Tensor[], Tensor[]];
+  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: {
+    lr: number;
+    beta1: number;
+    beta2: number;
+    weightDecay: number;
+    eps: number;
+    amsgrad: boolean;
+    maximize: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): [Tensor[], Tensor[], Tensor[], Tensor[], Tensor[]];
 } = bind("aten::_fused_adam");
 export const _fusedAdam_: {
   /** `aten::_fused_adam_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
-  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void;
+  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: {
+    lr: number;
+    beta1: number;
+    beta2: number;
+    weightDecay: number;
+    eps: number;
+    amsgrad: boolean;
+    maximize: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): void;
 } = bind("aten::_fused_adam_");
 export const _fusedAdamw: {
   /** `aten::_fused_adamw(Tensor[] self, Tensor[] grads, Tensor[] exp_avgs, Tensor[] exp_avg_sqs, Tensor[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> (Tensor[] self_out, Tensor[] grads_out, Tensor[] exp_avgs_out, Tensor[] exp_avg_sqs_out, Tensor[] max_exp_avg_sqs_out)` */
-  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): [Tensor[], Tensor[], Tensor[], Tensor[], Tensor[]];
+  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: {
+    lr: number;
+    beta1: number;
+    beta2: number;
+    weightDecay: number;
+    eps: number;
+    amsgrad: boolean;
+    maximize: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): [Tensor[], Tensor[], Tensor[], Tensor[], Tensor[]];
 } = bind("aten::_fused_adamw");
 export const _fusedAdamw_: {
   /** `aten::_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
-  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void;
+  (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: {
+    lr: number;
+    beta1: number;
+    beta2: number;
+    weightDecay: number;
+    eps: number;
+    amsgrad: boolean;
+    maximize: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): void;
 } = bind("aten::_fused_adamw_");
 export const _fusedRmsNorm: {
   /** `aten::_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)` */
@@ -3869,15 +5439,41 @@ export const _fusedRmsNormBackward: {
 } = bind("aten::_fused_rms_norm_backward");
 export const _fusedSdpChoice: {
   /** `aten::_fused_sdp_choice(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> int` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; scale?: number | null; /** Default false. */ enableGqa?: boolean }): number;
+  (query: Tensor, key: Tensor, value: Tensor, options?: {
+    attnMask?: Tensor | null;
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    scale?: number | null;
+    /** Default false. */ enableGqa?: boolean;
+  }): number;
 } = bind("aten::_fused_sdp_choice");
 export const _fusedSgd: {
   /** `aten::_fused_sgd(Tensor[] self, Tensor[] grads, Tensor[] momentum_buffer_list, *, float weight_decay, float momentum, float lr, float dampening, bool nesterov, bool maximize, bool is_first_step, Tensor? grad_scale=None, Tensor? found_inf=None) -> (Tensor[] self_out, Tensor[] grads_out, Tensor[] momentum_buffer_list_out)` */
-  (self: readonly Tensor[], grads: readonly Tensor[], momentumBufferList: readonly Tensor[], options: { weightDecay: number; momentum: number; lr: number; dampening: number; nesterov: boolean; maximize: boolean; isFirstStep: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): [Tensor[], Tensor[], Tensor[]];
+  (self: readonly Tensor[], grads: readonly Tensor[], momentumBufferList: readonly Tensor[], options: {
+    weightDecay: number;
+    momentum: number;
+    lr: number;
+    dampening: number;
+    nesterov: boolean;
+    maximize: boolean;
+    isFirstStep: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): [Tensor[], Tensor[], Tensor[]];
 } = bind("aten::_fused_sgd");
 export const _fusedSgd_: {
   /** `aten::_fused_sgd_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] momentum_buffer_list, *, float weight_decay, float momentum, float lr, float dampening, bool nesterov, bool maximize, bool is_first_step, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
-  (self: readonly Tensor[], grads: readonly Tensor[], momentumBufferList: readonly Tensor[], options: { weightDecay: number; momentum: number; lr: number; dampening: number; nesterov: boolean; maximize: boolean; isFirstStep: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void;
+  (self: readonly Tensor[], grads: readonly Tensor[], momentumBufferList: readonly Tensor[], options: {
+    weightDecay: number;
+    momentum: number;
+    lr: number;
+    dampening: number;
+    nesterov: boolean;
+    maximize: boolean;
+    isFirstStep: boolean;
+    gradScale?: Tensor | null;
+    foundInf?: Tensor | null;
+  }): void;
 } = bind("aten::_fused_sgd_");
 export const _gridSampler2dCpuFallback: {
   /** `aten::_grid_sampler_2d_cpu_fallback(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor` */
@@ -3889,11 +5485,15 @@ export const _gridSampler2dCpuFallbackBackward: {
 } = bind("aten::_grid_sampler_2d_cpu_fallback_backward");
 export const _jaggedToPaddedDenseForward: {
   /** `aten::_jagged_to_padded_dense_forward(Tensor values, Tensor[] offsets, SymInt[] max_lengths, float padding_value=0.) -> Tensor` */
-  (values: Tensor, offsets: readonly Tensor[], maxLengths: readonly number[], options?: { /** Default 0. */ paddingValue?: number }): Tensor;
+  (values: Tensor, offsets: readonly Tensor[], maxLengths: readonly number[], options?: {
+    /** Default 0. */ paddingValue?: number;
+  }): Tensor;
 } = bind("aten::_jagged_to_padded_dense_forward");
 export const _linalgCheckErrors: {
   /** `aten::_linalg_check_errors(Tensor info, str api_name, *, bool is_matrix) -> ()` */
-  (info: Tensor, apiName: string, options: { isMatrix: boolean }): void;
+  (info: Tensor, apiName: string, options: {
+    isMatrix: boolean;
+  }): void;
 } = bind("aten::_linalg_check_errors");
 export const _linalgDet: {
   /** `aten::_linalg_det(Tensor A) -> (Tensor result, Tensor LU, Tensor pivots)` */
@@ -3901,7 +5501,10 @@ export const _linalgDet: {
 } = bind("aten::_linalg_det");
 export const _linalgEigh: {
   /** `aten::_linalg_eigh(Tensor A, str UPLO="L", bool compute_v=True) -> (Tensor eigenvalues, Tensor eigenvectors)` */
-  (A: Tensor, options?: { /** Default "L". */ UPLO?: string; /** Default true. */ computeV?: boolean }): [Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default "L". */ UPLO?: string;
+    /** Default true. */ computeV?: boolean;
+  }): [Tensor, Tensor];
 } = bind("aten::_linalg_eigh");
 export const _linalgSlogdet: {
   /** `aten::_linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet, Tensor LU, Tensor pivots)` */
@@ -3909,11 +5512,18 @@ export const _linalgSlogdet: {
 } = bind("aten::_linalg_slogdet");
 export const _linalgSolveEx: {
   /** `aten::_linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor LU, Tensor pivots, Tensor info)` */
-  (A: Tensor, B: Tensor, options?: { /** Default true. */ left?: boolean; /** Default false. */ checkErrors?: boolean }): [Tensor, Tensor, Tensor, Tensor];
+  (A: Tensor, B: Tensor, options?: {
+    /** Default true. */ left?: boolean;
+    /** Default false. */ checkErrors?: boolean;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_linalg_solve_ex");
 export const _linalgSvd: {
   /** `aten::_linalg_svd(Tensor A, bool full_matrices=False, bool compute_uv=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)` */
-  (A: Tensor, options?: { /** Default false. */ fullMatrices?: boolean; /** Default true. */ computeUv?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default false. */ fullMatrices?: boolean;
+    /** Default true. */ computeUv?: boolean;
+    driver?: string | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_linalg_svd");
 export const _logSoftmaxBackwardData: {
   /** `aten::_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor` */
@@ -3925,7 +5535,13 @@ export const _lstmMps: {
 } = bind("aten::_lstm_mps");
 export const _makeDepToken: {
   /** `aten::_make_dep_token(*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  (options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  (options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
 } = bind("aten::_make_dep_token");
 export const _makeDual: {
   /** `aten::_make_dual(Tensor(a) primal, Tensor tangent, int level) -> Tensor(a)` */
@@ -3937,11 +5553,16 @@ export const _makeDualCopy: {
 } = bind("aten::_make_dual_copy");
 export const _maskedSoftmaxBackward: {
   /** `aten::_masked_softmax_backward(Tensor grad_output, Tensor output, Tensor mask, int? dim=None) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, mask: Tensor, options?: { dim?: number | null }): Tensor;
+  (gradOutput: Tensor, output: Tensor, mask: Tensor, options?: {
+    dim?: number | null;
+  }): Tensor;
 } = bind("aten::_masked_softmax_backward");
 export const _mixedDtypesLinear: {
   /** `aten::_mixed_dtypes_linear(Tensor input, Tensor weight, Tensor scale, *, Tensor? bias=None, str? activation=None) -> Tensor` */
-  (input: Tensor, weight: Tensor, scale: Tensor, options?: { bias?: Tensor | null; activation?: string | null }): Tensor;
+  (input: Tensor, weight: Tensor, scale: Tensor, options?: {
+    bias?: Tensor | null;
+    activation?: string | null;
+  }): Tensor;
 } = bind("aten::_mixed_dtypes_linear");
 export const _nativeBatchNormLegit: {
   /** `aten::_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean, Tensor(b!) running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)` */
@@ -3959,7 +5580,12 @@ export const _nativeBatchNormLegitNoTraining: {
 } = bind("aten::_native_batch_norm_legit_no_training");
 export const _nativeMultiHeadAttention: {
   /** `aten::_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options?: { mask?: Tensor | null; /** Default true. */ needWeights?: boolean; /** Default true. */ averageAttnWeights?: boolean; maskType?: number | null }): [Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options?: {
+    mask?: Tensor | null;
+    /** Default true. */ needWeights?: boolean;
+    /** Default true. */ averageAttnWeights?: boolean;
+    maskType?: number | null;
+  }): [Tensor, Tensor];
 } = bind("aten::_native_multi_head_attention");
 export const _nestedComputeContiguousStridesOffsets: {
   /** `aten::_nested_compute_contiguous_strides_offsets(Tensor nested_size) -> (Tensor, Tensor)` */
@@ -3967,7 +5593,9 @@ export const _nestedComputeContiguousStridesOffsets: {
 } = bind("aten::_nested_compute_contiguous_strides_offsets");
 export const _nestedFromPadded: {
   /** `aten::_nested_from_padded(Tensor padded, Tensor cpu_nested_shape_example, bool fuse_transform_0213=False) -> Tensor` */
-  (padded: Tensor, cpuNestedShapeExample: Tensor, options?: { /** Default false. */ fuseTransform0213?: boolean }): Tensor;
+  (padded: Tensor, cpuNestedShapeExample: Tensor, options?: {
+    /** Default false. */ fuseTransform0213?: boolean;
+  }): Tensor;
 } = bind("aten::_nested_from_padded");
 export const _nestedFromPaddedAndNestedExample: {
   /** `aten::_nested_from_padded_and_nested_example(Tensor padded, Tensor nt_example) -> Tensor` */
@@ -3975,7 +5603,12 @@ export const _nestedFromPaddedAndNestedExample: {
 } = bind("aten::_nested_from_padded_and_nested_example");
 export const _nestedFromPaddedTensor: {
   /** `aten::_nested_from_padded_tensor(Tensor padded, Tensor offsets, Tensor dummy, int ragged_idx=1, Tensor? min_seqlen=None, Tensor? max_seqlen=None, SymInt? sum_S=None) -> Tensor` */
-  (padded: Tensor, offsets: Tensor, dummy: Tensor, options?: { /** Default 1. */ raggedIdx?: number; minSeqlen?: Tensor | null; maxSeqlen?: Tensor | null; sumS?: number | null }): Tensor;
+  (padded: Tensor, offsets: Tensor, dummy: Tensor, options?: {
+    /** Default 1. */ raggedIdx?: number;
+    minSeqlen?: Tensor | null;
+    maxSeqlen?: Tensor | null;
+    sumS?: number | null;
+  }): Tensor;
 } = bind("aten::_nested_from_padded_tensor");
 export const _nestedGetJaggedDummy: {
   /** `aten::_nested_get_jagged_dummy(Tensor any) -> Tensor` */
@@ -3987,11 +5620,15 @@ export const _nestedSelectBackward: {
 } = bind("aten::_nested_select_backward");
 export const _nestedSumBackward: {
   /** `aten::_nested_sum_backward(Tensor grad, Tensor self, int[1]? dim, bool keepdim=False) -> Tensor` */
-  (grad: Tensor, self: Tensor, dim: number | readonly number[] | null, options?: { /** Default false. */ keepdim?: boolean }): Tensor;
+  (grad: Tensor, self: Tensor, dim: number | readonly number[] | null, options?: {
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
 } = bind("aten::_nested_sum_backward");
 export const _nestedTensorFromMask: {
   /** `aten::_nested_tensor_from_mask(Tensor t, Tensor mask, bool mask_check=True) -> Tensor` */
-  (t: Tensor, mask: Tensor, options?: { /** Default true. */ maskCheck?: boolean }): Tensor;
+  (t: Tensor, mask: Tensor, options?: {
+    /** Default true. */ maskCheck?: boolean;
+  }): Tensor;
 } = bind("aten::_nested_tensor_from_mask");
 export const _nestedTensorFromMaskLeftAligned: {
   /** `aten::_nested_tensor_from_mask_left_aligned(Tensor t, Tensor mask) -> bool` */
@@ -3999,7 +5636,12 @@ export const _nestedTensorFromMaskLeftAligned: {
 } = bind("aten::_nested_tensor_from_mask_left_aligned");
 export const _nestedTensorFromTensorList: {
   /** `aten::_nested_tensor_from_tensor_list(Tensor[] list, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (list: readonly Tensor[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (list: readonly Tensor[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_nested_tensor_from_tensor_list");
 export const _nnpackAvailable: {
   /** `aten::_nnpack_available() -> bool` */
@@ -4007,7 +5649,9 @@ export const _nnpackAvailable: {
 } = bind("aten::_nnpack_available");
 export const _nnpackSpatialConvolution: {
   /** `aten::_nnpack_spatial_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[2] padding, SymInt[2] stride=[1, 1]) -> Tensor` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, padding: number | readonly number[], options?: { /** Default [1, 1]. */ stride?: number | readonly number[] }): Tensor;
+  (input: Tensor, weight: Tensor, bias: Tensor | null, padding: number | readonly number[], options?: {
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+  }): Tensor;
 } = bind("aten::_nnpack_spatial_convolution");
 export const _packPaddedSequence: {
   /** `aten::_pack_padded_sequence(Tensor input, Tensor lengths, bool batch_first) -> (Tensor, Tensor)` */
@@ -4023,7 +5667,9 @@ export const _padPackedSequence: {
 } = bind("aten::_pad_packed_sequence");
 export const _paddedDenseToJaggedForward: {
   /** `aten::_padded_dense_to_jagged_forward(Tensor dense, Tensor[] offsets, SymInt? total_L=None) -> Tensor` */
-  (dense: Tensor, offsets: readonly Tensor[], options?: { totalL?: number | null }): Tensor;
+  (dense: Tensor, offsets: readonly Tensor[], options?: {
+    totalL?: number | null;
+  }): Tensor;
 } = bind("aten::_padded_dense_to_jagged_forward");
 export const _pdistBackward: {
   /** `aten::_pdist_backward(Tensor grad, Tensor self, float p, Tensor pdist) -> Tensor` */
@@ -4059,57 +5705,118 @@ export const _saturateWeightToFp16: {
 } = bind("aten::_saturate_weight_to_fp16");
 export const _scaledDotProductAttentionMath: {
   /** `aten::_scaled_dot_product_attention_math(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, Tensor? dropout_mask=None, *, float? scale=None, bool enable_gqa=False) -> (Tensor, Tensor)` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; dropoutMask?: Tensor | null; scale?: number | null; /** Default false. */ enableGqa?: boolean }): [Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, options?: {
+    attnMask?: Tensor | null;
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    dropoutMask?: Tensor | null;
+    scale?: number | null;
+    /** Default false. */ enableGqa?: boolean;
+  }): [Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_attention_math");
 export const _scaledDotProductAttentionMathForMps: {
   /** `aten::_scaled_dot_product_attention_math_for_mps(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, Tensor? dropout_mask=None, *, float? scale=None, bool enable_gqa=False) -> (Tensor, Tensor)` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; dropoutMask?: Tensor | null; scale?: number | null; /** Default false. */ enableGqa?: boolean }): [Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, options?: {
+    attnMask?: Tensor | null;
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    dropoutMask?: Tensor | null;
+    scale?: number | null;
+    /** Default false. */ enableGqa?: boolean;
+  }): [Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_attention_math_for_mps");
 export const _scaledDotProductCudnnAttention: {
   /** `aten::_scaled_dot_product_cudnn_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask)` */
-  (query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor | null, computeLogSumexp: boolean, options?: { /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; /** Default false. */ returnDebugMask?: boolean; scale?: number | null }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor | null, computeLogSumexp: boolean, options?: {
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    /** Default false. */ returnDebugMask?: boolean;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_cudnn_attention");
 export const _scaledDotProductCudnnAttentionBackward: {
   /** `aten::_scaled_dot_product_cudnn_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, Tensor attn_bias, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, *, float? scale=None) -> (Tensor, Tensor, Tensor)` */
-  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, philoxSeed: Tensor, philoxOffset: Tensor, attnBias: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, options?: { scale?: number | null }): [Tensor, Tensor, Tensor];
+  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, philoxSeed: Tensor, philoxOffset: Tensor, attnBias: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, options?: {
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_cudnn_attention_backward");
 export const _scaledDotProductEfficientAttention: {
   /** `aten::_scaled_dot_product_efficient_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, *, float? scale=None) -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset)` */
-  (query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor | null, computeLogSumexp: boolean, options?: { /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; scale?: number | null }): [Tensor, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor | null, computeLogSumexp: boolean, options?: {
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_efficient_attention");
 export const _scaledDotProductEfficientAttentionBackward: {
   /** `aten::_scaled_dot_product_efficient_attention_backward(Tensor grad_out_, Tensor query, Tensor key, Tensor value, Tensor attn_bias, Tensor out, Tensor logsumexp, Tensor philox_seed, Tensor philox_offset, float dropout_p, bool[4] grad_input_mask, bool is_causal=False, *, float? scale=None) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (gradOut_: Tensor, query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor, out: Tensor, logsumexp: Tensor, philoxSeed: Tensor, philoxOffset: Tensor, dropoutP: number, gradInputMask: boolean | readonly boolean[], options?: { /** Default false. */ isCausal?: boolean; scale?: number | null }): [Tensor, Tensor, Tensor, Tensor];
+  (gradOut_: Tensor, query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor, out: Tensor, logsumexp: Tensor, philoxSeed: Tensor, philoxOffset: Tensor, dropoutP: number, gradInputMask: boolean | readonly boolean[], options?: {
+    /** Default false. */ isCausal?: boolean;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_efficient_attention_backward");
 export const _scaledDotProductFlashAttention: {
   /** `aten::_scaled_dot_product_flash_attention.quantized(Tensor query, Tensor key, Tensor value, Tensor? q_descale, Tensor? k_descale, Tensor? v_descale, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor rng_state, Tensor unused, Tensor debug_attn_mask)` */
-  (query: Tensor, key: Tensor, value: Tensor, qDescale: Tensor | null, kDescale: Tensor | null, vDescale: Tensor | null, options?: { /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; /** Default false. */ returnDebugMask?: boolean; scale?: number | null }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, qDescale: Tensor | null, kDescale: Tensor | null, vDescale: Tensor | null, options?: {
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    /** Default false. */ returnDebugMask?: boolean;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
   /** `aten::_scaled_dot_product_flash_attention(Tensor query, Tensor key, Tensor value, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor rng_state, Tensor unused, Tensor debug_attn_mask)` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; /** Default false. */ returnDebugMask?: boolean; scale?: number | null }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, options?: {
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    /** Default false. */ returnDebugMask?: boolean;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_flash_attention");
 export const _scaledDotProductFlashAttentionBackward: {
   /** `aten::_scaled_dot_product_flash_attention_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, Tensor philox_seed, Tensor philox_offset, *, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value)` */
-  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, philoxSeed: Tensor, philoxOffset: Tensor, options?: { scale?: number | null }): [Tensor, Tensor, Tensor];
+  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, philoxSeed: Tensor, philoxOffset: Tensor, options?: {
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_flash_attention_backward");
 export const _scaledDotProductFlashAttentionForCpu: {
   /** `aten::_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0., bool is_causal=False, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor output, Tensor logsumexp)` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; attnMask?: Tensor | null; scale?: number | null }): [Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, options?: {
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    attnMask?: Tensor | null;
+    scale?: number | null;
+  }): [Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_flash_attention_for_cpu");
 export const _scaledDotProductFlashAttentionForCpuBackward: {
   /** `aten::_scaled_dot_product_flash_attention_for_cpu_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor out, Tensor logsumexp, float dropout_p, bool is_causal, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value)` */
-  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, dropoutP: number, isCausal: boolean, options?: { attnMask?: Tensor | null; scale?: number | null }): [Tensor, Tensor, Tensor];
+  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor, logsumexp: Tensor, dropoutP: number, isCausal: boolean, options?: {
+    attnMask?: Tensor | null;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_flash_attention_for_cpu_backward");
 export const _scaledDotProductFusedAttentionOverrideable: {
   /** `aten::_scaled_dot_product_fused_attention_overrideable(Tensor query, Tensor key, Tensor value, Tensor? attn_bias=None, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask)` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { attnBias?: Tensor | null; /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; /** Default false. */ returnDebugMask?: boolean; scale?: number | null }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
+  (query: Tensor, key: Tensor, value: Tensor, options?: {
+    attnBias?: Tensor | null;
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    /** Default false. */ returnDebugMask?: boolean;
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor, number, number, Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_fused_attention_overrideable");
 export const _scaledDotProductFusedAttentionOverrideableBackward: {
   /** `aten::_scaled_dot_product_fused_attention_overrideable_backward(Tensor grad_out, Tensor query, Tensor key, Tensor value, Tensor attn_bias, bool[4] grad_input_mask, Tensor out, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, float dropout_p, bool is_causal, Tensor philox_seed, Tensor philox_offset, *, float? scale=None) -> (Tensor grad_query, Tensor grad_key, Tensor grad_value, Tensor grad_attn_bias)` */
-  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor, gradInputMask: boolean | readonly boolean[], out: Tensor, logsumexp: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, philoxSeed: Tensor, philoxOffset: Tensor, options?: { scale?: number | null }): [Tensor, Tensor, Tensor, Tensor];
+  (gradOut: Tensor, query: Tensor, key: Tensor, value: Tensor, attnBias: Tensor, gradInputMask: boolean | readonly boolean[], out: Tensor, logsumexp: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean, philoxSeed: Tensor, philoxOffset: Tensor, options?: {
+    scale?: number | null;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_scaled_dot_product_fused_attention_overrideable_backward");
 export const _segmentReduceBackward: {
   /** `aten::_segment_reduce_backward(Tensor grad, Tensor output, Tensor data, str reduce, *, Tensor? lengths=None, Tensor? offsets=None, int axis=0, Scalar? initial=None) -> Tensor` */
-  (grad: Tensor, output: Tensor, data: Tensor, reduce: string, options?: { lengths?: Tensor | null; offsets?: Tensor | null; /** Default 0. */ axis?: number; initial?: Scalar | null }): Tensor;
+  (grad: Tensor, output: Tensor, data: Tensor, reduce: string, options?: {
+    lengths?: Tensor | null;
+    offsets?: Tensor | null;
+    /** Default 0. */ axis?: number;
+    initial?: Scalar | null;
+  }): Tensor;
 } = bind("aten::_segment_reduce_backward");
 export const _slowConv2dBackward: {
   /** `aten::_slow_conv2d_backward.output_mask(Tensor grad_output, Tensor self, Tensor weight, SymInt[2] kernel_size, SymInt[2] stride, SymInt[2] padding, bool[3] output_mask) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)` */
@@ -4125,39 +5832,86 @@ export const _softmaxBackwardData: {
 } = bind("aten::_softmax_backward_data");
 export const _sparseBscTensorUnsafe: {
   /** `aten::_sparse_bsc_tensor_unsafe(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_bsc_tensor_unsafe");
 export const _sparseBsrTensorUnsafe: {
   /** `aten::_sparse_bsr_tensor_unsafe(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_bsr_tensor_unsafe");
 export const _sparseCompressedTensorUnsafe: {
   /** `aten::_sparse_compressed_tensor_unsafe(Tensor compressed_indices, Tensor plain_indices, Tensor values, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_compressed_tensor_unsafe");
 export const _sparseCompressedTensorWithDims: {
   /** `aten::_sparse_compressed_tensor_with_dims(int nnz, int dense_dim, int[] size, int[] blocksize, ScalarType index_dtype, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (nnz: number, denseDim: number, size: readonly number[], blocksize: readonly number[], indexDtype: DType, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (nnz: number, denseDim: number, size: readonly number[], blocksize: readonly number[], indexDtype: DType, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_compressed_tensor_with_dims");
 export const _sparseCooTensorUnsafe: {
   /** `aten::_sparse_coo_tensor_unsafe(Tensor indices, Tensor values, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor` */
-  (indices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
+  (indices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    isCoalesced?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_coo_tensor_unsafe");
 export const _sparseCooTensorWithDims: {
   /** `aten::_sparse_coo_tensor_with_dims(int sparse_dim, int dense_dim, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (sparseDim: number, denseDim: number, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (sparseDim: number, denseDim: number, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_coo_tensor_with_dims");
 export const _sparseCooTensorWithDimsAndTensors: {
   /** `aten::_sparse_coo_tensor_with_dims_and_tensors(int sparse_dim, int dense_dim, SymInt[] size, Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False, bool? is_coalesced=None) -> Tensor` */
-  (sparseDim: number, denseDim: number, size: readonly number[], indices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
+  (sparseDim: number, denseDim: number, size: readonly number[], indices: Tensor, values: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+    isCoalesced?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_coo_tensor_with_dims_and_tensors");
 export const _sparseCscTensorUnsafe: {
   /** `aten::_sparse_csc_tensor_unsafe(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_csc_tensor_unsafe");
 export const _sparseCsrTensorUnsafe: {
   /** `aten::_sparse_csr_tensor_unsafe(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::_sparse_csr_tensor_unsafe");
 export const _sparseLogSoftmaxBackwardData: {
   /** `aten::_sparse_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, Tensor self) -> Tensor` */
@@ -4171,7 +5925,11 @@ export const _sparseMm: {
 } = bind("aten::_sparse_mm");
 export const _sparseSemiStructuredAddmm: {
   /** `aten::_sparse_semi_structured_addmm(Tensor input, Tensor mat1, Tensor mat1_meta, Tensor mat2, *, Scalar alpha=1, Scalar beta=1, ScalarType? out_dtype=None) -> Tensor` */
-  (input: Tensor, mat1: Tensor, mat1Meta: Tensor, mat2: Tensor, options?: { /** Default 1. */ alpha?: Scalar; /** Default 1. */ beta?: Scalar; outDtype?: DType | null }): Tensor;
+  (input: Tensor, mat1: Tensor, mat1Meta: Tensor, mat2: Tensor, options?: {
+    /** Default 1. */ alpha?: Scalar;
+    /** Default 1. */ beta?: Scalar;
+    outDtype?: DType | null;
+  }): Tensor;
 } = bind("aten::_sparse_semi_structured_addmm");
 export const _sparseSemiStructuredApply: {
   /** `aten::_sparse_semi_structured_apply(Tensor input, Tensor thread_masks) -> (Tensor, Tensor)` */
@@ -4183,15 +5941,24 @@ export const _sparseSemiStructuredApplyDense: {
 } = bind("aten::_sparse_semi_structured_apply_dense");
 export const _sparseSemiStructuredLinear: {
   /** `aten::_sparse_semi_structured_linear(Tensor input, Tensor weight, Tensor meta, *, Tensor? bias=None, str? activation=None, ScalarType? out_dtype=None) -> Tensor` */
-  (input: Tensor, weight: Tensor, meta: Tensor, options?: { bias?: Tensor | null; activation?: string | null; outDtype?: DType | null }): Tensor;
+  (input: Tensor, weight: Tensor, meta: Tensor, options?: {
+    bias?: Tensor | null;
+    activation?: string | null;
+    outDtype?: DType | null;
+  }): Tensor;
 } = bind("aten::_sparse_semi_structured_linear");
 export const _sparseSemiStructuredMm: {
   /** `aten::_sparse_semi_structured_mm(Tensor mat1, Tensor mat1_meta, Tensor mat2, *, ScalarType? out_dtype=None) -> Tensor` */
-  (mat1: Tensor, mat1Meta: Tensor, mat2: Tensor, options?: { outDtype?: DType | null }): Tensor;
+  (mat1: Tensor, mat1Meta: Tensor, mat2: Tensor, options?: {
+    outDtype?: DType | null;
+  }): Tensor;
 } = bind("aten::_sparse_semi_structured_mm");
 export const _sparseSemiStructuredTile: {
   /** `aten::_sparse_semi_structured_tile(Tensor input, str algorithm="", bool use_cutlass=True) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (input: Tensor, options?: { algorithm?: string; /** Default true. */ useCutlass?: boolean }): [Tensor, Tensor, Tensor, Tensor, Tensor];
+  (input: Tensor, options?: {
+    algorithm?: string;
+    /** Default true. */ useCutlass?: boolean;
+  }): [Tensor, Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::_sparse_semi_structured_tile");
 export const _sparseSoftmaxBackwardData: {
   /** `aten::_sparse_softmax_backward_data(Tensor grad_output, Tensor output, int dim, Tensor self) -> Tensor` */
@@ -4203,21 +5970,33 @@ export const _sparseSumBackward: {
 } = bind("aten::_sparse_sum_backward");
 export const _spdiags: {
   /** `aten::_spdiags(Tensor diagonals, Tensor offsets, int[] shape, Layout? layout=None) -> Tensor` */
-  (diagonals: Tensor, offsets: Tensor, shape: readonly number[], options?: { layout?: Layout | null }): Tensor;
+  (diagonals: Tensor, offsets: Tensor, shape: readonly number[], options?: {
+    layout?: Layout | null;
+  }): Tensor;
 } = bind("aten::_spdiags");
 export const _spsolve: {
   /** `aten::_spsolve(Tensor A, Tensor B, *, bool left=True) -> Tensor` */
-  (A: Tensor, B: Tensor, options?: { /** Default true. */ left?: boolean }): Tensor;
+  (A: Tensor, B: Tensor, options?: {
+    /** Default true. */ left?: boolean;
+  }): Tensor;
 } = bind("aten::_spsolve");
 export const _stack: {
   /** `aten::_stack(Tensor[] tensors, int dim=0) -> Tensor` */
-  (tensors: readonly Tensor[], options?: { /** Default 0. */ dim?: number }): Tensor;
+  (tensors: readonly Tensor[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor;
 } = bind("aten::_stack");
 export const _testAmbiguousDefaults: {
   /** `aten::_test_ambiguous_defaults.a(Tensor dummy, int a=1, int b=1) -> Tensor` */
-  (dummy: Tensor, options?: { /** Default 1. */ a?: number; /** Default 1. */ b?: number }): Tensor;
+  (dummy: Tensor, options?: {
+    /** Default 1. */ a?: number;
+    /** Default 1. */ b?: number;
+  }): Tensor;
   /** `aten::_test_ambiguous_defaults.b(Tensor dummy, int a=2, str b="2") -> Tensor` */
-  (dummy: Tensor, options?: { /** Default 2. */ a?: number; /** Default "2". */ b?: string }): Tensor;
+  (dummy: Tensor, options?: {
+    /** Default 2. */ a?: number;
+    /** Default "2". */ b?: string;
+  }): Tensor;
 } = bind("aten::_test_ambiguous_defaults");
 export const _testOptionalFilledIntlist: {
   /** `aten::_test_optional_filled_intlist(Tensor values, int[2]? addends) -> Tensor` */
@@ -4233,7 +6012,10 @@ export const _testOptionalIntlist: {
 } = bind("aten::_test_optional_intlist");
 export const _testStringDefault: {
   /** `aten::_test_string_default(Tensor dummy, str a="\"\'\\", str b="\"\'\\") -> Tensor` */
-  (dummy: Tensor, options?: { /** Default "'\\". */ a?: string; /** Default "'\\". */ b?: string }): Tensor;
+  (dummy: Tensor, options?: {
+    /** Default "'\\". */ a?: string;
+    /** Default "'\\". */ b?: string;
+  }): Tensor;
 } = bind("aten::_test_string_default");
 export const _thnnDifferentiableGruCellBackward: {
   /** `aten::_thnn_differentiable_gru_cell_backward(Tensor grad_hy, Tensor input_gates, Tensor hidden_gates, Tensor hx, Tensor? input_bias, Tensor? hidden_bias) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
@@ -4245,7 +6027,10 @@ export const _thnnDifferentiableLstmCellBackward: {
 } = bind("aten::_thnn_differentiable_lstm_cell_backward");
 export const _thnnFusedGruCell: {
   /** `aten::_thnn_fused_gru_cell(Tensor input_gates, Tensor hidden_gates, Tensor hx, Tensor? input_bias=None, Tensor? hidden_bias=None) -> (Tensor, Tensor)` */
-  (inputGates: Tensor, hiddenGates: Tensor, hx: Tensor, options?: { inputBias?: Tensor | null; hiddenBias?: Tensor | null }): [Tensor, Tensor];
+  (inputGates: Tensor, hiddenGates: Tensor, hx: Tensor, options?: {
+    inputBias?: Tensor | null;
+    hiddenBias?: Tensor | null;
+  }): [Tensor, Tensor];
 } = bind("aten::_thnn_fused_gru_cell");
 export const _thnnFusedGruCellBackward: {
   /** `aten::_thnn_fused_gru_cell_backward(Tensor grad_hy, Tensor workspace, bool has_bias) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
@@ -4253,7 +6038,10 @@ export const _thnnFusedGruCellBackward: {
 } = bind("aten::_thnn_fused_gru_cell_backward");
 export const _thnnFusedLstmCell: {
   /** `aten::_thnn_fused_lstm_cell(Tensor input_gates, Tensor hidden_gates, Tensor cx, Tensor? input_bias=None, Tensor? hidden_bias=None) -> (Tensor, Tensor, Tensor)` */
-  (inputGates: Tensor, hiddenGates: Tensor, cx: Tensor, options?: { inputBias?: Tensor | null; hiddenBias?: Tensor | null }): [Tensor, Tensor, Tensor];
+  (inputGates: Tensor, hiddenGates: Tensor, cx: Tensor, options?: {
+    inputBias?: Tensor | null;
+    hiddenBias?: Tensor | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::_thnn_fused_lstm_cell");
 export const _thnnFusedLstmCellBackward: {
   /** `aten::_thnn_fused_lstm_cell_backward(Tensor? grad_hy, Tensor? grad_cy, Tensor cx, Tensor cy, Tensor workspace, bool has_bias) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
@@ -4277,19 +6065,28 @@ export const _transformBiasRescaleQkv: {
 } = bind("aten::_transform_bias_rescale_qkv");
 export const _transformerEncoderLayerFwd: {
   /** `aten::_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor` */
-  (src: Tensor, embedDim: number, numHeads: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, useGelu: boolean, normFirst: boolean, eps: number, normWeight1: Tensor, normBias1: Tensor, normWeight2: Tensor, normBias2: Tensor, ffnWeight1: Tensor, ffnBias1: Tensor, ffnWeight2: Tensor, ffnBias2: Tensor, options?: { mask?: Tensor | null; maskType?: number | null }): Tensor;
+  (src: Tensor, embedDim: number, numHeads: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, useGelu: boolean, normFirst: boolean, eps: number, normWeight1: Tensor, normBias1: Tensor, normWeight2: Tensor, normBias2: Tensor, ffnWeight1: Tensor, ffnBias1: Tensor, ffnWeight2: Tensor, ffnBias2: Tensor, options?: {
+    mask?: Tensor | null;
+    maskType?: number | null;
+  }): Tensor;
 } = bind("aten::_transformer_encoder_layer_fwd");
 export const _trilinear: {
   /** `aten::_trilinear(Tensor i1, Tensor i2, Tensor i3, int[] expand1, int[] expand2, int[] expand3, int[] sumdim, int unroll_dim=1) -> Tensor` */
-  (i1: Tensor, i2: Tensor, i3: Tensor, expand1: readonly number[], expand2: readonly number[], expand3: readonly number[], sumdim: readonly number[], options?: { /** Default 1. */ unrollDim?: number }): Tensor;
+  (i1: Tensor, i2: Tensor, i3: Tensor, expand1: readonly number[], expand2: readonly number[], expand3: readonly number[], sumdim: readonly number[], options?: {
+    /** Default 1. */ unrollDim?: number;
+  }): Tensor;
 } = bind("aten::_trilinear");
 export const _tritonMultiHeadAttention: {
   /** `aten::_triton_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None) -> Tensor` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options?: { mask?: Tensor | null }): Tensor;
+  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options?: {
+    mask?: Tensor | null;
+  }): Tensor;
 } = bind("aten::_triton_multi_head_attention");
 export const _tritonScaledDotAttention: {
   /** `aten::_triton_scaled_dot_attention(Tensor q, Tensor k, Tensor v, float dropout_p=0.) -> Tensor` */
-  (q: Tensor, k: Tensor, v: Tensor, options?: { /** Default 0. */ dropoutP?: number }): Tensor;
+  (q: Tensor, k: Tensor, v: Tensor, options?: {
+    /** Default 0. */ dropoutP?: number;
+  }): Tensor;
 } = bind("aten::_triton_scaled_dot_attention");
 export const _unpackDual: {
   /** `aten::_unpack_dual(Tensor(a) dual, int level) -> (Tensor(a) primal, Tensor tangent)` */
@@ -4301,7 +6098,10 @@ export const _upsampleBicubic2dAa: {
 } = bind("aten::_upsample_bicubic2d_aa");
 export const _upsampleBicubic2dAaBackward: {
   /** `aten::_upsample_bicubic2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::_upsample_bicubic2d_aa_backward");
 export const _upsampleBilinear2dAa: {
   /** `aten::_upsample_bilinear2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
@@ -4309,7 +6109,10 @@ export const _upsampleBilinear2dAa: {
 } = bind("aten::_upsample_bilinear2d_aa");
 export const _upsampleBilinear2dAaBackward: {
   /** `aten::_upsample_bilinear2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::_upsample_bilinear2d_aa_backward");
 export const _upsampleLanczos2dAa: {
   /** `aten::_upsample_lanczos2d_aa.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
@@ -4317,7 +6120,10 @@ export const _upsampleLanczos2dAa: {
 } = bind("aten::_upsample_lanczos2d_aa");
 export const _upsampleLanczos2dAaBackward: {
   /** `aten::_upsample_lanczos2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::_upsample_lanczos2d_aa_backward");
 export const _upsampleNearestExact1d: {
   /** `aten::_upsample_nearest_exact1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
@@ -4325,7 +6131,9 @@ export const _upsampleNearestExact1d: {
 } = bind("aten::_upsample_nearest_exact1d");
 export const _upsampleNearestExact1dBackward: {
   /** `aten::_upsample_nearest_exact1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: { scales?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: {
+    scales?: number | null;
+  }): Tensor;
 } = bind("aten::_upsample_nearest_exact1d_backward");
 export const _upsampleNearestExact2d: {
   /** `aten::_upsample_nearest_exact2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
@@ -4333,7 +6141,10 @@ export const _upsampleNearestExact2d: {
 } = bind("aten::_upsample_nearest_exact2d");
 export const _upsampleNearestExact2dBackward: {
   /** `aten::_upsample_nearest_exact2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::_upsample_nearest_exact2d_backward");
 export const _upsampleNearestExact3d: {
   /** `aten::_upsample_nearest_exact3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
@@ -4341,7 +6152,11 @@ export const _upsampleNearestExact3d: {
 } = bind("aten::_upsample_nearest_exact3d");
 export const _upsampleNearestExact3dBackward: {
   /** `aten::_upsample_nearest_exact3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: {
+    scalesD?: number | null;
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::_upsample_nearest_exact3d_backward");
 export const _useCudnnCtcLoss: {
   /** `aten::_use_cudnn_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank) -> bool` */
@@ -4365,31 +6180,46 @@ export const _validateCompressedSparseIndices: {
 } = bind("aten::_validate_compressed_sparse_indices");
 export const _validateSparseBscTensorArgs: {
   /** `aten::_validate_sparse_bsc_tensor_args(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, bool? check_pinning=None) -> ()` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { checkPinning?: boolean | null }): void;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    checkPinning?: boolean | null;
+  }): void;
 } = bind("aten::_validate_sparse_bsc_tensor_args");
 export const _validateSparseBsrTensorArgs: {
   /** `aten::_validate_sparse_bsr_tensor_args(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, bool? check_pinning=None) -> ()` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { checkPinning?: boolean | null }): void;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    checkPinning?: boolean | null;
+  }): void;
 } = bind("aten::_validate_sparse_bsr_tensor_args");
 export const _validateSparseCompressedTensorArgs: {
   /** `aten::_validate_sparse_compressed_tensor_args(Tensor compressed_indices, Tensor plain_indices, Tensor values, int[] size, Layout layout, bool? check_pinning=None) -> ()` */
-  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], layout: Layout, options?: { checkPinning?: boolean | null }): void;
+  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], layout: Layout, options?: {
+    checkPinning?: boolean | null;
+  }): void;
 } = bind("aten::_validate_sparse_compressed_tensor_args");
 export const _validateSparseCooTensorArgs: {
   /** `aten::_validate_sparse_coo_tensor_args(Tensor indices, Tensor values, int[] size, bool? is_coalesced=None, bool? check_pinning=None) -> ()` */
-  (indices: Tensor, values: Tensor, size: readonly number[], options?: { isCoalesced?: boolean | null; checkPinning?: boolean | null }): void;
+  (indices: Tensor, values: Tensor, size: readonly number[], options?: {
+    isCoalesced?: boolean | null;
+    checkPinning?: boolean | null;
+  }): void;
 } = bind("aten::_validate_sparse_coo_tensor_args");
 export const _validateSparseCscTensorArgs: {
   /** `aten::_validate_sparse_csc_tensor_args(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, bool? check_pinning=None) -> ()` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { checkPinning?: boolean | null }): void;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    checkPinning?: boolean | null;
+  }): void;
 } = bind("aten::_validate_sparse_csc_tensor_args");
 export const _validateSparseCsrTensorArgs: {
   /** `aten::_validate_sparse_csr_tensor_args(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, bool? check_pinning=None) -> ()` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { checkPinning?: boolean | null }): void;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    checkPinning?: boolean | null;
+  }): void;
 } = bind("aten::_validate_sparse_csr_tensor_args");
 export const _weightNorm: {
   /** `aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor` */
-  (v: Tensor, g: Tensor, options?: { /** Default 0. */ dim?: number }): Tensor;
+  (v: Tensor, g: Tensor, options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor;
 } = bind("aten::_weight_norm");
 export const _weightNormDifferentiableBackward: {
   /** `aten::_weight_norm_differentiable_backward(Tensor grad_w, Tensor saved_v, Tensor saved_g, Tensor saved_norms, int dim) -> (Tensor, Tensor)` */
@@ -4397,7 +6227,9 @@ export const _weightNormDifferentiableBackward: {
 } = bind("aten::_weight_norm_differentiable_backward");
 export const _weightNormInterface: {
   /** `aten::_weight_norm_interface(Tensor v, Tensor g, int dim=0) -> (Tensor, Tensor)` */
-  (v: Tensor, g: Tensor, options?: { /** Default 0. */ dim?: number }): [Tensor, Tensor];
+  (v: Tensor, g: Tensor, options?: {
+    /** Default 0. */ dim?: number;
+  }): [Tensor, Tensor];
 } = bind("aten::_weight_norm_interface");
 export const _weightNormInterfaceBackward: {
   /** `aten::_weight_norm_interface_backward(Tensor grad_w, Tensor saved_v, Tensor saved_g, Tensor saved_norms, int dim) -> (Tensor, Tensor)` */
@@ -4433,11 +6265,27 @@ export const alphaDropout: {
 } = bind("aten::alpha_dropout");
 export const arange: {
   /** `aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Scalar, end: Scalar, options?: { /** Default 1. */ step?: Scalar; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Scalar, end: Scalar, options?: {
+    /** Default 1. */ step?: Scalar;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Scalar, end: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Scalar, end: Scalar, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (end: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (end: Scalar, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::arange");
 export const atleast1d: {
   /** `aten::atleast_1d.Sequence(Tensor[] tensors) -> Tensor[]` */
@@ -4461,9 +6309,19 @@ export const avgPool3dBackward: {
 } = bind("aten::avg_pool3d_backward");
 export const bartlettWindow: {
   /** `aten::bartlett_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::bartlett_window");
 export const batchNorm: {
   /** `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
@@ -4503,15 +6361,22 @@ export const batchNormUpdateStats: {
 } = bind("aten::batch_norm_update_stats");
 export const bilinear: {
   /** `aten::bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor` */
-  (input1: Tensor, input2: Tensor, weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
+  (input1: Tensor, input2: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+  }): Tensor;
 } = bind("aten::bilinear");
 export const binaryCrossEntropyBackward: {
   /** `aten::binary_cross_entropy_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, options?: { weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  (gradOutput: Tensor, self: Tensor, target: Tensor, options?: {
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
 } = bind("aten::binary_cross_entropy_backward");
 export const binomial: {
   /** `aten::binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor` */
-  (count: Tensor, prob: Tensor, options?: { generator?: Generator | null }): Tensor;
+  (count: Tensor, prob: Tensor, options?: {
+    generator?: Generator | null;
+  }): Tensor;
 } = bind("aten::binomial");
 export const bitwiseAnd: {
   /** `aten::bitwise_and.Scalar_Tensor(Scalar self, Tensor other) -> Tensor` */
@@ -4535,9 +6400,19 @@ export const bitwiseXor: {
 } = bind("aten::bitwise_xor");
 export const blackmanWindow: {
   /** `aten::blackman_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::blackman_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::blackman_window");
 export const blockDiag: {
   /** `aten::block_diag(Tensor[] tensors) -> Tensor` */
@@ -4549,7 +6424,10 @@ export const broadcastTensors: {
 } = bind("aten::broadcast_tensors");
 export const bucketize: {
   /** `aten::bucketize.Scalar(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor` */
-  (self: Scalar, boundaries: Tensor, options?: { /** Default false. */ outInt32?: boolean; /** Default false. */ right?: boolean }): Tensor;
+  (self: Scalar, boundaries: Tensor, options?: {
+    /** Default false. */ outInt32?: boolean;
+    /** Default false. */ right?: boolean;
+  }): Tensor;
 } = bind("aten::bucketize");
 export const canCast: {
   /** `aten::can_cast(ScalarType from_, ScalarType to) -> bool` */
@@ -4561,11 +6439,16 @@ export const cartesianProd: {
 } = bind("aten::cartesian_prod");
 export const cat: {
   /** `aten::cat(Tensor[] tensors, int dim=0) -> Tensor` */
-  (tensors: readonly Tensor[], options?: { /** Default 0. */ dim?: number }): Tensor;
+  (tensors: readonly Tensor[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor;
 } = bind("aten::cat");
 export const cdist: {
   /** `aten::cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor` */
-  (x1: Tensor, x2: Tensor, options?: { /** Default 2. */ p?: number; computeMode?: number | null }): Tensor;
+  (x1: Tensor, x2: Tensor, options?: {
+    /** Default 2. */ p?: number;
+    computeMode?: number | null;
+  }): Tensor;
 } = bind("aten::cdist");
 export const chainMatmul: {
   /** `aten::chain_matmul(Tensor[] matrices) -> Tensor` */
@@ -4585,41 +6468,102 @@ export const complex: {
 } = bind("aten::complex");
 export const concat: {
   /** `aten::concat(Tensor[] tensors, int dim=0) -> Tensor` */
-  (tensors: readonly Tensor[], options?: { /** Default 0. */ dim?: number }): Tensor;
+  (tensors: readonly Tensor[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor;
 } = bind("aten::concat");
 export const concatenate: {
   /** `aten::concatenate(Tensor[] tensors, int dim=0) -> Tensor` */
-  (tensors: readonly Tensor[], options?: { /** Default 0. */ dim?: number }): Tensor;
+  (tensors: readonly Tensor[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor;
 } = bind("aten::concatenate");
 export const conv1d: {
   /** `aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] dilation=[1], SymInt groups=1) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1]. */ stride?: number | readonly number[]; /** Default [0]. */ padding?: number | readonly number[]; /** Default [1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1]. */ stride?: number | readonly number[];
+    /** Default [0]. */ padding?: number | readonly number[];
+    /** Default [1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+  }): Tensor;
   /** `aten::conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], str padding="valid", SymInt[1] dilation=[1], SymInt groups=1) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1]. */ stride?: number | readonly number[]; /** Default "valid". */ padding?: string; /** Default [1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1]. */ stride?: number | readonly number[];
+    /** Default "valid". */ padding?: string;
+    /** Default [1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+  }): Tensor;
 } = bind("aten::conv1d");
 export const conv2d: {
   /** `aten::conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], str padding="valid", SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1, 1]. */ stride?: number | readonly number[]; /** Default "valid". */ padding?: string; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+    /** Default "valid". */ padding?: string;
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+  }): Tensor;
   /** `aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+  }): Tensor;
 } = bind("aten::conv2d");
 export const conv3d: {
   /** `aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], str padding="valid", SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1, 1, 1]. */ stride?: number | readonly number[]; /** Default "valid". */ padding?: string; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1, 1]. */ stride?: number | readonly number[];
+    /** Default "valid". */ padding?: string;
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+  }): Tensor;
   /** `aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1, 1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default 1. */ groups?: number }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+  }): Tensor;
 } = bind("aten::conv3d");
 export const convTranspose1d: {
   /** `aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] output_padding=[0], SymInt groups=1, SymInt[1] dilation=[1]) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1]. */ stride?: number | readonly number[]; /** Default [0]. */ padding?: number | readonly number[]; /** Default [0]. */ outputPadding?: number | readonly number[]; /** Default 1. */ groups?: number; /** Default [1]. */ dilation?: number | readonly number[] }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1]. */ stride?: number | readonly number[];
+    /** Default [0]. */ padding?: number | readonly number[];
+    /** Default [0]. */ outputPadding?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+    /** Default [1]. */ dilation?: number | readonly number[];
+  }): Tensor;
 } = bind("aten::conv_transpose1d");
 export const convTranspose2d: {
   /** `aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt groups=1, SymInt[2] dilation=[1, 1]) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [0, 0]. */ outputPadding?: number | readonly number[]; /** Default 1. */ groups?: number; /** Default [1, 1]. */ dilation?: number | readonly number[] }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [0, 0]. */ outputPadding?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+  }): Tensor;
 } = bind("aten::conv_transpose2d");
 export const convTranspose3d: {
   /** `aten::conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt groups=1, SymInt[3] dilation=[1, 1, 1]) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; /** Default [1, 1, 1]. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [0, 0, 0]. */ outputPadding?: number | readonly number[]; /** Default 1. */ groups?: number; /** Default [1, 1, 1]. */ dilation?: number | readonly number[] }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+    /** Default [1, 1, 1]. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [0, 0, 0]. */ outputPadding?: number | readonly number[];
+    /** Default 1. */ groups?: number;
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+  }): Tensor;
 } = bind("aten::conv_transpose3d");
 export const convolution: {
   /** `aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> Tensor` */
@@ -4639,17 +6583,31 @@ export const convolutionOverrideable: {
 } = bind("aten::convolution_overrideable");
 export const cosineEmbeddingLoss: {
   /** `aten::cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor` */
-  (input1: Tensor, input2: Tensor, target: Tensor, options?: { /** Default 0. */ margin?: number; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  (input1: Tensor, input2: Tensor, target: Tensor, options?: {
+    /** Default 0. */ margin?: number;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
 } = bind("aten::cosine_embedding_loss");
 export const cosineSimilarity: {
   /** `aten::cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor` */
-  (x1: Tensor, x2: Tensor, options?: { /** Default 1. */ dim?: number; /** Default 1e-8. */ eps?: number }): Tensor;
+  (x1: Tensor, x2: Tensor, options?: {
+    /** Default 1. */ dim?: number;
+    /** Default 1e-8. */ eps?: number;
+  }): Tensor;
 } = bind("aten::cosine_similarity");
 export const ctcLoss: {
   /** `aten::ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank=0, int reduction=1, bool zero_infinity=False) -> Tensor` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: { /** Default 0. */ blank?: number; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default false. */ zeroInfinity?: boolean }): Tensor;
+  (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: {
+    /** Default 0. */ blank?: number;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default false. */ zeroInfinity?: boolean;
+  }): Tensor;
   /** `aten::ctc_loss.IntList(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank=0, int reduction=1, bool zero_infinity=False) -> Tensor` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], options?: { /** Default 0. */ blank?: number; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number; /** Default false. */ zeroInfinity?: boolean }): Tensor;
+  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], options?: {
+    /** Default 0. */ blank?: number;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+    /** Default false. */ zeroInfinity?: boolean;
+  }): Tensor;
 } = bind("aten::ctc_loss");
 export const cudnnAffineGridGenerator: {
   /** `aten::cudnn_affine_grid_generator(Tensor theta, int N, int C, int H, int W) -> Tensor grid` */
@@ -4677,9 +6635,14 @@ export const cumprodBackward: {
 } = bind("aten::cumprod_backward");
 export const cumulativeTrapezoid: {
   /** `aten::cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor` */
-  (y: Tensor, x: Tensor, options?: { /** Default -1. */ dim?: number }): Tensor;
+  (y: Tensor, x: Tensor, options?: {
+    /** Default -1. */ dim?: number;
+  }): Tensor;
   /** `aten::cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor` */
-  (y: Tensor, options?: { /** Default 1. */ dx?: Scalar; /** Default -1. */ dim?: number }): Tensor;
+  (y: Tensor, options?: {
+    /** Default 1. */ dx?: Scalar;
+    /** Default -1. */ dim?: number;
+  }): Tensor;
 } = bind("aten::cumulative_trapezoid");
 export const dequantize: {
   /** `aten::dequantize.tensors(Tensor[] tensors) -> Tensor[]` */
@@ -4699,7 +6662,9 @@ export const dstack: {
 } = bind("aten::dstack");
 export const einsum: {
   /** `aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor` */
-  (equation: string, tensors: readonly Tensor[], options?: { path?: readonly number[] | null }): Tensor;
+  (equation: string, tensors: readonly Tensor[], options?: {
+    path?: readonly number[] | null;
+  }): Tensor;
 } = bind("aten::einsum");
 export const eluBackward: {
   /** `aten::elu_backward(Tensor grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result, Tensor self_or_result) -> Tensor` */
@@ -4707,7 +6672,11 @@ export const eluBackward: {
 } = bind("aten::elu_backward");
 export const embedding: {
   /** `aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor` */
-  (weight: Tensor, indices: Tensor, options?: { /** Default -1. */ paddingIdx?: number; /** Default false. */ scaleGradByFreq?: boolean; /** Default false. */ sparse?: boolean }): Tensor;
+  (weight: Tensor, indices: Tensor, options?: {
+    /** Default -1. */ paddingIdx?: number;
+    /** Default false. */ scaleGradByFreq?: boolean;
+    /** Default false. */ sparse?: boolean;
+  }): Tensor;
 } = bind("aten::embedding");
 export const embeddingBackward: {
   /** `aten::embedding_backward(Tensor grad, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq, bool sparse) -> Tensor` */
@@ -4717,7 +6686,13 @@ export const embeddingBag: {
   /** `aten::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, Tensor)` */
   (weight: Tensor, indices: Tensor, offsets: Tensor, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, includeLastOffset: boolean, paddingIdx: number | null): [Tensor, Tensor, Tensor, Tensor];
   /** `aten::embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { /** Default false. */ scaleGradByFreq?: boolean; /** Default 0. */ mode?: number; /** Default false. */ sparse?: boolean; perSampleWeights?: Tensor | null; /** Default false. */ includeLastOffset?: boolean }): [Tensor, Tensor, Tensor, Tensor];
+  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: {
+    /** Default false. */ scaleGradByFreq?: boolean;
+    /** Default 0. */ mode?: number;
+    /** Default false. */ sparse?: boolean;
+    perSampleWeights?: Tensor | null;
+    /** Default false. */ includeLastOffset?: boolean;
+  }): [Tensor, Tensor, Tensor, Tensor];
 } = bind("aten::embedding_bag");
 export const embeddingDenseBackward: {
   /** `aten::embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq) -> Tensor` */
@@ -4729,25 +6704,57 @@ export const embeddingSparseBackward: {
 } = bind("aten::embedding_sparse_backward");
 export const empty: {
   /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
 } = bind("aten::empty");
 export const emptyPermuted: {
   /** `aten::empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], physicalLayout: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], physicalLayout: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::empty_permuted");
 export const emptyQuantized: {
   /** `aten::empty_quantized(int[] size, Tensor qtensor, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  (size: readonly number[], qtensor: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
+  (size: readonly number[], qtensor: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    memoryFormat?: MemoryFormat | null;
+  }): Tensor;
 } = bind("aten::empty_quantized");
 export const emptyStrided: {
   /** `aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], stride: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], stride: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::empty_strided");
 export const eye: {
   /** `aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (n: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (n: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (n: number, m: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (n: number, m: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::eye");
 export const fakeQuantizePerChannelAffineCachemaskBackward: {
   /** `aten::fake_quantize_per_channel_affine_cachemask_backward(Tensor grad, Tensor mask) -> Tensor` */
@@ -4801,11 +6808,23 @@ export const featureDropout: {
 } = bind("aten::feature_dropout");
 export const fftFftfreq: {
   /** `aten::fft_fftfreq(int n, float d=1., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (n: number, options?: { /** Default 1. */ d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (n: number, options?: {
+    /** Default 1. */ d?: number;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::fft_fftfreq");
 export const fftRfftfreq: {
   /** `aten::fft_rfftfreq(int n, float d=1., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (n: number, options?: { /** Default 1. */ d?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (n: number, options?: {
+    /** Default 1. */ d?: number;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::fft_rfftfreq");
 export const flattenDenseTensors: {
   /** `aten::flatten_dense_tensors(Tensor[] tensors) -> Tensor` */
@@ -4825,7 +6844,14 @@ export const fractionalMaxPool3dBackward: {
 } = bind("aten::fractional_max_pool3d_backward");
 export const fromFile: {
   /** `aten::from_file(str filename, bool? shared=None, int? size=0, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (filename: string, options?: { shared?: boolean | null; /** Default 0. */ size?: number | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (filename: string, options?: {
+    shared?: boolean | null;
+    /** Default 0. */ size?: number | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::from_file");
 export const gatherBackward: {
   /** `aten::gather_backward(Tensor grad, Tensor self, int dim, Tensor index, bool sparse_grad) -> Tensor` */
@@ -4833,7 +6859,9 @@ export const gatherBackward: {
 } = bind("aten::gather_backward");
 export const geluBackward: {
   /** `aten::gelu_backward(Tensor grad_output, Tensor self, *, str approximate="none") -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, options?: { /** Default "none". */ approximate?: string }): Tensor;
+  (gradOutput: Tensor, self: Tensor, options?: {
+    /** Default "none". */ approximate?: string;
+  }): Tensor;
 } = bind("aten::gelu_backward");
 export const getGradients: {
   /** `aten::get_gradients(int context_id) -> Dict(Tensor, Tensor)` */
@@ -4873,7 +6901,12 @@ export const gridSampler3dBackward: {
 } = bind("aten::grid_sampler_3d_backward");
 export const groupNorm: {
   /** `aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enabled=True) -> Tensor` */
-  (input: Tensor, numGroups: number, options?: { weight?: Tensor | null; bias?: Tensor | null; /** Default 0.00001. */ eps?: number; /** Default true. */ cudnnEnabled?: boolean }): Tensor;
+  (input: Tensor, numGroups: number, options?: {
+    weight?: Tensor | null;
+    bias?: Tensor | null;
+    /** Default 0.00001. */ eps?: number;
+    /** Default true. */ cudnnEnabled?: boolean;
+  }): Tensor;
 } = bind("aten::group_norm");
 export const gru: {
   /** `aten::gru.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)` */
@@ -4883,23 +6916,56 @@ export const gru: {
 } = bind("aten::gru");
 export const gruCell: {
   /** `aten::gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
-  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
+  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: {
+    bIh?: Tensor | null;
+    bHh?: Tensor | null;
+  }): Tensor;
 } = bind("aten::gru_cell");
 export const hammingWindow: {
   /** `aten::hamming_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::hamming_window.periodic_alpha(int window_length, bool periodic, float alpha, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, alpha: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, alpha: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::hamming_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::hamming_window.periodic_alpha_beta(int window_length, bool periodic, float alpha, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, alpha: number, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, alpha: number, beta: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::hamming_window");
 export const hannWindow: {
   /** `aten::hann_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::hann_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::hann_window");
 export const hardshrinkBackward: {
   /** `aten::hardshrink_backward(Tensor grad_out, Tensor self, Scalar lambd) -> Tensor` */
@@ -4947,21 +7013,47 @@ export const isVulkanAvailable: {
 } = bind("aten::is_vulkan_available");
 export const isin: {
   /** `aten::isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor` */
-  (element: Scalar | Tensor, testElements: Tensor, options?: { /** Default false. */ assumeUnique?: boolean; /** Default false. */ invert?: boolean }): Tensor;
+  (element: Scalar | Tensor, testElements: Tensor, options?: {
+    /** Default false. */ assumeUnique?: boolean;
+    /** Default false. */ invert?: boolean;
+  }): Tensor;
   /** `aten::isin.Tensor_Scalar(Tensor elements, Scalar test_element, *, bool assume_unique=False, bool invert=False) -> Tensor` */
-  (elements: Tensor, testElement: Scalar, options?: { /** Default false. */ assumeUnique?: boolean; /** Default false. */ invert?: boolean }): Tensor;
+  (elements: Tensor, testElement: Scalar, options?: {
+    /** Default false. */ assumeUnique?: boolean;
+    /** Default false. */ invert?: boolean;
+  }): Tensor;
 } = bind("aten::isin");
 export const kaiserWindow: {
   /** `aten::kaiser_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::kaiser_window.beta(int window_length, bool periodic, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, beta: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, beta: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (windowLength: number, periodic: boolean, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (windowLength: number, periodic: boolean, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::kaiser_window");
 export const layerNorm: {
   /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
-  (input: Tensor, normalizedShape: readonly number[], options?: { weight?: Tensor | null; bias?: Tensor | null; /** Default 0.00001. */ eps?: number; /** Default true. */ cudnnEnable?: boolean }): Tensor;
+  (input: Tensor, normalizedShape: readonly number[], options?: {
+    weight?: Tensor | null;
+    bias?: Tensor | null;
+    /** Default 0.00001. */ eps?: number;
+    /** Default true. */ cudnnEnable?: boolean;
+  }): Tensor;
 } = bind("aten::layer_norm");
 export const leakyReluBackward: {
   /** `aten::leaky_relu_backward(Tensor grad_output, Tensor self, Scalar negative_slope, bool self_is_result) -> Tensor` */
@@ -4973,7 +7065,11 @@ export const linalgDet: {
 } = bind("aten::linalg_det");
 export const linalgDiagonal: {
   /** `aten::linalg_diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)` */
-  (A: Tensor, options?: { /** Default 0. */ offset?: number; /** Default -2. */ dim1?: number; /** Default -1. */ dim2?: number }): Tensor;
+  (A: Tensor, options?: {
+    /** Default 0. */ offset?: number;
+    /** Default -2. */ dim1?: number;
+    /** Default -1. */ dim2?: number;
+  }): Tensor;
 } = bind("aten::linalg_diagonal");
 export const linalgHouseholderProduct: {
   /** `aten::linalg_householder_product(Tensor input, Tensor tau) -> Tensor` */
@@ -4985,33 +7081,53 @@ export const linalgInv: {
 } = bind("aten::linalg_inv");
 export const linalgInvEx: {
   /** `aten::linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)` */
-  (A: Tensor, options?: { /** Default false. */ checkErrors?: boolean }): [Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default false. */ checkErrors?: boolean;
+  }): [Tensor, Tensor];
 } = bind("aten::linalg_inv_ex");
 export const linalgLdlSolve: {
   /** `aten::linalg_ldl_solve(Tensor LD, Tensor pivots, Tensor B, *, bool hermitian=False) -> Tensor` */
-  (LD: Tensor, pivots: Tensor, B: Tensor, options?: { /** Default false. */ hermitian?: boolean }): Tensor;
+  (LD: Tensor, pivots: Tensor, B: Tensor, options?: {
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
 } = bind("aten::linalg_ldl_solve");
 export const linalgLu: {
   /** `aten::linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)` */
-  (A: Tensor, options?: { /** Default true. */ pivot?: boolean }): [Tensor, Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default true. */ pivot?: boolean;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::linalg_lu");
 export const linalgLuFactor: {
   /** `aten::linalg_lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)` */
-  (A: Tensor, options?: { /** Default true. */ pivot?: boolean }): [Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default true. */ pivot?: boolean;
+  }): [Tensor, Tensor];
 } = bind("aten::linalg_lu_factor");
 export const linalgLuFactorEx: {
   /** `aten::linalg_lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)` */
-  (A: Tensor, options?: { /** Default true. */ pivot?: boolean; /** Default false. */ checkErrors?: boolean }): [Tensor, Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default true. */ pivot?: boolean;
+    /** Default false. */ checkErrors?: boolean;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::linalg_lu_factor_ex");
 export const linalgLuSolve: {
   /** `aten::linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor` */
-  (LU: Tensor, pivots: Tensor, B: Tensor, options?: { /** Default true. */ left?: boolean; /** Default false. */ adjoint?: boolean }): Tensor;
+  (LU: Tensor, pivots: Tensor, B: Tensor, options?: {
+    /** Default true. */ left?: boolean;
+    /** Default false. */ adjoint?: boolean;
+  }): Tensor;
 } = bind("aten::linalg_lu_solve");
 export const linalgMatrixRank: {
   /** `aten::linalg_matrix_rank.atol_rtol_tensor(Tensor input, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor` */
-  (input: Tensor, options?: { atol?: Tensor | null; rtol?: Tensor | null; /** Default false. */ hermitian?: boolean }): Tensor;
+  (input: Tensor, options?: {
+    atol?: Tensor | null;
+    rtol?: Tensor | null;
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
   /** `aten::linalg_matrix_rank.tol_tensor(Tensor input, Tensor tol, bool hermitian=False) -> Tensor` */
-  (input: Tensor, tol: Tensor, options?: { /** Default false. */ hermitian?: boolean }): Tensor;
+  (input: Tensor, tol: Tensor, options?: {
+    /** Default false. */ hermitian?: boolean;
+  }): Tensor;
 } = bind("aten::linalg_matrix_rank");
 export const linalgMultiDot: {
   /** `aten::linalg_multi_dot(Tensor[] tensors) -> Tensor` */
@@ -5019,7 +7135,9 @@ export const linalgMultiDot: {
 } = bind("aten::linalg_multi_dot");
 export const linalgQr: {
   /** `aten::linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)` */
-  (A: Tensor, options?: { /** Default "reduced". */ mode?: string }): [Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default "reduced". */ mode?: string;
+  }): [Tensor, Tensor];
 } = bind("aten::linalg_qr");
 export const linalgSlogdet: {
   /** `aten::linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)` */
@@ -5027,37 +7145,63 @@ export const linalgSlogdet: {
 } = bind("aten::linalg_slogdet");
 export const linalgSolve: {
   /** `aten::linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor` */
-  (A: Tensor, B: Tensor, options?: { /** Default true. */ left?: boolean }): Tensor;
+  (A: Tensor, B: Tensor, options?: {
+    /** Default true. */ left?: boolean;
+  }): Tensor;
 } = bind("aten::linalg_solve");
 export const linalgSolveEx: {
   /** `aten::linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)` */
-  (A: Tensor, B: Tensor, options?: { /** Default true. */ left?: boolean; /** Default false. */ checkErrors?: boolean }): [Tensor, Tensor];
+  (A: Tensor, B: Tensor, options?: {
+    /** Default true. */ left?: boolean;
+    /** Default false. */ checkErrors?: boolean;
+  }): [Tensor, Tensor];
 } = bind("aten::linalg_solve_ex");
 export const linalgSvd: {
   /** `aten::linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)` */
-  (A: Tensor, options?: { /** Default true. */ fullMatrices?: boolean; driver?: string | null }): [Tensor, Tensor, Tensor];
+  (A: Tensor, options?: {
+    /** Default true. */ fullMatrices?: boolean;
+    driver?: string | null;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::linalg_svd");
 export const linalgSvdvals: {
   /** `aten::linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor` */
-  (A: Tensor, options?: { driver?: string | null }): Tensor;
+  (A: Tensor, options?: {
+    driver?: string | null;
+  }): Tensor;
 } = bind("aten::linalg_svdvals");
 export const linalgVander: {
   /** `aten::linalg_vander(Tensor x, *, SymInt? N=None) -> Tensor` */
-  (x: Tensor, options?: { N?: number | null }): Tensor;
+  (x: Tensor, options?: {
+    N?: number | null;
+  }): Tensor;
 } = bind("aten::linalg_vander");
 export const linalgVecdot: {
   /** `aten::linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor` */
-  (x: Tensor, y: Tensor, options?: { /** Default -1. */ dim?: number }): Tensor;
+  (x: Tensor, y: Tensor, options?: {
+    /** Default -1. */ dim?: number;
+  }): Tensor;
 } = bind("aten::linalg_vecdot");
 export const linear: {
   /** `aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor` */
-  (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
+  (input: Tensor, weight: Tensor, options?: {
+    bias?: Tensor | null;
+  }): Tensor;
 } = bind("aten::linear");
 export const linspace: {
   /** `aten::linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Tensor | Scalar, end: Tensor, steps: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Tensor | Scalar, end: Tensor, steps: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::linspace.Tensor_Scalar(Tensor start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Tensor | Scalar, end: Scalar, steps: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Tensor | Scalar, end: Scalar, steps: number, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::linspace");
 export const logSigmoidBackward: {
   /** `aten::log_sigmoid_backward(Tensor grad_output, Tensor self, Tensor buffer) -> Tensor` */
@@ -5065,13 +7209,27 @@ export const logSigmoidBackward: {
 } = bind("aten::log_sigmoid_backward");
 export const logitBackward: {
   /** `aten::logit_backward(Tensor grad_output, Tensor self, float? eps=None) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, options?: { eps?: number | null }): Tensor;
+  (gradOutput: Tensor, self: Tensor, options?: {
+    eps?: number | null;
+  }): Tensor;
 } = bind("aten::logit_backward");
 export const logspace: {
   /** `aten::logspace.Tensor_Tensor(Tensor start, Tensor end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Tensor, end: Tensor | Scalar, steps: number, options?: { /** Default 10. */ base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Tensor, end: Tensor | Scalar, steps: number, options?: {
+    /** Default 10. */ base?: number;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Scalar, end: Scalar | Tensor, steps: number, options?: { /** Default 10. */ base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Scalar, end: Scalar | Tensor, steps: number, options?: {
+    /** Default 10. */ base?: number;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::logspace");
 export const lstm: {
   /** `aten::lstm.input(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)` */
@@ -5081,7 +7239,10 @@ export const lstm: {
 } = bind("aten::lstm");
 export const lstmCell: {
   /** `aten::lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> (Tensor, Tensor)` */
-  (input: Tensor, hx: readonly Tensor[], wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): [Tensor, Tensor];
+  (input: Tensor, hx: readonly Tensor[], wIh: Tensor, wHh: Tensor, options?: {
+    bIh?: Tensor | null;
+    bHh?: Tensor | null;
+  }): [Tensor, Tensor];
 } = bind("aten::lstm_cell");
 export const lstmMpsBackward: {
   /** `aten::lstm_mps_backward(Tensor? grad_y, Tensor? grad_hy, Tensor? grad_cy, Tensor z_state, Tensor cell_state_fwd, Tensor input, Tensor layersOutputs, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor[], Tensor[])` */
@@ -5089,11 +7250,17 @@ export const lstmMpsBackward: {
 } = bind("aten::lstm_mps_backward");
 export const luUnpack: {
   /** `aten::lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True) -> (Tensor P, Tensor L, Tensor U)` */
-  (LUData: Tensor, LUPivots: Tensor, options?: { /** Default true. */ unpackData?: boolean; /** Default true. */ unpackPivots?: boolean }): [Tensor, Tensor, Tensor];
+  (LUData: Tensor, LUPivots: Tensor, options?: {
+    /** Default true. */ unpackData?: boolean;
+    /** Default true. */ unpackPivots?: boolean;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::lu_unpack");
 export const marginRankingLoss: {
   /** `aten::margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor` */
-  (input1: Tensor, input2: Tensor, target: Tensor, options?: { /** Default 0. */ margin?: number; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  (input1: Tensor, input2: Tensor, target: Tensor, options?: {
+    /** Default 0. */ margin?: number;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
 } = bind("aten::margin_ranking_loss");
 export const maskedScatterBackward: {
   /** `aten::masked_scatter_backward(Tensor grad_output, Tensor mask, SymInt[] sizes) -> Tensor` */
@@ -5109,7 +7276,12 @@ export const matmulBackward: {
 } = bind("aten::matmul_backward");
 export const maxPool2dBackward: {
   /** `aten::max_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  (gradOutput: Tensor, self: Tensor, kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
 } = bind("aten::max_pool2d_backward");
 export const maxPool2dWithIndicesBackward: {
   /** `aten::max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor` */
@@ -5123,7 +7295,9 @@ export const meshgrid: {
   /** `aten::meshgrid(Tensor[] tensors) -> Tensor[]` */
   (tensors: readonly Tensor[]): Tensor[];
   /** `aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]` */
-  (tensors: readonly Tensor[], options: { indexing: string }): Tensor[];
+  (tensors: readonly Tensor[], options: {
+    indexing: string;
+  }): Tensor[];
 } = bind("aten::meshgrid");
 export const miopenBatchNorm: {
   /** `aten::miopen_batch_norm(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon) -> (Tensor, Tensor, Tensor)` */
@@ -5165,11 +7339,21 @@ export const mkldnnLinearBackwardWeights: {
 } = bind("aten::mkldnn_linear_backward_weights");
 export const mkldnnMaxPool2dBackward: {
   /** `aten::mkldnn_max_pool2d_backward(Tensor grad_output, Tensor output, Tensor input, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
 } = bind("aten::mkldnn_max_pool2d_backward");
 export const mkldnnMaxPool3dBackward: {
   /** `aten::mkldnn_max_pool3d_backward(Tensor grad_output, Tensor output, Tensor input, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: number | readonly number[], options?: { /** Default []. */ stride?: number | readonly number[]; /** Default [0, 0, 0]. */ padding?: number | readonly number[]; /** Default [1, 1, 1]. */ dilation?: number | readonly number[]; /** Default false. */ ceilMode?: boolean }): Tensor;
+  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: number | readonly number[], options?: {
+    /** Default []. */ stride?: number | readonly number[];
+    /** Default [0, 0, 0]. */ padding?: number | readonly number[];
+    /** Default [1, 1, 1]. */ dilation?: number | readonly number[];
+    /** Default false. */ ceilMode?: boolean;
+  }): Tensor;
 } = bind("aten::mkldnn_max_pool3d_backward");
 export const mkldnnRnnLayer: {
   /** `aten::mkldnn_rnn_layer(Tensor input, Tensor weight0, Tensor weight1, Tensor weight2, Tensor weight3, Tensor hx_, Tensor cx_, bool reverse, int[] batch_sizes, int mode, int hidden_size, int num_layers, bool has_biases, bool bidirectional, bool batch_first, bool train) -> (Tensor, Tensor, Tensor, Tensor)` */
@@ -5185,7 +7369,10 @@ export const mseLossBackward: {
 } = bind("aten::mse_loss_backward");
 export const multiMarginLossBackward: {
   /** `aten::multi_margin_loss_backward(Tensor grad_output, Tensor self, Tensor target, Scalar p, Scalar margin, Tensor? weight=None, int reduction=1) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, p: Scalar, margin: Scalar, options?: { weight?: Tensor | null; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  (gradOutput: Tensor, self: Tensor, target: Tensor, p: Scalar, margin: Scalar, options?: {
+    weight?: Tensor | null;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
 } = bind("aten::multi_margin_loss_backward");
 export const multilabelMarginLossBackward: {
   /** `aten::multilabel_margin_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction, Tensor is_target) -> Tensor` */
@@ -5233,27 +7420,54 @@ export const nllLossBackward: {
 } = bind("aten::nll_loss_backward");
 export const normExceptDim: {
   /** `aten::norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor` */
-  (v: Tensor, options?: { /** Default 2. */ pow?: number; /** Default 0. */ dim?: number }): Tensor;
+  (v: Tensor, options?: {
+    /** Default 2. */ pow?: number;
+    /** Default 0. */ dim?: number;
+  }): Tensor;
 } = bind("aten::norm_except_dim");
 export const normal: {
   /** `aten::normal.float_Tensor(float mean, Tensor std, *, Generator? generator=None) -> Tensor` */
-  (mean: number | Tensor, std: Tensor, options?: { generator?: Generator | null }): Tensor;
+  (mean: number | Tensor, std: Tensor, options?: {
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::normal.Tensor_float(Tensor mean, float std=1., *, Generator? generator=None) -> Tensor` */
-  (mean: Tensor, options?: { /** Default 1. */ std?: number; generator?: Generator | null }): Tensor;
+  (mean: Tensor, options?: {
+    /** Default 1. */ std?: number;
+    generator?: Generator | null;
+  }): Tensor;
   /** `aten::normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (mean: number, std: number, size: readonly number[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (mean: number, std: number, size: readonly number[], options?: {
+    generator?: Generator | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::normal");
 export const ones: {
   /** `aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::ones");
 export const padSequence: {
   /** `aten::pad_sequence(Tensor[] sequences, bool batch_first=False, float padding_value=0., str padding_side="right") -> Tensor` */
-  (sequences: readonly Tensor[], options?: { /** Default false. */ batchFirst?: boolean; /** Default 0. */ paddingValue?: number; /** Default "right". */ paddingSide?: string }): Tensor;
+  (sequences: readonly Tensor[], options?: {
+    /** Default false. */ batchFirst?: boolean;
+    /** Default 0. */ paddingValue?: number;
+    /** Default "right". */ paddingSide?: string;
+  }): Tensor;
 } = bind("aten::pad_sequence");
 export const pairwiseDistance: {
   /** `aten::pairwise_distance(Tensor x1, Tensor x2, float p=2., float eps=9.9999999999999995e-07, bool keepdim=False) -> Tensor` */
-  (x1: Tensor, x2: Tensor, options?: { /** Default 2. */ p?: number; /** Default 0.000001. */ eps?: number; /** Default false. */ keepdim?: boolean }): Tensor;
+  (x1: Tensor, x2: Tensor, options?: {
+    /** Default 2. */ p?: number;
+    /** Default 0.000001. */ eps?: number;
+    /** Default false. */ keepdim?: boolean;
+  }): Tensor;
 } = bind("aten::pairwise_distance");
 export const poissonNllLoss: {
   /** `aten::poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor` */
@@ -5295,9 +7509,15 @@ export const quantizedGruCell: {
 } = bind("aten::quantized_gru_cell");
 export const quantizedLstm: {
   /** `aten::quantized_lstm.input_legacy(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first, *, ScalarType? dtype=None, bool use_dynamic=False) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean, options?: { dtype?: DType | null; /** Default false. */ useDynamic?: boolean }): [Tensor, Tensor, Tensor];
+  (input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean, options?: {
+    dtype?: DType | null;
+    /** Default false. */ useDynamic?: boolean;
+  }): [Tensor, Tensor, Tensor];
   /** `aten::quantized_lstm.data_legacy(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, *, ScalarType? dtype=None, bool use_dynamic=False) -> (Tensor, Tensor, Tensor)` */
-  (data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, options?: { dtype?: DType | null; /** Default false. */ useDynamic?: boolean }): [Tensor, Tensor, Tensor];
+  (data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, options?: {
+    dtype?: DType | null;
+    /** Default false. */ useDynamic?: boolean;
+  }): [Tensor, Tensor, Tensor];
 } = bind("aten::quantized_lstm");
 export const quantizedLstmCell: {
   /** `aten::quantized_lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> (Tensor, Tensor)` */
@@ -5313,37 +7533,103 @@ export const quantizedRnnTanhCell: {
 } = bind("aten::quantized_rnn_tanh_cell");
 export const rand: {
   /** `aten::rand(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::rand.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    generator?: Generator | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::rand");
 export const randint: {
   /** `aten::randint(SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (high: number, size: readonly number[], options?: { /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (high: number, size: readonly number[], options?: {
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::randint.low(SymInt low, SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (low: number, high: number, size: readonly number[], options?: { /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (low: number, high: number, size: readonly number[], options?: {
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::randint.low_generator(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (low: number, high: number, size: readonly number[], options?: { generator?: Generator | null; /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (low: number, high: number, size: readonly number[], options?: {
+    generator?: Generator | null;
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (high: number, size: readonly number[], options?: { generator?: Generator | null; /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (high: number, size: readonly number[], options?: {
+    generator?: Generator | null;
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::randint");
 export const randn: {
   /** `aten::randn.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { generator?: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    generator?: Generator | null;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::randn");
 export const randperm: {
   /** `aten::randperm(SymInt n, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (n: number, options?: { /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (n: number, options?: {
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::randperm.generator(SymInt n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (n: number, options?: { generator?: Generator | null; /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (n: number, options?: {
+    generator?: Generator | null;
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::randperm");
 export const range: {
   /** `aten::range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Scalar, end: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Scalar, end: Scalar, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::range.step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (start: Scalar, end: Scalar, options?: { /** Default 1. */ step?: Scalar; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (start: Scalar, end: Scalar, options?: {
+    /** Default 1. */ step?: Scalar;
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::range");
 export const reflectionPad1dBackward: {
   /** `aten::reflection_pad1d_backward(Tensor grad_output, Tensor self, SymInt[2] padding) -> Tensor` */
@@ -5363,7 +7649,9 @@ export const remainder: {
 } = bind("aten::remainder");
 export const repeatInterleave: {
   /** `aten::repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor` */
-  (repeats: Tensor, options?: { outputSize?: number | null }): Tensor;
+  (repeats: Tensor, options?: {
+    outputSize?: number | null;
+  }): Tensor;
 } = bind("aten::repeat_interleave");
 export const replicationPad1dBackward: {
   /** `aten::replication_pad1d_backward(Tensor grad_output, Tensor self, SymInt[2] padding) -> Tensor` */
@@ -5385,7 +7673,10 @@ export const resultType: {
 } = bind("aten::result_type");
 export const rmsNorm: {
   /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
-  (input: Tensor, normalizedShape: readonly number[], options?: { weight?: Tensor | null; eps?: number | null }): Tensor;
+  (input: Tensor, normalizedShape: readonly number[], options?: {
+    weight?: Tensor | null;
+    eps?: number | null;
+  }): Tensor;
 } = bind("aten::rms_norm");
 export const rnnRelu: {
   /** `aten::rnn_relu.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)` */
@@ -5395,7 +7686,10 @@ export const rnnRelu: {
 } = bind("aten::rnn_relu");
 export const rnnReluCell: {
   /** `aten::rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
-  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
+  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: {
+    bIh?: Tensor | null;
+    bHh?: Tensor | null;
+  }): Tensor;
 } = bind("aten::rnn_relu_cell");
 export const rnnTanh: {
   /** `aten::rnn_tanh.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)` */
@@ -5405,7 +7699,10 @@ export const rnnTanh: {
 } = bind("aten::rnn_tanh");
 export const rnnTanhCell: {
   /** `aten::rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor` */
-  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): Tensor;
+  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, options?: {
+    bIh?: Tensor | null;
+    bHh?: Tensor | null;
+  }): Tensor;
 } = bind("aten::rnn_tanh_cell");
 export const rowStack: {
   /** `aten::row_stack(Tensor[] tensors) -> Tensor` */
@@ -5417,19 +7714,42 @@ export const rreluWithNoiseBackward: {
 } = bind("aten::rrelu_with_noise_backward");
 export const scalarTensor: {
   /** `aten::scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (s: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (s: Scalar, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::scalar_tensor");
 export const scaledDotProductAttention: {
   /** `aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; /** Default 0. */ dropoutP?: number; /** Default false. */ isCausal?: boolean; scale?: number | null; /** Default false. */ enableGqa?: boolean }): Tensor;
+  (query: Tensor, key: Tensor, value: Tensor, options?: {
+    attnMask?: Tensor | null;
+    /** Default 0. */ dropoutP?: number;
+    /** Default false. */ isCausal?: boolean;
+    scale?: number | null;
+    /** Default false. */ enableGqa?: boolean;
+  }): Tensor;
 } = bind("aten::scaled_dot_product_attention");
 export const searchsorted: {
   /** `aten::searchsorted.Tensor(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor` */
-  (sortedSequence: Tensor, self: Tensor | Scalar, options?: { /** Default false. */ outInt32?: boolean; /** Default false. */ right?: boolean; side?: string | null; sorter?: Tensor | null }): Tensor;
+  (sortedSequence: Tensor, self: Tensor | Scalar, options?: {
+    /** Default false. */ outInt32?: boolean;
+    /** Default false. */ right?: boolean;
+    side?: string | null;
+    sorter?: Tensor | null;
+  }): Tensor;
 } = bind("aten::searchsorted");
 export const segmentReduce: {
   /** `aten::segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? offsets=None, int axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor` */
-  (data: Tensor, reduce: string, options?: { lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; /** Default 0. */ axis?: number; /** Default false. */ unsafe?: boolean; initial?: Scalar | null }): Tensor;
+  (data: Tensor, reduce: string, options?: {
+    lengths?: Tensor | null;
+    indices?: Tensor | null;
+    offsets?: Tensor | null;
+    /** Default 0. */ axis?: number;
+    /** Default false. */ unsafe?: boolean;
+    initial?: Scalar | null;
+  }): Tensor;
 } = bind("aten::segment_reduce");
 export const selectBackward: {
   /** `aten::select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index) -> Tensor` */
@@ -5465,41 +7785,108 @@ export const softshrinkBackward: {
 } = bind("aten::softshrink_backward");
 export const sparseBscTensor: {
   /** `aten::sparse_bsc_tensor.ccol_row_value(Tensor ccol_indices, Tensor row_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::sparse_bsc_tensor.ccol_row_value_size(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::sparse_bsc_tensor");
 export const sparseBsrTensor: {
   /** `aten::sparse_bsr_tensor.crow_col_value_size(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::sparse_bsr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::sparse_bsr_tensor");
 export const sparseCompressedTensor: {
   /** `aten::sparse_compressed_tensor.comp_plain_value_size(Tensor compressed_indices, Tensor plain_indices, Tensor values, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::sparse_compressed_tensor.comp_plain_value(Tensor compressed_indices, Tensor plain_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::sparse_compressed_tensor");
 export const sparseCooTensor: {
   /** `aten::sparse_coo_tensor.indices(Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor` */
-  (indices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
+  (indices: Tensor, values: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    isCoalesced?: boolean | null;
+  }): Tensor;
   /** `aten::sparse_coo_tensor.indices_size(Tensor indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor` */
-  (indices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; isCoalesced?: boolean | null }): Tensor;
+  (indices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+    isCoalesced?: boolean | null;
+  }): Tensor;
   /** `aten::sparse_coo_tensor.size(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::sparse_coo_tensor");
 export const sparseCscTensor: {
   /** `aten::sparse_csc_tensor.ccol_row_value_size(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::sparse_csc_tensor.ccol_row_value(Tensor ccol_indices, Tensor row_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::sparse_csc_tensor");
 export const sparseCsrTensor: {
   /** `aten::sparse_csr_tensor.crow_col_value_size(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
   /** `aten::sparse_csr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; /** Default false. */ pinMemory?: boolean | null }): Tensor;
+  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    /** Default false. */ pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::sparse_csr_tensor");
 export const specialAiryAi: {
   /** `aten::special_airy_ai(Tensor x) -> Tensor` */
@@ -5607,15 +7994,23 @@ export const specialZeta: {
 } = bind("aten::special_zeta");
 export const stack: {
   /** `aten::stack(Tensor[] tensors, int dim=0) -> Tensor` */
-  (tensors: readonly Tensor[], options?: { /** Default 0. */ dim?: number }): Tensor;
+  (tensors: readonly Tensor[], options?: {
+    /** Default 0. */ dim?: number;
+  }): Tensor;
 } = bind("aten::stack");
 export const symConstrainRange: {
   /** `aten::sym_constrain_range(Scalar size, *, int? min=None, int? max=None) -> ()` */
-  (size: Scalar, options?: { min?: number | null; max?: number | null }): void;
+  (size: Scalar, options?: {
+    min?: number | null;
+    max?: number | null;
+  }): void;
 } = bind("aten::sym_constrain_range");
 export const symConstrainRangeForSize: {
   /** `aten::sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()` */
-  (size: Scalar, options?: { min?: number | null; max?: number | null }): void;
+  (size: Scalar, options?: {
+    min?: number | null;
+    max?: number | null;
+  }): void;
 } = bind("aten::sym_constrain_range_for_size");
 export const tanhBackward: {
   /** `aten::tanh_backward(Tensor grad_output, Tensor output) -> Tensor` */
@@ -5627,7 +8022,9 @@ export const thresholdBackward: {
 } = bind("aten::threshold_backward");
 export const toDenseBackward: {
   /** `aten::to_dense_backward(Tensor grad, Tensor input, bool? masked_grad=None) -> Tensor` */
-  (grad: Tensor, input: Tensor, options?: { maskedGrad?: boolean | null }): Tensor;
+  (grad: Tensor, input: Tensor, options?: {
+    maskedGrad?: boolean | null;
+  }): Tensor;
 } = bind("aten::to_dense_backward");
 export const toMkldnnBackward: {
   /** `aten::to_mkldnn_backward(Tensor grad, Tensor input) -> Tensor` */
@@ -5639,27 +8036,55 @@ export const traceBackward: {
 } = bind("aten::trace_backward");
 export const trapezoid: {
   /** `aten::trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor` */
-  (y: Tensor, x: Tensor, options?: { /** Default -1. */ dim?: number }): Tensor;
+  (y: Tensor, x: Tensor, options?: {
+    /** Default -1. */ dim?: number;
+  }): Tensor;
   /** `aten::trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor` */
-  (y: Tensor, options?: { /** Default 1. */ dx?: Scalar; /** Default -1. */ dim?: number }): Tensor;
+  (y: Tensor, options?: {
+    /** Default 1. */ dx?: Scalar;
+    /** Default -1. */ dim?: number;
+  }): Tensor;
 } = bind("aten::trapezoid");
 export const trapz: {
   /** `aten::trapz.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor` */
-  (y: Tensor, x: Tensor, options?: { /** Default -1. */ dim?: number }): Tensor;
+  (y: Tensor, x: Tensor, options?: {
+    /** Default -1. */ dim?: number;
+  }): Tensor;
   /** `aten::trapz.dx(Tensor y, *, float dx=1., int dim=-1) -> Tensor` */
-  (y: Tensor, options?: { /** Default 1. */ dx?: number; /** Default -1. */ dim?: number }): Tensor;
+  (y: Tensor, options?: {
+    /** Default 1. */ dx?: number;
+    /** Default -1. */ dim?: number;
+  }): Tensor;
 } = bind("aten::trapz");
 export const trilIndices: {
   /** `aten::tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (row: number, col: number, options?: { /** Default 0. */ offset?: number; /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (row: number, col: number, options?: {
+    /** Default 0. */ offset?: number;
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::tril_indices");
 export const tripletMarginLoss: {
   /** `aten::triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1., float p=2., float eps=9.9999999999999995e-07, bool swap=False, int reduction=1) -> Tensor` */
-  (anchor: Tensor, positive: Tensor, negative: Tensor, options?: { /** Default 1. */ margin?: number; /** Default 2. */ p?: number; /** Default 0.000001. */ eps?: number; /** Default false. */ swap?: boolean; /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number }): Tensor;
+  (anchor: Tensor, positive: Tensor, negative: Tensor, options?: {
+    /** Default 1. */ margin?: number;
+    /** Default 2. */ p?: number;
+    /** Default 0.000001. */ eps?: number;
+    /** Default false. */ swap?: boolean;
+    /** 0 none, 1 mean, 2 sum; default 1. */ reduction?: number;
+  }): Tensor;
 } = bind("aten::triplet_margin_loss");
 export const triuIndices: {
   /** `aten::triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (row: number, col: number, options?: { /** Default 0. */ offset?: number; /** Default 4. */ dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (row: number, col: number, options?: {
+    /** Default 0. */ offset?: number;
+    /** Default 4. */ dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::triu_indices");
 export const unflattenDenseTensors: {
   /** `aten::unflatten_dense_tensors(Tensor flat, Tensor[] tensors) -> Tensor[]` */
@@ -5675,7 +8100,10 @@ export const upsampleBicubic2d: {
 } = bind("aten::upsample_bicubic2d");
 export const upsampleBicubic2dBackward: {
   /** `aten::upsample_bicubic2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::upsample_bicubic2d_backward");
 export const upsampleBilinear2d: {
   /** `aten::upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
@@ -5683,7 +8111,10 @@ export const upsampleBilinear2d: {
 } = bind("aten::upsample_bilinear2d");
 export const upsampleBilinear2dBackward: {
   /** `aten::upsample_bilinear2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::upsample_bilinear2d_backward");
 export const upsampleLinear1d: {
   /** `aten::upsample_linear1d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
@@ -5691,7 +8122,9 @@ export const upsampleLinear1d: {
 } = bind("aten::upsample_linear1d");
 export const upsampleLinear1dBackward: {
   /** `aten::upsample_linear1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, bool align_corners, float? scales=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: { scales?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scales?: number | null;
+  }): Tensor;
 } = bind("aten::upsample_linear1d_backward");
 export const upsampleNearest1d: {
   /** `aten::upsample_nearest1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
@@ -5699,7 +8132,9 @@ export const upsampleNearest1d: {
 } = bind("aten::upsample_nearest1d");
 export const upsampleNearest1dBackward: {
   /** `aten::upsample_nearest1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: { scales?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: {
+    scales?: number | null;
+  }): Tensor;
 } = bind("aten::upsample_nearest1d_backward");
 export const upsampleNearest2d: {
   /** `aten::upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
@@ -5707,7 +8142,10 @@ export const upsampleNearest2d: {
 } = bind("aten::upsample_nearest2d");
 export const upsampleNearest2dBackward: {
   /** `aten::upsample_nearest2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: {
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::upsample_nearest2d_backward");
 export const upsampleNearest3d: {
   /** `aten::upsample_nearest3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` */
@@ -5715,7 +8153,11 @@ export const upsampleNearest3d: {
 } = bind("aten::upsample_nearest3d");
 export const upsampleNearest3dBackward: {
   /** `aten::upsample_nearest3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], options?: {
+    scalesD?: number | null;
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::upsample_nearest3d_backward");
 export const upsampleTrilinear3d: {
   /** `aten::upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` */
@@ -5723,7 +8165,11 @@ export const upsampleTrilinear3d: {
 } = bind("aten::upsample_trilinear3d");
 export const upsampleTrilinear3dBackward: {
   /** `aten::upsample_trilinear3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
+  (gradOutput: Tensor, outputSize: number | readonly number[], inputSize: number | readonly number[], alignCorners: boolean, options?: {
+    scalesD?: number | null;
+    scalesH?: number | null;
+    scalesW?: number | null;
+  }): Tensor;
 } = bind("aten::upsample_trilinear3d_backward");
 export const valueSelectingReductionBackward: {
   /** `aten::value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, SymInt[] sizes, bool keepdim) -> Tensor` */
@@ -5731,7 +8177,10 @@ export const valueSelectingReductionBackward: {
 } = bind("aten::value_selecting_reduction_backward");
 export const vander: {
   /** `aten::vander(Tensor x, int? N=None, bool increasing=False) -> Tensor` */
-  (x: Tensor, options?: { N?: number | null; /** Default false. */ increasing?: boolean }): Tensor;
+  (x: Tensor, options?: {
+    N?: number | null;
+    /** Default false. */ increasing?: boolean;
+  }): Tensor;
 } = bind("aten::vander");
 export const vstack: {
   /** `aten::vstack(Tensor[] tensors) -> Tensor` */
@@ -5751,5 +8200,10 @@ export const xlogy: {
 } = bind("aten::xlogy");
 export const zeros: {
   /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
+  (size: readonly number[], options?: {
+    dtype?: DType | null;
+    layout?: Layout | null;
+    device?: Device | null;
+    pinMemory?: boolean | null;
+  }): Tensor;
 } = bind("aten::zeros");

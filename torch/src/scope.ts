@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { isTensor } from "./call.ts";
 import { TorchError } from "./errors.ts";
 import { native, slot } from "./native.ts";
@@ -88,7 +90,7 @@ function leave(tensor: Scoped): void {
 export function enter(tensor: Scoped): void {
   if (current) current.add(tensor);
   else leave(tensor);
-  if (tracing) places.set(new WeakRef(tensor), new Error("made here").stack ?? "");
+  if (tracing) note(tensor);
 }
 
 /**
@@ -102,19 +104,24 @@ export function scope<T>(fn: () => T): T {
   return scopeTaking([], fn);
 }
 
+/**
+ * @internal What a callback returned; a promise is refused, because the rest of its work would run after `name` has ended.
+ */
+export function synchronous<T>(name: string, result: T): T {
+  if (!(result instanceof Promise)) return result;
+  result.catch(() => {}); // the error below is the one to report
+  throw new TorchError(
+    `${name}() needs a synchronous function. Await first, and call ${name}() around what follows.`,
+  );
+}
+
 /** @internal A scope that also releases these tensors, which the surrounding one would have released later. */
 export function scopeTaking<T>(tensors: readonly (Scoped | null)[], fn: () => T): T {
   const inner = new Scope();
   try {
     for (const tensor of tensors) if (tensor?.owner) inner.add(tensor);
     const result = fn();
-    if (result instanceof Promise) {
-      result.catch(() => {}); // the error below is the one to report
-      throw new TorchError(
-        "scope() needs a synchronous function. Await first, and open the scope around what follows.",
-      );
-    }
-    return inner.release(result);
+    return inner.release(synchronous("scope", result));
   } finally {
     end(inner);
   }
@@ -157,13 +164,27 @@ export interface MemoryReport {
 export function memory(): MemoryReport {
   const report = { tensors: native.liveTensors(), bytes: native.liveBytes() };
   if (!tracing) return report;
+  forgetDead();
   const counts = new Map<string, number>();
-  for (const [reference, stack] of places) {
+  for (const text of places.values()) counts.set(place(text), (counts.get(place(text)) ?? 0) + 1);
+  return { ...report, places: counts };
+}
+
+let enough = 0;
+
+/** Notes where a tensor was made; now and then forgets those that are gone, so that the notes do not become the leak. */
+function note(tensor: Scoped): void {
+  places.set(new WeakRef(tensor), stack());
+  if (places.size < enough) return;
+  forgetDead();
+  enough = 2 * places.size + 1000;
+}
+
+function forgetDead(): void {
+  for (const reference of places.keys()) {
     const tensor = reference.deref();
     if (!tensor || tensor[slot] <= 0) places.delete(reference);
-    else counts.set(place(stack), (counts.get(place(stack)) ?? 0) + 1);
   }
-  return { ...report, places: counts };
 }
 
 /** Switches on (or off) the recording of where tensors are made. Slow; for finding leaks. */
@@ -172,8 +193,22 @@ export function traceMemory(enabled: boolean): void {
   if (!enabled) places.clear();
 }
 
-/** The first line of a stack outside of the engine. */
-function place(stack: string): string {
-  const lines = stack.split("\n").slice(1);
-  return (lines.find((line) => !/torch[/\\](src|dist)[/\\]/.test(line)) ?? lines[0] ?? "unknown").trim();
+/** Where the call came from. The usual ten lines would end within a network of nested modules. */
+function stack(): string {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 100;
+  const text = new Error("made here").stack ?? "";
+  Error.stackTraceLimit = before;
+  return text;
+}
+
+/** The engine's own folder, as it stands in the lines of a stack. */
+const own = [dirname(import.meta.url), dirname(fileURLToPath(import.meta.url))];
+
+/** The first line of a stack outside of the engine and of JavaScript's own functions. */
+function place(text: string): string {
+  const lines = text.split("\n").slice(1);
+  const isOutside = (line: string) =>
+    !line.includes("<anonymous>") && !own.some((folder) => line.includes(`${folder}/`));
+  return (lines.find(isOutside) ?? lines[0] ?? "unknown").trim();
 }

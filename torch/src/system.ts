@@ -10,7 +10,7 @@ export const information = () => native.information();
 /** Number of threads that one operator may use. */
 export const getNumThreads = (): number => native.threads();
 
-/** @throws TorchError unless `count` is a whole number from 1 on */
+/** @throws TorchError unless `count` is a whole number in 1 … 1024 */
 export function setNumThreads(count: number): void {
   native.setThreads(count);
 }
@@ -19,6 +19,9 @@ export function setNumThreads(count: number): void {
 export function useDeterministicAlgorithms(enabled: boolean, { warnOnly = false } = {}): void {
   native.setDeterministic(enabled, warnOnly);
 }
+
+/** Whether `useDeterministicAlgorithms` is on. */
+export const areDeterministicAlgorithmsEnabled = (): boolean => native.deterministic();
 
 export const cuda = {
   isAvailable: (): boolean => native.cudaDevices() > 0,

@@ -132,9 +132,13 @@ export class Tensor {
 
   /** The tensor on another device, in another dtype or memory format; itself where nothing changes. */
   to(target: Device | DType | ToOptions): Tensor {
-    if (typeof target === "string") target = isDType(target) ? { dtype: target } : { device: target };
-    const { device, dtype, memoryFormat, copy = false, nonBlocking = false } = target;
-    return call("aten::to.dtype_layout", this, { dtype, device, memoryFormat, copy, nonBlocking }) as Tensor;
+    const options =
+      typeof target === "string" ? (isDType(target) ? { dtype: target } : { device: target }) : target;
+    if (typeof options !== "object" || options === null) {
+      throw new TorchError(`to() was given ${options}. Pass a dtype, a device, or an object with these.`);
+    }
+    // Options of other names go along, to be refused by the operator.
+    return call("aten::to.dtype_layout", this, { copy: false, nonBlocking: false, ...options }) as Tensor;
   }
 
   /** The one element as a number (booleans as 0 and 1; an int64 beyond 2^53 loses its last digits). */
@@ -150,13 +154,15 @@ export class Tensor {
     const dtype = this.dtype;
     const Constructor = typedArrayOf[dtype];
     if (!Constructor)
-      throw new TorchError(`toTyped(): no typed array holds ${dtype}. Convert first: .to("float32").`);
+      throw new TorchError(
+        `toTyped(): no typed array holds ${dtype}. Convert first: .dequantize() or .to("float32").`,
+      );
     return new Constructor(native.toBytes(this));
   }
 
   /**
    * The elements of a contiguous CPU tensor without a copy: writing to either changes both. The memory
-   * lives as long as the array.
+   * lives as long as the array, and can no longer be resized.
    * @throws TorchError for any other tensor
    */
   asTyped(): TypedArray {

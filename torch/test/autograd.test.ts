@@ -1,14 +1,5 @@
 import * as torch from "@penumbra/torch";
-import {
-  autocast,
-  checkpoint,
-  customFunction,
-  grad,
-  inferenceMode,
-  noGrad,
-  scope,
-  type Tensor,
-} from "@penumbra/torch";
+import { autocast, customFunction, grad, inferenceMode, noGrad, scope, type Tensor } from "@penumbra/torch";
 import { beforeEach, describe, expect, test } from "vitest";
 import { collect } from "./collect.ts";
 
@@ -150,6 +141,26 @@ describe("modes", () => {
     });
   });
 
+  test("a mode refuses an asynchronous function, whose rest would run outside of it, and ends", async () => {
+    const modes: [string, (fn: () => Promise<number>) => unknown][] = [
+      ["noGrad", noGrad],
+      ["enableGrad", torch.enableGrad],
+      ["inferenceMode", inferenceMode],
+      ["autocast", (fn) => autocast({ dtype: "bfloat16" }, fn)],
+    ];
+    for (const [name, mode] of modes) {
+      expect(() => mode(async () => 1)).toThrow(`${name}() needs a synchronous function`);
+      expect(() => mode(() => Promise.reject(new Error("unheard")))).toThrow(torch.TorchError);
+      expect(torch.isGradEnabled()).toBe(true);
+    }
+    expect(scope(() => torch.ones([2, 2]).mm(torch.ones([2, 2])).dtype)).toBe("float32");
+  });
+
+  test("autocast refuses a dtype that is none of the shorter ones", () => {
+    for (const dtype of ["int64", "float32", undefined])
+      expect(() => autocast({ dtype: dtype as "float16" }, () => 1)).toThrow(/no shorter dtype/);
+  });
+
   test("gradients of weights under autocast are float32", () => {
     scope(() => {
       const w = torch.randn([4, 4]).requiresGrad_();
@@ -256,8 +267,10 @@ describe("customFunction", () => {
         giving(torch.ones([3], { dtype: "float64" }))
           .sum()
           .backward(),
-      ).toThrow(/shape/);
+      ).toThrow(/Function CustomFunctionBackward returned an invalid gradient.*shape/);
       expect(() => giving(7).sum().backward()).toThrow(torch.TorchError);
+      const nothing = { forward: (_v: Tensor) => null as never, backward: () => null };
+      expect(() => customFunction(nothing, x)).toThrow(/forward gave null/);
     });
   });
 
@@ -274,67 +287,5 @@ describe("customFunction", () => {
       });
     }
     expect(torch.memory().tensors).toBe(before);
-  });
-});
-
-describe("checkpoint", () => {
-  const weight = torch.randn([6, 6], { dtype: "float64", generator: new torch.Generator({ seed: 3 }) });
-
-  test("gives the plain function's results and gradients, with dropout and captured parameters", () => {
-    scope(() => {
-      const w = weight.clone().requiresGrad_();
-      const block = (x: Tensor) => torch.dropout(x.mm(w).tanh(), 0.4, true).mm(w);
-      const run = (forward: (x: Tensor) => Tensor) => {
-        torch.manualSeed(5);
-        w.grad = null;
-        const x = torch.ones([3, 6], { dtype: "float64" }).requiresGrad_();
-        const out = forward(forward(x));
-        const after = torch.rand([2]).toNumbers();
-        out.square().sum().backward();
-        return [out, x.grad!, w.grad!].map((t) => t.toNumbers()).concat([after, torch.rand([2]).toNumbers()]);
-      };
-      const [plain, saved] = [run(block).flat(), run((x) => checkpoint(block, x)).flat()];
-      // Gradients of `w` are summed in another order.
-      saved.forEach((value, i) => {
-        expect(Math.abs(value - plain[i]!)).toBeLessThan(1e-11 * Math.max(1, Math.abs(plain[i]!)));
-      });
-    });
-  });
-
-  test("works where the scope of its inputs has ended", () => {
-    scope(() => {
-      const x = torch.ones([2, 6], { dtype: "float64" }).requiresGrad_();
-      const out = scope(() => checkpoint((v: Tensor) => v.mm(weight).exp(), x.mul(0.1)));
-      out.sum().backward();
-      const plain = grad(x.mul(0.1).mm(weight).exp().sum(), [x])[0]!;
-      expect(x.grad!.sub(plain).abs().max().item()).toBeLessThan(1e-12);
-    });
-  });
-
-  test("holds the inputs and not what is in between", () => {
-    scope(() => {
-      const x = torch.ones([256, 1024]).requiresGrad_();
-      const deep = (v: Tensor) => {
-        let y = v;
-        for (let i = 0; i < 10; i++) y = y.sin();
-        return y;
-      };
-      const before = torch.memory().bytes;
-      const out = checkpoint(deep, x);
-      expect(torch.memory().bytes - before).toBeLessThan(2 * 2 ** 20 + 2 ** 16);
-      out.sum().backward();
-      expect(x.grad!.shape).toEqual([256, 1024]);
-      expect(torch.memory().bytes - before).toBeLessThan(4 * 2 ** 20);
-    });
-  });
-
-  test("takes several inputs and outputs", () => {
-    scope(() => {
-      const [x, y] = [leaf([1, 2]), leaf([3, 4])];
-      const [a, b] = checkpoint((u: Tensor, v: Tensor): [Tensor, Tensor] => [u.mul(v), u.add(v)], x, y);
-      a.sum().add(b.mul(10).sum()).backward();
-      expect(x.grad!.toNumbers()).toEqual([13, 14]);
-      expect(y.grad!.toNumbers()).toEqual([11, 12]);
-    });
   });
 });

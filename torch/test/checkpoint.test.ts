@@ -147,6 +147,19 @@ describe("A checkpoint", () => {
     expect(defaultGenerator().device).toBe("cpu");
   });
 
+  test("gives back the numbers that JSON lacks, and refuses what it would lose", () => {
+    const folder = fresh();
+    const extra = {
+      losses: [1.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+      note: "a",
+    };
+    checkpoints.save(folder, { step: 1, extra });
+    expect(checkpoints.load(folder).extra).toEqual(extra);
+    for (const lost of [ones([1]), new Map([[1, 2]]), new Set([1]), new Float32Array(2), 5n])
+      expect(() => checkpoints.save(folder, { extra: { lost } })).toThrow(/"lost" is a .*JSON cannot hold/);
+    expect(checkpoints.load(folder).step).toBe(1);
+  });
+
   test("replaces the one before, and leaves nothing else beside it", () => {
     const folder = fresh();
     const net = model();
@@ -196,7 +209,7 @@ describe("After a crash", () => {
     cpSync(saved, folder, { recursive: true });
     const previous = join(folder, "..", ".checkpoint.previous");
     mkdirSync(previous);
-    writeFileSync(join(previous, "checkpoint.json"), '{"format":1,"step":3}');
+    writeFileSync(join(previous, "checkpoint.json"), '{"format":1,"step":3}'); // is not read
     expect(checkpoints.load(folder).step).toBe(4);
     expect(readdirSync(join(folder, ".."))).toEqual(["checkpoint"]);
   });
@@ -269,6 +282,11 @@ describe("Loading refuses, with the reason,", () => {
     expect(damaged((folder) => writeFileSync(join(folder, "checkpoint.json"), '{"format":2}'))).toThrow(
       /format 2 is not 1/,
     );
+    for (const text of [
+      '{"format":1}',
+      '{"format":1,"step":"3","optimizers":{},"emaUpdates":{},"random":{}}',
+    ])
+      expect(damaged((folder) => writeFileSync(join(folder, "checkpoint.json"), text))).toThrow(/incomplete/);
     expect(damaged((folder) => rmSync(join(folder, "optimizer.safetensors")))).toThrow(/has no optimizer/);
     expect(damaged((folder) => renameSync(join(folder, "checkpoint.json"), join(folder, "x")))).toThrow(
       /holds no checkpoint/,

@@ -62,6 +62,23 @@ describe("indexing reads and assigns as PyTorch does", () => {
     });
   });
 
+  test("a mask without dimensions takes all or nothing along a new axis", () => {
+    torch.scope(() => {
+      const x = torch.arange(6).reshape([2, 3]);
+      const [yes, no] = [torch.tensor(true), torch.tensor(false)];
+      expect([x.at(yes).shape, x.at(no).shape, x.at(0, yes).shape]).toEqual([
+        [1, 2, 3],
+        [0, 2, 3],
+        [1, 3],
+      ]);
+      expect(x.clone().setAt([yes, 1], -1).tolist()).toEqual([
+        [0, 1, 2],
+        [-1, -1, -1],
+      ]);
+      expect(x.clone().setAt(no, -1).tolist()).toEqual(x.tolist());
+    });
+  });
+
   test("numbers and slices give a view, which shares memory", () => {
     torch.scope(() => {
       const x = torch.zeros([2, 3]);

@@ -176,6 +176,13 @@ describe("the schemas of libtorch", () => {
     /schemas of libtorch ([\d.]+)\./,
   )?.[1];
 
+  test("name each option's default where editors look for it: in a comment that begins the option's line", () => {
+    const text = readFileSync(new URL("../src/operators.ts", import.meta.url), "utf8");
+    const defaults = [...text.matchAll(/\/\*\* Default [^*]*\*\/ \w+\?:/g)];
+    expect(defaults.length).toBeGreaterThan(700);
+    for (const { index } of defaults) expect(text.slice(index - 5, index)).toBe("\n    ");
+  });
+
   test("have typed methods and functions for every public operator", () => {
     const names = new Set([...Object.getOwnPropertyNames(torch.Tensor.prototype), ...Object.keys(torch)]);
     const camelCase = (name: string) =>

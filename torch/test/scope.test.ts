@@ -1,5 +1,5 @@
 import * as torch from "@penumbra/torch";
-import { keep, memory, Scope, scope, type Tensor, traceMemory } from "@penumbra/torch";
+import { keep, memory, nn, Scope, scope, type Tensor, traceMemory } from "@penumbra/torch";
 import { beforeEach, describe, expect, test } from "vitest";
 import { collect } from "./collect.ts";
 
@@ -240,6 +240,23 @@ describe("memory()", () => {
       }
       expect(memory().places).toBeUndefined();
     });
+  });
+
+  test("names a place below many calls too, as in a network of nested modules", () => {
+    traceMemory(true);
+    try {
+      const deep = (depth: number): Tensor =>
+        depth === 0 ? torch.ones([3]) : scope(() => scope(() => nested[0]!(depth - 1)));
+      const nested = [deep];
+      const caller = new nn.Sequential(new nn.Sequential(new nn.Sequential(new nn.ReLU())));
+      const made = [deep(6), caller.forward(torch.ones([2]))];
+      const places = [...(memory().places ?? new Map<string, number>()).keys()];
+      expect(places.length).toBeGreaterThan(0);
+      for (const place of places) expect(place).toContain("scope.test.ts");
+      for (const tensor of made) tensor.dispose();
+    } finally {
+      traceMemory(false);
+    }
   });
 
   test("tensors outside of any scope are released by the garbage collector, inside of a synchronous loop too", () => {

@@ -3,28 +3,42 @@ import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 
-const child = join(import.meta.dirname, "wrong-arguments.child.ts");
+/** Runs a script that prints what it is about to do and at the end the numbers of refusals and of legal calls. */
+function runChild(script: string, args: string[]): { refused: number; legal: number } {
+  const child = join(import.meta.dirname, script);
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "--conditions=source", child, ...args],
+    { encoding: "utf8", maxBuffer: 2 ** 26 },
+  );
+  const last = stdout.trim().split("\n").at(-1)!;
+  // The last line names the call that ended the process.
+  expect({ status, signal, last, stderr: status === 0 ? "" : stderr }).toMatchObject({
+    status: 0,
+    last: expect.stringMatching(/^done \d+ \d+$/),
+  });
+  const [, refused, legal] = last.split(" ").map(Number);
+  return { refused: refused!, legal: legal! };
+}
 
 describe("wrong arguments are refused", () => {
   test("2,000 random calls: each an error or a legal result, never a crash", () => {
-    const { status, signal, stdout, stderr } = spawnSync(
-      process.execPath,
-      ["--import", "tsx", "--conditions=source", child, "20261124", "0", "2000"],
-      { encoding: "utf8", maxBuffer: 2 ** 26 },
-    );
-    const lines = stdout.trim().split("\n");
-    // The last line names the call that ended the process.
-    expect({ status, signal, last: lines.at(-1), stderr: status === 0 ? "" : stderr }).toMatchObject({
-      status: 0,
-      last: expect.stringMatching(/^done \d+ \d+$/),
-    });
-    const [, refused, legal] = lines.at(-1)!.split(" ").map(Number);
-    expect(refused! + legal!).toBe(2000);
+    const { refused, legal } = runChild("wrong-arguments.child.ts", ["20261124", "0", "2000"]);
+    expect(refused + legal).toBe(2000);
+    expect(refused).toBeGreaterThan(1000);
+    expect(legal).toBeGreaterThan(100);
+  });
+
+  test("2,000 wrong uses of layers, optimizers, indices, generators and files: never a crash", () => {
+    const { refused, legal } = runChild("wrong-uses.child.ts", ["20261124", "2000"]);
+    expect(refused + legal).toBeGreaterThanOrEqual(2000);
     expect(refused).toBeGreaterThan(1000);
     expect(legal).toBeGreaterThan(100);
   });
 
   const x = torch.ones([2, 3]);
+  const circle: unknown[] = [];
+  circle.push(circle);
 
   test("an error carries operator, schema, and the arguments' dtypes and shapes", () => {
     const attempt = () => x.mm(torch.ones([2, 3], { dtype: "float64" }));
@@ -75,6 +89,24 @@ describe("wrong arguments are refused", () => {
     ["a seed that is none", () => torch.manualSeed(-1), /seed/],
     ["a state that is none", () => new torch.Generator({ seed: 1 }).setState(x), torch.TorchError as never],
     ["no threads", () => torch.setNumThreads(0), /from 1 on/],
+    ["more threads than a system makes", () => torch.setNumThreads(2 ** 31 - 1), /up to 1024/],
+    ["an array in a circle", () => torch.tensor(circle as never), /in a circle/],
+    [
+      "a list of four billion holes",
+      () => torch.call("aten::index.Tensor", x, new Array(4e9)),
+      /longer than/,
+    ],
+    [
+      "a shape of four billion holes",
+      () => torch.fromTyped(new Float32Array(0), new Array(4e9)),
+      /longer than/,
+    ],
+    ["an array as an index", () => x.at([0, 1] as never), /An array is no index.*Make it a tensor/],
+    ["a boolean as an index", () => x.at(true as never), /true is no index/],
+    ["an object as an index", () => x.setAt({} as never, 1), /is no index/],
+    ["an undefined index", () => x.at(undefined as never), /undefined is no index/],
+    ["a number for a target", () => x.to(5 as never), /to\(\) was given 5/],
+    ["an unknown option of `to`", () => x.to({ dtyp: "int64" } as never), /no overload/],
     ["complex numbers as plain ones", () => torch.ones([1], { dtype: "complex64" }).item(), /complex/],
     ["reading without a copy what is not contiguous", () => x.transpose(0, 1).asTyped(), /toTyped/],
   ])("%s", (_, attempt, message) => {

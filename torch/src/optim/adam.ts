@@ -4,7 +4,7 @@ import { TorchError } from "../errors.ts";
 import { _fusedAdam_, _fusedAdamw_ } from "../operators.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { Optimizer, type OptimizerState, type Parameters } from "./optimizer.ts";
+import { checkNotNegative, Optimizer, type OptimizerState, type Parameters } from "./optimizer.ts";
 
 export interface AdamSettings {
   lr: number;
@@ -31,10 +31,7 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
       if (!betas.every((beta) => beta >= 0 && beta < 1)) {
         throw new TorchError(`${new.target.name}: betas are [${betas}]. Choose both in 0 … 1, below 1.`);
       }
-      if (!(eps >= 0)) throw new TorchError(`${new.target.name}: eps is ${eps}. Choose a number from 0 on.`);
-      if (!(weightDecay >= 0)) {
-        throw new TorchError(`${new.target.name}: weightDecay is ${weightDecay}. Choose a number from 0 on.`);
-      }
+      checkNotNegative(new.target.name, { eps, weightDecay });
     }
   }
 

@@ -1,8 +1,9 @@
 import { noGrad } from "../autograd.ts";
+import { TorchError } from "../errors.ts";
 import type { AnyModule } from "../nn/module.ts";
 import { copyState, type StateDict } from "../nn/state-dict.ts";
 import { _foreachCopy_, _foreachLerp_ } from "../operators.ts";
-import { keep, scope } from "../scope.ts";
+import { keep, scope, synchronous } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 
 export interface EmaOptions {
@@ -29,7 +30,10 @@ export class Ema {
   #updates = 0;
   readonly #averages: ReadonlyMap<string, { own: Tensor; average: Tensor }>;
 
+  /** @throws TorchError for a decay outside of 0 … 1 */
   constructor(model: AnyModule, { decay = 0.999, warmup = false }: EmaOptions = {}) {
+    if (!(decay >= 0 && decay <= 1))
+      throw new TorchError(`Ema: decay is ${decay}. Choose it in 0 … 1, usually just below 1.`);
     this.decay = decay;
     this.warmup = warmup;
     this.#averages = noGrad(() => {
@@ -52,11 +56,13 @@ export class Ema {
     const averaged = pairs.filter(({ own }) => own.isParameter);
     const copied = pairs.filter(({ own }) => !own.isParameter);
     noGrad(() => {
-      _foreachLerp_(
-        averaged.map(({ average }) => average),
-        averaged.map(({ own }) => own),
-        1 - decay,
-      );
+      if (averaged.length > 0) {
+        _foreachLerp_(
+          averaged.map(({ average }) => average),
+          averaged.map(({ own }) => own),
+          1 - decay,
+        );
+      }
       if (copied.length === 0) return;
       _foreachCopy_(
         copied.map(({ average }) => average),
@@ -65,14 +71,17 @@ export class Ema {
     });
   }
 
-  /** Runs `fn` with the averages in the model, and puts the model's own values back afterwards. */
+  /**
+   * Runs `fn` with the averages in the model, and puts the model's own values back afterwards.
+   * @throws TorchError when `fn` is asynchronous: its rest would see the model's own values
+   */
   apply<T>(fn: () => T): T {
     const own = [...this.#averages.values()].map((pair) => pair.own);
     const averages = [...this.#averages.values()].map(({ average }) => average);
     const saved = keep(noGrad(() => own.map((tensor) => tensor.detach().clone())));
     try {
       noGrad(() => _foreachCopy_(own, averages));
-      return fn();
+      return synchronous("Ema.apply", fn());
     } finally {
       noGrad(() => _foreachCopy_(own, saved));
       for (const tensor of saved) tensor.dispose();

@@ -10,7 +10,7 @@ import {
 } from "../operators.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Bucket, Optimizer, type Parameters } from "./optimizer.ts";
+import { type Bucket, checkNotNegative, Optimizer, type Parameters } from "./optimizer.ts";
 
 export interface LarsSettings {
   lr: number;
@@ -34,6 +34,8 @@ export class LARS extends Optimizer<LarsSettings, "momentumBuffer"> {
   /** @param settings `lr` must be given for all groups */
   constructor(parameters: Parameters<LarsSettings>, settings: Partial<LarsSettings> & { lr: number }) {
     super(parameters, { momentum: 0.9, weightDecay: 0, trust: 1e-3, adaptive: true, ...settings });
+    for (const { momentum, weightDecay, trust } of this.groups)
+      checkNotNegative("LARS", { momentum, weightDecay, trust });
   }
 
   /** Moves every parameter that has a gradient. */

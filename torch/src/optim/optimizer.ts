@@ -1,5 +1,6 @@
 import { noGrad } from "../autograd.ts";
 import { TorchError } from "../errors.ts";
+import { native } from "../native.ts";
 import { keep, scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { copyLike, hasLayout, layoutOf } from "./layout.ts";
@@ -77,12 +78,17 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     this.#ratios = this.groups.map(({ lr }) => (first === 0 ? 1 : lr / first));
   }
 
-  /** The learning rate of the first group. Setting it keeps the ratios that the groups had at the beginning. */
+  /**
+   * The learning rate of the first group. Setting it keeps the ratios that the groups had at the beginning.
+   * @throws TorchError for a negative one or NaN, which would spoil the parameters
+   */
   get lr(): number {
     return this.groups[0]!.lr;
   }
 
   set lr(value: number) {
+    if (!(value >= 0))
+      throw new TorchError(`${this.constructor.name}: lr is ${value}. Choose a number from 0 on.`);
     this.groups.forEach((group, i) => {
       (group as { lr: number }).lr = value * this.#ratios[i]!;
     });
@@ -189,7 +195,18 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
         bucket.state[name].push(tensors[name]);
       }
     }
+    for (const bucket of buckets.values()) this.#checkSizes(bucket);
     return [...buckets.values()];
+  }
+
+  /** Fused operators walk through gradients and state by the parameter's size, and look at no other. */
+  #checkSizes({ params, grads, state }: Bucket<Name>): void {
+    const position = native.differingSizes([params, grads, ...Object.values<Tensor[]>(state)]);
+    if (position < 0) return;
+    const problem = `a parameter has the shape [${params[position]!.shape}], but its gradient or state has another size`;
+    throw new TorchError(
+      `${this.constructor.name}: ${problem}. Make a new optimizer after changing a parameter's size.`,
+    );
   }
 
   /** All parameters, in the order of the groups. */
@@ -230,6 +247,14 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     for (const { tensors } of this.#state.values())
       for (const tensor of Object.values(tensors)) tensor.dispose();
     this.#state.clear();
+  }
+}
+
+/** @internal Refuses a setting that is negative or no number. */
+export function checkNotNegative(optimizer: string, settings: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (value >= 0) continue;
+    throw new TorchError(`${optimizer}: ${name} is ${value}. Choose a number from 0 on.`);
   }
 }
 

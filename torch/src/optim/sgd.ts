@@ -3,7 +3,7 @@ import { TorchError } from "../errors.ts";
 import { _fusedSgd_ } from "../operators.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Bucket, Optimizer, type Parameters } from "./optimizer.ts";
+import { type Bucket, checkNotNegative, Optimizer, type Parameters } from "./optimizer.ts";
 
 export interface SgdSettings {
   lr: number;
@@ -34,7 +34,8 @@ export class SGD extends Optimizer<SgdSettings, "momentumBuffer"> {
       maximize: false,
       ...settings,
     });
-    for (const { momentum, dampening, nesterov } of this.groups) {
+    for (const { momentum, dampening, weightDecay, nesterov } of this.groups) {
+      checkNotNegative("SGD", { momentum, weightDecay });
       if (nesterov && (momentum <= 0 || dampening !== 0)) {
         throw new TorchError(
           "SGD: nesterov needs a momentum above 0 and no dampening. Set momentum, for example to 0.9.",

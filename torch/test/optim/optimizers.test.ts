@@ -128,6 +128,18 @@ describe("A fused step does not depend on memory layout", () => {
     ).toBeLessThan(1e-6);
   });
 
+  test("and a parameter that changed its size is refused: its state would end before it does", () => {
+    const parameter = nn.parameter(ones([10]));
+    const optimizer = new optim.AdamW([parameter], { lr: 0.1 });
+    parameter.grad = ones([10]);
+    optimizer.step();
+    parameter.grad = null;
+    parameter.setData(ones([1_000_000]));
+    parameter.grad = ones([1_000_000]);
+    expect(() => optimizer.step()).toThrow(/shape \[1000000\].*another size.*new optimizer/);
+    expect(parameter.min().item()).toBe(1);
+  });
+
   test("but a parameter with gaps in memory is refused", () => {
     const parameter = nn.parameter(ones([4, 4]).narrow(1, 0, 2));
     const optimizer = new optim.SGD([parameter], { lr: 0.1 });
@@ -186,6 +198,15 @@ describe("Optimizers refuse", () => {
     ],
     ["a tensor with history", () => new optim.Adam([p.mul(2)]), /Adam: .*shape \[2\].*Only leaves/],
     ["a negative learning rate", () => new optim.Adam([p], { lr: -1 }), /lr is -1/],
+    [
+      "a learning rate that is no number, later on",
+      () => {
+        new optim.Adam([p]).lr = Number.NaN;
+      },
+      /lr is NaN/,
+    ],
+    ["a negative momentum", () => new optim.SGD([p], { lr: 1, momentum: -0.9 }), /momentum is -0\.9/],
+    ["a negative decay", () => new optim.LARS([p], { lr: 1, weightDecay: -1 }), /weightDecay is -1/],
     ["betas beyond 1", () => new optim.AdamW([p], { betas: [0.9, 1] }), /betas are \[0.9,1\]/],
     [
       "Nesterov without momentum",

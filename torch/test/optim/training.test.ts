@@ -138,4 +138,15 @@ describe("Averages", () => {
     expect((copy.at(0) as nn.Linear).weight.equal(ema.stateDict()["0.weight"]!)).toBe(true);
     ema.dispose();
   });
+
+  test("refuse a decay that is no share and an asynchronous evaluation, and take a model without parameters", () => {
+    const net = new nn.Linear(2, 1);
+    for (const decay of [-0.1, 1.5, Number.NaN])
+      expect(() => new optim.Ema(net, { decay })).toThrow(/decay is/);
+    const ema = new optim.Ema(net);
+    const weights = net.weight.toNumbers();
+    expect(() => ema.apply(async () => 1)).toThrow(/synchronous/);
+    expect(net.weight.toNumbers()).toEqual(weights);
+    expect(() => new optim.Ema(new nn.ReLU()).update()).not.toThrow();
+  });
 });

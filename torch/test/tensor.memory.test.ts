@@ -1,0 +1,152 @@
+import * as torch from "@penumbra/torch";
+import { scope, tensor } from "@penumbra/torch";
+import { describe, expect, test } from "vitest";
+import { native } from "../src/native.ts";
+import { collect } from "./collect.ts";
+
+describe("a tensor whose size changes", () => {
+  test("keeps the memory that a typed array shows", () => {
+    scope(() => {
+      const x = torch.ones([4]);
+      const shared = x.asTyped() as Float32Array;
+      expect(() => torch.call("aten::resize_", x, [1_000_000])).toThrow(/not resizable/);
+      collect();
+      shared[0] = 5;
+      expect(x.tolist()).toEqual([5, 1, 1, 1]);
+      const large = torch.ones([1_000_000]);
+      const out = torch.ones([2, 2]);
+      out.asTyped();
+      expect(() => torch.call("aten::add.out", large, large, { out })).toThrow(torch.TorchError);
+      expect(out.tolist()).toEqual([1, 1, 1, 1]); // never more than its memory holds
+    });
+  });
+
+  test("reaches no further than its memory when there is none for the new size", () => {
+    scope(() => {
+      const x = torch.ones([2, 2]);
+      expect(() => torch.call("aten::resize_", x, [1e13])).toThrow(/allocate/);
+      expect(x.shape).toEqual([4]);
+      expect(x.sum().item()).toBe(4);
+    });
+  });
+});
+
+describe("reading elements", () => {
+  test("gives a copy for small and large tensors, contiguous or not", () => {
+    scope(() => {
+      for (const size of [10, 1_000_000]) {
+        for (const x of [
+          torch.ones([size]),
+          torch.ones([size, 2]).transpose(0, 1),
+          torch.ones([1]).expand([size]),
+        ]) {
+          const copy = x.toTyped() as Float32Array;
+          expect(copy.length).toBe(x.numel);
+          copy.fill(7);
+          expect(x.max().item()).toBe(1);
+        }
+        const x = torch.zeros([size]);
+        const copy = x.toTyped();
+        x.add_(1);
+        expect(copy.every((value) => value === 0)).toBe(true);
+        expect(torch.call("aten::resize_", x, [size * 2])).toBe(x); // a copy does not hold on to its source
+      }
+    });
+  });
+
+  test("of a quantized tensor says how to convert it", () => {
+    scope(() => {
+      const x = torch.ones([3]).quantizePerTensor(0.5, 0, "qint8");
+      expect(() => x.toTyped()).toThrow(/qint8.*dequantize/);
+      expect(x.dequantize().tolist()).toEqual([1, 1, 1]);
+    });
+  });
+
+  test("works for zeros that have no memory", () => {
+    scope(() => {
+      const zeros = torch.call("aten::_efficientzerotensor", [3]) as torch.Tensor;
+      expect(zeros.tolist()).toEqual([0, 0, 0]);
+      expect(() => zeros.asTyped()).toThrow(/toTyped/);
+    });
+  });
+});
+
+describe("a gradient that is assigned", () => {
+  test("has its tensor's shape, dtype and device, and is another tensor", () => {
+    scope(() => {
+      const w = torch.ones([2, 3]).requiresGrad_();
+      for (const wrong of [torch.ones([3, 2]), torch.ones([1]), torch.ones([2, 3], { dtype: "float64" })]) {
+        expect(() => {
+          w.grad = wrong;
+        }).toThrow(/does not belong to a tensor of float32\[2, 3\]/);
+      }
+      expect(() => {
+        w.grad = torch.ones([2, 3], { device: "meta" });
+      }).toThrow(/on meta/);
+      expect(() => {
+        w.grad = w;
+      }).toThrow(/own gradient/);
+      expect(w.grad).toBeNull();
+      w.grad = torch.ones([2, 3]);
+      expect(w.grad?.shape).toEqual([2, 3]);
+    });
+  });
+});
+
+describe("numbers that a dtype cannot hold", () => {
+  test("are refused by tensor(), and fractions are cut off", () => {
+    scope(() => {
+      const refused: [number, torch.DType][] = [
+        [300, "uint8"],
+        [-1, "uint8"],
+        [128, "int8"],
+        [2 ** 31, "int32"],
+        [2 ** 63, "int64"],
+        [Number.NaN, "int64"],
+        [Number.POSITIVE_INFINITY, "int32"],
+        [-1, "uint16"],
+      ];
+      for (const [value, dtype] of refused)
+        expect(() => tensor([0, value], { dtype })).toThrow(/does not fit/);
+      expect(tensor([255.9, -0.9], { dtype: "uint8" }).tolist()).toEqual([255, 0]);
+      expect(tensor([-128, 127], { dtype: "int8" }).tolist()).toEqual([-128, 127]);
+    });
+  });
+
+  test("are refused as bigints too, where the typed array would wrap around", () => {
+    scope(() => {
+      for (const value of [2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n])
+        expect(() => tensor([value])).toThrow(/is not in/);
+      expect(() => tensor([-1n], { dtype: "uint64" })).toThrow(/is not in/);
+      const large = tensor([2n ** 64n - 1n], { dtype: "uint64" });
+      expect(large.toTyped()).toEqual(BigUint64Array.of(2n ** 64n - 1n));
+    });
+  });
+
+  test("full takes every kind of scalar", () => {
+    scope(() => {
+      expect(torch.full([1], 2n ** 60n).toTyped()).toEqual(BigInt64Array.of(2n ** 60n));
+      const complex = torch.full([2], { real: 1, imag: -2 });
+      expect([complex.dtype, complex.viewAsReal().tolist()]).toEqual([
+        "complex64",
+        [
+          [1, -2],
+          [1, -2],
+        ],
+      ]);
+    });
+  });
+});
+
+describe("the addon's entries", () => {
+  test("refuse numbers that are no slots, and values of other types", () => {
+    const packet = native.packet("aten::add");
+    for (const number of [-1, 0, 2 ** 31 - 1, 123_456_789]) {
+      expect(() => native.direct(packet, number, number)).toThrow(torch.TorchError);
+      expect(() => native.directScalar(packet, number, 1)).toThrow(torch.TorchError);
+    }
+    expect(() => native.direct(2 ** 30, 1)).toThrow(/no operator/);
+    expect(() => native.packet(5 as unknown as string)).toThrow(/A string was expected/);
+    native.free(Int32Array.of(-5, 0, 2 ** 30), 3);
+  });
+});
