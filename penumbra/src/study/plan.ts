@@ -27,9 +27,13 @@ export function planFor(manifest: Manifest, file: string): Plan {
   }
   const smallest = Math.min(...[...objects.values()].map(({ size }) => size));
   const tooSmall = [...objects].filter(([, { size }]) => size < fewestObjects).map(([name]) => `"${name}"`);
-  // Half of the smallest class for the test; of the rest at most four objects each to learn from and to choose by.
-  const shots = Math.max(1, Math.min(4, Math.floor(smallest / 3)));
-  const validation = Math.max(1, Math.min(4, Math.floor(smallest / 4)));
+  // Few shots: four objects, or as many as make sixteen photos where an object has few views. The smallest class
+  // keeps almost half of its objects for the test.
+  const known = manifest.photos.filter(({ role }) => role === "known").length;
+  const views = known / [...objects.values()].reduce((sum, { size }) => sum + size, 0);
+  const enough = Math.max(4, Math.ceil(16 / views));
+  const shots = Math.max(1, Math.min(enough, Math.floor(smallest / 3)));
+  const validation = Math.max(1, Math.min(enough, Math.floor(smallest / 4)));
   const sides = manifest.photos.map(({ width, height }) => Math.max(width, height)).sort((a, b) => a - b);
   const isSmall = (sides[Math.floor(sides.length / 2)] ?? 64) <= 40;
   const found = counts.map(
