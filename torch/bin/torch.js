@@ -1,12 +1,10 @@
 #!/usr/bin/env node
-// `penumbra-torch setup | doctor`. Plain JavaScript: it runs before anything is built, on the published build
-// or, where tsx is installed beside the sources, on these.
+// `penumbra-torch setup | doctor`. Plain JavaScript, because it runs before anything is built. In a checkout the
+// TypeScript sources run as they are, so that nothing stale ever runs; an installed package runs what was built.
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 
-const built = new URL("../dist/library/command.js", import.meta.url);
-let entry = built;
-if (!existsSync(fileURLToPath(built))) {
+let entry = new URL("../dist/library/command.js", import.meta.url);
+if (existsSync(new URL("../../package-lock.json", import.meta.url))) {
   const { register } = await import("tsx/esm/api");
   register();
   entry = new URL("../src/library/command.ts", import.meta.url);
