@@ -169,7 +169,9 @@ describe("imageToImage", () => {
         /either `prompts` or `context`/,
       );
       expect(() => imageToImage(sd, images.to("uint8"), options)).toThrow(/was given uint8/);
-      expect(() => imageToImage(sd, images.narrow(3, 0, 15), options)).toThrow(/multiples of 2/);
+      expect(() => imageToImage(sd, images.narrow(3, 0, 15), options)).toThrow(
+        `multiples of ${sd.vae.factor}`,
+      );
     });
   });
 });
