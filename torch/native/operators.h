@@ -16,7 +16,7 @@ struct Parameter {
   bool list = false, optional = false, elementOptional = false, hasDefault = false, keywordOnly = false;
   int32_t broadcast = 0;  // int[N]: one number stands for all N
   c10::IValue defaultValue;
-  c10::TypePtr type;
+  c10::TypePtr type, elementType;  // of a list: what it holds, with symbolic integers as plain ones
   bool byPosition() const { return !hasDefault && !keywordOnly; }
 };
 

@@ -41,7 +41,17 @@ export interface AutocastOptions {
 export function autocast<T>({ device = "cpu", dtype, enabled = true }: AutocastOptions, fn: () => T): T {
   if (dtype !== "bfloat16" && dtype !== "float16")
     throw new TorchError(`autocast(): ${dtype} is no shorter dtype. Choose "bfloat16" or "float16".`);
-  return synchronous("autocast", native.autocast(device, dtype, enabled, fn));
+  return withAutocast(device, dtype, enabled, () => synchronous("autocast", fn()));
+}
+
+function withAutocast<T>(device: string, dtype: string, enabled: boolean, fn: () => T): T {
+  const before = native.autocastState(device);
+  native.setAutocast(device, dtype, enabled, 1);
+  try {
+    return fn();
+  } finally {
+    native.setAutocast(device, before.dtype, before.enabled, -1);
+  }
 }
 
 export interface BackwardOptions {
@@ -167,16 +177,16 @@ function settingsOf(inputs: readonly Tensor[]) {
     /^(cpu|cuda)/.test(device),
   );
   const generators = devices.map((device) => defaultGenerator(device));
-  const modes = devices.map((device) => ({ device, state: native.autocastState(device) }));
+  const modes = devices.map((device) => ({ device, ...native.autocastState(device) }));
   const setStates = (states: readonly Tensor[]) => {
     generators.forEach((generator, i) => void generator.setState(states[i]!));
   };
   const states = () => generators.map((generator) => generator.getState());
-  const withAutocast = <T>(fn: () => T): T =>
+  const withModes = <T>(fn: () => T): T =>
     modes.reduceRight<() => T>(
-      (inner, { device, state: [enabled, dtype] }) =>
+      (inner, { device, dtype, enabled }) =>
         () =>
-          native.autocast(device, dtype, enabled, inner),
+          withAutocast(device, dtype, enabled, inner),
       fn,
     )();
   return {
@@ -186,7 +196,7 @@ function settingsOf(inputs: readonly Tensor[]) {
       const now = states();
       setStates(before);
       try {
-        return withAutocast(fn);
+        return withModes(fn);
       } finally {
         setStates(now);
       }

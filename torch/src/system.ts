@@ -12,6 +12,9 @@ export const getNumThreads = (): number => native.threads();
 
 /** @throws TorchError unless `count` is a whole number in 1 … 1024 */
 export function setNumThreads(count: number): void {
+  // OpenMP ends the process where the system refuses to make that many.
+  if (!Number.isInteger(count) || count < 1 || count > 1024)
+    throw new TorchError(`The number of threads is ${count}; it must be a whole number from 1 to 1024.`);
   native.setThreads(count);
 }
 
