@@ -1,6 +1,8 @@
 import { isTensor } from "./call.ts";
+import { fromTyped } from "./create.ts";
+import type { TypedArray } from "./dtype.ts";
 import { TorchError } from "./errors.ts";
-import { defaultGenerator } from "./generator.ts";
+import { defaultGenerator, type Generator, hearDraws } from "./generator.ts";
 import { native } from "./native.ts";
 import { scope, scopeTaking, synchronous } from "./scope.ts";
 import type { Tensor } from "./tensor.ts";
@@ -182,6 +184,8 @@ function settingsOf(inputs: readonly Tensor[]) {
     generators.forEach((generator, i) => void generator.setState(states[i]!));
   };
   const states = () => generators.map((generator) => generator.getState());
+  /** Other generators that were drawn from, with the states before. */
+  const drawn = new Map<Generator, TypedArray>();
   const withModes = <T>(fn: () => T): T =>
     modes.reduceRight<() => T>(
       (inner, { device, dtype, enabled }) =>
@@ -191,13 +195,21 @@ function settingsOf(inputs: readonly Tensor[]) {
     )();
   return {
     states,
+    /** Runs `fn` for the first time. */
+    first: <T>(fn: () => T): T =>
+      hearDraws((generator) => {
+        if (!drawn.has(generator)) drawn.set(generator, generator.getState().toTyped());
+      }, fn),
     /** Runs `fn` with the generators in these states and the autocast of before, and puts back what was there. */
     repeat<T>(before: readonly Tensor[], fn: () => T): T {
       const now = states();
-      setStates(before);
+      const others = [...drawn.keys()].map((generator) => ({ generator, state: generator.getState() }));
+      for (const [generator, state] of drawn) generator.setState(fromTyped(state, [state.length]));
+      setStates(before); // after the others, among which a default one may be
       try {
         return withModes(fn);
       } finally {
+        for (const { generator, state } of others) generator.setState(state);
         setStates(now);
       }
     },
@@ -207,7 +219,7 @@ function settingsOf(inputs: readonly Tensor[]) {
 /**
  * Runs `fn` without keeping its intermediate results, and runs it again during backward (gradient checkpointing, Chen
  * et al. 2016): memory for time. The second run finds the autocast mode of the first, and draws of the default
- * generators (the CPU's, and those of the inputs' devices) repeat. At least one input must require a gradient, else
+ * generators (the CPU's, and those of the inputs' devices) and of `Generator`s repeat. At least one input must require a gradient, else
  * nothing is differentiated.
  *
  * Tensors that `fn` uses by closure get their gradients in `backward()`. For `grad()`, for `backward` with `inputs` and
@@ -250,7 +262,7 @@ export function checkpoint<Inputs extends readonly Tensor[], Output extends OneO
   };
   return scope(() =>
     differentiable(
-      (values) => scope(() => fn(...(values as unknown as Inputs))),
+      (values) => scope(() => settings.first(() => fn(...(values as unknown as Inputs)))),
       (gradients, saved) => scopeTaking([...gradients, ...saved], () => again(gradients, saved)),
       inputs,
       [...inputs, ...settings.states()],

@@ -1,5 +1,5 @@
 import { TorchError } from "./errors.ts";
-import { Generator } from "./generator.ts";
+import { announceDraw, Generator } from "./generator.ts";
 import { native, slot } from "./native.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -60,6 +60,7 @@ function callWith(packet: number, args: unknown[]): unknown {
   if (options) {
     for (const name in options) {
       const value = options[name];
+      if (value instanceof Generator) announceDraw(value);
       if (value !== undefined) args.push(nameId(name), value);
     }
   }

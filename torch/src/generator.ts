@@ -50,6 +50,25 @@ export class Generator {
   }
 }
 
+let listener: (generator: Generator) => void = () => {};
+
+/** @internal Runs `fn`; `hear` is told of each generator that an operator is given inside, before it draws. */
+export function hearDraws<T>(hear: (generator: Generator) => void, fn: () => T): T {
+  const outer = listener;
+  listener = (generator) => {
+    outer(generator);
+    hear(generator);
+  };
+  try {
+    return fn();
+  } finally {
+    listener = outer;
+  }
+}
+
+/** @internal An operator is about to draw from the generator. */
+export const announceDraw = (generator: Generator): void => listener(generator);
+
 /**
  * The generator that operators use when none is given. libtorch has one for the whole process: threads that draw from
  * it at the same time share its numbers. Give each worker thread a `Generator` of its own.
