@@ -1,5 +1,12 @@
 import { call, described, explained, formsOf, invoke, isTensor, onNewTensor } from "./call.ts";
-import { type Device, type DType, type MemoryFormat, type TypedArray, typedArrayOf } from "./dtype.ts";
+import {
+  type Device,
+  type DType,
+  type MemoryFormat,
+  type Scalar,
+  type TypedArray,
+  typedArrayOf,
+} from "./dtype.ts";
 import { TorchError } from "./errors.ts";
 import { Generator } from "./generator.ts";
 import { assignIndex, type Index, readIndex } from "./indexing.ts";
@@ -208,6 +215,11 @@ export class Tensor {
   setAt(indices: Index | readonly Index[], value: Tensor | number | boolean): this {
     assignIndex(this, Array.isArray(indices) ? indices : [indices as Index], value);
     return this;
+  }
+
+  /** Its elements where the condition is true, those of `other` elsewhere: `torch.where(condition, x, other)`. */
+  where(condition: Tensor, other: Tensor | Scalar): Tensor {
+    return call("aten::where", condition, this, other) as Tensor;
   }
 
   /** Takes the tensor out of its scope: it lives until disposed or collected. */

@@ -170,6 +170,17 @@ describe("a tensor", () => {
     });
   });
 
+  test("`where` keeps its elements where the condition is true, as torch.where(condition, x, other) does", () => {
+    const x = tensor([1, 2, 3]).requiresGrad_();
+    const condition = tensor([true, false, true]);
+    expect(x.where(condition, tensor([7, 8, 9])).tolist()).toEqual([1, 8, 3]);
+    expect(x.where(condition, -1).tolist()).toEqual([1, -1, 3]);
+    x.where(condition, 0).sum().backward();
+    expect(x.grad!.tolist()).toEqual([1, 0, 1]);
+    expect(() => x.where(x, 0)).toThrow(/aten::where/);
+    expect(() => x.where(tensor([true, false]), 0)).toThrow(/float32\[3\]/);
+  });
+
   test("moves and converts by `to`, and stays itself where nothing changes", () => {
     scope(() => {
       const x = tensor([1, 2]);
