@@ -5,6 +5,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <torch/version.h>
 
 #include <dlfcn.h>
@@ -106,6 +107,39 @@ napi_value cudaSynchronize(const Call& call) {
   return nullptr;
 }
 
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 9
+
+// CUDA's allocator as one of any device, so that nothing links to CUDA; nullptr where it has not given any memory yet.
+c10::DeviceAllocator* cudaAllocator() {
+  if (!at::globalContext().hasCUDA()) return nullptr;
+  auto* allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(c10::DeviceType::CUDA));
+  return allocator != nullptr && allocator->initialized() ? allocator : nullptr;
+}
+
+// cudaMemory(device) -> bytes that tensors have, bytes that the allocator holds for them, and the most of both.
+napi_value cudaMemory(const Call& call) {
+  c10::CachingDeviceAllocator::DeviceStats stats;
+  auto index = static_cast<at::DeviceIndex>(toInteger(call.env, call[0]));
+  if (auto* allocator = cudaAllocator()) stats = allocator->getDeviceStats(index);
+  constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return object(call.env, {{"allocated", number(call.env, stats.allocated_bytes[all].current)},
+                           {"reserved", number(call.env, stats.reserved_bytes[all].current)},
+                           {"peakAllocated", number(call.env, stats.allocated_bytes[all].peak)},
+                           {"peakReserved", number(call.env, stats.reserved_bytes[all].peak)}});
+}
+
+napi_value cudaEmptyCache(const Call& call) {
+  if (auto* allocator = cudaAllocator()) allocator->emptyCache();
+  return nullptr;
+}
+
+#else
+
+napi_value cudaMemory(const Call& call) { throw TorchError("libtorch " TORCH_VERSION " does not tell of CUDA's memory. Use 2.9 or newer."); }
+napi_value cudaEmptyCache(const Call& call) { return cudaMemory(call); }
+
+#endif
+
 napi_value information(const Call& call) {
   return object(call.env, {{"version", string(call.env, TORCH_VERSION)},
                            {"config", string(call.env, at::show_config())},
@@ -132,6 +166,8 @@ void exportSystem(napi_env env, napi_value exports) {
   define(env, exports, "cudaDevices", guarded<cudaDevices>);
   define(env, exports, "cudaProblem", guarded<cudaProblemText>);
   define(env, exports, "cudaSynchronize", guarded<cudaSynchronize>);
+  define(env, exports, "cudaMemory", guarded<cudaMemory>);
+  define(env, exports, "cudaEmptyCache", guarded<cudaEmptyCache>);
   define(env, exports, "information", guarded<information>);
 }
 

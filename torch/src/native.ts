@@ -9,6 +9,18 @@ export const slot: unique symbol = Symbol("slot");
 /** The property of a Tensor that holds the index of the operator that made it; -1 where none did. */
 export const maker: unique symbol = Symbol("maker");
 
+/** Bytes of a GPU's memory. */
+export interface CudaMemory {
+  /** What tensors have. */
+  readonly allocated: number;
+  /** What libtorch holds, for these tensors and for later ones. */
+  readonly reserved: number;
+  /** The most that tensors had. */
+  readonly peakAllocated: number;
+  /** The most that libtorch held. */
+  readonly peakReserved: number;
+}
+
 /** What the addon exports. This is the only place where the border is typed by hand. */
 export interface Native {
   registerClasses(
@@ -96,6 +108,8 @@ export interface Native {
   /** Why CUDA's part of libtorch is not loaded; empty where it is. */
   cudaProblem(): string;
   cudaSynchronize(device: number): void;
+  cudaMemory(device: number): CudaMemory;
+  cudaEmptyCache(): void;
   information(): { version: string; config: string; parallel: string; cpuCapability: string };
 }
 

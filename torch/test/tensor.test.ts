@@ -322,6 +322,13 @@ describe("settings", () => {
     expect(torch.version).toMatch(/^2\.\d+\.\d+/);
     expect(torch.information().parallel).toContain("at::get_num_threads");
     expect(torch.cuda.deviceCount()).toBeGreaterThanOrEqual(0);
-    if (!torch.cuda.isAvailable()) expect(() => torch.cuda.synchronize()).toThrow(/doctor/);
+    if (!torch.cuda.isAvailable()) {
+      expect(() => torch.cuda.synchronize()).toThrow(/doctor/);
+      expect(() => torch.cuda.memoryStats()).toThrow(/no device "cuda:0"/);
+      const isOld = /^2\.[0-8]\./.test(torch.version);
+      if (isOld) expect(() => torch.cuda.emptyCache()).toThrow(/Use 2\.9 or newer/);
+      else expect(() => torch.cuda.emptyCache()).not.toThrow();
+    }
+    expect(() => torch.cuda.memoryStats(-1)).toThrow(/cuda:-1/);
   });
 });
