@@ -152,6 +152,8 @@ export class Tensor {
 
   /** The one element as a number (booleans as 0 and 1; an int64 beyond 2^53 loses its last digits). */
   item(): number {
+    // libtorch 2.6 has no result for those beyond int64.
+    if (this.dtype === "uint64" && this.numel === 1) return this.toNumbers()[0]!;
     const value = call("aten::item", this);
     if (typeof value === "object")
       throw new TorchError("item() of a complex tensor: take .real() or .imag() first.");

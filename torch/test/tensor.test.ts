@@ -158,8 +158,11 @@ describe("a tensor", () => {
       expect(tensor(2.5).item()).toBe(2.5);
       expect(tensor(true).item()).toBe(1);
       expect(tensor([3n]).item()).toBe(3);
-      expect(tensor([2n ** 64n - 1n], { dtype: "uint64" }).item()).toBe(2 ** 64);
-      expect(torch.call("aten::item", tensor([2n ** 64n - 1n], { dtype: "uint64" }))).toBe(2n ** 64n - 1n);
+      const wide = tensor([2n ** 64n - 1n], { dtype: "uint64" });
+      expect(wide.item()).toBe(2 ** 64);
+      const asScalar = () => torch.call("aten::item", wide);
+      if (torch.version.startsWith("2.6.")) expect(asScalar).toThrow(/aten::item.*overflow/);
+      else expect(asScalar()).toBe(2n ** 64n - 1n);
       expect(torch.call("aten::item", tensor([2n ** 62n]))).toBe(2n ** 62n);
       expect(torch.arange(4).reshape([2, 2]).tolist()).toEqual([
         [0, 1],
