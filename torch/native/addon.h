@@ -47,6 +47,13 @@ struct Environment {
 
 Environment& environment(napi_env env);
 
+// nullptr for a number that no tensor has.
+inline Slot* slotAt(Environment& state, int32_t number) {
+  if (number <= 0 || static_cast<size_t>(number) >= state.slots.size()) return nullptr;
+  Slot& slot = state.slots[number];
+  return slot.tensor.defined() ? &slot : nullptr;
+}
+
 // A JavaScript exception on its way through C++ frames (the autograd engine, say).
 struct JavaScriptError : std::runtime_error {
   explicit JavaScriptError(napi_env env);

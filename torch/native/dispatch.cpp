@@ -133,10 +133,6 @@ napi_value resultSlot(const Call& call, const Overload& overload, c10::Stack& st
   return number(call.env, result.defined() ? insert(*call.state, std::move(result)) : 0);
 }
 
-bool isLive(const Call& call, int32_t slot) {
-  return slot > 0 && static_cast<size_t>(slot) < call.state->slots.size() && call.state->slots[slot].tensor.defined();
-}
-
 // The short way for operators of one to three tensors, or of a tensor and a number: see directForms().
 napi_value runDirectly(const Call& call, const Packet& packet, const Overload* overload, size_t count, const at::Scalar& scalar = {}) {
   if (overload == nullptr || call.count <= count) throw TorchError("Malformed call.");
@@ -151,14 +147,14 @@ napi_value runDirectly(const Call& call, const Packet& packet, const Overload* o
       } else if (parameter.kind == Kind::Scalar) {
         stack.emplace_back(scalar);
       } else {
-        int32_t slot = slots[next++];
-        if (!isLive(call, slot)) throw TorchError("A disposed tensor was used.");
-        stack.emplace_back(call.state->slots[slot].tensor);
+        Slot* slot = slotAt(*call.state, slots[next++]);
+        if (slot == nullptr) throw TorchError("A disposed tensor was used.");
+        stack.emplace_back(slot->tensor);
       }
     }
   };
   auto mendTensors = [&] {
-    for (size_t i = 0; i < count; i++) if (isLive(call, slots[i])) mend(call.state->slots[slots[i]].tensor);
+    for (size_t i = 0; i < count; i++) if (Slot* slot = slotAt(*call.state, slots[i])) mend(slot->tensor);
   };
   run(packet, *overload, stack, fill, mendTensors);
   return resultSlot(call, *overload, stack, slots, count);

@@ -19,9 +19,9 @@ int64_t ownedBytes(const at::Tensor& tensor) {
 }
 
 void release(node_api_basic_env env, Environment& state, int32_t slot) {
-  if (slot <= 0 || static_cast<size_t>(slot) >= state.slots.size()) return;
-  Slot& entry = state.slots[slot];
-  if (!entry.tensor.defined()) return;
+  Slot* found = slotAt(state, slot);
+  if (found == nullptr) return;
+  Slot& entry = *found;
   state.live -= 1;
   state.liveBytes -= entry.bytes;
   if (entry.external != 0) {
@@ -88,9 +88,7 @@ int32_t slotOf(napi_env env, napi_value value) {
     return NOT_A_TENSOR;
   }
   if (napi_get_value_int32(env, property, &slot) != napi_ok) return NOT_A_TENSOR;
-  Environment& state = environment(env);
-  if (slot <= 0 || static_cast<size_t>(slot) >= state.slots.size() || !state.slots[slot].tensor.defined()) return 0;
-  return slot;
+  return slotAt(environment(env), slot) != nullptr ? slot : 0;
 }
 
 void throwDisposed(napi_env env, napi_value tensor) {
@@ -152,10 +150,10 @@ void finalizeOwned(node_api_basic_env env, void* data, void*) {
 
 // own(tensor, slot): leaves the slot to the garbage collector, for a tensor that no scope will release.
 napi_value own(const Call& call) {
-  int32_t slot = 0;
-  check(call.env, napi_get_value_int32(call.env, call[1], &slot));
-  if (slot <= 0 || static_cast<size_t>(slot) >= call.state->slots.size()) return nullptr;
-  Slot& entry = call.state->slots[slot];
+  int32_t slot = toInteger(call.env, call[1]);
+  Slot* found = slotAt(*call.state, slot);
+  if (found == nullptr) return nullptr;
+  Slot& entry = *found;
   static_assert(sizeof(void*) == 8, "a slot and its generation share a pointer");
   void* packed = reinterpret_cast<void*>(static_cast<uintptr_t>(entry.generation) << 32 | static_cast<uint32_t>(slot));
   check(call.env, napi_add_finalizer(call.env, call[0], packed, finalizeOwned, nullptr, nullptr));

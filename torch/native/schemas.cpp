@@ -167,26 +167,13 @@ int32_t packetOf(const std::string& name) {
   return indices[name] = index;
 }
 
-// Names of parameters as numbers, so that a call compares no strings.
-std::mutex namesMutex;
-std::vector<std::string>& names() {
-  static std::vector<std::string> list;
-  return list;
-}
-
 }  // namespace
 
 int32_t nameId(const std::string& camelCase) {
+  static std::mutex mutex;
   static std::unordered_map<std::string, int32_t> ids;
-  std::lock_guard<std::mutex> lock(namesMutex);
-  auto [entry, isNew] = ids.emplace(camelCase, static_cast<int32_t>(ids.size()));
-  if (isNew) names().push_back(camelCase);
-  return entry->second;
-}
-
-std::string nameOf(int32_t nameId) {
-  std::lock_guard<std::mutex> lock(namesMutex);
-  return nameId >= 0 && static_cast<size_t>(nameId) < names().size() ? names()[nameId] : "?";
+  std::lock_guard<std::mutex> lock(mutex);
+  return ids.emplace(camelCase, static_cast<int32_t>(ids.size())).first->second;
 }
 
 const Packet& packetAt(int32_t index) {
