@@ -40,6 +40,28 @@ describe("wrong arguments are refused", () => {
   const circle: unknown[] = [];
   circle.push(circle);
 
+  test("an error shows arguments of every kind, named ones by their names, and none of undefined", () => {
+    const described = (...args: unknown[]): string | undefined => {
+      try {
+        torch.call("aten::add", ...args);
+      } catch (error) {
+        return (error as torch.TorchError).arguments;
+      }
+      return undefined;
+    };
+    const gone = torch.ones([1]);
+    gone.dispose();
+    const many = Array.from({ length: 9 }, (_, i) => i);
+    expect(described(1.5, true, null, 2n, "text", [x, [1]], many, { real: 1, imag: 2 }, new Map())).toBe(
+      '1.5, true, null, 2n, "text", [float32[2, 3], […]], [0, 1, 2, 3, 4, 5, 6, 7, …], complex number, object',
+    );
+    expect(described(new torch.Generator({ seed: 1 }), { alpha: "a", out: undefined })).toBe(
+      'Generator, alpha: "a"',
+    );
+    expect(described([gone])).toBe("[disposed tensor]");
+    expect(described()).toBe("");
+  });
+
   test("an error carries operator, schema, and the arguments' dtypes and shapes", () => {
     const attempt = () => x.mm(torch.ones([2, 3], { dtype: "float64" }));
     expect(attempt).toThrow(torch.TorchError);
