@@ -7,6 +7,7 @@
 
 #include <climits>
 #include <cstdlib>
+#include <iterator>
 
 namespace penumbra {
 
@@ -42,21 +43,12 @@ void check(napi_env env, napi_status status) {
 
 namespace {
 
-// libtorch names the nodes of custom functions by their C++ type.
-std::string readable(std::string message) {
-  const std::string begin = "torch::autograd::CppNode<", end = "JavaScriptFunction>";
-  size_t from = message.find(begin), to = message.find(end);
-  if (from != std::string::npos && to != std::string::npos && from < to) message.replace(from, to + end.size() - from, "CustomFunctionBackward");
-  return message;
-}
-
-void throwTorchError(napi_env env, const std::string& message, const std::string& op, const std::string& schema,
-                     const std::string& arguments) noexcept {
+void throwTorchError(napi_env env, const std::string& message, const std::string& op = "", const std::string& schema = "") noexcept {
   napi_value constructor = nullptr, error = nullptr;
-  napi_value values[4] = {string(env, message), string(env, op), string(env, schema), string(env, arguments)};
+  napi_value values[3] = {string(env, message), string(env, op), string(env, schema)};
   napi_ref reference = environment(env).errorClass;
   if (reference != nullptr && napi_get_reference_value(env, reference, &constructor) == napi_ok &&
-      napi_new_instance(env, constructor, 4, values, &error) == napi_ok) {
+      napi_new_instance(env, constructor, 3, values, &error) == napi_ok) {
     napi_throw(env, error);
   } else {
     napi_throw_error(env, nullptr, message.c_str());
@@ -73,11 +65,12 @@ void keepFreedMemory() {
 #endif
 }
 
-// registerClasses(Tensor, Generator, TorchError, slot, maker): the classes to make, and the symbols of Tensor's properties.
+// registerClasses(Tensor, Generator, TorchError, slot, maker, warn): the classes to make, the symbols of Tensor's properties,
+// and the function that hears of warnings.
 napi_value registerClasses(const Call& call) {
   Environment& state = environment(call.env);
-  napi_ref* references[] = {&state.tensorClass, &state.generatorClass, &state.errorClass, &state.slotKey, &state.makerKey};
-  for (size_t i = 0; i < 5; i++) check(call.env, napi_create_reference(call.env, call[i], 1, references[i]));
+  napi_ref* references[] = {&state.tensorClass, &state.generatorClass, &state.errorClass, &state.slotKey, &state.makerKey, &state.warn};
+  for (size_t i = 0; i < std::size(references); i++) check(call.env, napi_create_reference(call.env, call[i], 1, references[i]));
   return nullptr;
 }
 
@@ -92,13 +85,13 @@ void throwToJavaScript(napi_env env) noexcept {
     napi_delete_reference(error.env, error.reference);
     napi_throw(env, value);
   } catch (const TorchError& error) {
-    throwTorchError(env, error.what(), error.op, error.schema, error.arguments);
+    throwTorchError(env, error.what(), error.op, error.schema);
   } catch (const c10::Error& error) {
-    throwTorchError(env, readable(error.what_without_backtrace()), "", "", "");
+    throwTorchError(env, readable(error.what_without_backtrace()));
   } catch (const std::exception& error) {
-    throwTorchError(env, error.what(), "", "", "");
+    throwTorchError(env, error.what());
   } catch (...) {
-    throwTorchError(env, "libtorch threw something that is no exception.", "", "", "");
+    throwTorchError(env, "libtorch threw something that is no exception.");
   }
 }
 
@@ -124,11 +117,13 @@ NAPI_MODULE_INIT() {
           forgetGarbage(static_cast<napi_env>(hint));  // a later environment may have the same address
         },
         env);
-    define(env, exports, "registerClasses", guarded<registerClasses>);
+    collectWarnings(*state);
+    define(env, exports, "registerClasses", guarded<registerClasses, 6>);
     exportHandles(env, exports);
     exportSchemas(env, exports);
     exportDispatch(env, exports);
     exportAutograd(env, exports);
+    exportFunction(env, exports);
     exportSystem(env, exports);
   } catch (...) {
     throwToJavaScript(env);

@@ -15,8 +15,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace penumbra {
@@ -33,15 +35,24 @@ struct Slot {
 
 // One per JavaScript environment: the main thread and each worker thread have their own.
 struct Environment {
-  napi_ref tensorClass = nullptr, generatorClass = nullptr, errorClass = nullptr;
+  napi_ref tensorClass = nullptr, generatorClass = nullptr, errorClass = nullptr, warn = nullptr;
   napi_ref slotKey = nullptr, makerKey = nullptr;  // symbols of the Tensor's two properties
   std::deque<Slot> slots = std::deque<Slot>(1);    // grows without moving; slot 0 stands for "disposed"
   std::vector<int32_t> empty;
   int64_t live = 0, liveBytes = 0;
   int32_t maker = -1;  // the operator whose results are being wrapped
+  std::vector<std::string> warnings;  // that came during the call and JavaScript has not heard of yet
+  std::shared_ptr<void> warningHandler;
 };
 
 Environment& environment(napi_env env);
+
+// nullptr for a number that no tensor has.
+inline Slot* slotAt(Environment& state, int32_t number) {
+  if (number <= 0 || static_cast<size_t>(number) >= state.slots.size()) return nullptr;
+  Slot& slot = state.slots[number];
+  return slot.tensor.defined() ? &slot : nullptr;
+}
 
 // A JavaScript exception on its way through C++ frames (the autograd engine, say).
 struct JavaScriptError : std::runtime_error {
@@ -50,11 +61,11 @@ struct JavaScriptError : std::runtime_error {
   napi_ref reference = nullptr;
 };
 
-// An error of ours: message, operator ("" where there is none), schema and a description of each argument.
+// An error of ours: message, operator ("" where there is none) and schema.
 struct TorchError : std::runtime_error {
-  TorchError(const std::string& message, std::string op = "", std::string schema = "", std::string arguments = "")
-      : std::runtime_error(message), op(std::move(op)), schema(std::move(schema)), arguments(std::move(arguments)) {}
-  std::string op, schema, arguments;
+  explicit TorchError(const std::string& message, std::string op = "", std::string schema = "")
+      : std::runtime_error(message), op(std::move(op)), schema(std::move(schema)) {}
+  std::string op, schema;
 };
 
 // Throws where a Node-API call failed: JavaScriptError for an exception, TorchError for a value of the wrong type.
@@ -79,6 +90,17 @@ napi_value string(napi_env env, const std::string& value);
 napi_value number(napi_env env, double value);
 napi_value boolean(napi_env env, bool value);
 napi_value null(napi_env env);
+napi_value undefined(napi_env env);
+napi_value object(napi_env env, std::initializer_list<std::pair<const char*, napi_value>> properties);
+template <typename Element>
+napi_value list(napi_env env, size_t length, Element element) {  // of element(0), element(1), …
+  napi_value result;
+  check(env, napi_create_array_with_length(env, length, &result));
+  for (size_t i = 0; i < length; i++) check(env, napi_set_element(env, result, i, element(i)));
+  return result;
+}
+bool toBool(napi_env env, napi_value value);
+int32_t toInteger(napi_env env, napi_value value);
 bool isNullish(napi_env env, napi_value value);
 uint32_t lengthOf(napi_env env, napi_value array);  // throws where it is none, or too long for a list
 std::vector<napi_value> elements(napi_env env, napi_value array);
@@ -93,13 +115,14 @@ std::vector<at::Tensor> tensors(napi_env env, napi_value array);  // null stands
 napi_value array(napi_env env, const std::vector<at::Tensor>& tensors);
 napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type* type);
 
-// --- operators (complement.cpp, schemas.cpp, dispatch.cpp), differentiation (autograd.cpp), the machine (system.cpp)
+// --- operators (complement.cpp, schemas.cpp, arguments.cpp, dispatch.cpp), differentiation (autograd.cpp, function.cpp), the machine (system.cpp)
 void completeOperators();
 const std::string& cudaProblem();  // why CUDA's part of libtorch could not be loaded; "" where it is there
 std::string packetName(int32_t packet);
 void exportSchemas(napi_env env, napi_value exports);
 void exportDispatch(napi_env env, napi_value exports);
 void exportAutograd(napi_env env, napi_value exports);
+void exportFunction(napi_env env, napi_value exports);
 void forgetGarbage(napi_env env);  // when an environment ends
 void exportSystem(napi_env env, napi_value exports);
 
@@ -113,7 +136,10 @@ struct Call {
   napi_value operator[](size_t i) const { return values[i]; }
 };
 using Function = napi_value (*)(const Call&);
+std::string readable(std::string message);  // with custom functions named by what they are
 void throwToJavaScript(napi_env env) noexcept;  // inside a catch block
+void collectWarnings(Environment& state);       // from now on, on this thread (warnings.cpp)
+void emitWarnings(napi_env env, Environment& state) noexcept;
 void define(napi_env env, napi_value exports, const char* name, napi_callback callback);
 
 // `wanted` arguments are read; functions that take any number leave it out.
@@ -123,15 +149,19 @@ napi_value guarded(napi_env env, napi_callback_info info) {
   call.env = env;
   call.count = wanted;
   void* state = nullptr;
+  if (napi_get_cb_info(env, info, &call.count, call.values, nullptr, &state) != napi_ok) return nullptr;
+  call.state = static_cast<Environment*>(state);
+  napi_value result = nullptr;
   try {
-    check(env, napi_get_cb_info(env, info, &call.count, call.values, nullptr, &state));
-    call.state = static_cast<Environment*>(state);
     if (call.count > Call::most) throw TorchError("Too many arguments: at most 64 can be passed.");
-    return function(call);
+    result = function(call);
   } catch (...) {
+    if (!call.state->warnings.empty()) emitWarnings(env, *call.state);  // now: no JavaScript runs once it has the error
     throwToJavaScript(env);
     return nullptr;
   }
+  if (!call.state->warnings.empty()) emitWarnings(env, *call.state);
+  return result;
 }
 
 }  // namespace penumbra

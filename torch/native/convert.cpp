@@ -3,8 +3,8 @@
 
 #include <c10/core/ScalarType.h>
 
-#include <cmath>
-#include <unordered_map>
+#include <algorithm>
+#include <cctype>
 
 namespace penumbra {
 
@@ -40,6 +40,31 @@ napi_value null(napi_env env) {
   return result;
 }
 
+napi_value undefined(napi_env env) {
+  napi_value result;
+  check(env, napi_get_undefined(env, &result));
+  return result;
+}
+
+napi_value object(napi_env env, std::initializer_list<std::pair<const char*, napi_value>> properties) {
+  napi_value result;
+  check(env, napi_create_object(env, &result));
+  for (const auto& [name, value] : properties) check(env, napi_set_named_property(env, result, name, value));
+  return result;
+}
+
+bool toBool(napi_env env, napi_value value) {
+  bool result = false;
+  check(env, napi_get_value_bool(env, value, &result));
+  return result;
+}
+
+int32_t toInteger(napi_env env, napi_value value) {
+  int32_t result = 0;
+  check(env, napi_get_value_int32(env, value, &result));
+  return result;
+}
+
 bool isNullish(napi_env env, napi_value value) {
   napi_valuetype type;
   check(env, napi_typeof(env, value, &type));
@@ -68,20 +93,22 @@ std::vector<napi_value> elements(napi_env env, napi_value array) {
 
 namespace {
 
-using Names = std::vector<std::pair<std::string, at::ScalarType>>;
-const Names& scalarTypes() {
-  static const Names names = [] {
-    Names result = {{"float32", at::kFloat},     {"float64", at::kDouble},          {"float16", at::kHalf},
-                    {"bfloat16", at::kBFloat16}, {"int64", at::kLong},              {"int32", at::kInt},
-                    {"int16", at::kShort},       {"int8", at::kChar},               {"uint8", at::kByte},
-                    {"bool", at::kBool},         {"complex64", at::kComplexFloat},  {"complex128", at::kComplexDouble},
-                    {"complex32", at::kComplexHalf}};
+template <typename T>
+using Names = std::vector<std::pair<std::string, T>>;
+
+const Names<at::ScalarType>& scalarTypes() {
+  static const Names<at::ScalarType> names = [] {
+    Names<at::ScalarType> result = {
+        {"float32", at::kFloat},         {"float64", at::kDouble},           {"float16", at::kHalf},
+        {"bfloat16", at::kBFloat16},     {"int64", at::kLong},               {"int32", at::kInt},
+        {"int16", at::kShort},           {"int8", at::kChar},                {"uint8", at::kByte},
+        {"bool", at::kBool},             {"complex64", at::kComplexFloat},   {"complex128", at::kComplexDouble},
+        {"complex32", at::kComplexHalf}};
     // The remaining types have no names of their own in PyTorch's list of common ones: take libtorch's, in lower case.
     for (int i = 0; i < static_cast<int>(at::ScalarType::NumOptions); i++) {
       auto type = static_cast<at::ScalarType>(i);
-      bool known = type == at::ScalarType::Undefined;
-      for (const auto& entry : result) known = known || entry.second == type;
-      if (known) continue;
+      bool known = std::any_of(result.begin(), result.end(), [&](const auto& entry) { return entry.second == type; });
+      if (known || type == at::ScalarType::Undefined) continue;
       std::string name = c10::toString(type);
       for (char& c : name) c = static_cast<char>(std::tolower(c));
       result.emplace_back(name, type);
@@ -91,23 +118,39 @@ const Names& scalarTypes() {
   return names;
 }
 
+const Names<at::Layout> layouts = {
+    {"strided", at::kStrided},      {"sparse_coo", at::kSparse},    {"sparse_csr", at::kSparseCsr}, {"sparse_csc", at::kSparseCsc},
+    {"sparse_bsr", at::kSparseBsr}, {"sparse_bsc", at::kSparseBsc}, {"_mkldnn", at::kMkldnn},       {"jagged", at::kJagged}};
+
+const Names<at::MemoryFormat> memoryFormats = {{"contiguous", at::MemoryFormat::Contiguous},
+                                               {"preserve", at::MemoryFormat::Preserve},
+                                               {"channelsLast", at::MemoryFormat::ChannelsLast},
+                                               {"channelsLast3d", at::MemoryFormat::ChannelsLast3d}};
+
+template <typename T>
+T named(const Names<T>& names, const std::string& wanted, const char* what) {
+  std::string known;
+  for (const auto& [name, value] : names) {
+    if (name == wanted) return value;
+    known += (known.empty() ? "" : ", ") + name;
+  }
+  throw TorchError("This libtorch has no " + std::string(what) + " \"" + wanted + "\". Known are: " + known + ".");
+}
+
+template <typename T>
+std::string nameIn(const Names<T>& names, T wanted) {
+  for (const auto& [name, value] : names) if (value == wanted) return name;
+  return "unknown";
+}
+
 }  // namespace
 
-at::ScalarType scalarType(const std::string& name) {
-  for (const auto& entry : scalarTypes()) {
-    if (entry.first == name) return entry.second;
-  }
-  std::string known;
-  for (const auto& entry : scalarTypes()) known += (known.empty() ? "" : ", ") + entry.first;
-  throw TorchError("This libtorch has no dtype \"" + name + "\". Known are: " + known + ".");
-}
-
-std::string scalarTypeName(at::ScalarType type) {
-  for (const auto& entry : scalarTypes()) {
-    if (entry.second == type) return entry.first;
-  }
-  return c10::toString(type);
-}
+at::ScalarType scalarType(const std::string& name) { return named(scalarTypes(), name, "dtype"); }
+at::Layout layout(const std::string& name) { return named(layouts, name, "layout"); }
+at::MemoryFormat memoryFormat(const std::string& name) { return named(memoryFormats, name, "memory format"); }
+std::string scalarTypeName(at::ScalarType type) { return nameIn(scalarTypes(), type); }
+std::string layoutName(at::Layout layout) { return nameIn(layouts, layout); }
+std::string memoryFormatName(at::MemoryFormat format) { return nameIn(memoryFormats, format); }
 
 at::Device device(const std::string& name) {
   try {
@@ -115,43 +158,6 @@ at::Device device(const std::string& name) {
   } catch (const c10::Error&) {
     throw TorchError("Unknown device \"" + name + "\". Examples: \"cpu\", \"cuda\", \"cuda:1\".");
   }
-}
-
-namespace {
-
-const std::vector<std::pair<const char*, at::Layout>> layouts = {
-    {"strided", at::kStrided},      {"sparse_coo", at::kSparse},    {"sparse_csr", at::kSparseCsr}, {"sparse_csc", at::kSparseCsc},
-    {"sparse_bsr", at::kSparseBsr}, {"sparse_bsc", at::kSparseBsc}, {"_mkldnn", at::kMkldnn},       {"jagged", at::kJagged}};
-
-const std::vector<std::pair<const char*, at::MemoryFormat>> memoryFormats = {
-    {"contiguous", at::MemoryFormat::Contiguous},
-    {"preserve", at::MemoryFormat::Preserve},
-    {"channelsLast", at::MemoryFormat::ChannelsLast},
-    {"channelsLast3d", at::MemoryFormat::ChannelsLast3d}};
-
-template <typename T>
-T lookUp(const std::vector<std::pair<const char*, T>>& table, const std::string& name, const char* what) {
-  std::string known;
-  for (const auto& [candidate, value] : table) {
-    if (name == candidate) return value;
-    known += (known.empty() ? "" : ", ") + std::string(candidate);
-  }
-  throw TorchError("Unknown " + std::string(what) + " \"" + name + "\". Known are: " + known + ".");
-}
-
-}  // namespace
-
-at::Layout layout(const std::string& name) { return lookUp(layouts, name, "layout"); }
-at::MemoryFormat memoryFormat(const std::string& name) { return lookUp(memoryFormats, name, "memory format"); }
-
-std::string layoutName(at::Layout layout) {
-  for (const auto& [name, value] : layouts) if (value == layout) return name;
-  return "unknown";
-}
-
-std::string memoryFormatName(at::MemoryFormat format) {
-  for (const auto& [name, value] : memoryFormats) if (value == format) return name;
-  return "unknown";
 }
 
 std::vector<at::Tensor> tensors(napi_env env, napi_value array) {
@@ -163,10 +169,7 @@ std::vector<at::Tensor> tensors(napi_env env, napi_value array) {
 }
 
 napi_value array(napi_env env, const std::vector<at::Tensor>& tensors) {
-  napi_value result;
-  check(env, napi_create_array_with_length(env, tensors.size(), &result));
-  for (size_t i = 0; i < tensors.size(); i++) check(env, napi_set_element(env, result, i, wrap(env, tensors[i])));
-  return result;
+  return list(env, tensors.size(), [&](size_t i) { return wrap(env, tensors[i]); });
 }
 
 namespace {
@@ -180,17 +183,9 @@ napi_value unsignedInteger(napi_env env, uint64_t value) {
 // Whole numbers that a double cannot hold become bigint.
 napi_value integer(napi_env env, int64_t value) {
   constexpr int64_t safe = 9007199254740991;
-  if (value >= -safe && value <= safe) return number(env, static_cast<double>(value));
+  if (value >= -safe && value <= safe) return number(env, value);
   napi_value result;
   check(env, napi_create_bigint_int64(env, value, &result));
-  return result;
-}
-
-napi_value complexNumber(napi_env env, c10::complex<double> value) {
-  napi_value result;
-  check(env, napi_create_object(env, &result));
-  check(env, napi_set_named_property(env, result, "real", number(env, value.real())));
-  check(env, napi_set_named_property(env, result, "imag", number(env, value.imag())));
   return result;
 }
 
@@ -215,18 +210,16 @@ napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type*
   if (value.isDouble()) return number(env, value.toDouble());
   if (value.isBool()) return boolean(env, value.toBool());
   if (value.isString()) return string(env, value.toStringRef());
-  if (value.isComplexDouble()) return complexNumber(env, value.toComplexDouble());
+  if (value.isComplexDouble()) {
+    c10::complex<double> complex = value.toComplexDouble();
+    return object(env, {{"real", number(env, complex.real())}, {"imag", number(env, complex.imag())}});
+  }
   if (value.isDevice()) return string(env, value.toDevice().str());
   if (value.isGenerator()) return wrap(env, value.toGenerator());
   if (value.isTensorList()) return array(env, value.toTensorVector());
   if (value.isList()) {
-    auto list = value.toListRef();
-    napi_value result;
-    check(env, napi_create_array_with_length(env, list.size(), &result));
-    for (size_t i = 0; i < list.size(); i++) {
-      check(env, napi_set_element(env, result, i, toJavaScript(env, list[i], nullptr)));
-    }
-    return result;
+    auto values = value.toListRef();
+    return list(env, values.size(), [&](size_t i) { return toJavaScript(env, values[i], nullptr); });
   }
   if (value.tagKind() == "UInt") return unsignedInteger(env, value.toScalar().toUInt64());  // beyond what int64 holds
   throw TorchError("A result of type " + value.tagKind() + " has no JavaScript counterpart.");

@@ -19,9 +19,9 @@ int64_t ownedBytes(const at::Tensor& tensor) {
 }
 
 void release(node_api_basic_env env, Environment& state, int32_t slot) {
-  if (slot <= 0 || static_cast<size_t>(slot) >= state.slots.size()) return;
-  Slot& entry = state.slots[slot];
-  if (!entry.tensor.defined()) return;
+  Slot* found = slotAt(state, slot);
+  if (found == nullptr) return;
+  Slot& entry = *found;
   state.live -= 1;
   state.liveBytes -= entry.bytes;
   if (entry.external != 0) {
@@ -88,9 +88,7 @@ int32_t slotOf(napi_env env, napi_value value) {
     return NOT_A_TENSOR;
   }
   if (napi_get_value_int32(env, property, &slot) != napi_ok) return NOT_A_TENSOR;
-  Environment& state = environment(env);
-  if (slot <= 0 || static_cast<size_t>(slot) >= state.slots.size() || !state.slots[slot].tensor.defined()) return 0;
-  return slot;
+  return slotAt(environment(env), slot) != nullptr ? slot : 0;
 }
 
 void throwDisposed(napi_env env, napi_value tensor) {
@@ -152,10 +150,10 @@ void finalizeOwned(node_api_basic_env env, void* data, void*) {
 
 // own(tensor, slot): leaves the slot to the garbage collector, for a tensor that no scope will release.
 napi_value own(const Call& call) {
-  int32_t slot = 0;
-  check(call.env, napi_get_value_int32(call.env, call[1], &slot));
-  if (slot <= 0 || static_cast<size_t>(slot) >= call.state->slots.size()) return nullptr;
-  Slot& entry = call.state->slots[slot];
+  int32_t slot = toInteger(call.env, call[1]);
+  Slot* found = slotAt(*call.state, slot);
+  if (found == nullptr) return nullptr;
+  Slot& entry = *found;
   static_assert(sizeof(void*) == 8, "a slot and its generation share a pointer");
   void* packed = reinterpret_cast<void*>(static_cast<uintptr_t>(entry.generation) << 32 | static_cast<uint32_t>(slot));
   check(call.env, napi_add_finalizer(call.env, call[0], packed, finalizeOwned, nullptr, nullptr));
@@ -167,16 +165,9 @@ napi_value own(const Call& call) {
   return nullptr;
 }
 
-napi_value alias(const Call& call) { return wrap(call.env, tensorOf(call.env, call[0])); }
-
 napi_value shape(const Call& call) {
   at::IntArrayRef sizes = tensorOf(call.env, call[0]).sizes();
-  napi_value result;
-  check(call.env, napi_create_array_with_length(call.env, sizes.size(), &result));
-  for (size_t i = 0; i < sizes.size(); i++) {
-    check(call.env, napi_set_element(call.env, result, i, number(call.env, static_cast<double>(sizes[i]))));
-  }
-  return result;
+  return list(call.env, sizes.size(), [&](size_t i) { return number(call.env, sizes[i]); });
 }
 
 napi_value dtype(const Call& call) {
@@ -185,11 +176,11 @@ napi_value dtype(const Call& call) {
 napi_value deviceName(const Call& call) { return string(call.env, tensorOf(call.env, call[0]).device().str()); }
 napi_value layoutOf(const Call& call) { return string(call.env, layoutName(tensorOf(call.env, call[0]).layout())); }
 napi_value numel(const Call& call) {
-  return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).numel()));
+  return number(call.env, tensorOf(call.env, call[0]).numel());
 }
-napi_value ndim(const Call& call) { return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).dim())); }
+napi_value ndim(const Call& call) { return number(call.env, tensorOf(call.env, call[0]).dim()); }
 napi_value itemSize(const Call& call) {
-  return number(call.env, static_cast<double>(tensorOf(call.env, call[0]).element_size()));
+  return number(call.env, tensorOf(call.env, call[0]).element_size());
 }
 
 // differingSizes(lists): the first position where the lists' tensors have different numbers of elements, or -1.
@@ -199,53 +190,28 @@ napi_value differingSizes(const Call& call) {
   for (const auto& list : lists) {
     if (list.size() != lists[0].size()) throw TorchError("The lists have different lengths.");
     for (size_t i = 0; i < list.size(); i++) {
-      if (list[i].numel() != lists[0][i].numel()) return number(call.env, static_cast<double>(i));
+      if (list[i].numel() != lists[0][i].numel()) return number(call.env, i);
     }
   }
   return number(call.env, -1);
 }
 
-// The bytes of a typed array, DataView, Buffer or ArrayBuffer.
-std::pair<void*, size_t> bytesOf(napi_env env, napi_value value) {
-  bool is = false;
-  void* data = nullptr;
-  size_t length = 0;
-  check(env, napi_is_typedarray(env, value, &is));
-  if (is) {
-    napi_typedarray_type type;
-    check(env, napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr));
-    static const size_t widths[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
-    if (static_cast<size_t>(type) >= sizeof(widths) / sizeof(*widths)) throw TorchError("Unknown kind of typed array.");
-    return {data, length * widths[type]};
-  }
-  check(env, napi_is_arraybuffer(env, value, &is));
-  if (is) {
-    check(env, napi_get_arraybuffer_info(env, value, &data, &length));
-    return {data, length};
-  }
-  throw TorchError("Expected a typed array or an ArrayBuffer.");
-}
-
-std::vector<int64_t> sizesOf(napi_env env, napi_value value) {
-  std::vector<int64_t> sizes;
-  for (napi_value element : elements(env, value)) {
-    double size = -1;
-    if (napi_get_value_double(env, element, &size) != napi_ok || !(size >= 0 && size <= 9007199254740991.0) ||
-        size != static_cast<double>(static_cast<int64_t>(size))) {
-      throw TorchError("A shape is an array of whole numbers from 0 on.");
-    }
-    sizes.push_back(static_cast<int64_t>(size));
-  }
-  return sizes;
-}
-
-// fromBytes(typedArray, shape, dtype): a CPU tensor with a copy of the bytes.
+// fromBytes(Uint8Array, shape, dtype): a CPU tensor with a copy of the bytes.
 napi_value fromBytes(const Call& call) {
-  auto [data, length] = bytesOf(call.env, call[0]);
+  bool isBytes = false;
+  napi_typedarray_type kind;
+  size_t length = 0;
+  void* data = nullptr;
+  check(call.env, napi_is_typedarray(call.env, call[0], &isBytes));
+  if (isBytes) check(call.env, napi_get_typedarray_info(call.env, call[0], &kind, &length, &data, nullptr, nullptr));
+  if (!isBytes || kind != napi_uint8_array) throw TorchError("fromBytes() needs a Uint8Array.");
   at::ScalarType type = scalarType(text(call.env, call[2]));
-  std::vector<int64_t> sizes = sizesOf(call.env, call[1]);
+  std::vector<int64_t> sizes;
   double needed = static_cast<double>(c10::elementSize(type));  // a product of sizes may pass 64 bits
-  for (int64_t size : sizes) needed *= static_cast<double>(size);
+  for (napi_value element : elements(call.env, call[1])) {
+    check(call.env, napi_get_value_int64(call.env, element, &sizes.emplace_back()));
+    needed *= static_cast<double>(sizes.back());
+  }
   if (needed != static_cast<double>(length)) {
     throw TorchError("The array holds " + std::to_string(length) + " bytes, but the shape and dtype " + scalarTypeName(type) +
                      " need " + std::to_string(static_cast<uint64_t>(std::min(needed, 1e18))) + ". Pass a shape whose product is the array's length.");
@@ -296,15 +262,17 @@ napi_value shareBytes(const Call& call) {
   return buffer;
 }
 
-napi_value liveTensors(const Call& call) { return number(call.env, static_cast<double>(call.state->live)); }
-napi_value liveBytes(const Call& call) { return number(call.env, static_cast<double>(call.state->liveBytes)); }
+// memory() -> {tensors, bytes}: what lives in this environment.
+napi_value memory(const Call& call) {
+  return object(call.env, {{"tensors", number(call.env, call.state->live)},
+                           {"bytes", number(call.env, call.state->liveBytes)}});
+}
 
 }  // namespace
 
 void exportHandles(napi_env env, napi_value exports) {
   define(env, exports, "free", guarded<freeSlots, 2>);
   define(env, exports, "own", guarded<own, 2>);
-  define(env, exports, "alias", guarded<alias, 1>);
   define(env, exports, "shape", guarded<shape, 1>);
   define(env, exports, "dtype", guarded<dtype, 1>);
   define(env, exports, "device", guarded<deviceName, 1>);
@@ -316,8 +284,7 @@ void exportHandles(napi_env env, napi_value exports) {
   define(env, exports, "fromBytes", guarded<fromBytes, 3>);
   define(env, exports, "toBytes", guarded<toBytes, 1>);
   define(env, exports, "shareBytes", guarded<shareBytes, 1>);
-  define(env, exports, "liveTensors", guarded<liveTensors, 0>);
-  define(env, exports, "liveBytes", guarded<liveBytes, 0>);
+  define(env, exports, "memory", guarded<memory, 0>);
 }
 
 }  // namespace penumbra

@@ -11,12 +11,12 @@ enum class Kind { Tensor, Int, Float, Bool, String, Scalar, ScalarType, Layout, 
 
 struct Parameter {
   std::string name;  // camelCase
-  int32_t nameId;    // of `name`, see nameId()
+  int32_t nameId;    // of `name`
   Kind kind;
   bool list = false, optional = false, elementOptional = false, hasDefault = false, keywordOnly = false;
   int32_t broadcast = 0;  // int[N]: one number stands for all N
   c10::IValue defaultValue;
-  c10::TypePtr type;
+  c10::TypePtr type, elementType;  // of a list: what it holds, with symbolic integers as plain ones
   bool byPosition() const { return !hasDefault && !keywordOnly; }
 };
 
@@ -38,8 +38,7 @@ struct Packet {
 };
 
 const Packet& packetAt(int32_t index);  // throws where there is none
-int32_t nameId(const std::string& camelCase);
-std::string nameOf(int32_t nameId);
+int32_t nameId(const std::string& camelCase);  // names of parameters as numbers, so that a call compares no strings
 std::string schemaText(const Overload& overload);
 
 }  // namespace penumbra

@@ -1,5 +1,5 @@
 // The table of operators: schemas read from the dispatcher, once for each operator that is used.
-#include "operators.h"
+#include "arguments.h"
 
 #include <torch/version.h>
 
@@ -44,6 +44,12 @@ Kind kindOf(const c10::Type& type) {
   }
 }
 
+// int[] and SymInt[], bool[] and the like; also of an optional list.
+c10::TypePtr elementTypeOf(c10::TypePtr type) {
+  if (auto optional = type->cast<c10::OptionalType>()) type = optional->getElementType();
+  return type->expectRef<c10::ListType>().getElementType();
+}
+
 Parameter parameterOf(const c10::Argument& argument) {
   Parameter result;
   result.name = camelCase(argument.name());
@@ -63,6 +69,7 @@ Parameter parameterOf(const c10::Argument& argument) {
     result.list = true;
     result.broadcast = argument.N().value_or(0);
     type = list->getElementType();
+    result.elementType = elementTypeOf(argument.type());
     if (auto element = type->cast<c10::OptionalType>()) {
       result.elementOptional = true;
       type = element->getElementType();
@@ -101,33 +108,17 @@ bool returnsOneTensor(const Overload& overload) {
   return returns.size() == 1 && returns[0].real_type()->kind() == c10::TypeKind::TensorType;
 }
 
-bool allOthersHaveDefaults(const Overload& overload) {
-  return std::all_of(overload.parameters.begin(), overload.parameters.end(),
-                     [](const Parameter& p) { return p.byPosition() || p.hasDefault || p.optional; });
-}
-
-// The overload that the general search would choose for `count` tensors, where nothing in it needs converting.
-const Overload* directFor(const Packet& packet, size_t count) {
-  for (const Overload& overload : packet.overloads) {
-    if (overload.positional != count || !allOthersHaveDefaults(overload)) continue;
-    bool isTensors = true;
-    for (const Parameter& p : overload.parameters) isTensors = isTensors && (!p.byPosition() || (p.kind == Kind::Tensor && !p.list));
-    if (isTensors) return returnsOneTensor(overload) ? &overload : nullptr;
+// The overload that is chosen for these arguments, where none of them needs converting and the result is one tensor.
+const Overload* directFor(const Packet& packet, std::initializer_list<Js> kinds) {
+  Arguments arguments;
+  for (Js kind : kinds) arguments.values[arguments.count++].kind = kind;
+  arguments.positional = arguments.count;
+  const Overload* chosen = overloadFor(nullptr, packet, arguments);  // for these kinds nothing is asked of JavaScript
+  if (chosen == nullptr || !returnsOneTensor(*chosen)) return nullptr;
+  for (const Parameter& p : chosen->parameters) {
+    if (p.byPosition() && (p.list || (p.kind != Kind::Tensor && p.kind != Kind::Scalar))) return nullptr;
   }
-  return nullptr;
-}
-
-// The same for a tensor and a number.
-const Overload* directScalarFor(const Packet& packet) {
-  for (const Overload& overload : packet.overloads) {
-    if (overload.positional != 2 || !allOthersHaveDefaults(overload)) continue;
-    std::vector<const Parameter*> pair;
-    for (const Parameter& p : overload.parameters) if (p.byPosition()) pair.push_back(&p);
-    if (pair[1]->kind == Kind::Tensor || pair[1]->kind == Kind::Bool || pair[1]->kind == Kind::String) continue;
-    bool isScalar = pair[0]->kind == Kind::Tensor && !pair[0]->list && pair[1]->kind == Kind::Scalar && !pair[1]->list;
-    return isScalar && returnsOneTensor(overload) ? &overload : nullptr;
-  }
-  return nullptr;
+  return chosen;
 }
 
 // Plain overloads come before those that write into an `out`, the unnamed one first, so that the first match is the usual one.
@@ -152,8 +143,10 @@ std::unique_ptr<Packet> makePacket(const std::string& name) {
     return rank(a) != rank(b) ? rank(a) < rank(b) : a < b;
   });
   for (const std::string& overload : names) packet->overloads.push_back(overloadOf(packet->name, overload));
-  for (size_t count = 1; count <= 3; count++) packet->direct[count] = directFor(*packet, count);
-  packet->directScalar = directScalarFor(*packet);
+  packet->direct[1] = directFor(*packet, {Js::Tensor});
+  packet->direct[2] = directFor(*packet, {Js::Tensor, Js::Tensor});
+  packet->direct[3] = directFor(*packet, {Js::Tensor, Js::Tensor, Js::Tensor});
+  packet->directScalar = directFor(*packet, {Js::Tensor, Js::Number});
   for (const Overload& overload : packet->overloads) packet->givesOneTensor = packet->givesOneTensor && returnsOneTensor(overload);
   return packet;
 }
@@ -174,26 +167,13 @@ int32_t packetOf(const std::string& name) {
   return indices[name] = index;
 }
 
-// Names of parameters as numbers, so that a call compares no strings.
-std::mutex namesMutex;
-std::vector<std::string>& names() {
-  static std::vector<std::string> list;
-  return list;
-}
-
 }  // namespace
 
 int32_t nameId(const std::string& camelCase) {
+  static std::mutex mutex;
   static std::unordered_map<std::string, int32_t> ids;
-  std::lock_guard<std::mutex> lock(namesMutex);
-  auto [entry, isNew] = ids.emplace(camelCase, static_cast<int32_t>(ids.size()));
-  if (isNew) names().push_back(camelCase);
-  return entry->second;
-}
-
-std::string nameOf(int32_t nameId) {
-  std::lock_guard<std::mutex> lock(namesMutex);
-  return nameId >= 0 && static_cast<size_t>(nameId) < names().size() ? names()[nameId] : "?";
+  std::lock_guard<std::mutex> lock(mutex);
+  return ids.emplace(camelCase, static_cast<int32_t>(ids.size())).first->second;
 }
 
 const Packet& packetAt(int32_t index) {
@@ -208,74 +188,52 @@ std::string schemaText(const Overload& overload) { return c10::toString(overload
 
 namespace {
 
-int32_t integer(const Call& call, size_t i) {
-  int32_t result = -1;
-  check(call.env, napi_get_value_int32(call.env, call[i], &result));
-  return result;
-}
-
 // packet(name) -> its index, for call() and direct().
 napi_value packet(const Call& call) { return number(call.env, packetOf(text(call.env, call[0]))); }
-napi_value packetNameAt(const Call& call) { return string(call.env, packetName(integer(call, 0))); }
+napi_value packetNameAt(const Call& call) { return string(call.env, packetName(toInteger(call.env, call[0]))); }
 napi_value nameIdOf(const Call& call) { return number(call.env, nameId(text(call.env, call[0]))); }
 
 // directForms(packet): bit n is set where direct() takes n tensors, bit 4 where it takes a tensor and a number, bit 5 where
 // call() returns the slot of a new tensor.
 napi_value directForms(const Call& call) {
-  const Packet& packet = packetAt(integer(call, 0));
+  const Packet& packet = packetAt(toInteger(call.env, call[0]));
   int forms = (packet.directScalar != nullptr ? 16 : 0) | (packet.givesOneTensor ? 32 : 0);
   for (int count = 1; count <= 3; count++) forms |= packet.direct[count] != nullptr ? 1 << count : 0;
   return number(call.env, forms);
 }
 
-napi_value parameterObject(napi_env env, const Parameter& parameter) {
-  napi_value result;
-  check(env, napi_create_object(env, &result));
-  auto set = [&](const char* key, napi_value value) { check(env, napi_set_named_property(env, result, key, value)); };
-  set("name", string(env, parameter.name));
-  set("type", string(env, parameter.type->str()));
-  set("list", boolean(env, parameter.list));
-  set("broadcast", boolean(env, parameter.broadcast > 0));
-  set("supported", boolean(env, parameter.kind != Kind::Unsupported));
-  set("keywordOnly", boolean(env, parameter.keywordOnly));
-  set("optional", boolean(env, parameter.optional));
-  if (parameter.hasDefault) {
-    std::ostringstream stream;
-    stream << parameter.defaultValue;
-    set("default", string(env, stream.str()));
-  }
-  return result;
+napi_value describe(napi_env env, const Parameter& parameter) {
+  std::ostringstream byDefault;
+  if (parameter.hasDefault) byDefault << parameter.defaultValue;
+  return object(env, {{"name", string(env, parameter.name)},
+                      {"type", string(env, parameter.type->str())},
+                      {"list", boolean(env, parameter.list)},
+                      {"broadcast", boolean(env, parameter.broadcast > 0)},
+                      {"supported", boolean(env, parameter.kind != Kind::Unsupported)},
+                      {"keywordOnly", boolean(env, parameter.keywordOnly)},
+                      {"optional", boolean(env, parameter.optional)},
+                      {"default", parameter.hasDefault ? string(env, byDefault.str()) : undefined(env)}});
 }
 
-// schemas(): every operator of the dispatcher: {name, overload, schema, parameters, returns}.
+napi_value describe(napi_env env, const c10::OperatorName& name) {
+  Overload overload = overloadOf(name.name, name.overload_name);
+  const auto& returns = overload.op.schema().returns();
+  auto parameter = [&](size_t i) { return describe(env, overload.parameters[i]); };
+  auto returned = [&](size_t i) { return string(env, returns[i].real_type()->str()); };
+  return object(env, {{"name", string(env, name.name)},
+                      {"overload", string(env, name.overload_name)},
+                      {"schema", string(env, schemaText(overload))},
+                      {"parameters", list(env, overload.parameters.size(), parameter)},
+                      {"returns", list(env, returns.size(), returned)}});
+}
+
+// schemas(): every operator of the dispatcher.
 napi_value schemas(const Call& call) {
-  napi_env env = call.env;
-  napi_value list;
-  check(env, napi_create_array(env, &list));
-  uint32_t count = 0;
+  std::vector<c10::OperatorName> names;
   for (const auto& [name, overloads] : overloadNames()) {
-    for (const std::string& overloadName : overloads) {
-      Overload overload = overloadOf(name, overloadName);
-      napi_value entry, parameters, returns;
-      check(env, napi_create_object(env, &entry));
-      check(env, napi_create_array(env, &parameters));
-      check(env, napi_create_array(env, &returns));
-      for (size_t i = 0; i < overload.parameters.size(); i++) {
-        check(env, napi_set_element(env, parameters, i, parameterObject(env, overload.parameters[i])));
-      }
-      const auto& types = overload.op.schema().returns();
-      for (size_t i = 0; i < types.size(); i++) {
-        check(env, napi_set_element(env, returns, i, string(env, types[i].real_type()->str())));
-      }
-      check(env, napi_set_named_property(env, entry, "name", string(env, name)));
-      check(env, napi_set_named_property(env, entry, "overload", string(env, overloadName)));
-      check(env, napi_set_named_property(env, entry, "schema", string(env, schemaText(overload))));
-      check(env, napi_set_named_property(env, entry, "parameters", parameters));
-      check(env, napi_set_named_property(env, entry, "returns", returns));
-      check(env, napi_set_element(env, list, count++, entry));
-    }
+    for (const std::string& overload : overloads) names.emplace_back(name, overload);
   }
-  return list;
+  return list(call.env, names.size(), [&](size_t i) { return describe(call.env, names[i]); });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <torch/version.h>
 
 #include <dlfcn.h>
@@ -24,32 +25,22 @@ const std::string& cudaProblem() {
 
 namespace {
 
-uint64_t seedOf(napi_env env, napi_value value) {
-  double seed = -1;
-  if (napi_get_value_double(env, value, &seed) == napi_ok && seed >= 0 && seed <= 9007199254740991.0) {
-    return static_cast<uint64_t>(seed);
-  }
-  uint64_t wide = 0;
+uint64_t toSeed(napi_env env, napi_value value) {
+  uint64_t seed = 0;
   bool lossless = false;
-  if (napi_get_value_bigint_uint64(env, value, &wide, &lossless) == napi_ok && lossless) return wide;
-  throw TorchError("A seed is a whole number from 0 to 2^53 - 1, or a bigint below 2^64.");
-}
-
-bool flag(const Call& call, size_t i) {
-  bool result = false;
-  check(call.env, napi_get_value_bool(call.env, call[i], &result));
-  return result;
+  check(env, napi_get_value_bigint_uint64(env, value, &seed, &lossless));
+  return seed;
 }
 
 napi_value manualSeed(const Call& call) {
-  at::manual_seed(seedOf(call.env, call[0]));
+  at::manual_seed(toSeed(call.env, call[0]));
   return nullptr;
 }
 
 // attachGenerator(object, device, seed): a generator of its own for a new Generator.
 napi_value attachGenerator(const Call& call) {
   at::Device where = device(text(call.env, call[1]));
-  uint64_t seed = seedOf(call.env, call[2]);
+  uint64_t seed = toSeed(call.env, call[2]);
   at::Generator result = where.is_cpu() ? at::make_generator<at::CPUGeneratorImpl>() : at::globalContext().defaultGenerator(where).clone();
   {
     std::lock_guard<std::mutex> lock(result.mutex());
@@ -65,7 +56,7 @@ napi_value defaultGenerator(const Call& call) {
 napi_value generatorSeed(const Call& call) {
   at::Generator& target = generatorOf(call.env, call[0]);
   std::lock_guard<std::mutex> lock(target.mutex());
-  target.set_current_seed(seedOf(call.env, call[1]));
+  target.set_current_seed(toSeed(call.env, call[1]));
   return nullptr;
 }
 napi_value generatorState(const Call& call) {
@@ -83,30 +74,25 @@ napi_value generatorDevice(const Call& call) { return string(call.env, generator
 
 napi_value threads(const Call& call) { return number(call.env, at::get_num_threads()); }
 napi_value setThreads(const Call& call) {
-  int32_t count = 0;
-  // OpenMP ends the process where the system refuses to make that many.
-  if (napi_get_value_int32(call.env, call[0], &count) != napi_ok || count < 1 || count > 1024) {
-    throw TorchError("The number of threads is a whole number from 1 on, up to 1024.");
-  }
-  at::set_num_threads(count);
+  at::set_num_threads(toInteger(call.env, call[0]));
   return nullptr;
 }
 
 // setDeterministic(enabled, warnOnly)
 napi_value setDeterministic(const Call& call) {
-  at::globalContext().setDeterministicAlgorithms(flag(call, 0), flag(call, 1));
-  at::globalContext().setDeterministicCuDNN(flag(call, 0));
+  at::globalContext().setDeterministicAlgorithms(toBool(call.env, call[0]), toBool(call.env, call[1]));
+  at::globalContext().setDeterministicCuDNN(toBool(call.env, call[0]));
   return nullptr;
 }
 napi_value deterministic(const Call& call) { return boolean(call.env, at::globalContext().deterministicAlgorithms()); }
 
 napi_value setCudnnBenchmark(const Call& call) {
-  at::globalContext().setBenchmarkCuDNN(flag(call, 0));
+  at::globalContext().setBenchmarkCuDNN(toBool(call.env, call[0]));
   return nullptr;
 }
 napi_value setTf32(const Call& call) {
-  at::globalContext().setAllowTF32CuBLAS(flag(call, 0));
-  at::globalContext().setAllowTF32CuDNN(flag(call, 0));
+  at::globalContext().setAllowTF32CuBLAS(toBool(call.env, call[0]));
+  at::globalContext().setAllowTF32CuDNN(toBool(call.env, call[0]));
   return nullptr;
 }
 
@@ -117,21 +103,48 @@ napi_value cudaDevices(const Call& call) {
 napi_value cudaProblemText(const Call& call) { return string(call.env, cudaProblem()); }
 
 napi_value cudaSynchronize(const Call& call) {
-  int32_t index = 0;
-  check(call.env, napi_get_value_int32(call.env, call[0], &index));
-  at::detail::getCUDAHooks().deviceSynchronize(static_cast<at::DeviceIndex>(index));
+  at::detail::getCUDAHooks().deviceSynchronize(static_cast<at::DeviceIndex>(toInteger(call.env, call[0])));
   return nullptr;
 }
 
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 9
+
+// CUDA's allocator as one of any device, so that nothing links to CUDA; nullptr where it has not given any memory yet.
+c10::DeviceAllocator* cudaAllocator() {
+  if (!at::globalContext().hasCUDA()) return nullptr;
+  auto* allocator = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(c10::DeviceType::CUDA));
+  return allocator != nullptr && allocator->initialized() ? allocator : nullptr;
+}
+
+// cudaMemory(device) -> bytes that tensors have, bytes that the allocator holds for them, and the most of both.
+napi_value cudaMemory(const Call& call) {
+  c10::CachingDeviceAllocator::DeviceStats stats;
+  auto index = static_cast<at::DeviceIndex>(toInteger(call.env, call[0]));
+  if (auto* allocator = cudaAllocator()) stats = allocator->getDeviceStats(index);
+  constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  return object(call.env, {{"allocated", number(call.env, stats.allocated_bytes[all].current)},
+                           {"reserved", number(call.env, stats.reserved_bytes[all].current)},
+                           {"peakAllocated", number(call.env, stats.allocated_bytes[all].peak)},
+                           {"peakReserved", number(call.env, stats.reserved_bytes[all].peak)}});
+}
+
+napi_value cudaEmptyCache(const Call& call) {
+  if (auto* allocator = cudaAllocator()) allocator->emptyCache();
+  return nullptr;
+}
+
+#else
+
+napi_value cudaMemory(const Call& call) { throw TorchError("libtorch " TORCH_VERSION " does not tell of CUDA's memory. Use 2.9 or newer."); }
+napi_value cudaEmptyCache(const Call& call) { return cudaMemory(call); }
+
+#endif
+
 napi_value information(const Call& call) {
-  napi_value result;
-  check(call.env, napi_create_object(call.env, &result));
-  auto set = [&](const char* name, napi_value value) { check(call.env, napi_set_named_property(call.env, result, name, value)); };
-  set("version", string(call.env, TORCH_VERSION));
-  set("config", string(call.env, at::show_config()));
-  set("parallel", string(call.env, at::get_parallel_info()));
-  set("cpuCapability", string(call.env, at::get_cpu_capability()));
-  return result;
+  return object(call.env, {{"version", string(call.env, TORCH_VERSION)},
+                           {"config", string(call.env, at::show_config())},
+                           {"parallel", string(call.env, at::get_parallel_info())},
+                           {"cpuCapability", string(call.env, at::get_cpu_capability())}});
 }
 
 }  // namespace
@@ -153,6 +166,8 @@ void exportSystem(napi_env env, napi_value exports) {
   define(env, exports, "cudaDevices", guarded<cudaDevices>);
   define(env, exports, "cudaProblem", guarded<cudaProblemText>);
   define(env, exports, "cudaSynchronize", guarded<cudaSynchronize>);
+  define(env, exports, "cudaMemory", guarded<cudaMemory>);
+  define(env, exports, "cudaEmptyCache", guarded<cudaEmptyCache>);
   define(env, exports, "information", guarded<information>);
 }
 

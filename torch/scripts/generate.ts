@@ -11,7 +11,6 @@ type Parameter = OperatorSchema["parameters"][number];
 /** Written by hand in tensor.ts, because JavaScript wants another form. */
 const HAND_WRITTEN_METHODS = new Set([
   "backward",
-  "detach",
   "item",
   "numel",
   "requiresGrad_",

@@ -1,6 +1,8 @@
 import { isTensor } from "./call.ts";
+import { fromTyped } from "./create.ts";
+import type { TypedArray } from "./dtype.ts";
 import { TorchError } from "./errors.ts";
-import { defaultGenerator } from "./generator.ts";
+import { defaultGenerator, type Generator, hearDraws } from "./generator.ts";
 import { native } from "./native.ts";
 import { scope, scopeTaking, synchronous } from "./scope.ts";
 import type { Tensor } from "./tensor.ts";
@@ -41,7 +43,17 @@ export interface AutocastOptions {
 export function autocast<T>({ device = "cpu", dtype, enabled = true }: AutocastOptions, fn: () => T): T {
   if (dtype !== "bfloat16" && dtype !== "float16")
     throw new TorchError(`autocast(): ${dtype} is no shorter dtype. Choose "bfloat16" or "float16".`);
-  return synchronous("autocast", native.autocast(device, dtype, enabled, fn));
+  return withAutocast(device, dtype, enabled, () => synchronous("autocast", fn()));
+}
+
+function withAutocast<T>(device: string, dtype: string, enabled: boolean, fn: () => T): T {
+  const before = native.autocastState(device);
+  native.setAutocast(device, dtype, enabled, 1);
+  try {
+    return fn();
+  } finally {
+    native.setAutocast(device, before.dtype, before.enabled, -1);
+  }
 }
 
 export interface BackwardOptions {
@@ -167,27 +179,37 @@ function settingsOf(inputs: readonly Tensor[]) {
     /^(cpu|cuda)/.test(device),
   );
   const generators = devices.map((device) => defaultGenerator(device));
-  const modes = devices.map((device) => ({ device, state: native.autocastState(device) }));
+  const modes = devices.map((device) => ({ device, ...native.autocastState(device) }));
   const setStates = (states: readonly Tensor[]) => {
     generators.forEach((generator, i) => void generator.setState(states[i]!));
   };
   const states = () => generators.map((generator) => generator.getState());
-  const withAutocast = <T>(fn: () => T): T =>
+  /** Other generators that were drawn from, with the states before. */
+  const drawn = new Map<Generator, TypedArray>();
+  const withModes = <T>(fn: () => T): T =>
     modes.reduceRight<() => T>(
-      (inner, { device, state: [enabled, dtype] }) =>
+      (inner, { device, dtype, enabled }) =>
         () =>
-          native.autocast(device, dtype, enabled, inner),
+          withAutocast(device, dtype, enabled, inner),
       fn,
     )();
   return {
     states,
+    /** Runs `fn` for the first time. */
+    first: <T>(fn: () => T): T =>
+      hearDraws((generator) => {
+        if (!drawn.has(generator)) drawn.set(generator, generator.getState().toTyped());
+      }, fn),
     /** Runs `fn` with the generators in these states and the autocast of before, and puts back what was there. */
     repeat<T>(before: readonly Tensor[], fn: () => T): T {
       const now = states();
-      setStates(before);
+      const others = [...drawn.keys()].map((generator) => ({ generator, state: generator.getState() }));
+      for (const [generator, state] of drawn) generator.setState(fromTyped(state, [state.length]));
+      setStates(before); // after the others, among which a default one may be
       try {
-        return withAutocast(fn);
+        return withModes(fn);
       } finally {
+        for (const { generator, state } of others) generator.setState(state);
         setStates(now);
       }
     },
@@ -197,7 +219,7 @@ function settingsOf(inputs: readonly Tensor[]) {
 /**
  * Runs `fn` without keeping its intermediate results, and runs it again during backward (gradient checkpointing, Chen
  * et al. 2016): memory for time. The second run finds the autocast mode of the first, and draws of the default
- * generators (the CPU's, and those of the inputs' devices) repeat. At least one input must require a gradient, else
+ * generators (the CPU's, and those of the inputs' devices) and of `Generator`s repeat. At least one input must require a gradient, else
  * nothing is differentiated.
  *
  * Tensors that `fn` uses by closure get their gradients in `backward()`. For `grad()`, for `backward` with `inputs` and
@@ -240,7 +262,7 @@ export function checkpoint<Inputs extends readonly Tensor[], Output extends OneO
   };
   return scope(() =>
     differentiable(
-      (values) => scope(() => fn(...(values as unknown as Inputs))),
+      (values) => scope(() => settings.first(() => fn(...(values as unknown as Inputs)))),
       (gradients, saved) => scopeTaking([...gradients, ...saved], () => again(gradients, saved)),
       inputs,
       [...inputs, ...settings.states()],

@@ -1,3 +1,5 @@
+import { TorchError } from "./errors.ts";
+import { announceDraw, Generator } from "./generator.ts";
 import { native, slot } from "./native.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -52,14 +54,59 @@ function callWith(packet: number, args: unknown[]): unknown {
   // An absent options object arrives as undefined.
   while (args.length > 0 && args[args.length - 1] === undefined) args.pop();
   const last = args[args.length - 1];
-  if (!isOptions(last)) return native.call(packet, args.length, ...args);
-  args.pop();
+  const options = isOptions(last) ? last : undefined;
+  if (options) args.pop();
   const positional = args.length;
-  for (const name in last) {
-    const value = last[name];
-    if (value !== undefined) args.push(nameId(name), value);
+  if (options) {
+    for (const name in options) {
+      const value = options[name];
+      if (value instanceof Generator) announceDraw(value);
+      if (value !== undefined) args.push(nameId(name), value);
+    }
   }
-  return native.call(packet, positional, ...args);
+  try {
+    return native.call(packet, positional, ...args);
+  } catch (error) {
+    throw explained(error, args.slice(0, positional), options);
+  }
+}
+
+/** What the addon threw; an operator's error with the arguments as they came. */
+export function explained(error: unknown, args: readonly unknown[], options: object = {}): unknown {
+  if (!(error instanceof TorchError) || !error.operator || error.arguments !== undefined) return error;
+  const named = Object.entries(options)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${described(value)}`);
+  const all = [...args.map(described), ...named].join(", ");
+  return new TorchError(error.message, error.operator, error.schema, all);
+}
+
+/** A value as errors show it: "float32[2, 3]", "disposed tensor", "[1, 2]". */
+export function described(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (isTensor(value)) {
+    if (value.isDisposed) return "disposed tensor";
+    const place = value.device === "cpu" ? "" : ` on ${value.device}`;
+    return `${value.dtype}[${sizesOf(value)}]${place}`;
+  }
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 8).map((item) => (Array.isArray(item) ? "[…]" : described(item)));
+    return `[${items.join(", ")}${value.length > 8 ? ", …" : ""}]`;
+  }
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value);
+    case "number":
+    case "boolean":
+      return String(value);
+    case "bigint":
+      return `${value}n`;
+    case "object":
+      if (value instanceof Generator) return "Generator";
+      return "real" in value && "imag" in value ? "complex number" : "object";
+    default:
+      return "unsupported value";
+  }
 }
 
 /** The operator as a function; its index is looked up at the first call. */
@@ -70,6 +117,15 @@ export function bind(operator: string): (...args: any[]) => any {
     if (packet < 0) packet = native.packet(operator);
     return invoke(packet, args);
   };
+}
+
+/** Nested tensors have no shape. */
+function sizesOf(tensor: Tensor): string {
+  try {
+    return tensor.shape.join(", ");
+  } catch {
+    return "…";
+  }
 }
 
 const packets = new Map<string, number>();

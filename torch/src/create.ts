@@ -19,7 +19,10 @@ export interface TensorOptions {
  * @throws TorchError when the array's bytes do not fill the shape
  */
 export function fromTyped(array: TypedArray, shape: readonly number[], options: TensorOptions = {}): Tensor {
-  const made = native.fromBytes(array, shape, options.dtype ?? dtypeOf(array)) as Tensor;
+  checkShape(shape);
+  const dtype = options.dtype ?? dtypeOf(array);
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  const made = native.fromBytes(bytes, shape, dtype) as Tensor;
   return finish(made, { device: options.device, requiresGrad: options.requiresGrad });
 }
 
@@ -34,7 +37,7 @@ export function tensor(
 ): Tensor {
   if (ArrayBuffer.isView(data)) {
     const array = data as TypedArray;
-    return finish(native.fromBytes(array, [array.length], dtypeOf(array)) as Tensor, options);
+    return finish(fromTyped(array, [array.length]), options);
   }
   const shape: number[] = [];
   for (let level: unknown = data; Array.isArray(level); level = level[0]) {
@@ -109,6 +112,15 @@ function finish(made: Tensor, { dtype, device, requiresGrad = false }: TensorOpt
   }
   if (requiresGrad) result.requiresGrad = true;
   return result;
+}
+
+function checkShape(shape: readonly number[]): void {
+  const isList = Array.isArray(shape) && shape.length <= MAX_DIMENSIONS;
+  if (isList && Array.from(shape).every((size) => Number.isSafeInteger(size) && size >= 0)) return;
+  throw new TorchError(
+    `fromTyped(): the shape is ${isList ? `[${shape}]` : "no such list"}. ` +
+      `A shape is an array of whole numbers from 0 on, at most ${MAX_DIMENSIONS} of them.`,
+  );
 }
 
 const FULL_DTYPES: Readonly<Record<string, DType>> = {

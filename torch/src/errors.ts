@@ -10,14 +10,15 @@ export class TorchError extends Error {
   /** For example "float32[2, 3], float32[2, 3]". */
   readonly arguments: string | undefined;
 
-  constructor(message: string, operator = "", schema = "", args = "") {
-    const details = [
-      schema && !message.includes(schema) && `  schema: ${schema}`,
-      operator && `  arguments: ${args || "none"}`,
-    ].filter(Boolean);
+  constructor(message: string, operator?: string, schema?: string, args?: string) {
+    const details: string[] = [];
+    if (args !== undefined) {
+      if (schema && !message.includes(schema)) details.push(`  schema: ${schema}`);
+      details.push(`  arguments: ${args || "none"}`);
+    }
     super([message, ...details].join("\n"));
     this.operator = operator || undefined;
     this.schema = schema || undefined;
-    this.arguments = operator ? args : undefined;
+    this.arguments = args;
   }
 }

@@ -9,6 +9,18 @@ export const slot: unique symbol = Symbol("slot");
 /** The property of a Tensor that holds the index of the operator that made it; -1 where none did. */
 export const maker: unique symbol = Symbol("maker");
 
+/** Bytes of a GPU's memory. */
+export interface CudaMemory {
+  /** What tensors have. */
+  readonly allocated: number;
+  /** What libtorch holds, for these tensors and for later ones. */
+  readonly reserved: number;
+  /** The most that tensors had. */
+  readonly peakAllocated: number;
+  /** The most that libtorch held. */
+  readonly peakReserved: number;
+}
+
 /** What the addon exports. This is the only place where the border is typed by hand. */
 export interface Native {
   registerClasses(
@@ -17,6 +29,7 @@ export interface Native {
     error: unknown,
     slotKey: symbol,
     makerKey: symbol,
+    warn: (text: string) => void,
   ): void;
   packet(name: string): number;
   packetName(packet: number): string;
@@ -33,7 +46,6 @@ export interface Native {
   schemas(): unknown;
   free(slots: Int32Array, count: number): void;
   own(tensor: Handle, slot: number): void;
-  alias(tensor: Handle): unknown;
   layout(tensor: Handle): string;
   shape(tensor: Handle): number[];
   dtype(tensor: Handle): string;
@@ -42,11 +54,10 @@ export interface Native {
   ndim(tensor: Handle): number;
   itemSize(tensor: Handle): number;
   differingSizes(lists: readonly Handles[]): number;
-  fromBytes(bytes: ArrayBufferView | ArrayBuffer, shape: readonly number[], dtype: string): unknown;
+  fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): unknown;
   toBytes(tensor: Handle): ArrayBuffer;
   shareBytes(tensor: Handle): ArrayBuffer;
-  liveTensors(): number;
-  liveBytes(): number;
+  memory(): { tensors: number; bytes: number };
   customFunction(
     forward: (inputs: unknown[]) => Handles,
     backward: (gradients: unknown[], saved: unknown[]) => Handles,
@@ -70,22 +81,20 @@ export interface Native {
   ): unknown;
   requiresGrad(tensor: Handle): boolean;
   setRequiresGrad(tensor: Handle, flag: boolean): void;
-  isLeaf(tensor: Handle): boolean;
   gradFn(tensor: Handle): string | null;
   gradient(tensor: Handle): unknown;
   setGradient(tensor: Handle, gradient: Handle | null): void;
-  detach(tensor: Handle): unknown;
   reachesAllLeaves(): boolean;
   reachesOtherLeaves(outputs: Handles, inputs: Handles): boolean;
   setGradMode(enabled: boolean): boolean;
   gradMode(): boolean;
   inferenceMode<T>(callback: () => T): T;
-  autocast<T>(device: string, dtype: string, enabled: boolean, callback: () => T): T;
-  autocastState(device: string): [enabled: boolean, dtype: string];
-  manualSeed(seed: number | bigint): void;
-  attachGenerator(generator: Handle, device: string, seed: number | bigint): void;
+  setAutocast(device: string, dtype: string, enabled: boolean, nesting: 1 | -1): void;
+  autocastState(device: string): { enabled: boolean; dtype: string };
+  manualSeed(seed: bigint): void;
+  attachGenerator(generator: Handle, device: string, seed: bigint): void;
   defaultGenerator(device: string): unknown;
-  generatorSeed(generator: Handle, seed: number | bigint): void;
+  generatorSeed(generator: Handle, seed: bigint): void;
   generatorState(generator: Handle): unknown;
   setGeneratorState(generator: Handle, state: Handle): void;
   generatorDevice(generator: Handle): string;
@@ -99,6 +108,8 @@ export interface Native {
   /** Why CUDA's part of libtorch is not loaded; empty where it is. */
   cudaProblem(): string;
   cudaSynchronize(device: number): void;
+  cudaMemory(device: number): CudaMemory;
+  cudaEmptyCache(): void;
   information(): { version: string; config: string; parallel: string; cpuCapability: string };
 }
 

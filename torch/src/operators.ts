@@ -1180,6 +1180,8 @@ export interface TensorOperators {
   dequantize(): Tensor;
   /** `aten::det(Tensor self) -> Tensor` */
   det(): Tensor;
+  /** `aten::detach(Tensor(a) self) -> Tensor(a)` */
+  detach(): Tensor;
   /** `aten::detach_copy(Tensor self) -> Tensor` */
   detachCopy(): Tensor;
   /** `aten::detach_(Tensor(a!) self) -> Tensor(a!)` */
@@ -3914,6 +3916,7 @@ export const methods: readonly (readonly [name: string, operator: string])[] = [
   ["denseDim", "aten::dense_dim"],
   ["dequantize", "aten::dequantize"],
   ["det", "aten::det"],
+  ["detach", "aten::detach"],
   ["detachCopy", "aten::detach_copy"],
   ["detach_", "aten::detach_"],
   ["diag", "aten::diag"],

@@ -162,7 +162,7 @@ export interface MemoryReport {
 
 /** Counts the living tensors of this thread; with `traceMemory(true)` before, also says where they were made. */
 export function memory(): MemoryReport {
-  const report = { tensors: native.liveTensors(), bytes: native.liveBytes() };
+  const report = native.memory();
   if (!tracing) return report;
   forgetDead();
   const counts = new Map<string, number>();

@@ -1,5 +1,12 @@
-import { call, formsOf, invoke, onNewTensor } from "./call.ts";
-import { type Device, type DType, type MemoryFormat, type TypedArray, typedArrayOf } from "./dtype.ts";
+import { call, described, explained, formsOf, invoke, isTensor, onNewTensor } from "./call.ts";
+import {
+  type Device,
+  type DType,
+  type MemoryFormat,
+  type Scalar,
+  type TypedArray,
+  typedArrayOf,
+} from "./dtype.ts";
 import { TorchError } from "./errors.ts";
 import { Generator } from "./generator.ts";
 import { assignIndex, type Index, readIndex } from "./indexing.ts";
@@ -99,7 +106,7 @@ export class Tensor {
   }
 
   get isLeaf(): boolean {
-    return native.isLeaf(this);
+    return call("aten::is_leaf", this) as boolean;
   }
 
   /** Name of the autograd node that made this tensor, or null. */
@@ -113,6 +120,13 @@ export class Tensor {
   }
 
   set grad(gradient: Tensor | null) {
+    // Operators that walk through a parameter and its gradient together trust that both have the same size.
+    if (gradient === this) throw new TorchError("A tensor cannot be its own gradient. Pass a clone().");
+    if (isTensor(gradient) && described(gradient) !== described(this)) {
+      throw new TorchError(
+        `A gradient of ${described(gradient)} does not belong to a tensor of ${described(this)}. Give it the tensor's shape, dtype and device.`,
+      );
+    }
     native.setGradient(this, gradient);
   }
 
@@ -123,11 +137,6 @@ export class Tensor {
    */
   backward(gradient: Tensor | null = null, { retainGraph = false, createGraph = false } = {}): void {
     native.backward([this], [gradient], retainGraph || createGraph, createGraph, null);
-  }
-
-  /** The same elements without history. */
-  detach(): Tensor {
-    return native.detach(this) as Tensor;
   }
 
   /** The tensor on another device, in another dtype or memory format; itself where nothing changes. */
@@ -143,6 +152,8 @@ export class Tensor {
 
   /** The one element as a number (booleans as 0 and 1; an int64 beyond 2^53 loses its last digits). */
   item(): number {
+    // libtorch 2.6 has no result for those beyond int64.
+    if (this.dtype === "uint64" && this.numel === 1) return this.toNumbers()[0]!;
     const value = call("aten::item", this);
     if (typeof value === "object")
       throw new TorchError("item() of a complex tensor: take .real() or .imag() first.");
@@ -208,6 +219,11 @@ export class Tensor {
     return this;
   }
 
+  /** Its elements where the condition is true, those of `other` elsewhere: `torch.where(condition, x, other)`. */
+  where(condition: Tensor, other: Tensor | Scalar): Tensor {
+    return call("aten::where", condition, this, other) as Tensor;
+  }
+
   /** Takes the tensor out of its scope: it lives until disposed or collected. */
   keep(): this {
     return keep(this);
@@ -243,7 +259,10 @@ export class Tensor {
 
 export interface Tensor extends TensorOperators {}
 
-native.registerClasses(Tensor, Generator, TorchError, slot, maker);
+/** What libtorch warns of; once per text and process. */
+const warn = (text: string): void => process.emitWarning(text, "TorchWarning");
+
+native.registerClasses(Tensor, Generator, TorchError, slot, maker, warn);
 onNewTensor((slotNumber, packet) => new Tensor(slotNumber, packet));
 
 /** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */
@@ -264,8 +283,9 @@ for (const [name, operator] of methods) {
       forms = formsOf(packet);
     }
     const own = this[slot];
-    if (own > 0) {
-      const [a, b] = args;
+    if (own <= 0) return invoke(packet, [this, ...args]);
+    const [a, b] = args;
+    try {
       switch (args.length) {
         case 0:
           if (forms & 2) return result(native.direct(packet, own), packet, this, null, null);
@@ -283,6 +303,8 @@ for (const [name, operator] of methods) {
             return result(native.direct(packet, own, a[slot], b[slot]), packet, this, a, b);
           }
       }
+    } catch (error) {
+      throw explained(error, [this, ...args]);
     }
     return invoke(packet, [this, ...args]);
   };

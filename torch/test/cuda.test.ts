@@ -262,6 +262,25 @@ describe.skipIf(!gpu)("on an NVIDIA GPU", () => {
     torch.cuda.synchronize();
   });
 
+  test.skipIf(/^2\.[0-8]\./.test(torch.version))(
+    "the memory statistics follow the tensors, and emptyCache gives back",
+    () => {
+      torch.cuda.emptyCache();
+      const before = torch.cuda.memoryStats();
+      torch.scope(() => {
+        torch.zeros([64, 1024, 1024], { device: "cuda" }); // 256 MiB
+        const during = torch.cuda.memoryStats();
+        expect(during.allocated - before.allocated).toBe(2 ** 28);
+        expect(during.reserved).toBeGreaterThanOrEqual(during.allocated);
+      });
+      const after = torch.cuda.memoryStats();
+      expect(after.allocated).toBe(before.allocated);
+      expect(after.peakAllocated).toBeGreaterThanOrEqual(before.allocated + 2 ** 28);
+      torch.cuda.emptyCache();
+      expect(torch.cuda.memoryStats().reserved).toBeLessThanOrEqual(after.reserved - 2 ** 28);
+    },
+  );
+
   test("without a scope the garbage collector releases it in time", () => {
     const before = torch.memory().tensors;
     for (let i = 0; i < 4096; i++) torch.zeros([16, 1024, 1024], { device: "cuda" });

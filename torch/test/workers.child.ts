@@ -1,4 +1,4 @@
-/** What each thread of workers.test.ts runs: a small network trained with a custom operation, all from its own seed. */
+/** What each thread of workers.test.ts runs: a small network trained with a custom operation and dropout, all from its own seed. */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { Tensor } from "@penumbra/torch";
 import * as torch from "@penumbra/torch";
@@ -19,11 +19,12 @@ export function train(seed: number, steps: number): Trained {
   const draw = (shape: number[], scale: number) =>
     torch.scope(() => torch.randn(shape, { generator }).mul(scale));
   const parameters = [draw([8, 32], 0.3), draw([32, 2], 0.3)].map((w) => w.requiresGrad_());
+  const dropout = new torch.nn.Dropout(0.2, { generator });
   const [first, second] = parameters as [Tensor, Tensor];
   let loss = Number.NaN;
   for (let step = 0; step < steps; step++) {
     loss = torch.scope(() => {
-      const x = torch.randn([32, 8], { generator });
+      const x = dropout.forward(torch.randn([32, 8], { generator }));
       const y = x.narrow(1, 0, 2).sin();
       const error = softplus(x.mm(first)).mm(second).mseLoss(y);
       const gradients = torch.grad(error, parameters);

@@ -40,6 +40,28 @@ describe("wrong arguments are refused", () => {
   const circle: unknown[] = [];
   circle.push(circle);
 
+  test("an error shows arguments of every kind, named ones by their names, and none of undefined", () => {
+    const described = (...args: unknown[]): string | undefined => {
+      try {
+        torch.call("aten::add", ...args);
+      } catch (error) {
+        return (error as torch.TorchError).arguments;
+      }
+      return undefined;
+    };
+    const gone = torch.ones([1]);
+    gone.dispose();
+    const many = Array.from({ length: 9 }, (_, i) => i);
+    expect(described(1.5, true, null, 2n, "text", [x, [1]], many, { real: 1, imag: 2 }, new Map())).toBe(
+      '1.5, true, null, 2n, "text", [float32[2, 3], […]], [0, 1, 2, 3, 4, 5, 6, 7, …], complex number, object',
+    );
+    expect(described(new torch.Generator({ seed: 1 }), { alpha: "a", out: undefined })).toBe(
+      'Generator, alpha: "a"',
+    );
+    expect(described([gone])).toBe("[disposed tensor]");
+    expect(described()).toBe("");
+  });
+
   test("an error carries operator, schema, and the arguments' dtypes and shapes", () => {
     const attempt = () => x.mm(torch.ones([2, 3], { dtype: "float64" }));
     expect(attempt).toThrow(torch.TorchError);
@@ -70,7 +92,7 @@ describe("wrong arguments are refused", () => {
     [
       "a layout that is none",
       () => torch.zeros([2], { layout: "dense" as never }),
-      /Unknown layout "dense".*strided/,
+      /no layout "dense".*strided/,
     ],
     ["a bigint beyond 64 bits", () => x.add(2n ** 70n), /64 bits/],
     ["a shape that no machine holds", () => torch.zeros([1e15, 1e15]), /aten::zeros/],
@@ -88,8 +110,8 @@ describe("wrong arguments are refused", () => {
     ["backward without a graph", () => x.sum().backward(), /does not require grad/],
     ["a seed that is none", () => torch.manualSeed(-1), /seed/],
     ["a state that is none", () => new torch.Generator({ seed: 1 }).setState(x), torch.TorchError as never],
-    ["no threads", () => torch.setNumThreads(0), /from 1 on/],
-    ["more threads than a system makes", () => torch.setNumThreads(2 ** 31 - 1), /up to 1024/],
+    ["no threads", () => torch.setNumThreads(0), /is 0; it must be a whole number from 1/],
+    ["more threads than a system makes", () => torch.setNumThreads(2 ** 31 - 1), /from 1 to 1024/],
     ["an array in a circle", () => torch.tensor(circle as never), /in a circle/],
     [
       "a list of four billion holes",
@@ -99,8 +121,10 @@ describe("wrong arguments are refused", () => {
     [
       "a shape of four billion holes",
       () => torch.fromTyped(new Float32Array(0), new Array(4e9)),
-      /longer than/,
+      /at most 64/,
     ],
+    ["a shape with a hole", () => torch.fromTyped(new Float32Array(0), new Array(1)), /whole numbers/],
+    ["a shape below 0", () => torch.fromTyped(new Float32Array(1), [-1, -1]), /\[-1,-1\].*whole numbers/],
     ["an array as an index", () => x.at([0, 1] as never), /An array is no index.*Make it a tensor/],
     ["a boolean as an index", () => x.at(true as never), /true is no index/],
     ["an object as an index", () => x.setAt({} as never, 1), /is no index/],

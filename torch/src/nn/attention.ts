@@ -1,7 +1,9 @@
 import { TorchError } from "../errors.ts";
+import type { Generator } from "../generator.ts";
 import { empty, linear, scaledDotProductAttention, zeros } from "../operators.ts";
 import type { Tensor } from "../tensor.ts";
-import { xavierUniform_, zeros_ } from "./init.ts";
+import { dropoutFrom } from "./dropout.ts";
+import { type InitOptions, xavierUniform_, zeros_ } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -34,12 +36,14 @@ export class MultiheadAttention extends Module<
   readonly outProj: Linear;
   readonly #dropout: number;
   readonly #batchFirst: boolean;
+  readonly generator: Generator | null;
 
   /**
    * @param embedDim size of the vectors, divisible by `heads`
    * @param options.dropout of attention weights in training; default 0
    * @param options.bias of all four projections; default true
    * @param options.batchFirst false for [L, B, E], as PyTorch has it by default; default true
+   * @param options.generator draws the initial weights and dropout's masks; default libtorch's for the whole process
    */
   constructor(
     readonly embedDim: number,
@@ -48,7 +52,8 @@ export class MultiheadAttention extends Module<
       dropout = 0,
       bias = true,
       batchFirst = true,
-    }: { dropout?: number; bias?: boolean; batchFirst?: boolean } = {},
+      generator = null,
+    }: { dropout?: number; bias?: boolean; batchFirst?: boolean } & InitOptions = {},
   ) {
     super();
     if (embedDim % heads !== 0) {
@@ -58,8 +63,9 @@ export class MultiheadAttention extends Module<
     }
     this.#dropout = dropout;
     this.#batchFirst = batchFirst;
-    this.outProj = new Linear(embedDim, embedDim, { bias });
-    this.inProjWeight = parameter(xavierUniform_(empty([3 * embedDim, embedDim])));
+    this.generator = generator;
+    this.outProj = new Linear(embedDim, embedDim, { bias, generator });
+    this.inProjWeight = parameter(xavierUniform_(empty([3 * embedDim, embedDim]), { generator }));
     this.inProjBias = bias ? parameter(zeros([3 * embedDim])) : null;
     if (this.outProj.bias) zeros_(this.outProj.bias);
   }
@@ -73,11 +79,13 @@ export class MultiheadAttention extends Module<
   forward(query: Tensor, key = query, value = key, options: AttentionOptions = {}): Tensor {
     const { attnMask = null, keyPaddingMask = null, isCausal = false } = options;
     const [q, k, v] = this.#project(query, key, value).map((x) => this.#split(x)) as [Tensor, Tensor, Tensor];
-    const attended = scaledDotProductAttention(q, k, v, {
-      attnMask: mask(attnMask, keyPaddingMask, isCausal, q, k),
-      dropoutP: this.training ? this.#dropout : 0,
-      isCausal: isCausal && !attnMask && !keyPaddingMask,
-    }); // [B, H, L, E / H]
+    const dropoutP = this.training ? this.#dropout : 0;
+    const generator = dropoutP > 0 ? this.generator : null;
+    const isOnlyCausal = isCausal && !attnMask && !keyPaddingMask && !generator;
+    const allowed = isOnlyCausal ? null : mask(attnMask, keyPaddingMask, isCausal, q, k);
+    const attended = generator
+      ? attend(q, k, v, allowed, dropoutP, generator)
+      : scaledDotProductAttention(q, k, v, { attnMask: allowed, dropoutP, isCausal: isOnlyCausal }); // [B, H, L, E / H]
     const merged = attended.transpose(1, 2).flatten({ startDim: 2 }); // [B, L, E]
     return this.outProj.forward(this.#batchFirst ? merged : merged.transpose(0, 1));
   }
@@ -99,6 +107,26 @@ export class MultiheadAttention extends Module<
   }
 }
 
+/** scaledDotProductAttention with masks of dropout from a generator, which the operator does not take. */
+function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  allowed: Tensor | null,
+  dropoutP: number,
+  generator: Generator,
+): Tensor {
+  const scores = q.mul((q.shape.at(-1) as number) ** -0.5).matmul(k.transpose(-2, -1)); // [B, H, L, S]
+  const masked =
+    allowed?.dtype === "bool"
+      ? scores.maskedFill(allowed.logicalNot(), Number.NEGATIVE_INFINITY)
+      : allowed
+        ? scores.add(allowed)
+        : scores;
+  const weights = masked._safeSoftmax(-1); // 0 for a query that may look nowhere
+  return dropoutFrom(generator, weights, dropoutP, weights.emptyLike()).matmul(v);
+}
+
 /** The masks as one that scaledDotProductAttention takes: true where a query may look, or floats to add. */
 function mask(
   attn: Tensor | null,
@@ -107,7 +135,7 @@ function mask(
   q: Tensor,
   k: Tensor,
 ): Tensor | null {
-  if (!attn && !padding) return null;
+  if (!attn && !padding && !isCausal) return null;
   const [batch, heads, length] = q.shape as [number, number, number];
   const keys = k.shape[2] as number;
   const forbidden: Tensor[] = [];

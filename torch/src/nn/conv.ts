@@ -1,6 +1,7 @@
 import { TorchError } from "../errors.ts";
 import { conv1d, conv2d, conv3d, convTranspose2d } from "../operators.ts";
 import type { Tensor } from "../tensor.ts";
+import type { InitOptions } from "./init.ts";
 import { drawnBias, drawnWeight } from "./linear.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -8,7 +9,7 @@ import { parameter } from "./parameter.ts";
 /** One size for all spatial dimensions, or one for each. */
 export type Size = number | readonly number[];
 
-export interface ConvOptions {
+export interface ConvOptions extends InitOptions {
   /** Default 1. */
   stride?: Size;
   /** Zeros added at both ends. Default 0. */
@@ -32,7 +33,7 @@ abstract class Convolution extends Module {
     readonly outChannels: number,
     kernelSize: Size,
     dimensions: number,
-    { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true }: ConvOptions,
+    { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, generator = null }: ConvOptions,
     transposed = false,
   ) {
     super();
@@ -43,8 +44,8 @@ abstract class Convolution extends Module {
       );
     }
     const channels = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups];
-    this.weight = parameter(drawnWeight([...channels, ...perDimension(kernelSize, dimensions)]));
-    this.bias = bias ? parameter(drawnBias(this.weight, outChannels)) : null;
+    this.weight = parameter(drawnWeight([...channels, ...perDimension(kernelSize, dimensions)], generator));
+    this.bias = bias ? parameter(drawnBias(this.weight, outChannels, generator)) : null;
     this.geometry = {
       stride: perDimension(stride, dimensions),
       padding: perDimension(padding, dimensions),

@@ -2,7 +2,7 @@ import { noGrad } from "../autograd.ts";
 import { embedding, empty } from "../operators.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
-import { normal_ } from "./init.ts";
+import { type InitOptions, normal_ } from "./init.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
 
@@ -17,10 +17,10 @@ export class Embedding extends Module {
   constructor(
     readonly numEmbeddings: number,
     readonly embeddingDim: number,
-    { paddingIdx = null }: { paddingIdx?: number | null } = {},
+    { paddingIdx = null, generator = null }: { paddingIdx?: number | null } & InitOptions = {},
   ) {
     super();
-    this.weight = parameter(normal_(empty([numEmbeddings, embeddingDim])));
+    this.weight = parameter(normal_(empty([numEmbeddings, embeddingDim]), 0, 1, { generator }));
     this.#paddingIdx = paddingIdx ?? -1; // ATen's sign for none
     if (paddingIdx !== null) noGrad(() => scope(() => void this.weight.setAt(paddingIdx, 0)));
   }

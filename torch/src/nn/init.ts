@@ -9,6 +9,7 @@ import type { Tensor } from "../tensor.ts";
 // (`torch.manualSeed`) unless a generator is given; the same seed gives PyTorch's numbers.
 
 export interface InitOptions {
+  /** What numbers are drawn from; default libtorch's generator for the whole process. */
   generator?: Generator | null;
 }
 

@@ -41,8 +41,7 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
       scope(() => {
         for (const group of this.groups) {
           const { lr, betas, eps, weightDecay, amsgrad, maximize } = group;
-          const names: Moment[] = amsgrad ? ["expAvg", "expAvgSq", "maxExpAvgSq"] : ["expAvg", "expAvgSq"];
-          for (const { params, grads, state } of this.buckets(group, names)) {
+          for (const { params, grads, state } of this.buckets(group)) {
             this.update(
               params,
               grads,
@@ -66,6 +65,14 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
     );
   }
 
+  protected stateNames({ amsgrad }: AdamSettings): Moment[] {
+    return amsgrad ? ["expAvg", "expAvgSq", "maxExpAvgSq"] : ["expAvg", "expAvgSq"];
+  }
+
+  protected override savedNames(settings: AdamSettings): string[] {
+    return [...this.stateNames(settings), "step"];
+  }
+
   override stateDict(): OptimizerState {
     const state = super.stateDict();
     const steps = this.parameters().flatMap((parameter, i) => {
@@ -76,9 +83,7 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
   }
 
   override loadStateDict(given: OptimizerState): void {
-    const entries = Object.entries(given.tensors);
-    const moments = entries.filter(([name]) => !name.endsWith(".step"));
-    super.loadStateDict({ ...given, tensors: Object.fromEntries(moments) });
+    super.loadStateDict(given);
     this.#steps.clear();
     this.parameters().forEach((parameter, i) => {
       const count = given.tensors[`${i}.step`];

@@ -42,10 +42,13 @@ export class LARS extends Optimizer<LarsSettings, "momentumBuffer"> {
   step(): void {
     noGrad(() =>
       scope(() => {
-        for (const group of this.groups)
-          for (const bucket of this.buckets(group, ["momentumBuffer"])) move(bucket, group);
+        for (const group of this.groups) for (const bucket of this.buckets(group)) move(bucket, group);
       }),
     );
+  }
+
+  protected stateNames(): "momentumBuffer"[] {
+    return ["momentumBuffer"];
   }
 }
 

@@ -84,6 +84,10 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
     });
   }
 
+  protected stateNames(): never[] {
+    return [];
+  }
+
   override stateDict(): OptimizerState {
     const tensors: Record<string, Tensor> = {};
     const numbers: Record<string, number> = { ...this.#numbers };
@@ -106,6 +110,13 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
         `LBFGS.loadStateDict: ${problem}. Make the optimizer as it was made when its state was saved.`,
       );
     }
+    const length = historyLength(given);
+    const lacking = lackingParts(given, length);
+    if (given.optimizer === "LBFGS" && lacking.length > 0) {
+      throw new TorchError(
+        `LBFGS.loadStateDict: the state lacks ${lacking.map((name) => `"${name}"`).join(", ")}. Use one that is whole.`,
+      );
+    }
     super.loadStateDict(given);
     this.#forget();
     const device = this.groups[0]!.params[0]!.device;
@@ -115,15 +126,12 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
     };
     this.#direction = copy("direction");
     this.#previousGradient = copy("previousGradient");
-    for (let i = 0; given.tensors[`history.${i}.step`]; i++) {
-      const [step, change, rho] = [
-        copy(`history.${i}.step`),
-        copy(`history.${i}.change`),
-        given.numbers[`history.${i}.rho`],
-      ];
-      if (!step || !change || rho === undefined)
-        throw new TorchError(`LBFGS.loadStateDict: history ${i} is incomplete. Save it again.`);
-      this.#history.push({ step, change, rho });
+    for (let i = 0; i < length; i++) {
+      this.#history.push({
+        step: copy(`history.${i}.step`)!,
+        change: copy(`history.${i}.change`)!,
+        rho: given.numbers[`history.${i}.rho`]!,
+      });
     }
     for (const name of ["t", "scale", "iterations", "evaluations"] as const) {
       this.#numbers[name] = given.numbers[name] ?? this.#numbers[name];
@@ -268,4 +276,22 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
 /** The largest magnitude of a vector's elements. */
 function magnitude(vector: Tensor): number {
   return scope(() => vector.abs().max().item());
+}
+
+/** How many curvature pairs the state has a part of. */
+function historyLength({ tensors, numbers }: OptimizerState): number {
+  const names = [...Object.keys(tensors), ...Object.keys(numbers)];
+  return new Set(names.map((name) => /^history\.\d+\./.exec(name)?.[0]).filter((pair) => pair)).size;
+}
+
+/** Names that a state of this many pairs must have and has not. Direction and gradient are there after the first step. */
+function lackingParts({ tensors, numbers }: OptimizerState, length: number): string[] {
+  const pairs = Array.from({ length }, (_, i) => `history.${i}`);
+  const wanted = pairs.flatMap((pair) => [`${pair}.step`, `${pair}.change`]);
+  if (length > 0 || tensors.direction || tensors.previousGradient)
+    wanted.push("direction", "previousGradient");
+  return [
+    ...wanted.filter((name) => !Object.hasOwn(tensors, name)),
+    ...pairs.map((pair) => `${pair}.rho`).filter((name) => !Object.hasOwn(numbers, name)),
+  ];
 }

@@ -129,13 +129,20 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     const others = counts(given.groups as readonly { params: unknown }[]);
     if (own !== others) fail(`the state has groups of ${others} parameters, this optimizer of ${own}`);
     const parameters = this.parameters();
+    const settings = this.groups.flatMap((group, i) =>
+      group.params.map(() => ({ ...group, ...given.groups[i] })),
+    );
+    const lacking = this.#lackingTensors(given, settings);
+    if (lacking.length > 0) fail(`the state lacks ${lacking.map((key) => `"${key}"`).join(", ")}`);
     const records = new Map<Tensor, Record<string, Tensor>>();
     for (const [key, tensor] of Object.entries(given.tensors)) {
       const match = /^(\d+)\.(\w+)$/.exec(key);
       if (!match) continue; // state beyond that of single parameters
-      const name = match[2] as string;
-      const parameter = parameters[Number(match[1])];
+      const name = match[2] as Name;
+      const index = Number(match[1]);
+      const parameter = parameters[index];
       if (!parameter) fail(`the state has a tensor "${key}", but there are ${parameters.length} parameters`);
+      else if (!this.stateNames(settings[index]!).includes(name)) continue;
       else if (`${tensor.shape}` !== `${parameter.shape}`) {
         fail(`"${key}" has the shape [${tensor.shape}], its parameter [${parameter.shape}]`);
       } else records.set(parameter, { ...records.get(parameter), [name]: tensor });
@@ -160,6 +167,24 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     );
   }
 
+  /** Names of the state tensors of a parameter in a group of these settings. */
+  protected abstract stateNames(settings: Settings): readonly Name[];
+
+  /** The same as they are saved: what has another shape than the parameter may be among them. */
+  protected savedNames(settings: Settings): readonly string[] {
+    return this.stateNames(settings);
+  }
+
+  /** What is not there for parameters that have some state; one that never had a gradient has none. */
+  #lackingTensors({ tensors }: OptimizerState, settings: readonly Settings[]): string[] {
+    const begun = new Set(Object.keys(tensors).map((key) => key.split(".")[0]));
+    return settings
+      .flatMap((ofParameter, i) =>
+        begun.has(`${i}`) ? this.savedNames(ofParameter).map((name) => `${i}.${name}`) : [],
+      )
+      .filter((key) => !Object.hasOwn(tensors, key));
+  }
+
   /** Releases the state's memory now. */
   dispose(): void {
     this.#clear();
@@ -169,8 +194,9 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     this.dispose();
   }
 
-  /** The group's parameters that have gradients, in buckets, with their state of the given names. */
-  protected buckets(group: ParameterGroup<Settings>, names: readonly Name[]): Bucket<Name>[] {
+  /** The group's parameters that have gradients, in buckets, with their state. */
+  protected buckets(group: ParameterGroup<Settings>): Bucket<Name>[] {
+    const names = this.stateNames(group);
     const buckets = new Map<string, Bucket<Name>>();
     for (const parameter of group.params) {
       const gradient = parameter.grad;

@@ -50,11 +50,14 @@ export class SGD extends Optimizer<SgdSettings, "momentumBuffer"> {
       scope(() => {
         for (const group of this.groups) {
           const { params: _, ...settings } = group;
-          for (const bucket of this.buckets(group, settings.momentum === 0 ? [] : ["momentumBuffer"]))
-            move(bucket, settings);
+          for (const bucket of this.buckets(group)) move(bucket, settings);
         }
       }),
     );
+  }
+
+  protected stateNames({ momentum }: SgdSettings): "momentumBuffer"[] {
+    return momentum === 0 ? [] : ["momentumBuffer"];
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { call } from "../call.ts";
 import { fromTyped } from "../create.ts";
@@ -139,22 +139,29 @@ function readBytes(descriptor: number, position: number, length: number, path: s
 }
 
 function withFile<T>(path: string, use: (descriptor: number) => T): T {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, "r");
-    if (fstatSync(descriptor).isDirectory()) {
-      closeSync(descriptor);
-      throw new Error("it is a folder");
-    }
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SafetensorsError(path, "file", `cannot be opened (${reason}).`, "Check the path.", { cause });
-  }
+  const descriptor = open(path);
   try {
     return use(descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+function open(path: string): number {
+  try {
+    checkIsFile(path);
+    return openSync(path, "r");
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SafetensorsError(path, "file", `cannot be opened (${reason}).`, "Check the path.", { cause });
+  }
+}
+
+/** Before it is opened: that would wait for the other end of a named pipe. */
+function checkIsFile(path: string): void {
+  const kind = statSync(path);
+  if (kind.isDirectory()) throw new Error("it is a folder");
+  if (!kind.isFile()) throw new Error("it is a pipe or a device; copy what it gives into a file");
 }
 
 function indexOf(path: string): string | undefined {
@@ -170,6 +177,7 @@ function readIndex(path: string): Map<string, string[]> {
   let text: string;
   let weightMap: unknown;
   try {
+    checkIsFile(path);
     text = readFileSync(path, "utf8");
     weightMap = JSON.parse(text)?.weight_map;
   } catch (cause) {

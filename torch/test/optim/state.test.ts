@@ -101,3 +101,42 @@ describe("A state is refused, and nothing changed,", () => {
     expect(optimizer.lr).toBe(1e-3);
   });
 });
+
+describe("A state that lacks single tensors is refused with their names", () => {
+  const broken = (name: keyof typeof makers, drop: readonly string[]) => {
+    const model = network();
+    const trained = makers[name](model.parameters());
+    train(model, trained, 3);
+    const { tensors, ...rest } = trained.stateDict();
+    const kept = Object.entries(tensors).filter(([key]) => !drop.includes(key));
+    expect(kept).toHaveLength(Object.keys(tensors).length - drop.length);
+    const other = makers[name](network().parameters());
+    other.loadStateDict({ ...rest, tensors });
+    return () => other.loadStateDict({ ...rest, tensors: Object.fromEntries(kept) });
+  };
+
+  test("moments and counts of Adam", () => {
+    expect(broken("Adam", ["0.expAvgSq", "1.maxExpAvgSq", "3.step"])).toThrow(
+      /the state lacks "0\.expAvgSq", "1\.maxExpAvgSq", "3\.step"/,
+    );
+    expect(broken("AdamW", ["2.expAvg"])).toThrow(/the state lacks "2\.expAvg"/);
+  });
+
+  test("pairs, direction and gradient of LBFGS", () => {
+    expect(broken("LBFGS", ["history.0.step", "direction"])).toThrow(
+      /the state lacks "history\.0\.step", "direction"/,
+    );
+    expect(broken("LBFGS", ["previousGradient"])).toThrow(/the state lacks "previousGradient"/);
+  });
+
+  test("while a parameter that never had a gradient needs none", () => {
+    const [used, unused] = [randn([3]).requiresGrad_(), randn([3]).requiresGrad_()];
+    const make = () => new optim.AdamW([used, unused], { lr: 0.01 });
+    const optimizer = make();
+    scope(() => used.sum().backward());
+    optimizer.step();
+    const state = optimizer.stateDict();
+    expect(Object.keys(state.tensors)).toEqual(["0.expAvg", "0.expAvgSq", "0.step"]);
+    expect(() => make().loadStateDict(state)).not.toThrow();
+  });
+});

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -293,4 +294,16 @@ describe("Reading refuses", () => {
     symlinkSync(fixturePath("dtypes.safetensors"), path("link.safetensors"));
     expect(Object.keys(safetensors.read(path("link.safetensors")).tensors).length).toBe(17);
   });
+});
+
+test("what is no file is refused at once, where opening a named pipe would wait for its writer", () => {
+  const [pipe, index] = [path("pipe.safetensors"), path("pipe.safetensors.index.json")];
+  execFileSync("mkfifo", [pipe, index]);
+  symlinkSync(pipe, path("link-to-pipe.safetensors"));
+  for (const place of [pipe, path("link-to-pipe.safetensors"), "/dev/zero"]) {
+    expect(() => safetensors.read(place)).toThrow(/file: cannot be opened \(it is a pipe or a device/);
+    expect(() => safetensors.readHeader(place)).toThrow(safetensors.SafetensorsError);
+  }
+  expect(() => safetensors.read(index)).toThrow(/index: cannot be read \(it is a pipe/);
+  expect(() => safetensors.read(folder)).toThrow(/file: cannot be opened \(it is a folder/);
 });
