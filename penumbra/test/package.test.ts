@@ -14,7 +14,7 @@ afterAll(() => rmSync(consumer, { recursive: true, force: true }));
 const run = (program: string, args: readonly string[]) =>
   execFileSync(program, args, { cwd: consumer, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-/** Packs a workspace (which builds it) and unpacks it where an install would put it. */
+/** Packs a workspace and unpacks it where an install would put it. */
 function install(workspace: string, name: string): void {
   const packing = ["pack", "--json", "--workspace", workspace, "--pack-destination", consumer];
   const output = execFileSync("npm", packing, { cwd: repository, encoding: "utf8", stdio: "pipe" });
@@ -25,6 +25,8 @@ function install(workspace: string, name: string): void {
 }
 
 beforeAll(() => {
+  // `npm pack` would not do it: the repository runs no package's scripts by itself.
+  execFileSync("npm", ["run", "build"], { cwd: repository, stdio: "pipe" });
   install("torch", "@penumbra/torch");
   install("penumbra", "penumbra");
   // Their dependencies, and what a TypeScript project has.
