@@ -1,4 +1,4 @@
-import { nn, type Tensor } from "@penumbra/torch";
+import { nn, scope, type Tensor } from "@penumbra/torch";
 
 /** Blocks in each of the four stages. */
 const BLOCKS = { 10: [1, 1, 1, 1], 18: [2, 2, 2, 2] } as const;
@@ -67,8 +67,11 @@ export class ResNet extends nn.Module {
    * @returns [B, D]
    */
   features(images: Tensor): Tensor {
-    let x = this.bn1.forward(this.conv1.forward(images)).relu_();
-    if (this.#pools) x = x.maxPool2d(3, { stride: 2, padding: 1 });
+    // Scopes leave what backward needs to the graph alone, which frees it layer by layer.
+    let x = scope(() => {
+      const stem = this.bn1.forward(this.conv1.forward(images)).relu_();
+      return this.#pools ? stem.maxPool2d(3, { stride: 2, padding: 1 }) : stem;
+    });
     x = this.layer1.forward(x); // [B, width, h, w]
     x = this.layer2.forward(x); // [B, 2 width, h/2, w/2]
     x = this.layer3.forward(x); // [B, 4 width, h/4, w/4]
@@ -107,9 +110,11 @@ class BasicBlock extends nn.Module {
   }
 
   override forward(x: Tensor): Tensor {
-    let out = this.bn1.forward(this.conv1.forward(x)).relu_();
-    out = this.bn2.forward(this.conv2.forward(out));
-    return out.add_(this.downsample ? this.downsample.forward(x) : x).relu_();
+    return scope(() => {
+      let out = this.bn1.forward(this.conv1.forward(x)).relu_();
+      out = this.bn2.forward(this.conv2.forward(out));
+      return out.add_(this.downsample ? this.downsample.forward(x) : x).relu_();
+    });
   }
 }
 
