@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { extent, linearScale, ticks } from "../../src/report/charts/index.ts";
+import { extent, intervalAxis, linearScale, ticks } from "../../src/report/charts/index.ts";
 import { escapeHtml, html } from "../../src/report/html.ts";
 import { bytes, counted, duration, listed, percent, points } from "../../src/report/numbers.ts";
 import { renderReport } from "../../src/report/page.ts";
@@ -188,6 +188,16 @@ describe("HTML templates", () => {
 });
 
 describe("scales", () => {
+  it("of differences say at least one number on each side of zero", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 1e-4, max: 1, noNaN: true }), (limit) => {
+        const labels = String(intervalAxis({ limit, title: "points" })).match(/<text[^>]*>[^<]*/g) ?? [];
+        expect(labels.length).toBeGreaterThanOrEqual(3);
+        expect(labels.length).toBeLessThanOrEqual(7);
+      }),
+    );
+  });
+
   it("have ticks inside their domain, evenly spaced, and about as many as asked for", () => {
     const number = fc.double({ min: -1e6, max: 1e6, noNaN: true });
     fc.assert(

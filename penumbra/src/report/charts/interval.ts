@@ -29,7 +29,8 @@ export function intervalAxis({
   height = 22,
 }: Omit<IntervalOptions, "margin"> & { readonly title: string }): Html {
   const x = linearScale([-limit, limit], [8, width - 8]);
-  const values = ticks([-limit, limit], 4);
+  // Six, so that no step is longer than a side: an axis that says 0 alone has no unit.
+  const values = ticks([-limit, limit], 6);
   const digits = Math.max(
     0,
     ...values.map((value) => (String(Number((100 * value).toFixed(6))).split(".")[1] ?? "").length),
