@@ -56,8 +56,9 @@ export interface PretrainOptions {
 }
 
 /**
- * Trains a small Stable Diffusion on captioned images, from scratch or on from a finished one: first the autoencoder, then text encoder
- * and UNet together on its latents. Everything is resumable: call it again with the same folders and settings.
+ * Trains a small Stable Diffusion on captioned images, from scratch or on from a finished one: first the
+ * autoencoder, then text encoder and UNet together on its latents. Everything is resumable: call it again with
+ * the same folders and settings.
  *
  * With budgets in steps, an interrupted run ends with the same bits as an uninterrupted one on the same
  * machine; budgets in minutes follow the clock. While the second stage runs, `work/snapshot` holds the model
