@@ -4,7 +4,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BELOW_STUDY = ["torch", "models", "images", "data", "diffusion", "contrast", "unknowns"];
+const BELOW_STUDY = [
+  "torch",
+  "files",
+  "models",
+  "images",
+  "data",
+  "diffusion",
+  "generators",
+  "contrast",
+  "unknowns",
+];
 
 interface Room {
   readonly name: string;
@@ -18,16 +28,26 @@ interface Room {
  */
 export const ROOMS: readonly Room[] = [
   { name: "torch", folder: "torch/src", may: [] },
-  { name: "models", folder: "penumbra/src/models", may: ["torch"] },
-  { name: "images", folder: "penumbra/src/images", may: ["torch"] },
-  { name: "data", folder: "penumbra/src/data", may: ["torch", "images"] },
-  { name: "diffusion", folder: "penumbra/src/diffusion", may: ["torch", "models", "images", "data"] },
-  { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "models", "images", "data"] },
+  { name: "files", folder: "penumbra/src/files", may: [] },
+  { name: "models", folder: "penumbra/src/models", may: ["torch", "files"] },
+  { name: "images", folder: "penumbra/src/images", may: ["torch", "files"] },
+  { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images"] },
+  {
+    name: "diffusion",
+    folder: "penumbra/src/diffusion",
+    may: ["torch", "files", "models", "images", "data"],
+  },
+  {
+    name: "generators",
+    folder: "penumbra/src/generators",
+    may: ["torch", "files", "models", "images", "data", "diffusion"],
+  },
+  { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "files", "models", "images", "data"] },
   { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
   { name: "study", folder: "penumbra/src/study", may: BELOW_STUDY },
   // The report works on the study's results as plain data: it must never pull in the engine.
-  { name: "report", folder: "penumbra/src/report", may: ["study"] },
-  { name: "deploy", folder: "penumbra/src/deploy", may: ["torch", "models", "unknowns"] },
+  { name: "report", folder: "penumbra/src/report", may: ["files", "study"] },
+  { name: "deploy", folder: "penumbra/src/deploy", may: ["torch", "files", "models", "unknowns"] },
   { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report", "deploy"] },
 ];
 

@@ -2,6 +2,7 @@
 export * as contrast from "./contrast/index.ts";
 export * as data from "./data/index.ts";
 export * as diffusion from "./diffusion/index.ts";
+export * as generators from "./generators/index.ts";
 export * as images from "./images/index.ts";
 export * as models from "./models/index.ts";
 export * as report from "./report/index.ts";

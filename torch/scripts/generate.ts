@@ -193,7 +193,7 @@ const lines = [
   ]),
   "",
 ];
-writeFileSync(new URL("../src/operators.ts", import.meta.url), lines.join("\n"));
+writeFileSync(new URL("../src/tensor/operators.ts", import.meta.url), lines.join("\n"));
 const count = (table: typeof methods) =>
   [...table.values()].reduce((sum, { signatures }) => sum + signatures.length, 0);
 console.log(

@@ -1,11 +1,16 @@
-import { isTensor } from "./call.ts";
-import { fromTyped } from "./create.ts";
-import type { TypedArray } from "./dtype.ts";
-import { TorchError } from "./errors.ts";
-import { defaultGenerator, type Generator, hearDraws } from "./generator.ts";
-import { native } from "./native.ts";
-import { scope, scopeTaking, synchronous } from "./scope.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Tensor, TypedArray } from "./tensor/index.ts";
+import {
+  defaultGenerator,
+  fromTyped,
+  type Generator,
+  hearDraws,
+  isTensor,
+  native,
+  scope,
+  scopeTaking,
+  synchronous,
+  TorchError,
+} from "./tensor/index.ts";
 
 function withGradMode<T>(name: string, enabled: boolean, fn: () => T): T {
   const before = native.setGradMode(enabled);

@@ -3,18 +3,15 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { isTensor } from "./call.ts";
-import { TorchError } from "./errors.ts";
-import { defaultGenerator, type Generator } from "./generator.ts";
 import type { AnyModule } from "./nn/module.ts";
 import type { Ema } from "./optim/ema.ts";
 import type { OptimizerState } from "./optim/optimizer.ts";
 import type { Random, RandomState } from "./random.ts";
 import { read } from "./safetensors/read.ts";
 import { syncFolder, write, writeFileSynced } from "./safetensors/write.ts";
-import { scope } from "./scope.ts";
 import { cuda } from "./system.ts";
-import type { Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor/index.ts";
+import { defaultGenerator, type Generator, isTensor, scope, TorchError } from "./tensor/index.ts";
 
 /** One thing, or several by name. */
 type OneOrNamed<T> = T | Readonly<Record<string, T>>;

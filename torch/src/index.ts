@@ -1,19 +1,44 @@
 /** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
 export * from "./autograd.ts";
-export { call } from "./call.ts";
 export * as checkpoints from "./checkpoint.ts";
-export { fromTyped, full, type TensorOptions, tensor } from "./create.ts";
-export * from "./dtype.ts";
-export * from "./errors.ts";
-export * from "./generator.ts";
-export { type Index, type Slice, slice } from "./indexing.ts";
 export { cpuFeatures } from "./library/cpu.ts";
 export { type Precision, type PrecisionSetting, resolvePrecision } from "./library/precision.ts";
 export * as nn from "./nn/index.ts";
-export * from "./operators.ts";
 export * as optim from "./optim/index.ts";
 export * from "./random.ts";
 export * as safetensors from "./safetensors.ts";
-export { keep, type MemoryReport, memory, Scope, scope, traceMemory } from "./scope.ts";
 export * from "./system.ts";
-export * from "./tensor.ts";
+export {
+  type Complex,
+  call,
+  type Device,
+  type DType,
+  defaultGenerator,
+  dtypeOf,
+  fromTyped,
+  full,
+  Generator,
+  type GeneratorOptions,
+  type Index,
+  keep,
+  type Layout,
+  type MemoryFormat,
+  type MemoryReport,
+  manualSeed,
+  memory,
+  type Nested,
+  type Scalar,
+  Scope,
+  type Slice,
+  scope,
+  slice,
+  Tensor,
+  type TensorOptions,
+  type ToOptions,
+  TorchError,
+  type TypedArray,
+  tensor,
+  traceMemory,
+  typedArrayOf,
+} from "./tensor/index.ts";
+export * from "./tensor/operators.ts";

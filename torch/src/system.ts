@@ -1,5 +1,4 @@
-import { TorchError } from "./errors.ts";
-import { type CudaMemory, native } from "./native.ts";
+import { type CudaMemory, native, TorchError } from "./tensor/index.ts";
 
 /** Version of libtorch, for example "2.13.0". */
 export const version: string = native.information().version;

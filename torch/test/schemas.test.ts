@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import * as torch from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
-import { bind } from "../src/call.ts";
-import { native } from "../src/native.ts";
+import { bind } from "../src/tensor/call.ts";
+import { native } from "../src/tensor/native.ts";
 
 type Operator = torch.OperatorSchema;
 type Parameter = Operator["parameters"][number];
@@ -172,12 +172,12 @@ describe("the schemas of libtorch", () => {
     p.keywordOnly && p.default === undefined && /Tensor/.test(p.type) && !p.optional;
 
   /** The version whose schemas operators.ts was generated from. */
-  const generatedFrom = readFileSync(new URL("../src/operators.ts", import.meta.url), "utf8").match(
+  const generatedFrom = readFileSync(new URL("../src/tensor/operators.ts", import.meta.url), "utf8").match(
     /schemas of libtorch ([\d.]+)\./,
   )?.[1];
 
   test("name each option's default where editors look for it: in a comment that begins the option's line", () => {
-    const text = readFileSync(new URL("../src/operators.ts", import.meta.url), "utf8");
+    const text = readFileSync(new URL("../src/tensor/operators.ts", import.meta.url), "utf8");
     const defaults = [...text.matchAll(/\/\*\* Default [^*]*\*\/ \w+\?:/g)];
     expect(defaults.length).toBeGreaterThan(700);
     for (const { index } of defaults) expect(text.slice(index - 5, index)).toBe("\n    ");
@@ -210,7 +210,7 @@ describe("the schemas of libtorch", () => {
     expect(() => later(tensor)).toThrow(
       `libtorch ${torch.version} has no operator aten::operator_of_a_later_version`,
     );
-    const source = readFileSync(new URL("../src/operators.ts", import.meta.url), "utf8");
+    const source = readFileSync(new URL("../src/tensor/operators.ts", import.meta.url), "utf8");
     const typed = [...source.matchAll(/^\} = bind\("aten::(\w+)"\);$/gm)].map(([, name]) => name!);
     expect(typed.length).toBeGreaterThan(500);
     const known = new Set(aten.map(({ name }) => name));

@@ -1,7 +1,7 @@
 import * as torch from "@penumbra/torch";
 import { scope, tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
-import { native } from "../src/native.ts";
+import { native } from "../src/tensor/native.ts";
 import { collect } from "./collect.ts";
 
 describe("a tensor whose size changes", () => {

@@ -18,7 +18,8 @@ export function initCommand(): Command {
         );
       }
       const { checkHealth, scanPhotos } = await import("../data/index.ts");
-      const { planFor, writeFileAtomic, writeScaffold } = await import("../study/index.ts");
+      const { writeFileAtomic } = await import("../files/index.ts");
+      const { planFor, writeScaffold } = await import("../study/index.ts");
       const manifest = await scanPhotos(folder);
       const plan = planFor(manifest, out);
       await writeFileAtomic(out, writeScaffold(plan.overrides, plan.head));

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { parse } from "yaml";
-import { PretrainSettings, pretrain } from "../diffusion/index.ts";
+import { PretrainSettings, pretrain } from "../generators/index.ts";
 
 /** CLIP's vocabulary as it lies in penumbra-mini. */
 const TOKENIZER = fileURLToPath(new URL("../../mini/tokenizer", import.meta.url));

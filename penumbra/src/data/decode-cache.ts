@@ -1,8 +1,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fromTyped, type Tensor } from "@penumbra/torch";
+import { writeAtomically } from "../files/index.ts";
 import { decodeImage, type Fit, type Rgb } from "../images/index.ts";
-import { writeAtomically } from "./atomic.ts";
 import { mapConcurrently } from "./concurrent.ts";
 import { DataError } from "./errors.ts";
 import { contentHash } from "./inspect.ts";

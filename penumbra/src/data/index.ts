@@ -1,5 +1,4 @@
 /** Data: a folder of photos becomes a manifest, splits by physical object, decoded pixels and batches. */
-export { writeAtomically } from "./atomic.ts";
 export { type BatchOptions, batches } from "./batches.ts";
 export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { DataError } from "./errors.ts";

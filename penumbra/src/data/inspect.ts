@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { writeAtomically } from "../files/index.ts";
 import { probeImage } from "../images/index.ts";
-import { writeAtomically } from "./atomic.ts";
 import { mapConcurrently } from "./concurrent.ts";
 
 /** What opening a file told: its content's hash and size, or why it cannot be used. */

@@ -1,17 +1,21 @@
-// Diffusion: noise schedules and walks, text and images through Stable Diffusion, words learned from photos, redraws.
+/** Diffusion: the model in its published layout, samplers, words learned from photos, redraws of photos. */
 
-export { type Corpus, readCorpus } from "./corpus.ts";
-export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
-export type { PrecisionSetting } from "./denoise.ts";
 export { DiffusionError } from "./errors.ts";
+export { autocastTo, type Compute } from "./model/autocast-to.ts";
+export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./model/prompts.ts";
 export {
-  type ClassPhotos,
-  inversionLoss,
-  type LearnWordsOptions,
-  learnWords,
-} from "./inversion.ts";
-export type { InversionBatch } from "./inversion-samples.ts";
-export { latentNoise } from "./latent-noise.ts";
+  type LoadStableDiffusionOptions,
+  type SaveStableDiffusionOptions,
+  StableDiffusion,
+  type StableDiffusionParts,
+} from "./model/stable-diffusion.ts";
+export { ClipTokenizer } from "./model/tokenizer.ts";
+export { type RedrawLine, readManifest } from "./redraw/manifest.ts";
+export { type PlannedRedraw, planRedraws, type Recipe } from "./redraw/recipes.ts";
+export { type RedrawOptions, redraw } from "./redraw/redraw.ts";
+export { type DdimStep, ddimStep, ddimTimesteps } from "./samplers/ddim.ts";
+export type { PrecisionSetting } from "./samplers/denoise.ts";
+export { latentNoise } from "./samplers/latent-noise.ts";
 export {
   addNoise,
   alphasCumprod,
@@ -22,27 +26,21 @@ export {
   type Timesteps,
   trainingTarget,
   velocity,
-} from "./noise-schedule.ts";
+} from "./samplers/noise-schedule.ts";
 export {
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
   type TextToImageOptions,
   textToImage,
-} from "./pipelines.ts";
-export { type PretrainOptions, pretrain } from "./pretrain.ts";
-export { ARCHITECTURES, PretrainSettings } from "./pretrain-config.ts";
-export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./prompts.ts";
-export { type PlannedRedraw, planRedraws, type Recipe } from "./recipes.ts";
-export { type RedrawOptions, redraw } from "./redraw.ts";
-export { type RedrawLine, readManifest } from "./redraw-manifest.ts";
+} from "./samplers/pipelines.ts";
+export { type ResolvedStrength, resolveStrength } from "./samplers/strength.ts";
 export {
-  type LoadStableDiffusionOptions,
-  type SaveStableDiffusionOptions,
-  StableDiffusion,
-  type StableDiffusionParts,
-} from "./stable-diffusion.ts";
-export { type ResolvedStrength, resolveStrength } from "./strength.ts";
-export { fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "./templates.ts";
-export { ClipTokenizer } from "./tokenizer.ts";
-export { checkWords, loadWords, saveWords, type Word, type Words, wordOf, wordToken } from "./words.ts";
+  type ClassPhotos,
+  inversionLoss,
+  type LearnWordsOptions,
+  learnWords,
+} from "./words/inversion.ts";
+export type { InversionBatch } from "./words/inversion-samples.ts";
+export { fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "./words/templates.ts";
+export { checkWords, loadWords, saveWords, type Word, type Words, wordOf, wordToken } from "./words/words.ts";

@@ -1,7 +1,7 @@
 import type { Tensor } from "@penumbra/torch";
 import { decodePhotos, type Photo } from "../data/index.ts";
+import { hashOf } from "../files/index.ts";
 import type { StudyConfig } from "./config.ts";
-import { hashOf } from "./hash.ts";
 import type { StageStore } from "./stage.ts";
 
 /** What every stage of a study shares. */

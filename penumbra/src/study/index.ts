@@ -1,9 +1,9 @@
 /** The study: arms x seeds as a graph of content-addressed stages, with its statistics. */
+
 export * from "./arms.ts";
 export * from "./bootstrap.ts";
 export * from "./config.ts";
 export * from "./detector-names.ts";
-export { writeFileAtomic } from "./files.ts";
 export * from "./load-config.ts";
 export * from "./lock.ts";
 export * from "./model-folder.ts";

@@ -9,10 +9,10 @@ import {
   scanPhotos,
   splitByObject,
 } from "../data/index.ts";
+import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import { type ArmName, arms } from "./arms.ts";
 import { concludeStudy } from "./conclude.ts";
 import type { StudyContext } from "./context.ts";
-import { writeFileAtomic, writeJsonLines } from "./files.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { lockRun } from "./lock.ts";
 import { settleMachine } from "./machine.ts";

@@ -1,8 +1,7 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "./files.ts";
-import { hashOf, type Json } from "./hash.ts";
+import { hashOf, type Json, writeFileAtomic } from "../files/index.ts";
 import type { StageRecord } from "./outcome.ts";
 
 /** What a stage is: everything that decides its result, and the function that makes it. */

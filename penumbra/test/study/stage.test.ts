@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { canonicalJson, hashOf } from "../../src/study/hash.ts";
+import { canonicalJson, hashOf } from "../../src/files/hash.ts";
 import { lockRun, RunInUseError } from "../../src/study/lock.ts";
 import { type StageEvent, type StageSpec, StageStore, stageHash } from "../../src/study/stage.ts";
 

@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 import { Module } from "./module.ts";
 
 /** max(x, 0) */

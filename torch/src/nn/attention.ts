@@ -1,7 +1,5 @@
-import { TorchError } from "../errors.ts";
-import type { Generator } from "../generator.ts";
-import { empty, linear, scaledDotProductAttention, zeros } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Generator, Tensor } from "../tensor/index.ts";
+import { empty, linear, scaledDotProductAttention, TorchError, zeros } from "../tensor/index.ts";
 import { dropoutFrom } from "./dropout.ts";
 import { type InitOptions, xavierUniform_, zeros_ } from "./init.ts";
 import { Linear } from "./linear.ts";

@@ -1,7 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { TorchError } from "../errors.ts";
-import { batchNorm, ones, zeros } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { batchNorm, ones, TorchError, zeros } from "../tensor/index.ts";
 import { Module } from "./module.ts";
 import { buffer, parameter } from "./parameter.ts";
 

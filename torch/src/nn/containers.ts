@@ -1,5 +1,5 @@
-import { TorchError } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { TorchError } from "../tensor/index.ts";
 import { type AnyModule, type Member, Module } from "./module.ts";
 
 /** Modules one after the other, each given the output of the one before; keys are "0", "1", … */

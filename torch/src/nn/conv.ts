@@ -1,6 +1,5 @@
-import { TorchError } from "../errors.ts";
-import { conv1d, conv2d, conv3d, convTranspose2d } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { conv1d, conv2d, conv3d, convTranspose2d, TorchError } from "../tensor/index.ts";
 import type { InitOptions } from "./init.ts";
 import { drawnBias, drawnWeight } from "./linear.ts";
 import { Module } from "./module.ts";

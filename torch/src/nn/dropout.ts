@@ -1,7 +1,5 @@
-import { TorchError } from "../errors.ts";
-import type { Generator } from "../generator.ts";
-import { dropout, featureDropout } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Generator, Tensor } from "../tensor/index.ts";
+import { dropout, featureDropout, TorchError } from "../tensor/index.ts";
 import { Module } from "./module.ts";
 
 export interface DropoutOptions {

@@ -1,7 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { embedding, empty } from "../operators.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { embedding, empty, scope } from "../tensor/index.ts";
 import { type InitOptions, normal_ } from "./init.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";

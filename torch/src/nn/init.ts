@@ -1,9 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { TorchError } from "../errors.ts";
-import type { Generator } from "../generator.ts";
-import { linalgQr } from "../operators.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Generator, Tensor } from "../tensor/index.ts";
+import { linalgQr, scope, TorchError } from "../tensor/index.ts";
 
 // Each function fills a tensor in place and returns it. Drawn numbers come from the default generator
 // (`torch.manualSeed`) unless a generator is given; the same seed gives PyTorch's numbers.

@@ -1,6 +1,5 @@
-import type { Generator } from "../generator.ts";
-import { empty, linear } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Generator, Tensor } from "../tensor/index.ts";
+import { empty, linear } from "../tensor/index.ts";
 import { fans, type InitOptions, kaimingUniform_, uniform_ } from "./init.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";

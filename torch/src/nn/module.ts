@@ -1,8 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import type { Device, DType, MemoryFormat } from "../dtype.ts";
-import { TorchError } from "../errors.ts";
-import { scope } from "../scope.ts";
-import { Tensor } from "../tensor.ts";
+import type { Device, DType, MemoryFormat } from "../tensor/index.ts";
+import { scope, Tensor, TorchError } from "../tensor/index.ts";
 import { keyOf } from "./names.ts";
 import { isPersistent } from "./parameter.ts";
 import { copyState, type LoadOptions, type LoadReport, type StateDict } from "./state-dict.ts";

@@ -1,6 +1,5 @@
-import { TorchError } from "../errors.ts";
-import { groupNorm, layerNorm, ones, zeros } from "../operators.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { groupNorm, layerNorm, ones, TorchError, zeros } from "../tensor/index.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
 

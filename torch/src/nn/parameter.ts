@@ -1,5 +1,5 @@
-import { keep } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { keep } from "../tensor/index.ts";
 
 /**
  * Makes a tensor a parameter: a leaf that requires a gradient, outlives scopes and is found by its module.

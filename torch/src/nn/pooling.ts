@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 import type { Size } from "./conv.ts";
 import { Module } from "./module.ts";
 

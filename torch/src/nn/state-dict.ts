@@ -1,5 +1,5 @@
 import { noGrad } from "../autograd.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 
 /** Tensors by their names, as PyTorch's `state_dict()`. */
 export type StateDict = Record<string, Tensor>;

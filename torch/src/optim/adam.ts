@@ -1,9 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { full } from "../create.ts";
-import { TorchError } from "../errors.ts";
-import { _fusedAdam_, _fusedAdamw_ } from "../operators.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { _fusedAdam_, _fusedAdamw_, full, scope, TorchError } from "../tensor/index.ts";
 import { checkNotNegative, Optimizer, type OptimizerState, type Parameters } from "./optimizer.ts";
 
 export interface AdamSettings {

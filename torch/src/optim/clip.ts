@@ -1,8 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { TorchError } from "../errors.ts";
-import { _foreachMul_, _foreachNorm, stack } from "../operators.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { _foreachMul_, _foreachNorm, scope, stack, TorchError } from "../tensor/index.ts";
 
 export interface ClipOptions {
   /** Order of the norm; Infinity for the largest magnitude. Default 2. */

@@ -1,10 +1,8 @@
 import { noGrad } from "../autograd.ts";
-import { TorchError } from "../errors.ts";
 import type { AnyModule } from "../nn/module.ts";
 import { copyState, type StateDict } from "../nn/state-dict.ts";
-import { _foreachCopy_, _foreachLerp_ } from "../operators.ts";
-import { keep, scope, synchronous } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { _foreachCopy_, _foreachLerp_, keep, scope, synchronous, TorchError } from "../tensor/index.ts";
 
 export interface EmaOptions {
   /** Share of the old average that an update keeps. Default 0.999. */

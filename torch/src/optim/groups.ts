@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 
 /**
  * Parameters in two groups: those of two and more dimensions decay, biases and the scales of norms do not.

@@ -1,4 +1,5 @@
 import { noGrad } from "../autograd.ts";
+import type { Tensor } from "../tensor/index.ts";
 import {
   _foreachAdd,
   _foreachAdd_,
@@ -6,10 +7,9 @@ import {
   _foreachMul_,
   _foreachNorm,
   _foreachSub_,
+  scope,
   stack,
-} from "../operators.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+} from "../tensor/index.ts";
 import { type Bucket, checkNotNegative, Optimizer, type Parameters } from "./optimizer.ts";
 
 export interface LarsSettings {

@@ -1,4 +1,4 @@
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
 
 /** How a tensor's elements lie in memory: a word for the usual orders, else the strides. */
 export function layoutOf(tensor: Tensor): string {

@@ -1,8 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { TorchError } from "../errors.ts";
-import { cat } from "../operators.ts";
-import { keep, scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { cat, keep, scope, TorchError } from "../tensor/index.ts";
 import { type LinePoint, strongWolfe } from "./line-search.ts";
 import { Optimizer, type OptimizerState } from "./optimizer.ts";
 

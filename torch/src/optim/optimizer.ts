@@ -1,8 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { TorchError } from "../errors.ts";
-import { native } from "../native.ts";
-import { keep, scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { keep, native, scope, TorchError } from "../tensor/index.ts";
 import { copyLike, hasLayout, layoutOf } from "./layout.ts";
 
 /** Parameters with the settings that hold for them. */

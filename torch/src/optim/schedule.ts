@@ -1,4 +1,4 @@
-import { TorchError } from "../errors.ts";
+import { TorchError } from "../tensor/index.ts";
 
 /** The learning rate of a step, counted from 0: a pure function, so that training resumes with nothing but the step. */
 export type Schedule = (step: number) => number;

@@ -1,8 +1,6 @@
 import { noGrad } from "../autograd.ts";
-import { TorchError } from "../errors.ts";
-import { _fusedSgd_ } from "../operators.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { _fusedSgd_, scope, TorchError } from "../tensor/index.ts";
 import { type Bucket, checkNotNegative, Optimizer, type Parameters } from "./optimizer.ts";
 
 export interface SgdSettings {

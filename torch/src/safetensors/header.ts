@@ -1,4 +1,4 @@
-import type { DType } from "../dtype.ts";
+import type { DType } from "../tensor/index.ts";
 import { SafetensorsError } from "./error.ts";
 
 /** Where a tensor lies in a file. */

@@ -1,10 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { call } from "../call.ts";
-import { fromTyped } from "../create.ts";
-import type { Device } from "../dtype.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Device, Tensor } from "../tensor/index.ts";
+import { call, fromTyped, scope } from "../tensor/index.ts";
 import { SafetensorsError } from "./error.ts";
 import { duplicateKey, type Header, headerLength, parseHeader, type TensorEntry } from "./header.ts";
 

@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { call } from "../call.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { call, scope } from "../tensor/index.ts";
 import { SafetensorsError } from "./error.ts";
 import { MAX_HEADER_BYTES, storageTypes } from "./header.ts";
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import type { Split } from "../../data/index.ts";
+import { writeFileAtomic } from "../../files/index.ts";
 import {
   accuracy,
   argmax,
@@ -19,7 +20,6 @@ import {
 import type { ArmName } from "../arms.ts";
 import { photosHash, type StudyContext } from "../context.ts";
 import type { DetectorName } from "../detector-names.ts";
-import { writeFileAtomic } from "../files.ts";
 import type { Unit, UnknownRole } from "../outcome.ts";
 import { type PartScores, type ScoredPart, type ScoreFile, scoredParts, type UnitScores } from "../scored.ts";
 import type { Artifact } from "../stage.ts";

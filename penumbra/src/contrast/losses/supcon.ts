@@ -1,0 +1,197 @@
+import type { Tensor } from "@penumbra/torch";
+import * as torch from "@penumbra/torch";
+import { ContrastError } from "../errors.ts";
+import { requireUnitRows } from "./unit-rows.ts";
+
+// Instead of minus infinity: exp() of it is exactly 0 in every dtype used here, and 0 times it is not NaN.
+const EXCLUDED = -1e30;
+
+export interface SupConOptions {
+  /** Class of each image, [B]. Without labels only the views of one image are positives (SimCLR's NT-Xent). */
+  readonly labels?: readonly number[] | Tensor;
+  /** tau, above 0. Default 0.1, as SupContrast's README recommends. */
+  readonly temperature?: number;
+  /** tau_base; scales the loss by tau / tau_base. Default `temperature`: no scaling. SupContrast's class has 0.07. */
+  readonly baseTemperature?: number;
+  /** "all": every view is an anchor; "one": the first view of each image only. Contrasts are always all views. */
+  readonly contrastMode?: "all" | "one";
+  /** Unit rows [K, D] that are columns of every denominator and nothing else: never anchors, never positives. */
+  readonly negatives?: Tensor | null;
+  /** Weight of those columns, 0 or more. Default 1. */
+  readonly lambda?: number;
+  /** Tilt of the importance weights towards the nearer negatives (H-SCL). Default 0: all alike. */
+  readonly beta?: number;
+  /** bool [B, K]: true where image i (all its views) has negative k in its denominator. Default: everywhere. */
+  readonly negativeMask?: Tensor | null;
+  /** No gradient reaches the negatives' encoding; they push the anchors only. An ablation. Default false. */
+  readonly detachNegatives?: boolean;
+  /** No gradient flows through the importance weights. Default false, as in H-SCL's default. */
+  readonly detachWeights?: boolean;
+}
+
+/**
+ * Supervised contrastive loss, L_out, with negatives-only columns: the mean of {@link supConPerAnchor} over ALL anchors.
+ *
+ * @param features [B, V, D] unit rows: V views of B images
+ * @returns a scalar; float32, or float64 for float64 features
+ * @throws ContrastError when rows are NaN or not of length 1, or shapes and settings do not fit together
+ * @example
+ * const loss = supCon(normalizeRows(head.forward(encoder.forward(views))).reshape([2, -1, 64]).transpose(0, 1), {
+ *   labels,
+ *   temperature: 0.1,
+ *   negatives: normalizeRows(nearOodProjections),
+ * });
+ */
+export function supCon(features: Tensor, options: SupConOptions = {}): Tensor {
+  return supConPerAnchor(features, options).mean();
+}
+
+/**
+ * Supervised contrastive loss of every anchor.
+ *
+ *   L_i = -(tau / tau_base) 1/|P(i)| sum_{p in P(i)} [ s_ip/tau - ln( sum_{a in A(i)} e^{s_ia/tau}
+ *                                                                  + lambda sum_k omega_ik e^{z_i.u_k/tau} ) ]
+ *   omega_ik = K_i e^{beta z_i.u_k/tau} / sum_l e^{beta z_i.u_l/tau}    (mean 1 over the K_i columns that i sees)
+ *
+ * Khosla et al. 2020, eq. 2 (L_out); the columns u_k as in PASCL (Wang et al. 2022), their weights as in H-SCL (Jiang
+ * et al. 2022). A(i) = all other rows, P(i) = those of the same class. Computed in log space: the columns' logits are
+ * z_i.u_k/tau + ln lambda + ln omega_ik, and log-sum-exp subtracts each row's maximum.
+ *
+ * An anchor without positives has loss 0 and stays in the mean (SupContrast after its #141).
+ *
+ * @param features [B, V, D] unit rows: V views of B images
+ * @returns [A]: anchors are view 0 of all images, then view 1, and so on (only view 0 with `contrastMode` "one")
+ * @throws ContrastError when rows are NaN or not of length 1, or shapes and settings do not fit together
+ */
+export function supConPerAnchor(features: Tensor, options: SupConOptions = {}): Tensor {
+  const { labels, temperature = 0.1, baseTemperature = temperature, contrastMode = "all" } = options;
+  requireOptions(features, options);
+  const [images, views, dimensions] = features.shape as [number, number, number];
+  const rows = inFullPrecision(features)
+    .transpose(0, 1)
+    .reshape([views * images, dimensions]); // [M, D], view by view
+  const anchors = contrastMode === "all" ? rows : rows.narrow(0, 0, images); // [A, D]
+  const anchorViews = contrastMode === "all" ? views : 1;
+
+  const isSelf = torch.eye(anchorViews * images, views * images, { dtype: "bool", device: rows.device }); // [A, M]
+  const similar = anchors.matmul(rows.t()).div(temperature).maskedFill(isSelf, EXCLUDED); // [A, M]
+  const isPositive = samePairs(labels, images, rows.device)
+    .repeat([anchorViews, views])
+    .logicalAnd(isSelf.logicalNot()); // [A, M]
+  const positives = isPositive.to(rows.dtype);
+  const counts = positives.sum([1]); // [A]
+
+  const columns = negativeColumns(anchors, anchorViews, temperature, options); // [A, K] or null
+  const logits = columns ? torch.cat([similar, columns], { dim: 1 }) : similar; // [A, M + K]
+  const logDenominator = logits.logsumexp([1]); // [A]
+  const towardsPositives = similar.mul(positives).sum([1]).div(counts.clampMin(1)); // [A]
+  const perAnchor = logDenominator.mul(counts.clampMax(1)).sub(towardsPositives); // counts of 0: 0 - 0
+  return perAnchor.mul(temperature / baseTemperature);
+}
+
+/**
+ * The mask for `negativeMask` in which a negative counts only for images of the class it was drawn from.
+ *
+ * @param labels class of each image, [B]
+ * @param sourceLabels class of the photo that each negative was made from, [K]
+ * @returns bool [B, K] on the CPU
+ */
+export function sourceClassMask(labels: readonly number[], sourceLabels: readonly number[]): Tensor {
+  const bits = labels.flatMap((label) => sourceLabels.map((source) => (label === source ? 1 : 0)));
+  return torch.fromTyped(Uint8Array.from(bits), [labels.length, sourceLabels.length], { dtype: "bool" });
+}
+
+/** Logits of the negatives-only columns with ln lambda and ln omega added, [A, K]; null where there are none. */
+function negativeColumns(
+  anchors: Tensor,
+  anchorViews: number,
+  temperature: number,
+  {
+    negatives,
+    lambda = 1,
+    beta = 0,
+    negativeMask,
+    detachNegatives = false,
+    detachWeights = false,
+  }: SupConOptions,
+): Tensor | null {
+  const count = negatives?.shape[0] ?? 0;
+  if (!negatives || count === 0 || lambda === 0) return null;
+  const columns = inFullPrecision(detachNegatives ? negatives.detach() : negatives); // [K, D]
+  const isHidden = negativeMask
+    ? negativeMask.to(anchors.device).logicalNot().repeat([anchorViews, 1]) // [A, K]
+    : null;
+  const hide = (values: Tensor) => (isHidden ? values.maskedFill(isHidden, EXCLUDED) : values);
+
+  let logits = anchors.matmul(columns.t()).div(temperature); // [A, K]
+  if (beta !== 0) {
+    const tilted = (detachWeights ? logits.detach() : logits).mul(beta);
+    const visible = isHidden // ln K_i
+      ? isHidden.logicalNot().sum([1], { keepdim: true, dtype: logits.dtype }).clampMin(1).log()
+      : Math.log(count);
+    logits = logits.add(tilted.sub(hide(tilted).logsumexp([1], { keepdim: true })).add(visible)); // + ln omega
+  }
+  return hide(logits.add(Math.log(lambda)));
+}
+
+/** bool [B, B]: true where two images have the same class; without labels, where they are the same image. */
+function samePairs(labels: readonly number[] | Tensor | undefined, images: number, device: string): Tensor {
+  if (labels === undefined) return torch.eye(images, { dtype: "bool", device });
+  const classes =
+    labels instanceof torch.Tensor ? labels : torch.fromTyped(Float64Array.from(labels), [images]);
+  const column = classes.to(device).reshape([images, 1]);
+  return column.eq(column.t());
+}
+
+/** Half precision would lose the differences between rows of one class: 1 - 2^-8 is the last bfloat16 before 1. */
+function inFullPrecision(rows: Tensor): Tensor {
+  return rows.dtype === "float64" ? rows : rows.to("float32");
+}
+
+function requireOptions(features: Tensor, options: SupConOptions): void {
+  const { labels, negatives, negativeMask, temperature = 0.1, baseTemperature = temperature } = options;
+  const [images = 0, views = 0, dimensions = 0] = features.shape;
+  if (features.ndim !== 3 || images === 0 || views === 0) {
+    throw new ContrastError(
+      `supCon got features of shape [${features.shape}]; it needs [images, views, dimensions]. Reshape them, with at least one image.`,
+    );
+  }
+  if (!(temperature > 0) || !(baseTemperature > 0)) {
+    throw new ContrastError(
+      `supCon got the temperature ${temperature} and the base temperature ${baseTemperature}; both must be above 0. Usual values are 0.05 to 0.5.`,
+    );
+  }
+  for (const [name, value] of [
+    ["lambda", options.lambda ?? 1],
+    ["beta", options.beta ?? 0],
+  ] as const) {
+    if (!(value >= 0 && Number.isFinite(value))) {
+      throw new ContrastError(`supCon got ${name} = ${value}; it must be a number of 0 or more.`);
+    }
+  }
+  const labelCount = labels instanceof torch.Tensor ? labels.numel : labels?.length;
+  if (labelCount !== undefined && labelCount !== images) {
+    throw new ContrastError(
+      `supCon got ${labelCount} labels for ${images} images. Pass one label an image, not one a view.`,
+    );
+  }
+  if (labelCount === undefined && views === 1) {
+    throw new ContrastError(
+      "supCon got one view of each image and no labels, so nothing is positive. Pass labels or at least two views.",
+    );
+  }
+  requireUnitRows(features, "features");
+  if (!negatives || negatives.shape[0] === 0) return;
+  if (negatives.ndim !== 2 || negatives.shape[1] !== dimensions) {
+    throw new ContrastError(
+      `supCon got negatives of shape [${negatives.shape}]; they need [K, ${dimensions}] like the features. Project them with the same head.`,
+    );
+  }
+  requireUnitRows(negatives, "negatives");
+  const expected = [images, negatives.shape[0]];
+  if (negativeMask && String(negativeMask.shape) !== String(expected)) {
+    throw new ContrastError(
+      `supCon got a negativeMask of shape [${negativeMask.shape}]; it needs [images, K] = [${expected}].`,
+    );
+  }
+}

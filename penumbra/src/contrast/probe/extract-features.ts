@@ -1,0 +1,61 @@
+import * as torch from "@penumbra/torch";
+import { autocast, noGrad, type PrecisionSetting, scope, type Tensor } from "@penumbra/torch";
+import { ContrastError } from "../errors.ts";
+import type { Encoder } from "../training/encoder.ts";
+
+export interface ExtractOptions {
+  /** Default 256. Changes no feature beyond rounding. */
+  readonly batchSize?: number;
+  /** Default "cpu". The encoder must be there. */
+  readonly device?: string;
+  /** Default "fp32": features are taken once, and distances between them matter. */
+  readonly precision?: PrecisionSetting;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Features of a frozen encoder, before the head, without augmentation. Batch norm uses its running averages, so that
+ * an image's features do not depend on the other images.
+ *
+ * @param images uint8 [N, 3, H, W]
+ * @returns float32 [N, D] on the CPU
+ * @throws ContrastError for anything but uint8 images
+ */
+export function extractFeatures(
+  encoder: Encoder,
+  images: Tensor,
+  { batchSize = 256, device = "cpu", precision = "fp32", onProgress }: ExtractOptions = {},
+): Tensor {
+  if (images.dtype !== "uint8" || images.ndim !== 4 || images.shape[1] !== 3) {
+    throw new ContrastError(
+      `extractFeatures got ${images.dtype} [${images.shape}]; it needs uint8 [N, 3, height, width].`,
+    );
+  }
+  const { dtype } = torch.resolvePrecision(precision, device);
+  const count = images.shape[0] as number;
+  const wasTraining = encoder.training;
+  encoder.eval();
+  try {
+    return scope(() => {
+      const features = torch.empty([count, encoder.dimensions]);
+      for (let start = 0; start < count; start += batchSize) {
+        const length = Math.min(batchSize, count - start);
+        scope(() =>
+          noGrad(() => {
+            const pixels01 = images.narrow(0, start, length).to(device).to("float32").div(255);
+            const forward = () => encoder.forward(pixels01);
+            const rows =
+              dtype === "float32"
+                ? forward()
+                : autocast({ device: device.replace(/:\d+$/, ""), dtype }, forward);
+            features.narrow(0, start, length).copy_(rows);
+          }),
+        );
+        onProgress?.(start + length, count);
+      }
+      return features;
+    });
+  } finally {
+    encoder.train(wasTraining);
+  }
+}

@@ -1,0 +1,96 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type nn, type Precision, safetensors, scope } from "@penumbra/torch";
+import { z } from "zod";
+import { ContrastError } from "../errors.ts";
+import { type LossSettings, type Objective, type ObjectiveName, objectives } from "../losses/objectives.ts";
+import { Encoder } from "./encoder.ts";
+import type { TrainedEncoder } from "./train-encoder.ts";
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/** What `encoder.json` holds. */
+const fileSchema = z.object({
+  format: z.literal(1),
+  network: z.object({
+    network: z.enum(["resnet10", "resnet18"]),
+    stem: z.enum(["cifar", "imagenet"]),
+    width: z.int().positive(),
+    mean: triple,
+    std: triple,
+  }),
+  objective: z.enum(Object.keys(objectives) as [ObjectiveName, ...ObjectiveName[]]),
+  loss: z.custom<LossSettings>((value) => typeof value === "object" && value !== null),
+  classes: z.int().positive(),
+  precision: z.custom<Precision>((value) => typeof value === "object" && value !== null),
+  collapse: z.object({ loss: z.number(), plateau: z.number(), message: z.string() }).nullable(),
+  losses: z.array(z.number()),
+});
+
+/**
+ * Saves an encoder with its head: `encoder.safetensors` with torchvision's names, `head.safetensors`, and
+ * `encoder.json` with what made them, which is written last.
+ */
+export function saveEncoder(folder: string, trained: TrainedEncoder): void {
+  mkdirSync(folder, { recursive: true });
+  const { encoder, head, objective, loss, classes, losses, collapse, precision } = trained;
+  safetensors.write(join(folder, "encoder.safetensors"), encoder.network.stateDict(), { format: "pt" });
+  safetensors.write(join(folder, "head.safetensors"), head.stateDict(), { format: "pt" });
+  const description: z.output<typeof fileSchema> = {
+    format: 1,
+    network: { ...encoder.config, mean: [...encoder.config.mean], std: [...encoder.config.std] },
+    objective,
+    loss,
+    classes,
+    precision,
+    collapse,
+    losses: [...losses],
+  };
+  const path = join(folder, "encoder.json");
+  writeFileSync(`${path}.part`, `${JSON.stringify(description)}\n`);
+  renameSync(`${path}.part`, path);
+}
+
+/**
+ * Loads what {@link saveEncoder} wrote, in evaluation mode.
+ *
+ * @param options.device default "cpu"
+ * @throws ContrastError when the folder holds no encoder, or one that this version cannot read
+ */
+export function loadEncoder(folder: string, { device = "cpu" } = {}): TrainedEncoder {
+  const { format: _, network, ...rest } = readDescription(join(folder, "encoder.json"));
+  const objective: Objective = objectives[rest.objective];
+  return scope(() => {
+    const encoder = new Encoder(network);
+    const head = objective.makeHead(encoder.dimensions, rest.classes, rest.loss);
+    load(encoder.network, join(folder, "encoder.safetensors"));
+    load(head, join(folder, "head.safetensors"));
+    encoder.to({ device, memoryFormat: "channelsLast" }).eval();
+    head.to({ device }).eval();
+    return { encoder, head, ...rest };
+  });
+}
+
+function load(module: nn.Module, path: string): void {
+  module.loadStateDict(safetensors.read(path).tensors);
+}
+
+function readDescription(path: string): z.output<typeof fileSchema> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new ContrastError(`There is no encoder at ${path}: ${(error as Error).message}. Train one first.`);
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw new ContrastError(`${path} is no JSON: ${(error as Error).message}. Train the encoder again.`);
+  }
+  const parsed = fileSchema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  throw new ContrastError(
+    `${path} describes no encoder of this version: ${z.prettifyError(parsed.error)}. Train it again.`,
+  );
+}

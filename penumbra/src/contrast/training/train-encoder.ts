@@ -1,0 +1,192 @@
+import * as torch from "@penumbra/torch";
+import { autocast, type nn, optim, type Precision, scope, type Tensor } from "@penumbra/torch";
+import { ContrastError } from "../errors.ts";
+import { type LossSettings, type Objective, type ObjectiveName, objectives } from "../losses/objectives.ts";
+import { type Collapse, detectCollapse } from "../losses/plateau.ts";
+import { Encoder } from "./encoder.ts";
+import { LossScale } from "./loss-scale.ts";
+import { type OptimizerSettings, requireTrainOptions, type TrainOptions } from "./train-options.ts";
+import { makeSource } from "./training-images.ts";
+import { identityOf, readCheckpoint, type TrainingState, writeCheckpoint } from "./training-state.ts";
+
+export interface TrainedEncoder {
+  /** In evaluation mode, on the device it was trained on. */
+  readonly encoder: Encoder;
+  /** What the loss saw the features through: a projection, or for cross-entropy the class logits. */
+  readonly head: nn.Module;
+  readonly objective: ObjectiveName;
+  readonly loss: LossSettings;
+  readonly classes: number;
+  /** Loss of every step. */
+  readonly losses: readonly number[];
+  /** Set when the loss ended where an encoder that has learned nothing stands. */
+  readonly collapse: Collapse | null;
+  /** What was computed in, and why. */
+  readonly precision: Precision;
+}
+
+/**
+ * Trains an encoder and its head from random weights.
+ *
+ * Every step: B photos in shuffled rounds, each in V random versions (or, with probability alpha, those of one of its
+ * faithful redraws), and K negatives in one version, all through the SAME augmentation and ONE forward pass: batch
+ * norm sees photos and negatives together, as PASCL and OpenOOD's OE have it, so that neither can be told by its own
+ * statistics. At use, batch norm's averages are those of that mixture. Learning rate: linear warm-up, half a cosine.
+ *
+ * All randomness comes from `seed` by item and step: the same seed gives the same bits on one machine with the same
+ * number of threads, and an interrupted training that goes on from its checkpoint ends with the same bits too.
+ *
+ * @throws ContrastError when options do not fit together, or the loss is no longer finite
+ * @example
+ * const { encoder, losses } = await trainEncoder({
+ *   objective: "supcon",
+ *   images, // uint8 [N, 3, 64, 64]
+ *   labels,
+ *   negatives: { images: nearOod, perStep: 32 },
+ *   steps: 600,
+ *   augment: { crop: { scale: [0.4, 1] }, flip: 0.5 },
+ *   seed: 0,
+ * });
+ */
+export async function trainEncoder(options: TrainOptions): Promise<TrainedEncoder> {
+  const classes = requireTrainOptions(options);
+  const { steps, device = "cpu", checkpointFolder, checkpointEvery = 100, onProgress } = options;
+  const precision = torch.resolvePrecision(options.precision ?? "auto", device);
+  const objective: Objective = objectives[options.objective];
+  const { encoder, head } = drawNetwork(options, objective, classes);
+  const optimizer = makeOptimizer([...encoder.parameters(), ...head.parameters()], options.optimizer);
+  const schedule = makeSchedule(steps, options.optimizer);
+  const scale = precision.dtype === "float16" ? new LossScale() : null;
+  const state: TrainingState = { encoder, head, optimizer, scale, losses: [] };
+  const identity = checkpointFolder === undefined ? "" : identityOfTraining(options, precision.dtype);
+  if (checkpointFolder !== undefined) readCheckpoint(checkpointFolder, identity, state);
+
+  const source = makeSource(options);
+  const takeStep = (step: number): number => {
+    const batch = source.batches.at(step);
+    const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
+    const outputs = inPrecision(precision, device, () => head.forward(encoder.forward(pixels))).to("float32");
+    const loss = objective.loss(source.outputsOf(batch, outputs), options.loss ?? {});
+    const value = loss.item();
+    if (!Number.isFinite(value)) {
+      throw new ContrastError(
+        `The loss of step ${step} is ${value}. Lower the learning rate, lengthen the warm-up, or train in fp32.`,
+      );
+    }
+    optimizer.zeroGrad();
+    optimizer.lr = schedule(step);
+    if (!scale) {
+      loss.backward();
+      optimizer.step();
+    } else {
+      loss.mul(scale.scale).backward();
+      if (scale.unscale(optimizer.groups.flatMap(({ params }) => params))) optimizer.step();
+    }
+    return value;
+  };
+
+  try {
+    encoder.train();
+    head.train();
+    while (state.losses.length < steps) {
+      state.losses.push(scope(() => takeStep(state.losses.length)));
+      const done = state.losses.length;
+      if (checkpointFolder !== undefined && done % checkpointEvery === 0 && done < steps) {
+        writeCheckpoint(checkpointFolder, identity, state);
+      }
+      onProgress?.(done, steps);
+      await nextTurn();
+    }
+    optimizer.zeroGrad();
+  } finally {
+    optimizer.dispose();
+    source.dispose();
+  }
+  const perStep = { rows: source.rows, negatives: source.negatives, classes };
+  return {
+    encoder: encoder.eval(),
+    head: head.eval(),
+    objective: options.objective,
+    loss: options.loss ?? {},
+    classes,
+    losses: state.losses,
+    collapse: detectCollapse(state.losses, objective.plateau(perStep, options.loss ?? {})),
+    precision,
+  };
+}
+
+/** Draws the weights of encoder and head from the seed, and leaves the default generator as it was. */
+function drawNetwork(
+  { network, loss = {}, seed, device = "cpu" }: TrainOptions,
+  objective: Objective,
+  classes: number,
+) {
+  return scope(() => {
+    const generator = torch.defaultGenerator();
+    const before = generator.getState();
+    try {
+      generator.manualSeed(torch.deriveSeed(seed, "encoder"));
+      const encoder = new Encoder(network);
+      // The head's own seed: arms with different heads start from the same encoder, and vice versa.
+      generator.manualSeed(torch.deriveSeed(seed, "head"));
+      const head = objective.makeHead(encoder.dimensions, classes, loss);
+      return {
+        encoder: encoder.to({ device, memoryFormat: "channelsLast" }),
+        head: head.to({ device }),
+      };
+    } finally {
+      generator.setState(before);
+    }
+  });
+}
+
+function makeOptimizer(parameters: Tensor[], settings: OptimizerSettings = {}): optim.AdamW | optim.SGD {
+  const { name = "adamw", weightDecay = 1e-4, momentum = 0.9 } = settings;
+  const lr = peakRate(settings);
+  if (name === "adamw") return new optim.AdamW(parameters, { lr, weightDecay });
+  return new optim.SGD(parameters, { lr, weightDecay, momentum });
+}
+
+function makeSchedule(steps: number, settings: OptimizerSettings = {}): optim.Schedule {
+  const { warmup = Math.floor(steps / 10) } = settings;
+  return optim.cosineSchedule({ lr: peakRate(settings), steps, warmup: Math.min(warmup, steps) });
+}
+
+function peakRate({
+  name = "adamw",
+  learningRate = name === "adamw" ? 2e-3 : 0.05,
+}: OptimizerSettings): number {
+  return learningRate;
+}
+
+function inPrecision<T>({ dtype }: Precision, device: string, fn: () => T): T {
+  return dtype === "float32" ? fn() : autocast({ device: device.replace(/:\d+$/, ""), dtype }, fn);
+}
+
+/** What determines the result, without what only watches or stores it. */
+function identityOfTraining(options: TrainOptions, dtype: string): string {
+  const {
+    images,
+    faithful,
+    negatives,
+    onProgress: _,
+    checkpointFolder: __,
+    checkpointEvery: ___,
+    ...rest
+  } = options;
+  const settings = {
+    ...rest,
+    precision: dtype,
+    faithful: faithful && { ...faithful, images: null },
+    negatives: negatives && { ...negatives, images: null },
+  };
+  return identityOf(
+    settings,
+    [images, faithful?.images, negatives?.images].filter((part) => part !== undefined),
+  );
+}
+
+/** Lets timers and signals be served between steps. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,148 @@
+import type { PrecisionSetting, Tensor } from "@penumbra/torch";
+import type { AugmentSpec } from "../../images/index.ts";
+import { ContrastError } from "../errors.ts";
+import { type LossSettings, type ObjectiveName, objectives } from "../losses/objectives.ts";
+import type { EncoderConfig } from "./encoder.ts";
+
+export interface OptimizerSettings {
+  /** Default "adamw". */
+  readonly name?: "adamw" | "sgd";
+  /** Peak learning rate; it rises over the warm-up and falls by half a cosine to 0. Default 2e-3 (sgd: 0.05). */
+  readonly learningRate?: number;
+  /** Default 1e-4. */
+  readonly weightDecay?: number;
+  /** Steps of linear warm-up. Default a tenth of all steps. */
+  readonly warmup?: number;
+  /** sgd only. Default 0.9. */
+  readonly momentum?: number;
+}
+
+/** Images as they are kept: uint8 [N, 3, H, W]. */
+export type ImageTensor = Tensor;
+
+export interface TrainOptions {
+  readonly objective: ObjectiveName;
+  /** Real training photos, uint8 [N, 3, H, W]. */
+  readonly images: ImageTensor;
+  /** Class of each, 0 … C - 1. */
+  readonly labels: readonly number[];
+  /** C. Default: the highest label + 1. */
+  readonly classes?: number;
+  readonly network?: EncoderConfig;
+  readonly loss?: LossSettings;
+  /** Faithful redraws: when photo i is drawn, with this probability one of ITS redraws replaces it. */
+  readonly faithful?: {
+    /** uint8 [S, 3, H, W]. */
+    readonly images: ImageTensor;
+    /** The photo that each was made from, as an index into `images`, [S]. */
+    readonly parents: readonly number[];
+    /** alpha. Default 0.5, as in DA-Fusion. */
+    readonly probability?: number;
+  };
+  /** Near-OOD redraws: negatives only. They share augmentation and forward pass with the photos. */
+  readonly negatives?: {
+    /** uint8 [M, 3, H, W]. */
+    readonly images: ImageTensor;
+    /** Class of the photo that each was made from, [M]; needed for the scope "source-class". */
+    readonly labels?: readonly number[];
+    /** K, a fixed quota of every step; 1 view of each. */
+    readonly perStep: number;
+  };
+  readonly steps: number;
+  /** Photos per step, B. Default 64. */
+  readonly batchSize?: number;
+  /** Random versions of each photo, V. Default 2. Cross-entropy takes each as an image of its own. */
+  readonly views?: number;
+  readonly optimizer?: OptimizerSettings;
+  readonly augment: AugmentSpec;
+  readonly seed: number;
+  /** Default "cpu". */
+  readonly device?: string;
+  /** Default "auto": bf16 where the processor or device is fast in it. */
+  readonly precision?: PrecisionSetting;
+  /** Where to keep the state of an unfinished training. With it, training goes on where it was interrupted. */
+  readonly checkpointFolder?: string;
+  /** Steps between two checkpoints. Default 100. */
+  readonly checkpointEvery?: number;
+  /** Called after every step. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** The number of classes. @throws ContrastError when the options do not fit together */
+export function requireTrainOptions(options: TrainOptions): number {
+  const { objective, images, labels, faithful, negatives, steps, batchSize = 64, views = 2, loss } = options;
+  requireImages(images, "images");
+  const count = images.shape[0] as number;
+  if (labels.length !== count)
+    fail(`there are ${labels.length} labels for ${count} images`, "Pass one label an image");
+  const classes = options.classes ?? 1 + labels.reduce((most, label) => Math.max(most, label), -1);
+  requireIndices(labels, classes, "label", "classes");
+  if (new Set(labels).size < 2) fail("all images are of one class", "Give at least two classes");
+  for (const [name, value] of Object.entries({ steps, batchSize, views })) {
+    if (!Number.isInteger(value) || value < 1) fail(`${name} is ${value}`, "Set a whole number above 0");
+  }
+  if (faithful) {
+    requireImages(faithful.images, "faithful redraws", images);
+    if (faithful.parents.length !== faithful.images.shape[0]) {
+      fail(
+        `there are ${faithful.parents.length} parents for ${faithful.images.shape[0]} faithful redraws`,
+        "Pass one a redraw",
+      );
+    }
+    requireIndices(faithful.parents, count, "parent", "images");
+    const { probability = 0.5 } = faithful;
+    if (!(probability >= 0 && probability <= 1))
+      fail(`the probability of faithful redraws is ${probability}`, "Set 0 to 1");
+  }
+  if (negatives) {
+    if (!objectives[objective].takesNegatives) {
+      fail(
+        `the objective ${objective} has no place for negatives`,
+        'Take the objective "supcon" or leave them out',
+      );
+    }
+    requireImages(negatives.images, "negatives", images);
+    if (!Number.isInteger(negatives.perStep) || negatives.perStep < 1) {
+      fail(
+        `negatives.perStep is ${negatives.perStep}`,
+        "Set a whole number above 0, or leave the negatives out",
+      );
+    }
+    const labelCount = negatives.labels?.length;
+    if (labelCount !== undefined && labelCount !== negatives.images.shape[0]) {
+      fail(
+        `there are ${labelCount} labels for ${negatives.images.shape[0]} negatives`,
+        "Pass one a negative",
+      );
+    }
+    if (loss?.negativeScope === "source-class" && labelCount === undefined) {
+      fail('the negatives\' scope is "source-class" but they have no labels', 'Pass "negatives.labels"');
+    }
+  }
+  return classes;
+}
+
+function requireImages(images: Tensor, what: string, like?: Tensor): void {
+  const [count = 0, channels, ...size] = images.shape;
+  if (images.dtype !== "uint8" || images.ndim !== 4 || channels !== 3 || count === 0) {
+    fail(
+      `the ${what} are ${images.dtype} [${images.shape}]`,
+      "Pass uint8 [count, 3, height, width] with at least one image",
+    );
+  }
+  if (like && String(size) !== String(like.shape.slice(2))) {
+    fail(
+      `the ${what} have the size ${size.join(" x ")}, the images ${like.shape.slice(2).join(" x ")}`,
+      "Resize them alike",
+    );
+  }
+}
+
+function requireIndices(values: readonly number[], end: number, what: string, ofWhat: string): void {
+  const wrong = values.find((value) => !Number.isInteger(value) || value < 0 || value >= end);
+  if (wrong !== undefined) fail(`the ${what} ${wrong} is none of ${end} ${ofWhat}`, "Number them from 0");
+}
+
+function fail(problem: string, remedy: string): never {
+  throw new ContrastError(`The encoder cannot be trained: ${problem}. ${remedy}.`);
+}

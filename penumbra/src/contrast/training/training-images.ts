@@ -1,0 +1,71 @@
+import * as torch from "@penumbra/torch";
+import { scope, type Tensor } from "@penumbra/torch";
+import { augment } from "../../images/index.ts";
+import type { StepOutputs } from "../losses/objectives.ts";
+import { type Batch, Batches } from "./batches.ts";
+import type { TrainOptions } from "./train-options.ts";
+
+/** Where the batches of a training come from. */
+export interface TrainingImages {
+  readonly batches: Batches;
+  /** Rows of photos per step, V B. */
+  readonly rows: number;
+  /** Negatives per step, K. */
+  readonly negatives: number;
+  /** The augmented images of a batch, [V B + K, 3, H, W] in 0..1: view 0 of all, view 1, …, then the negatives. */
+  pixels(batch: Batch): Tensor;
+  /** The head's outputs for these images, parted again. */
+  outputsOf(batch: Batch, outputs: Tensor): StepOutputs;
+  /** Releases the images. */
+  dispose(): void;
+}
+
+/** Puts all images on the device, as bytes, where batches are taken from them and augmented. */
+export function makeSource(options: TrainOptions): TrainingImages {
+  const { images, labels, faithful, negatives, batchSize = 64, views = 2, device = "cpu", seed } = options;
+  const photos = images.shape[0] as number;
+  const redraws = faithful?.images.shape[0] ?? 0;
+  const parts = [images, faithful?.images, negatives?.images].filter((part) => part !== undefined);
+  const pool = scope(() => torch.cat(parts).to(device)).keep(); // uint8 [N + S + M, 3, H, W]
+  const variants = labels.map((): number[] => []);
+  faithful?.parents.forEach((parent, redraw) => {
+    variants[parent]?.push(redraw);
+  });
+  const batches = new Batches({
+    seed,
+    images: photos,
+    batchSize,
+    views,
+    variants,
+    variantProbability: faithful?.probability ?? 0.5,
+    negatives: negatives?.images.shape[0] ?? 0,
+    negativesPerStep: negatives?.perStep ?? 0,
+  });
+  const rows = views * batchSize;
+  return {
+    batches,
+    rows,
+    negatives: negatives?.perStep ?? 0,
+    pixels(batch) {
+      const drawn = batch.images.map((image, place) => {
+        const variant = batch.variants[place] ?? null;
+        return variant === null ? image : photos + variant;
+      });
+      const columns = batch.negatives.map((negative) => photos + redraws + negative);
+      const places = [...Array.from({ length: views }, () => drawn).flat(), ...columns];
+      const index = torch.fromTyped(BigInt64Array.from(places, BigInt), [places.length]).to(device);
+      return augment(pool.indexSelect(0, index), options.augment, batch.seeds);
+    },
+    outputsOf(batch, outputs) {
+      const { length } = batch.negatives;
+      return {
+        rows: outputs.narrow(0, 0, rows),
+        views,
+        labels: batch.images.map((image) => labels[image] as number),
+        negatives: length > 0 ? outputs.narrow(0, rows, length) : null,
+        negativeLabels: batch.negatives.flatMap((negative) => negatives?.labels?.[negative] ?? []),
+      };
+    },
+    dispose: () => pool.dispose(),
+  };
+}

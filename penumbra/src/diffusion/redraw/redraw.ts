@@ -1,0 +1,165 @@
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { resolvePrecision, scope, type Tensor, tensor } from "@penumbra/torch";
+import { encodePng, toUint8 } from "../../images/index.ts";
+import { DiffusionError } from "../errors.ts";
+import type { StableDiffusion } from "../model/stable-diffusion.ts";
+import type { PrecisionSetting } from "../samplers/denoise.ts";
+import { imageToImage } from "../samplers/pipelines.ts";
+import { resolveStrength } from "../samplers/strength.ts";
+import { fillTemplate, PLAIN_TEMPLATE } from "../words/templates.ts";
+import { checkWords, type Words, wordOf } from "../words/words.ts";
+import { appendManifest, type RedrawLine, readManifest, writeManifest } from "./manifest.ts";
+import { type PlannedRedraw, planRedraws, type Recipe } from "./recipes.ts";
+
+export interface RedrawOptions {
+  readonly sd: StableDiffusion;
+  /** Learned with this very model. */
+  readonly words: Words;
+  readonly photos: readonly {
+    readonly id: string;
+    readonly object: string;
+    readonly className: string;
+    /** Hash of the file; a changed photo is redrawn. */
+    readonly hash?: string;
+    /** "known", where given: unknowns are for testing only. */
+    readonly role?: "known" | "near" | "far";
+  }[];
+  /** uint8 [N, 3, H, W]: the photos, at the model's image size. */
+  readonly pixels: Tensor;
+  readonly recipes: readonly Recipe[];
+  /** Images of each photo by each recipe. */
+  readonly variantsPerPhoto: number;
+  /** Steps of a whole walk; a strength s takes about s of them. Default 50. */
+  readonly steps?: number;
+  /** Default 7.5. */
+  readonly guidanceScale?: number;
+  readonly seed: number;
+  /** Gets images/ and manifest.jsonl. */
+  readonly folder: string;
+  /** Images drawn at once. Default 16. */
+  readonly batchSize?: number;
+  /** Default "fp32". */
+  readonly precision?: PrecisionSetting;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Redraws photos by the recipes of DA-Fusion (Trabucco et al. 2023, section 3) and of near-OOD negatives: SDEdit
+ * under the prompt "a photo of a <word>".
+ *
+ * Every image is written whole, then its line is added to `manifest.jsonl`. An image that is there with its line
+ * is not made again: file names are hashes of all that decides about the image, so a changed setting makes new
+ * files. What an image looks like does not depend on batch size, order or interruptions, beyond rounding.
+ *
+ * @returns the lines of the images asked for, photo by photo; the manifest may hold more from other calls
+ * @throws DiffusionError when pixels and photos differ in number, words are of another model or missing for a
+ *   class, or a recipe cannot be followed
+ */
+export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
+  const { sd, words, photos, pixels, folder, batchSize = 16, onProgress } = options;
+  const { steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  if (pixels.shape[0] !== photos.length) {
+    throw new DiffusionError(
+      `redraw was given ${photos.length} photos and pixels of shape [${pixels.shape}]. Pass one image for each photo, in the same order.`,
+    );
+  }
+  checkWords(words, sd.hash);
+  const unknown = photos.find(({ role }) => role !== undefined && role !== "known");
+  if (unknown) {
+    throw new DiffusionError(
+      `The photo "${unknown.id}" is a ${unknown.role} unknown and may not be redrawn: what is made of it would leak into training. Pass training photos of known classes only.`,
+    );
+  }
+  const plan = planRedraws(options);
+  const { dtype } = resolvePrecision(precision, sd.device);
+  const fingerprints = new Map(words.words.map((word) => [word.className, fingerprint(word.vector)]));
+  const lines = plan.map((item) => {
+    const photo = photos[item.photo]!;
+    const { timestep, signal, noise, calls } = resolveStrength(sd.schedulerConfig, steps, item.strength);
+    const line: Omit<RedrawLine, "file"> = {
+      parent: photo.id,
+      parentHash: photo.hash ?? null,
+      object: photo.object,
+      className: photo.className,
+      recipe: item.recipe.name,
+      kind: item.recipe.kind,
+      variant: item.variant,
+      prompt: fillTemplate(PLAIN_TEMPLATE, item.word),
+      word: item.word,
+      wordClass: item.wordClass,
+      strength: item.strength,
+      timestep,
+      signal,
+      noise,
+      calls,
+      steps,
+      guidanceScale,
+      seed: item.seed,
+      dtype,
+      modelHash: sd.hash,
+    };
+    const all = JSON.stringify([line, fingerprints.get(item.wordClass)]);
+    const name = createHash("sha256").update(all).digest("hex").slice(0, 20);
+    return { ...line, file: `images/${line.recipe}-${name}.png` };
+  });
+
+  await mkdir(join(folder, "images"), { recursive: true });
+  const known = await readManifest(folder);
+  // Images of about one strength share a batch: the walk's steps are then full from the first to the last.
+  const missing = lines
+    .map((line, index) => ({ line, item: plan[index]! }))
+    .filter(({ line }) => !known.has(line.file))
+    .sort((a, b) => a.line.calls - b.line.calls);
+  // Leaves out what an interruption cut off, so that lines are added to whole ones.
+  if (missing.length > 0) await writeManifest(folder, known.values());
+  onProgress?.(plan.length - missing.length, plan.length);
+  for (let start = 0; start < missing.length; start += batchSize) {
+    const batch = missing.slice(start, start + batchSize);
+    const images = draw(
+      options,
+      batch.map(({ item }) => item),
+    );
+    const slices = batch.map((_, index) => images.select(0, index));
+    await Promise.all(batch.map(({ line }, index) => encodePng(slices[index]!, join(folder, line.file))));
+    for (const each of [...slices, images]) each.dispose();
+    await appendManifest(
+      folder,
+      batch.map(({ line }) => line),
+    );
+    for (const { line } of batch) known.set(line.file, line);
+    onProgress?.(plan.length - missing.length + start + batch.length, plan.length);
+  }
+  if (missing.length > 0) await writeManifest(folder, known.values());
+  return lines;
+}
+
+/** uint8 [B, 3, H, W] */
+function draw(options: RedrawOptions, items: readonly PlannedRedraw[]): Tensor {
+  const { sd, words, pixels, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  return scope(() => {
+    const rows = tensor(
+      items.map(({ photo }) => photo),
+      { dtype: "int64" },
+    );
+    const images01 = pixels.to("cpu").indexSelect(0, rows).to("float32").div(255);
+    const used = [...new Set(items.map(({ wordClass }) => wordClass))].sort();
+    const redrawn = imageToImage(sd, images01, {
+      prompts: items.map(({ word }) => fillTemplate(PLAIN_TEMPLATE, word)),
+      words: used.map((className) => wordOf(words, className)),
+      strengths: items.map(({ strength }) => strength),
+      seeds: items.map(({ seed }) => seed),
+      steps,
+      guidanceScale,
+      precision,
+    });
+    return toUint8(redrawn).to("cpu");
+  });
+}
+
+/** Tells learned vectors apart: words of one class and model still differ by photos, steps and seed. */
+function fingerprint(vector: Tensor): string {
+  const bytes = vector.detach().to("cpu").to("float32").toTyped();
+  return createHash("sha256").update(new Uint8Array(bytes.buffer)).digest("hex").slice(0, 16);
+}

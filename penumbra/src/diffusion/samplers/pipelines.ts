@@ -1,0 +1,183 @@
+import { noGrad, scope, type Tensor, tensor } from "@penumbra/torch";
+import { samplePosterior } from "../../models/index.ts";
+import { DiffusionError } from "../errors.ts";
+import { encodePrompts, type WordVector } from "../model/prompts.ts";
+import type { StableDiffusion } from "../model/stable-diffusion.ts";
+import { denoise, type PrecisionSetting } from "./denoise.ts";
+import { latentNoise } from "./latent-noise.ts";
+import { resolveStrength } from "./strength.ts";
+
+/** What text-to-image and image-to-image have in common. */
+export interface GenerationOptions {
+  /** One for each image; or `context`. */
+  prompts?: readonly string[];
+  /** [B, L, D]: prompts that are encoded already. */
+  context?: Tensor;
+  /** What guidance leads away from. Default "". */
+  negativePrompt?: string;
+  /** [1, L, D] or [B, L, D]: in place of `negativePrompt`. */
+  negativeContext?: Tensor;
+  /** Words of one's own that the prompts may hold. */
+  words?: readonly WordVector[];
+  /** Steps of the whole walk. Default 50. */
+  steps?: number;
+  /** Up to 1: the prompt alone decides and each step costs half. Default 7.5. */
+  guidanceScale?: number;
+  /** One for each image: it decides about all of the image's noise, whatever else is in the batch. */
+  seeds: readonly number[];
+  /** Default "fp32". */
+  precision?: PrecisionSetting;
+  /** 0 (default): the walk is deterministic; 1: it adds as much noise as DDPM. */
+  eta?: number;
+  /** [B, c, h, w]: the noise to begin with, in place of the one that the seeds give. */
+  noise?: Tensor;
+  /** Called after each step of the walk. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+export interface TextToImageOptions extends GenerationOptions {
+  /** [height, width] in pixels; default: the size that the model was made for. */
+  size?: readonly [number, number];
+}
+
+export interface ImageToImageOptions extends GenerationOptions {
+  /** One for each image: 0 leaves it as it is, 1 is almost pure noise (see `resolveStrength`). */
+  strengths: readonly number[];
+  /** [B, c, h, w]: the noise of the draw from the autoencoder's posterior, in place of the one that the seeds give. */
+  posteriorNoise?: Tensor;
+}
+
+/**
+ * Images from text alone: latent diffusion from pure noise by DDIM (Rombach et al. 2022; Song et al. 2021).
+ *
+ * @returns float32 [B, 3, H, W] in 0..1
+ * @throws DiffusionError when numbers of prompts and seeds differ or a size does not fit the model
+ * @example textToImage(sd, { prompts: ["a photo of a relay"], steps: 20, seeds: [7] })
+ */
+export function textToImage(sd: StableDiffusion, options: TextToImageOptions): Tensor {
+  const { seeds, size = [sd.imageSize, sd.imageSize] } = options;
+  checkCounts(options, seeds.length, { seeds: seeds.length });
+  const latentSize = latentSizeOf(sd, size);
+  return noGrad(() =>
+    scope(() => {
+      const latents = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
+      return toImages(sd, walk(sd, options, latents, Array<number>(seeds.length).fill(0)));
+    }),
+  );
+}
+
+/**
+ * Redraws images: noises each to the timestep of its strength and denoises it under its prompt (SDEdit, Meng et al.
+ * 2022, in latent space). Images, prompts and strengths of one call go through one batched loop.
+ *
+ * @param images01 float [B, 3, H, W] in 0..1, H and W multiples of the autoencoder's factor
+ * @returns float32 [B, 3, H, W] in 0..1
+ * @throws DiffusionError when the numbers of images, prompts, strengths and seeds differ, or a size does not fit
+ * @example imageToImage(sd, photos, { prompts, strengths: [0.25, 0.75], seeds: [1, 2] })
+ */
+export function imageToImage(sd: StableDiffusion, images01: Tensor, options: ImageToImageOptions): Tensor {
+  const { seeds, strengths, steps = 50 } = options;
+  const count = images01.shape[0] as number;
+  checkCounts(options, count, { seeds: seeds.length, strengths: strengths.length });
+  if (images01.ndim !== 4 || !images01.isFloatingPoint()) {
+    throw new DiffusionError(
+      `imageToImage was given ${images01.dtype} [${images01.shape}]. Pass floats [B, 3, H, W] in 0..1 (bytes: images.to("float32").div(255)).`,
+    );
+  }
+  const latentSize = latentSizeOf(sd, images01.shape.slice(2));
+  const resolved = strengths.map((strength) => resolveStrength(sd.schedulerConfig, steps, strength));
+  return noGrad(() =>
+    scope(() => {
+      const posteriorNoise = options.posteriorNoise ?? latentNoise(sd, seeds, "posterior", latentSize);
+      const noise = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
+      const weights = sd.vae.encoder.convIn.weight.dtype;
+      const pixels = images01.to({ device: sd.device, dtype: weights, memoryFormat: "channelsLast" });
+      const posterior = sd.vae.encode(pixels.mul(2).sub(1));
+      const clean = sd.vae.scale(samplePosterior(posterior, posteriorNoise)).to("float32");
+      // As addNoise, but an item that does not walk keeps signal 1 and noise 0.
+      const column = (values: number[]) => tensor(values, { device: sd.device }).reshape([-1, 1, 1, 1]);
+      const latents = clean
+        .mul(column(resolved.map(({ signal }) => signal)))
+        .add(noise.mul(column(resolved.map((level) => level.noise))));
+      const starts = resolved.map(({ startIndex }) => startIndex);
+      return toImages(sd, walk(sd, options, latents, starts));
+    }),
+  );
+}
+
+function walk(
+  sd: StableDiffusion,
+  options: GenerationOptions,
+  latents: Tensor,
+  starts: readonly number[],
+): Tensor {
+  const {
+    prompts,
+    words,
+    negativePrompt = "",
+    steps = 50,
+    guidanceScale = 7.5,
+    precision = "fp32",
+    eta = 0,
+  } = options;
+  return denoise(sd, {
+    latents,
+    starts,
+    context: (options.context ?? encodePrompts(sd, prompts ?? [], { words })).to(sd.device),
+    negativeContext: () =>
+      (options.negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
+    steps,
+    guidanceScale,
+    precision,
+    eta,
+    stepNoise: (items, step) =>
+      latentNoise(
+        sd,
+        items.map((item) => options.seeds[item] as number),
+        `step ${step}`,
+        latents.shape.slice(2),
+      ),
+    onProgress: options.onProgress,
+  });
+}
+
+/** Decodes latents at the end of a walk; the autoencoder works in its own dtype, never in autocast. */
+function toImages(sd: StableDiffusion, latents: Tensor): Tensor {
+  const weights = sd.vae.decoder.convIn.weight.dtype;
+  const decoded = sd.vae.decode(sd.vae.unscale(latents).to({ dtype: weights, memoryFormat: "channelsLast" }));
+  return decoded.to("float32").div(2).add(0.5).clamp({ min: 0, max: 1 }).contiguous();
+}
+
+function latentSizeOf(sd: StableDiffusion, [height = 0, width = 0]: readonly number[]): [number, number] {
+  const { factor } = sd.vae;
+  if (height > 0 && width > 0 && height % factor === 0 && width % factor === 0)
+    return [height / factor, width / factor];
+  throw new DiffusionError(
+    `Images of ${height}x${width} pixels do not fit the autoencoder. Choose multiples of ${factor}; the model was made for ${sd.imageSize}.`,
+  );
+}
+
+function checkCounts(
+  { prompts, context, noise }: GenerationOptions,
+  images: number,
+  counts: Readonly<Record<string, number>>,
+): void {
+  if ((prompts === undefined) === (context === undefined)) {
+    throw new DiffusionError(
+      "Generation needs either `prompts` or `context`, one for each image. Pass one of them.",
+    );
+  }
+  const all = {
+    ...counts,
+    ...(prompts && { prompts: prompts.length }),
+    ...(context && { context: context.shape[0] }),
+    ...(noise && { noise: noise.shape[0] }),
+  };
+  for (const [name, count] of Object.entries(all)) {
+    if (count === images) continue;
+    throw new DiffusionError(
+      `${images} images were asked for, but \`${name}\` has ${count} entries. Pass one for each image.`,
+    );
+  }
+  if (images === 0) throw new DiffusionError("Generation was given no image. Pass at least one seed.");
+}

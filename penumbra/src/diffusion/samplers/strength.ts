@@ -1,0 +1,42 @@
+import { DiffusionError } from "../errors.ts";
+import { ddimTimesteps } from "./ddim.ts";
+import { alphasCumprod, type SchedulerConfig } from "./noise-schedule.ts";
+
+/** What a strength means for a walk of a given number of steps. */
+export interface ResolvedStrength {
+  /** Index of the first timestep that is walked; equal to the number of steps where none is. */
+  readonly startIndex: number;
+  /** The timestep to which the image is noised, higher = noisier; null where nothing is walked. */
+  readonly timestep: number | null;
+  /** Share of the image's amplitude that is left there: sqrt(abar). */
+  readonly signal: number;
+  /** Amplitude of the noise there: sqrt(1 - abar). */
+  readonly noise: number;
+  /** Calls of the denoiser. */
+  readonly calls: number;
+}
+
+/**
+ * Resolves the strength of an image-to-image walk (SDEdit, Meng et al. 2022) exactly as diffusers does:
+ * calls = min(floor(steps * strength), steps), the walk begins at index steps - calls.
+ *
+ * Strength is quantised to 1 / steps; strength 1 is almost, not quite, generation from noise: `signal` of the
+ * image is left. Where no step is left (strength below 1 / steps) the image goes through the autoencoder only.
+ *
+ * @param strength 0: the image as it is … 1: almost pure noise
+ * @throws DiffusionError for a strength outside 0 … 1
+ * @example resolveStrength(sd.schedulerConfig, 50, 0.25) // { startIndex: 38, timestep: 221, signal: 0.845, … }
+ */
+export function resolveStrength(config: SchedulerConfig, steps: number, strength: number): ResolvedStrength {
+  if (!(strength >= 0 && strength <= 1)) {
+    throw new DiffusionError(
+      `strength is ${strength}; it goes from 0 (the image as it is) to 1 (almost pure noise). Choose a number in that range.`,
+    );
+  }
+  const timesteps = ddimTimesteps(config, steps);
+  const calls = Math.min(Math.floor(steps * strength), steps);
+  const startIndex = steps - calls;
+  const timestep = timesteps[startIndex] ?? null;
+  const abar = timestep === null ? 1 : (alphasCumprod(config)[timestep] as number);
+  return { startIndex, timestep, signal: Math.sqrt(abar), noise: Math.sqrt(1 - abar), calls };
+}

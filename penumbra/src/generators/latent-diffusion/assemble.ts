@@ -1,0 +1,53 @@
+import { deriveSeed, manualSeed, noGrad, scope, type Tensor } from "@penumbra/torch";
+import type { ClipTokenizer } from "../../diffusion/index.ts";
+import { parseSchedulerConfig, type SchedulerConfig, StableDiffusion } from "../../diffusion/index.ts";
+import { AutoencoderKL, CLIPTextModel, UNet2DConditionModel } from "../../models/index.ts";
+import { ARCHITECTURES, type PretrainSettings } from "./config.ts";
+import { type Denoiser, TOKEN_TABLE } from "./denoiser.ts";
+
+/** The noise schedule of Stable Diffusion 1.x, to be walked by DDIM. */
+export function pretrainSchedule(predictionType: "epsilon" | "v_prediction"): SchedulerConfig {
+  return parseSchedulerConfig({ _class_name: "DDIMScheduler", prediction_type: predictionType });
+}
+
+/**
+ * Puts the trained parts together as one Stable Diffusion model on the CPU in float32. The text encoder gets
+ * the whole CLIP vocabulary: rows of tokens that no caption holds are zero, so an unknown word says nothing.
+ */
+export function assemble(options: {
+  settings: PretrainSettings;
+  tokenizer: ClipTokenizer;
+  vocabulary: readonly number[];
+  vae: AutoencoderKL;
+  scalingFactor: number;
+  denoiser: Denoiser;
+}): StableDiffusion {
+  const { settings, tokenizer, vocabulary, vae, scalingFactor, denoiser } = options;
+  const architecture = ARCHITECTURES[settings.preset];
+  manualSeed(deriveSeed(settings.seed, "assemble")); // overwritten below; drawn so that nothing else shifts
+  const text = new CLIPTextModel({ ...architecture.text, max_position_embeddings: tokenizer.maxLength });
+  const known = denoiser.text.stateDict();
+  scope(() =>
+    noGrad(() => {
+      const full: Record<string, Tensor> = { ...known };
+      const rows = text.stateDict()[TOKEN_TABLE]!.detach().clone().zero_();
+      const small = known[TOKEN_TABLE]!.detach().to("cpu");
+      vocabulary.forEach((id, row) => {
+        rows.select(0, id).copy_(small.select(0, row));
+      });
+      full[TOKEN_TABLE] = rows;
+      text.loadStateDict(full);
+    }),
+  );
+  const fullVae = new AutoencoderKL({ ...architecture.vae, scaling_factor: scalingFactor });
+  fullVae.loadStateDict(vae.stateDict());
+  const unet = new UNet2DConditionModel(architecture.unet);
+  unet.loadStateDict(denoiser.unet.stateDict());
+  return new StableDiffusion({
+    tokenizer,
+    textEncoder: text,
+    unet,
+    vae: fullVae,
+    schedulerConfig: pretrainSchedule(settings.denoiser.predictionType),
+  });
+}

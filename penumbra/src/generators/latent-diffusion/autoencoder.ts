@@ -1,0 +1,147 @@
+import {
+  deriveSeed,
+  Generator,
+  inferenceMode,
+  manualSeed,
+  noGrad,
+  optim,
+  Random,
+  randn,
+  scope,
+  type Tensor,
+} from "@penumbra/torch";
+import type { Compute } from "../../diffusion/index.ts";
+import { AutoencoderKL } from "../../models/index.ts";
+import { ARCHITECTURES, type AutoencoderSettings, type PretrainSettings } from "./config.ts";
+import type { Trainee } from "./loop.ts";
+import { edgeWeights, klDivergence, reconstructionLoss } from "./losses.ts";
+import { EpochOrder, randomCrops } from "./sampling.ts";
+
+/**
+ * The first stage: an autoencoder for the latents that the diffusion model lives in (Rombach et al. 2022,
+ * section 3.1; without a perceptual network, see `reconstructionLoss` for what keeps details instead).
+ */
+export class AutoencoderTrainee implements Trainee {
+  readonly name = "autoencoder";
+  readonly lossNames = ["reconstruction", "l1", "kl"] as const;
+  readonly vae: AutoencoderKL;
+  readonly device: string;
+  readonly optimizer: optim.AdamW;
+  readonly #order: EpochOrder;
+  readonly #noise: Generator;
+  readonly #images: Tensor;
+  readonly #compute: Compute;
+  readonly #settings: PretrainSettings;
+  readonly #inspect: ((vae: AutoencoderKL, step: number) => Promise<Record<string, number>>) | undefined;
+
+  /** @param images uint8 [N, 3, S, S] on the device: the training part of the corpus */
+  constructor(options: {
+    settings: PretrainSettings;
+    images: Tensor;
+    compute: Compute;
+    /** A finished autoencoder of the same sizes whose weights are the first ones. */
+    from?: AutoencoderKL;
+    inspect?: (vae: AutoencoderKL, step: number) => Promise<Record<string, number>>;
+  }) {
+    const { settings, images, compute, from, inspect } = options;
+    this.device = images.device;
+    this.#settings = settings;
+    this.#images = images;
+    this.#compute = compute;
+    this.#inspect = inspect;
+    manualSeed(deriveSeed(settings.seed, "autoencoder", "initial weights"));
+    this.vae = new AutoencoderKL(ARCHITECTURES[settings.preset].vae);
+    if (from) this.vae.loadStateDict(from.stateDict());
+    this.vae.to({ device: this.device, memoryFormat: "channelsLast" });
+    const { learningRate, weightDecay } = settings.autoencoder;
+    this.optimizer = new optim.AdamW(this.vae.parameters(), {
+      lr: learningRate,
+      weightDecay,
+      betas: [0.9, 0.99],
+    });
+    this.#order = new EpochOrder(images.shape[0]!, deriveSeed(settings.seed, "autoencoder"));
+    this.#noise = new Generator({ seed: 0, device: this.device });
+  }
+
+  step(step: number, learningRate: number): Tensor[] {
+    const { autoencoder, seed } = this.#settings;
+    const { crop, fullEvery, batchSize, klWeight, pyramidWeight, edgeWeight } = autoencoder;
+    const edge = this.#images.shape[2]!;
+    const whole = fullEvery > 0 && step % fullEvery === 0;
+    const size = whole ? edge : Math.min(crop, edge);
+    // Whole images come in smaller batches, so that all steps cost the same.
+    const count =
+      whole && fullEvery > 1 ? Math.max(1, Math.round(batchSize * (crop / edge) ** 2)) : batchSize;
+    const items = this.#order.take(step * batchSize, count);
+    const random = new Random(deriveSeed(seed, "autoencoder", "crops", step));
+    const images = randomCrops(this.#images, items, size, random); // [B, 3, size, size]
+    this.#noise.manualSeed(deriveSeed(seed, "autoencoder", "noise", step));
+
+    const { mean, logvar, output } = this.#compute(() => {
+      const { mean, logvar } = this.vae.encode(images);
+      const noise = randn(mean.shape, { generator: this.#noise, device: this.device });
+      const latents = mean.add(logvar.mul(0.5).exp().mul(noise));
+      return { mean: mean.to("float32"), logvar: logvar.to("float32"), output: this.vae.decode(latents) };
+    });
+    const difference = output.to("float32").sub(images);
+    const reconstruction = reconstructionLoss(difference, edgeWeights(images, edgeWeight), pyramidWeight);
+    const kl = klDivergence(mean, logvar);
+    this.optimizer.zeroGrad();
+    reconstruction.add(kl.mul(klWeight)).backward();
+    optim.clipGradNorm_(this.vae.parameters(), 1);
+    this.optimizer.lr = learningRate;
+    this.optimizer.step();
+    return [reconstruction.detach(), difference.detach().abs().mean(), kl.detach()];
+  }
+
+  weights(): Record<string, Tensor> {
+    return this.vae.stateDict();
+  }
+
+  inspect(step: number): Promise<Record<string, number>> {
+    return this.#inspect?.(this.vae, step) ?? Promise.resolve({});
+  }
+}
+
+/** Number of whole images in a batch: fewer than crops, so that all steps cost the same; all, where there are no crops. */
+export function wholeBatch({ batchSize, crop, fullEvery }: AutoencoderSettings, edge: number): number {
+  return fullEvery > 1 ? Math.max(1, Math.round(batchSize * Math.min(1, crop / edge) ** 2)) : batchSize;
+}
+
+/**
+ * What the autoencoder makes of images: encoded to the mean of the posterior and decoded.
+ *
+ * @param images uint8 [N, 3, S, S]
+ * @returns uint8 [N, 3, S, S] on the CPU
+ */
+export function roundTrip(
+  vae: AutoencoderKL,
+  images: Tensor,
+  device: string,
+  compute: Compute,
+  batchSize = 64,
+): Tensor {
+  return scope(() => {
+    const result = images.to("cpu").clone();
+    for (let start = 0; start < images.shape[0]!; start += batchSize) {
+      scope(() => {
+        const part = images.narrow(0, start, Math.min(batchSize, images.shape[0]! - start));
+        const pixels = inferenceMode(() => {
+          const normalised = part.to(device).to("float32").div(127.5).sub(1);
+          const decoded = compute(() => vae.decode(vae.encode(normalised).mean)).to("float32");
+          return decoded.add(1).mul(127.5).round().clamp({ min: 0, max: 255 }).to("uint8").to("cpu");
+        });
+        noGrad(() => result.narrow(0, start, part.shape[0]!).copy_(pixels));
+      });
+    }
+    return result;
+  });
+}
+
+/** Peak signal-to-noise ratio in dB of two uint8 batches, over all pixels: 10 log10(255^2 / mean squared error). */
+export function psnr(images: Tensor, others: Tensor): number {
+  return scope(() => {
+    const error = images.to("float32").sub(others.to("float32")).square().mean().item();
+    return 10 * Math.log10(255 ** 2 / Math.max(error, 1e-10));
+  });
+}

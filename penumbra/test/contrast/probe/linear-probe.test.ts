@@ -1,0 +1,196 @@
+import * as torch from "@penumbra/torch";
+import { scope, type Tensor } from "@penumbra/torch";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  ContrastError,
+  chooseProbe,
+  fitLinearProbe,
+  minimise,
+  probeOf,
+} from "../../../src/contrast/index.ts";
+import { expectGradientsClose } from "../../gradients.ts";
+import fixture from "./linear-probe.json" with { type: "json" };
+
+const matrix = (rows: number[][]) => torch.tensor(rows, { dtype: "float64" });
+
+/** Three classes around centres in `dimensions` dimensions. */
+function clouds(seed: number, { images = 30, dimensions = 6, spread = 1 } = {}) {
+  const generator = new torch.Generator({ seed });
+  const draw = (shape: number[]) => torch.randn(shape, { generator, dtype: "float64" });
+  const labels = Array.from({ length: images }, (_, i) => i % 3);
+  const centres = draw([3, dimensions])
+    .repeat([Math.ceil(images / 3), 1])
+    .narrow(0, 0, images);
+  return { features: centres.add(draw([images, dimensions]), { alpha: spread }), labels };
+}
+
+describe("the linear probe", () => {
+  test("equals scikit-learn's logistic regression on standardised features", () =>
+    scope(() => {
+      for (const { features, labels, l2, test: testRows, probabilities } of fixture.cases) {
+        const probe = fitLinearProbe(matrix(features), labels, { l2 });
+        const got = probe.logits(matrix(testRows)).softmax(1).toNumbers();
+        for (const [i, value] of probabilities.flat().entries()) {
+          expect(Math.abs((got[i] as number) - value)).toBeLessThan(1e-6); // scikit-learn's own tolerance
+        }
+      }
+    }));
+
+  test("stands at the minimum: the gradient of the penalised NLL vanishes", () =>
+    scope(() => {
+      const { features, labels } = clouds(1);
+      const l2 = 0.01;
+      const probe = fitLinearProbe(features, labels, { l2 });
+      const deviation = features
+        .sub(features.mean([0]))
+        .square()
+        .mean([0])
+        .sqrt();
+      const weight = probe.weight.clone().requiresGrad_();
+      const bias = probe.bias.clone().requiresGrad_();
+      const targets = torch.fromTyped(BigInt64Array.from(labels, BigInt), [labels.length]);
+      const nll = features.matmul(weight.t()).add(bias).crossEntropyLoss(targets);
+      const penalty = weight
+        .mul(deviation)
+        .square()
+        .sum()
+        .mul(l2 / 2);
+      for (const gradient of torch.grad(nll.add(penalty), [weight, bias])) {
+        expect(gradient.abs().max().item()).toBeLessThan(1e-7);
+      }
+    }));
+
+  test("does not care how features are scaled and shifted, or in which order images come", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 10_000 }), (seed) =>
+        scope(() => {
+          const { features, labels } = clouds(seed);
+          const random = new torch.Random(seed);
+          const scales = torch.tensor(
+            Array.from({ length: 6 }, () => random.uniform(0.01, 100)),
+            { dtype: "float64" },
+          );
+          const order = random.shuffle(labels.map((_, i) => i));
+          const changed = features
+            .mul(scales)
+            .add(7)
+            .at(torch.fromTyped(BigInt64Array.from(order, BigInt), [30]));
+          const plain = fitLinearProbe(features, labels).logits(features).toNumbers();
+          const other = fitLinearProbe(
+            changed,
+            order.map((i) => labels[i] as number),
+          ).logits(features.mul(scales).add(7));
+          const got = other.toNumbers();
+          for (const [i, value] of plain.entries())
+            expect(Math.abs((got[i] as number) - value)).toBeLessThan(1e-5);
+        }),
+      ),
+      { numRuns: 10 },
+    );
+  });
+
+  test("is the same every time, bit for bit", () =>
+    scope(() => {
+      const { features, labels } = clouds(2);
+      const bits = () => fitLinearProbe(features, labels).weight.toNumbers();
+      expect(bits()).toEqual(bits());
+    }));
+
+  test("copes with separable classes, more features than images, and constant features", () =>
+    scope(() => {
+      const { features, labels } = clouds(3, { images: 9, dimensions: 40, spread: 0.01 });
+      const withConstant = torch.cat([features, torch.full([9, 1], 3, { dtype: "float64" })], { dim: 1 });
+      const probe = fitLinearProbe(withConstant, labels, { l2: 1e-4 });
+      expect(probe.logits(withConstant).argmax({ dim: 1 }).toNumbers()).toEqual(labels);
+      expect(probe.weight.at("...", -1).abs().max().item()).toBe(0);
+    }));
+
+  test("a higher penalty gives smaller weights", () =>
+    scope(() => {
+      const { features, labels } = clouds(4);
+      const sizes = [1e-4, 1e-2, 1, 100].map((l2) =>
+        fitLinearProbe(features, labels, { l2 }).weight.norm().item(),
+      );
+      expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+    }));
+
+  test("leaves only the probe's own tensors behind, and can be put together again from them", () =>
+    scope(() => {
+      const { features, labels } = clouds(5);
+      const before = torch.memory().tensors;
+      const probe = fitLinearProbe(features, labels, { l2: 0.1 });
+      expect(torch.memory().tensors - before).toBe(2);
+      const again = probeOf(probe.weight.clone(), probe.bias.clone(), probe.l2);
+      expect(again.logits(features).toNumbers()).toEqual(probe.logits(features).toNumbers());
+    }));
+
+  test("refuses what it cannot be fitted on, with what to do", () => {
+    const { features, labels } = clouds(6);
+    expect(() => fitLinearProbe(features, labels, { l2: 0 })).toThrow(ContrastError);
+    expect(() => fitLinearProbe(features, labels, { l2: 0 })).toThrow(/l2 = 0; it must be above 0/);
+    expect(() => fitLinearProbe(features, labels.slice(1))).toThrow(/one label an image/);
+    expect(() => fitLinearProbe(features, labels, { classes: 2 })).toThrow(/label 2; labels are 0 to 1/);
+    expect(() =>
+      fitLinearProbe(
+        features,
+        labels.map(() => 0),
+      ),
+    ).toThrow(/one class only/);
+    expect(() => fitLinearProbe(features.clone().setAt([0, 0], Number.NaN), labels)).toThrow(
+      /NaN or infinity/,
+    );
+  });
+});
+
+describe("the choice of the penalty", () => {
+  test("follows validation accuracy, then validation NLL", () =>
+    scope(() => {
+      const { features, labels } = clouds(7, { spread: 2 });
+      const validation = clouds(7, { images: 60, spread: 2.5 });
+      const { probe, trials } = chooseProbe({ features, labels }, validation, [1e-4, 1e-2, 1, 10]);
+      const best = [...trials].sort((a, b) => b.accuracy - a.accuracy || a.nll - b.nll)[0];
+      expect(probe.l2).toBe(best?.l2);
+      expect(trials.map(({ l2 }) => l2)).toEqual([1e-4, 1e-2, 1, 10]);
+      expect(() => chooseProbe({ features, labels }, validation, [])).toThrow(/at least one candidate/);
+    }));
+});
+
+describe("the solver", () => {
+  test("finds the minimum of a badly scaled quadratic to full precision", () =>
+    scope(() => {
+      const curvature = torch.tensor([1e-3, 1, 10, 1e4], { dtype: "float64" });
+      const centre = torch.tensor([5, -2, 0.3, 1], { dtype: "float64" });
+      const { point, gradientSize } = minimise(
+        (x) => {
+          const away: Tensor = x.sub(centre);
+          return { value: away.square().mul(curvature).sum().item() / 2, gradient: away.mul(curvature) };
+        },
+        torch.zeros([4], { dtype: "float64" }),
+      );
+      expect(gradientSize).toBeLessThan(1e-9);
+      for (const [i, value] of centre.toNumbers().entries())
+        expect(point.toNumbers()[i]).toBeCloseTo(value, 6);
+    }));
+
+  test("finds the minimum of a convex function that is steep on one side and flat on the other", () =>
+    scope(() => {
+      // e^x - 3x has its minimum ln 3.
+      const { point } = minimise(
+        (x) => ({ value: x.exp().sub(x.mul(3)).sum().item(), gradient: x.exp().sub(3) }),
+        torch.tensor([-20], { dtype: "float64" }),
+      );
+      expect(point.item()).toBeCloseTo(Math.log(3), 9);
+    }));
+});
+
+test("the gradients of cross-entropy agree with finite differences", async () => {
+  const { crossEntropy } = await import("../../../src/contrast/index.ts");
+  const { features } = clouds(8, { images: 5, dimensions: 4 });
+  for (const labelSmoothing of [0, 0.1]) {
+    expectGradientsClose(
+      ([logits]) => crossEntropy(logits as Tensor, [0, 3, 1, 1, 2], { labelSmoothing }),
+      [features],
+    );
+  }
+});

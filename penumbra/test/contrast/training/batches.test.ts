@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+import { type Batch, Batches, type BatchPlan } from "../../../src/contrast/training/batches.ts";
+
+const plan: BatchPlan = {
+  seed: 3,
+  images: 10,
+  batchSize: 4,
+  views: 2,
+  variants: Array.from({ length: 10 }, (_, image) => (image === 9 ? [] : [2 * image, 2 * image + 1])),
+  variantProbability: 0.5,
+  negatives: 7,
+  negativesPerStep: 3,
+};
+
+const take = (changes: Partial<BatchPlan>, steps: number): Batch[] => {
+  const batches = new Batches({ ...plan, ...changes });
+  return Array.from({ length: steps }, (_, step) => batches.at(step));
+};
+
+describe("batches", () => {
+  test("are a pure function of the step: any order of asking gives the same", () => {
+    const batches = new Batches(plan);
+    const backwards = [30, 7, 0].map((step) => batches.at(step));
+    expect(backwards).toEqual([30, 7, 0].map((step) => new Batches(plan).at(step)));
+  });
+
+  test("show every image once a round, and every negative", () => {
+    const drawn = take({}, 35);
+    const images = drawn.flatMap((batch) => batch.images);
+    for (let round = 0; round < 14; round++) {
+      expect(images.slice(10 * round, 10 * (round + 1)).sort((a, b) => a - b)).toEqual([
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+      ]);
+    }
+    const negatives = drawn.flatMap((batch) => batch.negatives);
+    for (let round = 0; round < 15; round++) {
+      expect(new Set(negatives.slice(7 * round, 7 * (round + 1))).size).toBe(7);
+    }
+    expect(images.slice(0, 10)).not.toEqual(images.slice(10, 20));
+  });
+
+  test("have a fixed quota of negatives and a seed for every row, all different", () => {
+    const drawn = take({}, 50);
+    for (const { negatives, seeds } of drawn)
+      expect([negatives.length, seeds.length]).toEqual([3, 2 * 4 + 3]);
+    const seeds = drawn.flatMap((batch) => batch.seeds);
+    expect(new Set(seeds).size).toBe(seeds.length);
+  });
+
+  test("replace an image by one of its own variants only, about as often as asked", () => {
+    const drawn = take({}, 1000);
+    let replaced = 0;
+    let replaceable = 0;
+    for (const { images, variants } of drawn) {
+      images.forEach((image, place) => {
+        const variant = variants[place] ?? null;
+        if (image === 9) expect(variant).toBeNull();
+        else replaceable++;
+        if (variant === null) return;
+        expect(plan.variants[image]).toContain(variant);
+        replaced++;
+      });
+    }
+    // Binomial with p = 0.5 and n = 3,600: four standard deviations are 0.033.
+    expect(Math.abs(replaced / replaceable - 0.5)).toBeLessThan(0.034);
+  });
+
+  test("give arms of one seed the same photos in the same versions, with or without variants and negatives", () => {
+    const bare = take({ variants: [], negatives: 0, negativesPerStep: 0 }, 20);
+    for (const [step, batch] of take({}, 20).entries()) {
+      expect(bare[step]?.images).toEqual(batch.images);
+      expect(bare[step]?.seeds).toEqual(batch.seeds.slice(0, 8));
+    }
+  });
+
+  test("of another seed are others", () => {
+    expect(take({ seed: 4 }, 3)).not.toEqual(take({}, 3));
+  });
+});

@@ -1,0 +1,263 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as torch from "@penumbra/torch";
+import { scope, type Tensor } from "@penumbra/torch";
+import { afterAll, describe, expect, test } from "vitest";
+import {
+  ContrastError,
+  extractFeatures,
+  fitLinearProbe,
+  loadEncoder,
+  saveEncoder,
+  type TrainedEncoder,
+  type TrainOptions,
+  trainEncoder,
+} from "../../../src/contrast/index.ts";
+
+const SIDE = 16;
+const folders: string[] = [];
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "penumbra-encoder-"));
+  folders.push(folder);
+  return folder;
+}
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Noisy images whose classes differ by the direction of a stripe pattern. */
+function striped(count: number, classes: number, seed: number): { images: Tensor; labels: number[] } {
+  const random = new torch.Random(seed);
+  const labels = Array.from({ length: count }, (_, i) => i % classes);
+  const pixels = labels.flatMap((label) => {
+    const angle = (label * Math.PI) / classes;
+    const phase = random.uniform(0, 6);
+    return Array.from({ length: 3 * SIDE * SIDE }, (_, i) => {
+      const [x, y] = [i % SIDE, Math.floor(i / SIDE) % SIDE];
+      const wave = Math.sin(1.2 * (x * Math.cos(angle) + y * Math.sin(angle)) + phase);
+      return Math.max(0, Math.min(255, 128 + 80 * wave + 15 * random.normal()));
+    });
+  });
+  return { images: torch.fromTyped(Uint8Array.from(pixels), [count, 3, SIDE, SIDE]), labels };
+}
+
+const photos = striped(24, 3, 1);
+const redraws = striped(12, 3, 2);
+const outliers = striped(10, 5, 3);
+
+/** A small training, with everything that the contrastive one has. */
+function settings(changes: Partial<TrainOptions> = {}): TrainOptions {
+  return {
+    objective: "supcon",
+    ...photos,
+    network: { network: "resnet10", stem: "cifar", width: 4 },
+    loss: { projection: 16 },
+    negatives: { images: outliers.images, labels: outliers.labels.map((label) => label % 3), perStep: 5 },
+    faithful: { images: redraws.images, parents: redraws.labels.map((_, i) => 2 * i) },
+    steps: 12,
+    batchSize: 8,
+    augment: { crop: { scale: [0.6, 1] }, brightness: 0.2, noise: 0.02 },
+    seed: 5,
+    precision: "fp32",
+    ...changes,
+  };
+}
+
+/** All that a training made, as numbers. */
+function bitsOf({ encoder, head, losses }: TrainedEncoder) {
+  const states = [encoder.stateDict(), head.stateDict()];
+  return {
+    losses,
+    tensors: states.map((state) => Object.entries(state).map(([key, t]) => [key, t.toNumbers()])),
+  };
+}
+
+describe("training an encoder", () => {
+  test("the same seed gives the same bits, another seed others", async () => {
+    const first = bitsOf(await trainEncoder(settings()));
+    expect(bitsOf(await trainEncoder(settings()))).toEqual(first);
+    expect(bitsOf(await trainEncoder(settings({ seed: 6 }))).losses).not.toEqual(first.losses);
+  });
+
+  test("does not depend on the default generator and leaves it as it was", async () => {
+    torch.manualSeed(1);
+    const first = bitsOf(await trainEncoder(settings({ steps: 2 })));
+    torch.manualSeed(2);
+    const before = torch.defaultGenerator().getState().toNumbers();
+    expect(bitsOf(await trainEncoder(settings({ steps: 2 })))).toEqual(first);
+    expect(torch.defaultGenerator().getState().toNumbers()).toEqual(before);
+  });
+
+  for (const name of ["adamw", "sgd"] as const) {
+    test(`interrupted and resumed it ends with the same bits (${name})`, async () => {
+      const optimizer = { name };
+      const whole = bitsOf(await trainEncoder(settings({ optimizer })));
+      const checkpointFolder = temporaryFolder();
+      const interrupted = settings({
+        optimizer,
+        checkpointFolder,
+        checkpointEvery: 5,
+        onProgress: (done) => {
+          if (done === 8) throw new Error("power cut");
+        },
+      });
+      await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+      expect(readdirSync(checkpointFolder)).toEqual(["training.safetensors"]);
+      const steps: number[] = [];
+      const resumed = await trainEncoder({ ...interrupted, onProgress: (done) => steps.push(done) });
+      expect(steps).toEqual([6, 7, 8, 9, 10, 11, 12]);
+      expect(bitsOf(resumed)).toEqual(whole);
+    });
+  }
+
+  test("refuses the checkpoint of another training", async () => {
+    const checkpointFolder = temporaryFolder();
+    await trainEncoder(settings({ checkpointFolder, checkpointEvery: 5 }));
+    const other = trainEncoder(settings({ checkpointFolder, loss: { projection: 16, lambda: 2 } }));
+    await expect(other).rejects.toThrow(/checkpoint of a training with other images or settings.*Remove it/s);
+  });
+
+  test("learns what tells the classes apart: a linear probe on its features classifies new images", async () => {
+    const fresh = striped(30, 3, 77);
+    for (const objective of ["supcon", "cross-entropy"] as const) {
+      const { encoder, losses, collapse } = await trainEncoder(
+        settings({
+          objective,
+          negatives: undefined,
+          faithful: undefined,
+          steps: 60,
+          loss: { projection: 16 },
+        }),
+      );
+      scope(() => {
+        const probe = fitLinearProbe(extractFeatures(encoder, photos.images), photos.labels);
+        const answers = probe.logits(extractFeatures(encoder, fresh.images)).argmax({ dim: 1 }).toNumbers();
+        const right = answers.filter((answer, i) => answer === fresh.labels[i]).length;
+        expect(right / answers.length, objective).toBeGreaterThan(0.9);
+      });
+      expect(Math.min(...losses.slice(-5)), objective).toBeLessThan(losses[0] as number);
+      expect(collapse, objective).toBeNull();
+    }
+  });
+
+  test("photos and negatives go through one forward pass: batch norm counts one batch a step", async () => {
+    const { encoder } = await trainEncoder(settings());
+    expect(encoder.stateDict()["network.bn1.num_batches_tracked"]?.item()).toBe(12);
+  });
+
+  test("negatives and faithful redraws take part, and none of them with probability 0", async () => {
+    const losses = async (changes: Partial<TrainOptions>) =>
+      (await trainEncoder(settings({ steps: 3, ...changes }))).losses;
+    const both = await losses({});
+    const withoutNegatives = await losses({ negatives: undefined });
+    expect(withoutNegatives[0]).toBeLessThan(both[0] as number);
+    const without = await losses({ faithful: undefined });
+    expect(without).not.toEqual(both);
+    const { images, parents } = settings().faithful as NonNullable<TrainOptions["faithful"]>;
+    expect(await losses({ faithful: { images, parents, probability: 0 } })).toEqual(without);
+  });
+
+  test("the scope of the negatives changes what anchors see", async () => {
+    const loss = async (negativeScope: "all" | "source-class") =>
+      (await trainEncoder(settings({ steps: 1, loss: { projection: 16, negativeScope } })))
+        .losses[0] as number;
+    expect(await loss("source-class")).toBeLessThan(await loss("all"));
+  });
+
+  test("says that an encoder has collapsed when its loss stays on the plateau", async () => {
+    // At temperature 1000 all rows look alike, whatever the encoder does.
+    const { collapse } = await trainEncoder(
+      settings({ steps: 20, loss: { projection: 16, temperature: 1000 } }),
+    );
+    expect(collapse?.plateau).toBeCloseTo(Math.log(2 * 8 - 1 + 5), 12);
+    expect(collapse?.message).toMatch(/learned nothing/);
+  });
+
+  test("keeps the number of live tensors constant from step to step", async () => {
+    const counts: number[] = [];
+    await trainEncoder(settings({ onProgress: () => counts.push(torch.memory().tensors) }));
+    expect(new Set(counts.slice(2)).size).toBe(1);
+  });
+
+  test("works in bf16 and in fp16 with a scaled loss", async () => {
+    for (const precision of ["bf16", "fp16"] as const) {
+      const trained = await trainEncoder(settings({ steps: 3, precision }));
+      expect(trained.precision.reason).toMatch(precision);
+      const exact = await trainEncoder(settings({ steps: 3 }));
+      expect(trained.losses[0]).toBeCloseTo(exact.losses[0] as number, 1);
+      expect(trained.encoder.network.conv1.weight.dtype).toBe("float32");
+    }
+  });
+});
+
+describe("frozen features", () => {
+  test("do not depend on the batch size beyond rounding, and not on training mode", async () => {
+    const { encoder } = await trainEncoder(settings({ steps: 3 }));
+    scope(() => {
+      const whole = extractFeatures(encoder, photos.images).toNumbers();
+      encoder.train();
+      const single = extractFeatures(encoder, photos.images, { batchSize: 1 }).toNumbers();
+      expect(encoder.training).toBe(true);
+      const largest = Math.max(...whole);
+      for (const [i, value] of whole.entries()) {
+        expect(Math.abs((single[i] as number) - value)).toBeLessThan(1e-5 * largest); // summation order differs
+      }
+      expect(() => extractFeatures(encoder, photos.images.to("float32"))).toThrow(/needs uint8/);
+    });
+  });
+
+  test("are the same bits after saving and loading", async () => {
+    const trained = await trainEncoder(settings());
+    const folder = temporaryFolder();
+    saveEncoder(folder, trained);
+    expect(readdirSync(folder).sort()).toEqual(["encoder.json", "encoder.safetensors", "head.safetensors"]);
+    const loaded = loadEncoder(folder);
+    expect(bitsOf(loaded)).toEqual(bitsOf(trained));
+    expect({ ...loaded, encoder: null, head: null }).toEqual({ ...trained, encoder: null, head: null });
+    scope(() => {
+      const [before, after] = [trained, loaded].map(({ encoder }) =>
+        extractFeatures(encoder, photos.images).toNumbers(),
+      );
+      expect(after).toEqual(before);
+    });
+    expect(Object.keys(torch.safetensors.read(join(folder, "encoder.safetensors")).tensors)).toContain(
+      "layer2.0.downsample.0.weight",
+    );
+    expect(() => loadEncoder(temporaryFolder())).toThrow(/There is no encoder at .*Train one first/);
+  });
+});
+
+describe("what cannot be trained is refused with what to do", () => {
+  const refused: [string, Partial<TrainOptions>, RegExp][] = [
+    ["another number of labels", { labels: [0, 1] }, /2 labels for 24 images/],
+    ["one class", { labels: photos.labels.map(() => 0) }, /all images are of one class.*two classes/],
+    ["images that are no bytes", { images: photos.images.to("float32") }, /images are float32 .*Pass uint8/],
+    ["no steps", { steps: 0 }, /steps is 0/],
+    ["negatives for cross-entropy", { objective: "cross-entropy" }, /no place for negatives/],
+    [
+      "negatives of another size",
+      { negatives: { images: torch.zeros([2, 3, 8, 8], { dtype: "uint8" }), perStep: 1 } },
+      /negatives have the size 8 x 8, the images 16 x 16/,
+    ],
+    [
+      "source-class scope without labels",
+      { negatives: { images: outliers.images, perStep: 2 }, loss: { negativeScope: "source-class" } },
+      /Pass "negatives.labels"/,
+    ],
+    [
+      "a parent that does not exist",
+      { faithful: { images: redraws.images, parents: redraws.labels.map(() => 24) } },
+      /parent 24 is none of 24 images/,
+    ],
+  ];
+  for (const [name, changes, message] of refused) {
+    test(name, async () => {
+      const attempt = trainEncoder(settings(changes));
+      await expect(attempt).rejects.toThrow(ContrastError);
+      await expect(attempt).rejects.toThrow(message);
+    });
+  }
+});

@@ -1,0 +1,216 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fromTyped, type Tensor, tensor } from "@penumbra/torch";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import type { Photo } from "../../../src/data/index.ts";
+import { StableDiffusion } from "../../../src/diffusion/index.ts";
+import { readManifest } from "../../../src/diffusion/redraw/manifest.ts";
+import { planRedraws, type Recipe } from "../../../src/diffusion/redraw/recipes.ts";
+import { type RedrawOptions, redraw } from "../../../src/diffusion/redraw/redraw.ts";
+import type { Words } from "../../../src/diffusion/words/words.ts";
+import { decodeImage } from "../../../src/images/index.ts";
+import { tinyModels, tokenizerFolder } from "../../sd-goldens.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "penumbra-redraw-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const FAITHFUL: Recipe = { name: "faithful", kind: "id", strengths: [0.25, 0.5] };
+const DRIFT: Recipe = { name: "drift", kind: "near-ood", strengths: [0.75] };
+const CROSSED: Recipe = { name: "crossed", kind: "near-ood", strengths: [0.5] };
+
+describe("the plan of redraws", () => {
+  const classes = ["a", "b", "c"];
+  const wordsFor = (names: readonly string[]): Words => ({
+    modelHash: "",
+    words: names.map((name) => ({ className: name, token: `<${name}>`, vector: tensor([0]) })),
+  });
+  const words = wordsFor(classes);
+  const photo = fc.record({ id: fc.string(), className: fc.constantFrom(...classes) });
+  const input = fc.record({
+    photos: fc.uniqueArray(photo, { selector: ({ id }) => id, minLength: 1, maxLength: 6 }),
+    variantsPerPhoto: fc.integer({ min: 1, max: 4 }),
+    seed: fc.nat(),
+  });
+  const recipes = [FAITHFUL, DRIFT, CROSSED];
+
+  test("has every photo as a parent, no other one, and stays in the recipe", () => {
+    fc.assert(
+      fc.property(input, ({ photos, ...rest }) => {
+        const plan = planRedraws({ photos, words, recipes, ...rest });
+        expect(plan).toHaveLength(photos.length * recipes.length * rest.variantsPerPhoto);
+        for (const { photo, recipe, strength, wordClass, word } of plan) {
+          const parent = photos[photo];
+          expect(parent).toBeDefined();
+          expect(recipe.strengths).toContain(strength);
+          expect(wordClass === parent?.className).toBe(recipe.name !== "crossed");
+          expect(word).toBe(`<${wordClass}>`);
+        }
+      }),
+    );
+  });
+
+  test("decides about an image whatever other photos, recipes and variants there are", () => {
+    fc.assert(
+      fc.property(input, ({ photos, ...rest }) => {
+        const all = planRedraws({ photos, words, recipes, ...rest });
+        const last = photos.length - 1;
+        const alone = planRedraws({
+          ...rest,
+          photos: [photos[last]!],
+          words,
+          recipes: [CROSSED],
+          variantsPerPhoto: 1,
+        });
+        const found = all.find(
+          ({ photo, recipe, variant }) => photo === last && recipe === CROSSED && variant === 0,
+        );
+        expect({ ...alone[0], photo: last }).toEqual(found);
+      }),
+    );
+  });
+
+  test("draws all strengths about equally often", () => {
+    const counts = new Map<number, number>();
+    const options = { photos: [{ id: "p", className: "a" }], words, variantsPerPhoto: 1000, seed: 1 };
+    for (const { strength } of planRedraws({ ...options, recipes: [FAITHFUL] })) {
+      counts.set(strength, (counts.get(strength) ?? 0) + 1);
+    }
+    for (const count of counts.values()) expect(Math.abs(count - 500)).toBeLessThan(80); // five standard deviations
+  });
+
+  test("refuses to cross a class with itself, and strengths outside 0..1", () => {
+    const one = { photos: [{ id: "p", className: "a" }], variantsPerPhoto: 1, seed: 0 };
+    expect(() => planRedraws({ ...one, words: wordsFor(["a"]), recipes: [CROSSED] })).toThrow(
+      "there is none",
+    );
+    for (const strengths of [[], [0], [1.1]]) {
+      expect(() => planRedraws({ ...one, words, recipes: [{ ...DRIFT, strengths }] })).toThrow(
+        'recipe "drift"',
+      );
+    }
+  });
+});
+
+describe.skipIf(tinyModels.length === 0)("redraw", () => {
+  const sd = StableDiffusion.load(tinyModels[0] as string, { tokenizer: tokenizerFolder });
+  const size = sd.imageSize;
+  const photo = (className: string, object: number): Photo => ({
+    id: `known/${className}/${object}/0.png`,
+    className,
+    object: `${className}/${object}`,
+    view: "0",
+    role: "known",
+    hash: `${className}${object}`,
+    width: size,
+    height: size,
+  });
+  const photos = [photo("bolt", 0), photo("bolt", 1), photo("nut", 0)];
+  const pixels = fromTyped(
+    Uint8Array.from({ length: photos.length * 3 * size * size }, (_, i) => (i * 11 + (i >> 7)) % 256),
+    [photos.length, 3, size, size],
+  );
+  const vector = (id: number) => sd.textEncoder.embeddings.tokenEmbedding.weight.detach().at(id).clone();
+  const words: Words = {
+    modelHash: sd.hash,
+    words: [
+      { className: "bolt", token: "<bolt>", vector: vector(320) },
+      { className: "nut", token: "<nut>", vector: vector(1929) },
+    ],
+  };
+  const options = (folder: string): RedrawOptions => ({
+    sd,
+    words,
+    photos,
+    pixels,
+    recipes: [FAITHFUL, DRIFT, CROSSED],
+    variantsPerPhoto: 2,
+    steps: 4,
+    guidanceScale: 2,
+    seed: 3,
+    batchSize: 4,
+    folder: join(scratch, folder),
+  });
+  const read = async (folder: string, file: string): Promise<Uint8Array> =>
+    (await decodeImage(join(scratch, folder, file), size)) as unknown as Uint8Array;
+  const files = (folder: string) => readdirSync(join(scratch, folder, "images")).sort();
+
+  const byFile = <T extends { file: string }>(lines: readonly T[]) =>
+    [...lines].sort((a, b) => (a.file < b.file ? -1 : 1));
+
+  test("writes an image and a line for each photo, recipe and variant", async () => {
+    const lines = await redraw(options("all"));
+    expect(lines).toHaveLength(3 * 3 * 2);
+    expect(byFile([...(await readManifest(join(scratch, "all"))).values()])).toEqual(byFile(lines));
+    expect(files("all")).toEqual(lines.map(({ file }) => file.slice("images/".length)).sort());
+    for (const line of lines) {
+      const parent = photos.find(({ id }) => id === line.parent);
+      expect(parent).toMatchObject({ object: line.object, className: line.className, hash: line.parentHash });
+      expect(line.prompt).toContain(line.word);
+      expect(line.signal ** 2 + line.noise ** 2).toBeCloseTo(1, 6);
+    }
+    expect(new Set(lines.map(({ kind }) => kind))).toEqual(new Set(["id", "near-ood"]));
+  });
+
+  test("changes no image with batch size or order of photos, beyond rounding", async () => {
+    const lines = await redraw(options("all"));
+    const reversed = pixels.indexSelect(0, tensor([2, 1, 0], { dtype: "int64" }));
+    const others = await redraw({
+      ...options("other"),
+      photos: [...photos].reverse(),
+      pixels: reversed,
+      batchSize: 7,
+    });
+    expect(new Set(others.map(({ file }) => file))).toEqual(new Set(lines.map(({ file }) => file)));
+    let worst = 0;
+    for (const { file } of lines) {
+      const [a, b] = [await read("all", file), await read("other", file)];
+      a.forEach((value, i) => {
+        worst = Math.max(worst, Math.abs(value - b[i]!));
+      });
+    }
+    console.log(`largest difference between batch sizes 4 and 7: ${worst} of 255`);
+    expect(worst).toBeLessThanOrEqual(1); // a float that lies at x.5 may be rounded either way
+  });
+
+  test("goes on after an interruption and makes only what is missing", async () => {
+    const lines = await redraw(options("all"));
+    const interrupted = redraw({
+      ...options("cut"),
+      onProgress: (done) => {
+        if (done >= 8) throw new Error("interrupted");
+      },
+    });
+    await expect(interrupted).rejects.toThrow("interrupted");
+    const manifest = join(scratch, "cut", "manifest.jsonl");
+    const begun = files("cut").length;
+    expect(begun).toBeGreaterThan(0);
+    expect(begun).toBeLessThan(lines.length);
+    writeFileSync(manifest, readFileSync(manifest, "utf8").slice(0, -40)); // the last line was being written
+    const progress: number[] = [];
+    expect(await redraw({ ...options("cut"), onProgress: (done) => progress.push(done) })).toEqual(lines);
+    expect(progress[0]).toBe(begun - 1);
+    expect(readFileSync(manifest, "utf8")).toBe(readFileSync(join(scratch, "all", "manifest.jsonl"), "utf8"));
+    expect(files("cut")).toEqual(files("all"));
+    const again: number[] = [];
+    await redraw({ ...options("cut"), onProgress: (done) => again.push(done) });
+    expect(again).toEqual([lines.length]);
+  });
+
+  test("refuses unknowns, missing words, words of another model, and pixels that do not fit", async () => {
+    const unknown: Photo = { ...(photos[0] as Photo), role: "near" };
+    await expect(redraw({ ...options("bad"), photos: [unknown, ...photos.slice(1)] })).rejects.toThrow(
+      "may not be redrawn",
+    );
+    await expect(
+      redraw({ ...options("bad"), words: { ...words, words: words.words.slice(0, 1) } }),
+    ).rejects.toThrow(/no word for the class "nut"|there is none/);
+    await expect(redraw({ ...options("bad"), words: { ...words, modelHash: "0" } })).rejects.toThrow(
+      "another model",
+    );
+    await expect(redraw({ ...options("bad"), pixels: pixels.narrow(0, 0, 2) as Tensor })).rejects.toThrow(
+      "3 photos",
+    );
+  });
+});

@@ -1,0 +1,116 @@
+import { loadAddon } from "../library/load.ts";
+
+/** A tensor's or generator's JavaScript object, as the addon sees it. */
+type Handle = object;
+type Handles = readonly (Handle | null)[];
+
+/** The property of a Tensor that holds the number of its slot in the addon's table; 0 once it is disposed. */
+export const slot: unique symbol = Symbol("slot");
+/** The property of a Tensor that holds the index of the operator that made it; -1 where none did. */
+export const maker: unique symbol = Symbol("maker");
+
+/** Bytes of a GPU's memory. */
+export interface CudaMemory {
+  /** What tensors have. */
+  readonly allocated: number;
+  /** What libtorch holds, for these tensors and for later ones. */
+  readonly reserved: number;
+  /** The most that tensors had. */
+  readonly peakAllocated: number;
+  /** The most that libtorch held. */
+  readonly peakReserved: number;
+}
+
+/** What the addon exports. This is the only place where the border is typed by hand. */
+export interface Native {
+  registerClasses(
+    tensor: unknown,
+    generator: unknown,
+    error: unknown,
+    slotKey: symbol,
+    makerKey: symbol,
+    warn: (text: string) => void,
+  ): void;
+  packet(name: string): number;
+  packetName(packet: number): string;
+  nameId(name: string): number;
+  directForms(packet: number): number;
+  direct(packet: number, slot: number, second?: number, third?: number): number;
+  directScalar(packet: number, slot: number, value: number): number;
+  call(packet: number, positionalCount: number, ...args: unknown[]): unknown;
+  roundTrip(
+    packet: number,
+    positionalCount: number,
+    ...args: unknown[]
+  ): { schema: string; values: unknown[] };
+  schemas(): unknown;
+  free(slots: Int32Array, count: number): void;
+  own(tensor: Handle, slot: number): void;
+  layout(tensor: Handle): string;
+  shape(tensor: Handle): number[];
+  dtype(tensor: Handle): string;
+  device(tensor: Handle): string;
+  numel(tensor: Handle): number;
+  ndim(tensor: Handle): number;
+  itemSize(tensor: Handle): number;
+  differingSizes(lists: readonly Handles[]): number;
+  fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): unknown;
+  toBytes(tensor: Handle): ArrayBuffer;
+  shareBytes(tensor: Handle): ArrayBuffer;
+  memory(): { tensors: number; bytes: number };
+  customFunction(
+    forward: (inputs: unknown[]) => Handles,
+    backward: (gradients: unknown[], saved: unknown[]) => Handles,
+    inputs: Handles,
+    saved: Handles,
+  ): unknown;
+  backward(
+    tensors: Handles,
+    gradients: Handles,
+    retain: boolean,
+    create: boolean,
+    inputs: Handles | null,
+  ): void;
+  grad(
+    outputs: Handles,
+    inputs: Handles,
+    gradOutputs: Handles,
+    retain: boolean,
+    create: boolean,
+    unused: boolean,
+  ): unknown;
+  requiresGrad(tensor: Handle): boolean;
+  setRequiresGrad(tensor: Handle, flag: boolean): void;
+  gradFn(tensor: Handle): string | null;
+  gradient(tensor: Handle): unknown;
+  setGradient(tensor: Handle, gradient: Handle | null): void;
+  reachesAllLeaves(): boolean;
+  reachesOtherLeaves(outputs: Handles, inputs: Handles): boolean;
+  setGradMode(enabled: boolean): boolean;
+  gradMode(): boolean;
+  inferenceMode<T>(callback: () => T): T;
+  setAutocast(device: string, dtype: string, enabled: boolean, nesting: 1 | -1): void;
+  autocastState(device: string): { enabled: boolean; dtype: string };
+  manualSeed(seed: bigint): void;
+  attachGenerator(generator: Handle, device: string, seed: bigint): void;
+  defaultGenerator(device: string): unknown;
+  generatorSeed(generator: Handle, seed: bigint): void;
+  generatorState(generator: Handle): unknown;
+  setGeneratorState(generator: Handle, state: Handle): void;
+  generatorDevice(generator: Handle): string;
+  threads(): number;
+  setThreads(count: number): void;
+  setDeterministic(enabled: boolean, warnOnly: boolean): void;
+  deterministic(): boolean;
+  setCudnnBenchmark(enabled: boolean): void;
+  setTf32(enabled: boolean): void;
+  cudaDevices(): number;
+  /** Why CUDA's part of libtorch is not loaded; empty where it is. */
+  cudaProblem(): string;
+  cudaSynchronize(device: number): void;
+  cudaMemory(device: number): CudaMemory;
+  cudaEmptyCache(): void;
+  information(): { version: string; config: string; parallel: string; cpuCapability: string };
+}
+
+export const native = loadAddon() as Native;
