@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../data/index.ts";
+import type { ModelFolder } from "../diffusion/index.ts";
 import { readJson } from "../files/index.ts";
 import { arms } from "./arms.ts";
 import type { StudyContext } from "./context.ts";
 import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "./figures.ts";
-import type { ModelFolder } from "./model-folder.ts";
 import type { Machine, Outcome, PhotoSummary } from "./outcome.ts";
 import { confusionsOf, histogramsOf, worstMistakes } from "./pictures.ts";
 import type { SeedData, Study, TrainedArm } from "./run.ts";

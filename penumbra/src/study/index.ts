@@ -6,7 +6,6 @@ export * from "./config.ts";
 export * from "./detector-names.ts";
 export * from "./load-config.ts";
 export * from "./lock.ts";
-export * from "./model-folder.ts";
 export * from "./outcome.ts";
 export * from "./plan.ts";
 export * from "./questions.ts";

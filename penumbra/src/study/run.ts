@@ -9,6 +9,7 @@ import {
   scanPhotos,
   splitByObject,
 } from "../data/index.ts";
+import { findModel, type ModelFolder } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import { type ArmName, arms } from "./arms.ts";
 import { concludeStudy } from "./conclude.ts";
@@ -16,7 +17,6 @@ import type { StudyContext } from "./context.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { lockRun } from "./lock.ts";
 import { settleMachine } from "./machine.ts";
-import { findModel, type ModelFolder } from "./model-folder.ts";
 import { ModelLoader } from "./model-loader.ts";
 import type { Outcome } from "./outcome.ts";
 import { type Artifact, type StageEvent, StageStore } from "./stage.ts";
@@ -76,7 +76,7 @@ export interface RunOptions {
  * Runs a study, or goes on with it: every stage that lies complete in the run folder is used as it is. Writes
  * results.jsonl and report.json into the run folder and returns what the report shows.
  *
- * Throws DataError, ModelFolderError and DeviceError before anything is written, RunInUseError where another study
+ * Throws DataError, DiffusionError and DeviceError before anything is written, RunInUseError where another study
  * works; what a stage throws leaves the run as it was, ready to go on.
  */
 export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Promise<Outcome> {
