@@ -54,6 +54,9 @@ export const ROOMS: readonly Room[] = [
 /** Packages that only one room may know: what they do is that room's purpose. */
 export const PACKAGE_OWNERS: Readonly<Record<string, string>> = { sharp: "images", commander: "cli" };
 
+/** The part of the engine that every room may know: plain TypeScript, without libtorch behind it. */
+const PLAIN_PART = "@penumbra/torch/random";
+
 const STATIC_IMPORT = /^[ \t]*(?:import|export)\b(?:[^"'`;]*?\bfrom)?\s*["']([^"']+)["']/gm;
 const DYNAMIC_IMPORT = /\b(?:import|require)\(\s*["']([^"']+)["']\s*\)/g;
 
@@ -98,6 +101,7 @@ function judge(root: string, room: Room, file: string, module: string): string |
 }
 
 function judgePackage(room: Room, module: string): string | undefined {
+  if (module === PLAIN_PART && room.name !== "torch") return undefined;
   if (module === "@penumbra/torch" || module.startsWith("@penumbra/torch/")) {
     if (room.name === "torch") return `the engine imports itself as a package; use a relative path`;
     return room.may.includes("torch") ? undefined : notAllowed(room, "torch");
