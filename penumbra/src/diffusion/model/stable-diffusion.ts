@@ -17,7 +17,7 @@ import {
   UNet2DConditionModel,
 } from "../../models/index.ts";
 import { DiffusionError } from "../errors.ts";
-import { parseSchedulerConfig, type SchedulerConfig } from "../samplers/noise-schedule.ts";
+import { parseSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
 import { canonical, type HashedPart, hashModel } from "./model-hash.ts";
 import { ClipTokenizer } from "./tokenizer.ts";
 

@@ -5,9 +5,9 @@ import { AutoencoderKL, CLIPTextModel, UNet2DConditionModel } from "../../models
 import { ARCHITECTURES, type PretrainSettings } from "./config.ts";
 import { type Denoiser, TOKEN_TABLE } from "./denoiser.ts";
 
-/** The noise schedule of Stable Diffusion 1.x, to be walked by DDIM. */
+/** The noise schedule of Stable Diffusion 1.x. */
 export function pretrainSchedule(predictionType: "epsilon" | "v_prediction"): SchedulerConfig {
-  return parseSchedulerConfig({ _class_name: "DDIMScheduler", prediction_type: predictionType });
+  return parseSchedulerConfig({ prediction_type: predictionType });
 }
 
 /**

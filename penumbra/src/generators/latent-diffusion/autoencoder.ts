@@ -10,8 +10,7 @@ import {
   scope,
   type Tensor,
 } from "@penumbra/torch";
-import type { Compute } from "../../diffusion/index.ts";
-import { AutoencoderKL } from "../../models/index.ts";
+import { AutoencoderKL, type Compute } from "../../models/index.ts";
 import { ARCHITECTURES, type AutoencoderSettings, type PretrainSettings } from "./config.ts";
 import type { Trainee } from "./loop.ts";
 import { edgeWeights, klDivergence, reconstructionLoss } from "./losses.ts";

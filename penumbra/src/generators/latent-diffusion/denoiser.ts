@@ -13,9 +13,9 @@ import {
   type Tensor,
   tensor,
 } from "@penumbra/torch";
-import type { Compute, StableDiffusion } from "../../diffusion/index.ts";
+import type { StableDiffusion } from "../../diffusion/index.ts";
 import { alphasCumprod, type SchedulerConfig } from "../../diffusion/index.ts";
-import { CLIPTextModel, UNet2DConditionModel } from "../../models/index.ts";
+import { CLIPTextModel, type Compute, UNet2DConditionModel } from "../../models/index.ts";
 import type { CaptionTable } from "./captions.ts";
 import { ARCHITECTURES, type PretrainSettings } from "./config.ts";
 import { initialiseText, initialiseUnet } from "./initialise.ts";

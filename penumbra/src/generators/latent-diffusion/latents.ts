@@ -1,6 +1,5 @@
 import { inferenceMode, keep, noGrad, scope, type Tensor, zeros } from "@penumbra/torch";
-import type { Compute } from "../../diffusion/index.ts";
-import type { AutoencoderKL } from "../../models/index.ts";
+import type { AutoencoderKL, Compute } from "../../models/index.ts";
 
 /** Latents of a whole corpus by the frozen autoencoder: mean and standard deviation of each posterior. */
 export interface Latents {

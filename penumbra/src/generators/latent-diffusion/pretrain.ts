@@ -12,15 +12,13 @@ import {
   type Tensor,
 } from "@penumbra/torch";
 import {
-  autocastTo,
   ClipTokenizer,
-  type Compute,
   DiffusionError,
   StableDiffusion,
   textToImage,
 } from "../../diffusion/index.ts";
 import { writeFolderAsync } from "../../files/index.ts";
-import type { AutoencoderKL } from "../../models/index.ts";
+import { type AutoencoderKL, autocastTo, type Compute } from "../../models/index.ts";
 import { assemble, pretrainSchedule } from "./assemble.ts";
 import { AutoencoderTrainee, psnr, roundTrip } from "./autoencoder.ts";
 import { CaptionTable } from "./captions.ts";
