@@ -45,11 +45,12 @@ export class Ema {
     return this.#updates;
   }
 
-  /** Moves the averages towards the model's parameters; to be called after each step of the optimizer. */
-  update(): void {
+  /**
+   * Moves the averages towards the model's parameters; to be called after each step of the optimizer.
+   * @param decay of this update alone, for schedules of one's own
+   */
+  update(decay: number = this.#nextDecay()): void {
     this.#updates += 1;
-    const n = this.#updates;
-    const decay = this.warmup ? Math.min(this.decay, (1 + n) / (10 + n)) : this.decay;
     const pairs = [...this.#averages.values()];
     const averaged = pairs.filter(({ own }) => own.isParameter);
     const copied = pairs.filter(({ own }) => !own.isParameter);
@@ -67,6 +68,11 @@ export class Ema {
         copied.map(({ own }) => own),
       );
     });
+  }
+
+  #nextDecay(): number {
+    const n = this.#updates + 1;
+    return this.warmup ? Math.min(this.decay, (1 + n) / (10 + n)) : this.decay;
   }
 
   /**

@@ -10,7 +10,9 @@ const settings = z.strictObject({
     .min(0)
     .max(1)
     .default(0)
-    .meta({ description: "New noise in each step: 0 = none, the seed alone decides; 1 = as much as in DDPM" }),
+    .meta({
+      description: "New noise in each step: 0 = none, the seed alone decides; 1 = as much as in DDPM",
+    }),
 });
 
 type DdimSettings = z.output<typeof settings>;

@@ -123,8 +123,7 @@ function sample(
     latents,
     starts,
     context: (context ?? encodePrompts(sd, options.prompts as readonly string[], { words })).to(sd.device),
-    negativeContext: () =>
-      (negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
+    negativeContext: () => (negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
     sampler: readySampler(sampler),
     steps,
     guidanceScale,

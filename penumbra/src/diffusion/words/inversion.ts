@@ -18,8 +18,8 @@ import {
   tensor,
 } from "@penumbra/torch";
 import { DiffusionError } from "../errors.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
 import { addNoise, trainingTarget } from "../model/noise-schedule.ts";
+import type { StableDiffusion } from "../model/stable-diffusion.ts";
 import { drawSamples, encodePhotos, type InversionBatch, together } from "./inversion-samples.ts";
 import { fillTemplate, TEMPLATES } from "./templates.ts";
 import { type Words, wordToken } from "./words.ts";
