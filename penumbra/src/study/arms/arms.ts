@@ -29,3 +29,14 @@ export const arms: Readonly<Record<ArmName, Arm>> = {
   },
   "supcon+both": { objective: "supcon", hasFaithful: true, hasNearOod: true, title: "SupCon + both" },
 };
+
+/** Which redraws: positives, or negatives only. */
+export type RedrawKind = "faithful" | "near-ood";
+
+/** The redraws that some of these arms want. */
+export function redrawKinds(names: readonly ArmName[]): RedrawKind[] {
+  return [
+    ...(names.some((name) => arms[name].hasFaithful) ? (["faithful"] as const) : []),
+    ...(names.some((name) => arms[name].hasNearOod) ? (["near-ood"] as const) : []),
+  ];
+}

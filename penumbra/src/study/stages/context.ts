@@ -1,8 +1,8 @@
 import type { Tensor } from "@penumbra/torch";
-import { decodePhotos, type Photo } from "../data/index.ts";
-import { hashOf } from "../files/index.ts";
-import type { StudyConfig } from "./config.ts";
-import type { StageStore } from "./stage.ts";
+import { decodePhotos, type Photo } from "../../data/index.ts";
+import { hashOf } from "../../files/index.ts";
+import type { StudyConfig } from "../config/index.ts";
+import type { StageStore } from "../store/index.ts";
 
 /** What every stage of a study shares. */
 export interface StudyContext {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { ArmName } from "../../src/study/arms.ts";
-import { armNames } from "../../src/study/arms.ts";
-import { compareArms, contrastOf, questions, verdictOf } from "../../src/study/questions.ts";
+import { compareArms, contrastOf, questions, verdictOf } from "../../src/results/questions.ts";
+import { type ArmName, armNames } from "../../src/study/arms/arms.ts";
 
 const interval = (low: number, high: number) => ({ low, high, confidence: 0.95 });
 
@@ -37,7 +36,7 @@ describe("the questions", () => {
       seeds: [0, 1],
       confidence: 0.95,
       margin: 0.01,
-      figure: (outcome, arm, seed) => (outcome === "far" ? far : (accuracies[arm][seed] ?? 0)),
+      figure: (outcome, arm, seed) => (outcome === "far" ? far : (accuracies[arm as ArmName][seed] ?? 0)),
       bootstrap: () => null,
     });
 

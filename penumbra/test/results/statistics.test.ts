@@ -8,7 +8,7 @@ import {
   percentileInterval,
   studentCdf,
   studentQuantile,
-} from "../../src/study/statistics.ts";
+} from "../../src/results/statistics.ts";
 
 // Expected values: scipy 1.17.1 (stats.t, special.betainc, special.gammaln, stats.ttest_rel) and numpy.quantile.
 // Relative tolerance 1e-10: both sides compute in float64 by different methods.

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { studyJsonSchema } from "../../src/study/config.ts";
-import { ConfigError, loadConfig, parseConfig } from "../../src/study/load-config.ts";
-import { writeScaffold } from "../../src/study/scaffold.ts";
-import { editDistance, suggest } from "../../src/study/suggest.ts";
+import { studyJsonSchema } from "../../../src/study/config/config.ts";
+import { ConfigError, loadConfig, parseConfig } from "../../../src/study/config/load-config.ts";
+import { writeScaffold } from "../../../src/study/config/scaffold.ts";
+import { editDistance, suggest } from "../../../src/study/config/suggest.ts";
 
 const refused = (text: string): string => {
   try {
@@ -133,7 +133,7 @@ describe("the commented configuration that init writes", () => {
 
 describe("the example's configuration", () => {
   it("is valid", async () => {
-    const path = new URL("../../../examples/parts/study.yaml", import.meta.url);
+    const path = new URL("../../../../examples/parts/study.yaml", import.meta.url);
     expect(parseConfig(await readFile(path, "utf8"), "study.yaml").seeds).toHaveLength(2);
   });
 });

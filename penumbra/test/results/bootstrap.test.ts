@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { pairedBootstrap, weightedAccuracy, weightedClassAuroc } from "../../src/study/bootstrap.ts";
-import { percentileInterval } from "../../src/study/statistics.ts";
+import { pairedBootstrap, weightedAccuracy, weightedClassAuroc } from "../../src/results/bootstrap.ts";
+import { percentileInterval } from "../../src/results/statistics.ts";
 import { auroc } from "../../src/unknowns/metrics/index.ts";
 import { mulberry } from "../report/outcome.ts";
 

@@ -3,8 +3,6 @@
  * relative to the run folder.
  */
 
-import type { ArmName } from "./arms.ts";
-import type { DetectorName } from "./detector-names.ts";
 import type { Interval } from "./statistics.ts";
 
 export type Unit = "photo" | "object";
@@ -13,7 +11,7 @@ export type UnknownRole = "near" | "far";
 /** One line of results.jsonl: how well an arm names the known classes. */
 export interface ClassificationResult {
   readonly kind: "classification";
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   /** Single photos, or all photos of an object fused. */
   readonly unit: Unit;
@@ -28,10 +26,10 @@ export interface ClassificationResult {
 /** One line of results.jsonl: how well a detector tells known from unknown. `unknownClass` null = mean over classes. */
 export interface UnknownsResult {
   readonly kind: "unknowns";
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   readonly unit: Unit;
-  readonly detector: DetectorName;
+  readonly detector: string;
   /** Validation figures only ever choose; test figures only ever report. */
   readonly part: "validation" | "test";
   readonly role: UnknownRole;
@@ -74,7 +72,7 @@ export interface CurvePoint {
 }
 
 export interface Curve {
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   readonly points: readonly CurvePoint[];
   /** Set where the loss ended where an encoder that has learned nothing stands. */
@@ -110,7 +108,7 @@ export interface NearnessRow {
 }
 
 export interface Histogram {
-  readonly arm: ArmName;
+  readonly arm: string;
   /** Edges of the bins, one more than counts. */
   readonly edges: readonly number[];
   /** Share of the known, near and far test photos in each bin, over all seeds. */
@@ -120,7 +118,7 @@ export interface Histogram {
 }
 
 export interface Confusion {
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly classes: readonly string[];
   /** counts[truth][answer], over all seeds. */
   readonly counts: readonly (readonly number[])[];
@@ -180,10 +178,10 @@ export interface Outcome {
   readonly format: 1;
   readonly name: string;
   readonly createdAt: string;
-  readonly arms: readonly { readonly name: ArmName; readonly title: string }[];
+  readonly arms: readonly { readonly name: string; readonly title: string }[];
   readonly seeds: readonly number[];
   /** The detector that the answer's near and far figures are of, and how it was chosen. */
-  readonly detector: DetectorName;
+  readonly detector: string;
   readonly detectorReason: string;
   readonly unit: Unit;
   readonly confidence: number;
@@ -197,7 +195,7 @@ export interface Outcome {
   readonly histograms: readonly Histogram[];
   readonly confusions: readonly Confusion[];
   /** The arm whose mistakes are shown, and the mistakes. */
-  readonly mistakesArm: ArmName;
+  readonly mistakesArm: string;
   readonly mistakes: readonly Mistake[];
   readonly photos: PhotoSummary;
   /** Null where no arm has synthetic images. */

@@ -24,7 +24,7 @@ export interface ModelFolder {
 }
 
 /** Penumbra's own small model, beside the package's sources. */
-const miniFolder = fileURLToPath(new URL("../../mini", import.meta.url));
+const miniFolder = fileURLToPath(new URL("../../../mini", import.meta.url));
 
 const parts = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"] as const;
 const weights = ["text_encoder", "unet", "vae"] as const;

@@ -1,5 +1,3 @@
-import type { SplitName } from "../data/index.ts";
-import type { DetectorName } from "./detector-names.ts";
 import type { ClassificationResult, Unit, UnknownsResult } from "./outcome.ts";
 
 /** What the score stage writes for an arm and a seed: plain data, from which everything in the report follows. */
@@ -15,13 +13,7 @@ export interface UnitScores {
   readonly unknowns: readonly Omit<UnknownsResult, "arm" | "seed" | "unit" | "kind">[];
 }
 
-export const scoredParts = [
-  "validation",
-  "test",
-  "nearValidation",
-  "nearTest",
-  "farTest",
-] as const satisfies SplitName[];
+export const scoredParts = ["validation", "test", "nearValidation", "nearTest", "farTest"] as const;
 export type ScoredPart = (typeof scoredParts)[number];
 
 /** Parallel lists, an entry per photo or per object. */
@@ -38,7 +30,7 @@ export interface PartScores {
 }
 
 /** The scores of a detector; a study's own file always has them. */
-export function scoresOf(part: PartScores, detector: DetectorName): readonly number[] {
+export function scoresOf(part: PartScores, detector: string): readonly number[] {
   const scores = part.scores[detector];
   if (!scores)
     throw new Error(

@@ -1,5 +1,4 @@
 import { Random } from "@penumbra/torch";
-import type { ArmName } from "./arms.ts";
 import {
   type BootstrapPair,
   pairedBootstrap,
@@ -7,8 +6,6 @@ import {
   weightedAccuracy,
   weightedClassAuroc,
 } from "./bootstrap.ts";
-import type { StudyConfig } from "./config.ts";
-import type { DetectorName } from "./detector-names.ts";
 import type { Comparison, OutcomeName, ResultLine, Unit } from "./outcome.ts";
 import { type Contrast, compareArms } from "./questions.ts";
 import { type PartScores, type ScoreFile, scoresOf, type UnitScores } from "./scored.ts";
@@ -16,7 +13,7 @@ import { mean, percentileInterval } from "./statistics.ts";
 
 /** The scores of every arm at every seed. */
 export class StudyScores {
-  readonly arms: readonly ArmName[];
+  readonly arms: readonly string[];
   readonly seeds: readonly number[];
   /** Known classes: label = index. */
   readonly classes: readonly string[];
@@ -24,7 +21,7 @@ export class StudyScores {
 
   constructor(
     classes: readonly string[],
-    files: readonly { readonly arm: ArmName; readonly seed: number; readonly file: ScoreFile }[],
+    files: readonly { readonly arm: string; readonly seed: number; readonly file: ScoreFile }[],
   ) {
     this.classes = classes;
     this.arms = [...new Set(files.map(({ arm }) => arm))];
@@ -32,11 +29,11 @@ export class StudyScores {
     this.#files = new Map(files.map(({ arm, seed, file }) => [`${arm} ${seed}`, file]));
   }
 
-  unit(arm: ArmName, seed: number, unit: Unit): UnitScores | undefined {
+  unit(arm: string, seed: number, unit: Unit): UnitScores | undefined {
     return this.#files.get(`${arm} ${seed}`)?.units[unit];
   }
 
-  photo(arm: ArmName, seed: number): UnitScores {
+  photo(arm: string, seed: number): UnitScores {
     const scores = this.unit(arm, seed, "photo");
     if (!scores) throw new RangeError(`There are no scores of ${arm} at seed ${seed}.`);
     return scores;
@@ -65,8 +62,8 @@ export function resultLines(scores: StudyScores): ResultLine[] {
  */
 export function chooseDetector(
   lines: readonly ResultLine[],
-  detectors: readonly DetectorName[],
-): { readonly detector: DetectorName; readonly reason: string } {
+  detectors: readonly string[],
+): { readonly detector: string; readonly reason: string } {
   const ranked = detectors
     .map((detector) => {
       const values = lines.flatMap((line) =>
@@ -96,11 +93,21 @@ export function chooseDetector(
   };
 }
 
+/** How differences are judged. */
+export interface StatisticsSettings {
+  /** Confidence of every interval, 0..1. */
+  readonly confidence: number;
+  /** Smallest difference that matters; 0.01 = one point. */
+  readonly margin: number;
+  /** Replicates of the bootstrap over test objects. */
+  readonly bootstrap: number;
+}
+
 /** The questions with their paired differences, intervals and verdicts. */
 export function comparisonsOf(
   scores: StudyScores,
-  detector: DetectorName,
-  { confidence, margin, bootstrap }: StudyConfig["statistics"],
+  detector: string,
+  { confidence, margin, bootstrap }: StatisticsSettings,
 ): Comparison[] {
   return compareArms({
     arms: scores.arms,
@@ -136,7 +143,7 @@ export function comparisonsOf(
 }
 
 /** The parts of the test that an outcome is about. */
-function testParts(scores: StudyScores, arm: ArmName, seed: number, outcome: OutcomeName): PartScores[] {
+function testParts(scores: StudyScores, arm: string, seed: number, outcome: OutcomeName): PartScores[] {
   const { test, nearTest, farTest } = scores.photo(arm, seed).parts;
   return outcome === "accuracy" ? [test] : [test, outcome === "near" ? nearTest : farTest];
 }
@@ -156,7 +163,7 @@ function testObjects(
   );
 }
 
-function firstOf(arms: readonly ArmName[]): ArmName {
+function firstOf(arms: readonly string[]): string {
   const [first] = arms;
   if (!first) throw new RangeError("A contrast names at least one arm.");
   return first;
@@ -167,12 +174,12 @@ function bootstrapPair(
   seed: number,
   outcome: OutcomeName,
   { treatment, control }: Contrast,
-  detector: DetectorName,
+  detector: string,
   objects: ReadonlyMap<string, string>,
 ): BootstrapPair {
   const indexOf = new Map([...objects.keys()].map((name, index) => [name, index]));
   const items = testParts(scores, firstOf(treatment), seed, outcome).flatMap((part) => part.objects);
-  const figureOf = (arm: ArmName): WeightedStatistic => {
+  const figureOf = (arm: string): WeightedStatistic => {
     const [test, unknown] = testParts(scores, arm, seed, outcome);
     if (!test) throw new RangeError("There is no test part.");
     if (!unknown) {
@@ -183,7 +190,7 @@ function bootstrapPair(
       [...test.ids.map(() => "known"), ...unknown.classNames.map((name) => `unknown ${name}`)],
     );
   };
-  const meanOf = (arms: readonly ArmName[]): WeightedStatistic => {
+  const meanOf = (arms: readonly string[]): WeightedStatistic => {
     const figures = arms.map(figureOf);
     return (weights) => mean(figures.map((figure) => figure(weights)));
   };

@@ -1,5 +1,5 @@
 import { basename, dirname, relative, resolve } from "node:path";
-import { type Manifest, ROLES } from "../data/index.ts";
+import { type Manifest, ROLES } from "../../data/index.ts";
 import type { Overrides } from "./scaffold.ts";
 
 /** What `penumbra init` proposes for a folder. */

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { Tensor } from "@penumbra/torch";
 import * as torch from "@penumbra/torch";
-import type { RedrawLine } from "../diffusion/index.ts";
-import { readJsonLines } from "../files/index.ts";
-import { decodeImage } from "../images/index.ts";
-import type { Artifact } from "./stage.ts";
+import type { RedrawLine } from "../../diffusion/index.ts";
+import { readJsonLines } from "../../files/index.ts";
+import { decodeImage } from "../../images/index.ts";
+import type { Artifact } from "../store/index.ts";
 
 /** The manifest lines of a redraw artifact; `file` is relative to its folder. */
 export function redrawLines(artifact: Artifact): Promise<RedrawLine[]> {

@@ -1,13 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import type { Photo } from "../data/index.ts";
-import type { RedrawLine } from "../diffusion/index.ts";
-import { hashOf } from "../files/index.ts";
-import { encodeWebp } from "../images/index.ts";
-import { type StudyContext, withPixels } from "./context.ts";
-import type { SheetImage, SheetRow } from "./outcome.ts";
-import { redrawLines } from "./redraws.ts";
-import type { Artifact } from "./stage.ts";
+import type { Photo } from "../../data/index.ts";
+import type { RedrawLine } from "../../diffusion/index.ts";
+import { hashOf } from "../../files/index.ts";
+import { encodeWebp } from "../../images/index.ts";
+import type { SheetImage, SheetRow } from "../../results/index.ts";
+import { redrawLines, type StudyContext, withPixels } from "../stages/index.ts";
+import type { Artifact } from "../store/index.ts";
 
 /** Redraws with the folder that their files are relative to. */
 export interface Drawn {

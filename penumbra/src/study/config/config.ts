@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { AugmentSpecSchema } from "../images/index.ts";
-import { armNames } from "./arms.ts";
+import { AugmentSpecSchema } from "../../images/index.ts";
+import { armNames } from "../arms/index.ts";
 import { detectorNames } from "./detector-names.ts";
 
 /**

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Manifest, Photo } from "../../src/data/index.ts";
-import { planFor } from "../../src/study/plan.ts";
+import type { Manifest, Photo } from "../../../src/data/index.ts";
+import { planFor } from "../../../src/study/config/plan.ts";
 
 /** Two known classes, each of so many objects with so many views. */
 function manifestOf(objects: number, views: number): Manifest {

@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { canonicalJson, hashOf } from "../../src/files/hash.ts";
-import { lockRun, RunInUseError } from "../../src/study/lock.ts";
-import { type StageEvent, type StageSpec, StageStore, stageHash } from "../../src/study/stage.ts";
+import { canonicalJson, hashOf } from "../../../src/files/hash.ts";
+import { lockRun, RunInUseError } from "../../../src/study/store/lock.ts";
+import { type StageEvent, type StageSpec, StageStore, stageHash } from "../../../src/study/store/stage.ts";
 
 let folder = "";
 let events: StageEvent[] = [];

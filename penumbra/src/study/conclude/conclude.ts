@@ -1,23 +1,39 @@
 import { join } from "node:path";
-import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../data/index.ts";
-import { readJson } from "../files/index.ts";
-import { arms } from "./arms.ts";
-import type { StudyContext } from "./context.ts";
-import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "./figures.ts";
-import type { ModelFolder } from "./model-folder.ts";
-import type { Machine, Outcome, PhotoSummary } from "./outcome.ts";
-import { confusionsOf, histogramsOf, worstMistakes } from "./pictures.ts";
-import type { SeedData, Study, TrainedArm } from "./run.ts";
-import type { ScoreFile } from "./scored.ts";
+import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../../data/index.ts";
+import { readJson } from "../../files/index.ts";
+import {
+  chooseDetector,
+  comparisonsOf,
+  confusionsOf,
+  histogramsOf,
+  type Machine,
+  type Outcome,
+  type PhotoSummary,
+  resultLines,
+  type ScoreFile,
+  StudyScores,
+  worstMistakes,
+} from "../../results/index.ts";
+import { arms } from "../arms/index.ts";
+import {
+  lossCurve,
+  type ModelFolder,
+  nearnessOf,
+  readEncoder,
+  type SeedData,
+  type StudyContext,
+  scoresFile,
+  splitNames,
+  type TrainedArm,
+} from "../stages/index.ts";
+import type { Artifact } from "../store/index.ts";
 import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
-import type { Artifact } from "./stage.ts";
-import { lossCurve, readEncoder } from "./stages/encoder.ts";
-import { nearnessOf } from "./stages/nearness.ts";
-import { scoresFile } from "./stages/score.ts";
-import { splitNames } from "./stages/split.ts";
 
 export interface Finished {
-  readonly study: Study;
+  /** The run folder. */
+  readonly run: string;
+  /** The configuration as written. */
+  readonly text: string;
   readonly machine: Machine;
   readonly manifest: Manifest;
   readonly model: ModelFolder | undefined;
@@ -29,7 +45,7 @@ export interface Finished {
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(
   context: StudyContext,
-  { study, machine, manifest, model, seeds, trained, nearness }: Finished,
+  { run, text, machine, manifest, model, seeds, trained, nearness }: Finished,
 ): Promise<Outcome> {
   const { config, store } = context;
   const files = await Promise.all(
@@ -50,13 +66,13 @@ export async function concludeStudy(
   const first = seeds[0];
   const sheet = first
     ? chooseSheet(first.split.train, await drawnIn(first.faithful), await drawnIn(first.nearOod), {
-        run: study.run,
+        run,
       })
     : [];
   const mistakes = worstMistakes(scores, shownArm, detector, 8);
   const byId = new Map(manifest.photos.map((photo) => [photo.id, photo]));
   const shown = [...sheet.map(({ photo }) => photo), ...mistakes.flatMap(({ id }) => byId.get(id) ?? [])];
-  const images = await writePhotos(context, study.run, shown);
+  const images = await writePhotos(context, run, shown);
   const imageOf = (id: string) => images.get(id) ?? "";
 
   return {
@@ -93,7 +109,7 @@ export async function concludeStudy(
     machine,
     stages: store.records,
     peakMemoryBytes: store.peakMemory,
-    configuration: study.text,
+    configuration: text,
   };
 }
 

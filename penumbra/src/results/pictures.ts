@@ -1,5 +1,3 @@
-import type { ArmName } from "./arms.ts";
-import type { DetectorName } from "./detector-names.ts";
 import { isCorrect, type StudyScores } from "./figures.ts";
 import type { Confusion, Histogram, Mistake } from "./outcome.ts";
 import { type PartScores, scoresOf } from "./scored.ts";
@@ -10,7 +8,7 @@ const bins = 36;
  * Scores of known, near and far test photos per arm, over all seeds, in equal bins. The scale spans the known ones and
  * three times their spread below; what lies beyond falls into the outer bins, so that far outliers flatten nothing.
  */
-export function histogramsOf(scores: StudyScores, detector: DetectorName): Histogram[] {
+export function histogramsOf(scores: StudyScores, detector: string): Histogram[] {
   return scores.arms.map((arm) => {
     const values = (name: "test" | "nearTest" | "farTest") =>
       scores.seeds.flatMap((seed) => [...scoresOf(scores.photo(arm, seed).parts[name], detector)]);
@@ -45,7 +43,7 @@ function quantile(sorted: readonly number[], share: number): number {
 }
 
 /** Which known class is taken for which, per arm, over all seeds. */
-export function confusionsOf(scores: StudyScores, arms: readonly ArmName[]): Confusion[] {
+export function confusionsOf(scores: StudyScores, arms: readonly string[]): Confusion[] {
   const { classes, seeds } = scores;
   return arms.map((arm) => {
     const counts = classes.map(() => classes.map(() => 0));
@@ -69,8 +67,8 @@ export type MistakeFound = Omit<Mistake, "image">;
  */
 export function worstMistakes(
   scores: StudyScores,
-  arm: ArmName,
-  detector: DetectorName,
+  arm: string,
+  detector: string,
   count: number,
 ): MistakeFound[] {
   const found = scores.seeds.flatMap((seed): MistakeFound[] => {

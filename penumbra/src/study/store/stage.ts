@@ -1,8 +1,8 @@
 import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { hashOf, type Json, writeFileAtomic } from "../files/index.ts";
-import type { StageRecord } from "./outcome.ts";
+import { hashOf, type Json, writeFileAtomic } from "../../files/index.ts";
+import type { StageRecord } from "../../results/index.ts";
 
 /** What a stage is: everything that decides its result, and the function that makes it. */
 export interface StageSpec {

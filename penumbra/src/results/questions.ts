@@ -1,8 +1,5 @@
-import type { ArmName } from "./arms.ts";
-import type { Comparison, OutcomeName, QuestionName, Verdict } from "./outcome.ts";
-import { outcomes } from "./outcome.ts";
-import type { Interval } from "./statistics.ts";
-import { mean, pairedDifference } from "./statistics.ts";
+import { type Comparison, type OutcomeName, outcomes, type QuestionName, type Verdict } from "./outcome.ts";
+import { type Interval, mean, pairedDifference } from "./statistics.ts";
 
 /**
  * A question as a contrast between arms: mean of `treatment` minus mean of `control`, seed by seed. Faithful and
@@ -15,8 +12,8 @@ export interface Question {
 }
 
 export interface Contrast {
-  readonly treatment: readonly ArmName[];
-  readonly control: readonly ArmName[];
+  readonly treatment: readonly string[];
+  readonly control: readonly string[];
 }
 
 /** The study's questions, in the order of the report; of each question's contrasts the first that the arms allow is used. */
@@ -42,7 +39,7 @@ export const questions: readonly Question[] = [
 ];
 
 /** The contrast that answers a question with these arms, or undefined where they cannot. */
-export function contrastOf(question: Question, arms: readonly ArmName[]): Contrast | undefined {
+export function contrastOf(question: Question, arms: readonly string[]): Contrast | undefined {
   return question.contrasts.find(({ treatment, control }) =>
     [...treatment, ...control].every((arm) => arms.includes(arm)),
   );
@@ -64,12 +61,12 @@ export function verdictOf(interval: Interval | null, margin: number, seeds: numb
 }
 
 export interface CompareOptions {
-  readonly arms: readonly ArmName[];
+  readonly arms: readonly string[];
   readonly seeds: readonly number[];
   readonly confidence: number;
   readonly margin: number;
   /** Figure of an arm at a seed; NaN where it does not exist (no far unknowns in the folder). */
-  readonly figure: (outcome: OutcomeName, arm: ArmName, seed: number) => number;
+  readonly figure: (outcome: OutcomeName, arm: string, seed: number) => number;
   readonly bootstrap: (outcome: OutcomeName, contrast: Contrast) => Interval | null;
 }
 
@@ -86,7 +83,7 @@ export function compareArms({
     const contrast = contrastOf(question, arms);
     if (!contrast) return [];
     return outcomes.flatMap((outcome): Comparison[] => {
-      const side = (names: readonly ArmName[]) =>
+      const side = (names: readonly string[]) =>
         seeds.map((seed) => mean(names.map((arm) => figure(outcome, arm, seed))));
       const [treatment, control] = [side(contrast.treatment), side(contrast.control)];
       if ([...treatment, ...control].some(Number.isNaN)) return [];

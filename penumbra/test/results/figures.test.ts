@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "../../src/study/figures.ts";
-import type { ResultLine } from "../../src/study/outcome.ts";
-import { confusionsOf, histogramsOf, worstMistakes } from "../../src/study/pictures.ts";
-import type { PartScores, ScoreFile } from "../../src/study/scored.ts";
+import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "../../src/results/figures.ts";
+import type { ResultLine } from "../../src/results/outcome.ts";
+import { confusionsOf, histogramsOf, worstMistakes } from "../../src/results/pictures.ts";
+import type { PartScores, ScoreFile } from "../../src/results/scored.ts";
 
 const classes = ["bolt", "nut"];
 
