@@ -1,4 +1,4 @@
-import { Random } from "@penumbra/torch";
+import { Random } from "@penumbra/torch/random";
 import {
   type BootstrapPair,
   pairedBootstrap,
