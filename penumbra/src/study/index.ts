@@ -4,5 +4,4 @@ export * from "./arms/index.ts";
 export * from "./config/index.ts";
 export * from "./plan-study.ts";
 export * from "./run.ts";
-export { checkModel, findModel, type ModelFolder, ModelFolderError } from "./stages/index.ts";
 export * from "./store/index.ts";

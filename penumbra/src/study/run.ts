@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { scanPhotos, splitByObject } from "../data/index.ts";
+import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
 import { settleMachine } from "./machine.ts";
 import { rolesOf, type Study } from "./plan-study.ts";
-import { findModel, judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
+import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
 export interface RunOptions {
@@ -17,7 +18,7 @@ export interface RunOptions {
  * Runs a study, or goes on with it: every stage that lies complete in the run folder is used as it is. Writes
  * results.jsonl and report.json into the run folder and returns what the report shows.
  *
- * Throws DataError, ModelFolderError and DeviceError before anything is written, RunInUseError where another study
+ * Throws DataError, DiffusionError and DeviceError before anything is written, RunInUseError where another study
  * works; what a stage throws leaves the run as it was, ready to go on.
  */
 export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Promise<Outcome> {

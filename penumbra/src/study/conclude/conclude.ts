@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../../data/index.ts";
+import type { ModelFolder } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
   chooseDetector,
@@ -17,7 +18,6 @@ import {
 import { arms } from "../arms/index.ts";
 import {
   lossCurve,
-  type ModelFolder,
   nearnessOf,
   readEncoder,
   type SeedData,

@@ -3,7 +3,6 @@
 export * from "./context.ts";
 export * from "./encoder.ts";
 export * from "./features.ts";
-export * from "./model-folder.ts";
 export * from "./model-loader.ts";
 export * from "./nearness.ts";
 export * from "./prepare-seeds.ts";

@@ -1,5 +1,4 @@
-import { StableDiffusion } from "../../diffusion/index.ts";
-import type { ModelFolder } from "./model-folder.ts";
+import { type ModelFolder, StableDiffusion } from "../../diffusion/index.ts";
 
 /** Loads the diffusion model when a stage first needs it: a study whose images are all drawn never does. */
 export class ModelLoader {

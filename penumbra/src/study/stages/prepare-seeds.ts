@@ -1,8 +1,8 @@
 import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
+import type { ModelFolder } from "../../diffusion/index.ts";
 import { type RedrawKind, redrawKinds } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
-import type { ModelFolder } from "./model-folder.ts";
 import { ModelLoader } from "./model-loader.ts";
 import { redrawStage } from "./redraw.ts";
 import { splitStage } from "./split.ts";

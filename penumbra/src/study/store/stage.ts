@@ -1,7 +1,7 @@
-import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { hashOf, type Json, writeFileAtomic } from "../../files/index.ts";
+import { ASIDE_ENDING, hashOf, type Json, writeFileAtomic, writeFileAtomicSync } from "../../files/index.ts";
 import type { StageRecord } from "../../results/index.ts";
 
 /** What a stage is: everything that decides its result, and the function that makes it. */
@@ -258,8 +258,7 @@ async function startClock(work: string) {
   const seconds = () => before.seconds + (performance.now() - startedAt) / 1000;
   let writtenAt = startedAt;
   const write = () => {
-    writeFileSync(`${path}.part`, JSON.stringify({ seconds: seconds(), starts }));
-    renameSync(`${path}.part`, path);
+    writeFileAtomicSync(path, JSON.stringify({ seconds: seconds(), starts }), { flush: false });
   };
   write();
   return {
@@ -276,7 +275,7 @@ async function startClock(work: string) {
 /** Files cut off in the middle of an atomic write by a kill: never part of a result. */
 async function removeParts(folder: string): Promise<void> {
   for (const name of await readdir(folder, { recursive: true })) {
-    if (name.endsWith(".part")) await rm(join(folder, name), { force: true });
+    if (name.endsWith(ASIDE_ENDING)) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 

@@ -105,7 +105,7 @@ describe("a stage", () => {
   it("drops files that were cut off in the middle of a write", async () => {
     const cut = spec({
       run: async (work) => {
-        await writeFile(join(work.folder, "number.txt.12.part"), "");
+        await writeFile(join(work.folder, "number.txt.12.partial"), "");
         throw new Error("killed");
       },
     });

@@ -22,7 +22,7 @@ export interface StoredModel {
  * Finds what a model's folder (`unet/`, `vae/`, `text_encoder/`) holds, and reads its configuration.
  * @throws ModelError when the configuration or the weights are missing
  */
-export function findModel(folder: string): StoredModel {
+export function findNetwork(folder: string): StoredModel {
   const configFile = join(folder, "config.json");
   const weightsFile = WEIGHTS.map((name) => join(folder, name)).find(
     (file) => existsSync(file) || existsSync(`${file}.index.json`),
