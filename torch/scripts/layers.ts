@@ -39,7 +39,7 @@ export function layerList(): string {
   return [
     `# Layers of torch.nn ${torch} in @penumbra/torch`,
     "",
-    `${there.length} of ${names.length} classes are there, each compared with PyTorch's in the tests: outputs, gradients and, under a seed, first weights. Options are PyTorch's in camelCase (`elementwise_affine` is `affine`, `nhead` is `heads`); layers of sequences take the batch first by default.`,
+    `${there.length} of ${names.length} classes are there, each compared with PyTorch's in the tests: outputs, gradients and, under a seed, first weights. Options are PyTorch's in camelCase (elementwise_affine is affine, nhead is heads); layers of sequences take the batch first by default.`,
     "",
     there.map((name) => `\`${name}\``).join(" "),
     "",
