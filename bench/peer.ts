@@ -59,7 +59,7 @@ function conversation(child: ChildProcess): (question: Parameters) => Promise<Pa
 }
 
 async function peerEnvironment(cache: string, say: (line: string) => void): Promise<string> {
-  const version = torch.version.split("+")[0] ?? torch.version;
+  const version = torch.version().split("+")[0]!;
   const folder = join(cache, "bench", `torch-${version}`);
   const python = join(folder, "bin", "python");
   const complete = join(folder, ".complete");

@@ -31,7 +31,7 @@ chooseClock(clock);
 const chosen = MEASURES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 const peer = await startPeer(cacheFolder(), clock, say);
 say(
-  `libtorch ${torch.version} on ${torch.cpuFeatures().model}, ${torch.getNumThreads()} threads, against Python's torch.`,
+  `libtorch ${torch.version()} on ${torch.cpuFeatures().model}, ${torch.getNumThreads()} threads, against Python's torch.`,
 );
 try {
   for (const measure of chosen) {

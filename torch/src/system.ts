@@ -1,7 +1,7 @@
 import { type CudaMemory, native, TorchError } from "./tensor/index.ts";
 
 /** Version of libtorch, for example "2.13.0". */
-export const version: string = native.information().version;
+export const version = (): string => native.information().version;
 
 /** What libtorch was compiled with, its thread settings, and the processor capability that it chose. */
 export const information = () => native.information();

@@ -262,7 +262,7 @@ describe.skipIf(!gpu)("on an NVIDIA GPU", () => {
     torch.cuda.synchronize();
   });
 
-  test.skipIf(/^2\.[0-8]\./.test(torch.version))(
+  test.skipIf(/^2\.[0-8]\./.test(torch.version()))(
     "the memory statistics follow the tensors, and emptyCache gives back",
     () => {
       torch.cuda.emptyCache();

@@ -24,7 +24,8 @@ async function checkFolder(folder: string, json: boolean): Promise<void> {
 /** The photos as the study sees them, the split of its first seed, and how much there is to do. */
 async function checkStudy(path: string, json: boolean): Promise<void> {
   const { checkHealth, describeHealth, scanPhotos, splitByObject } = await import("../data/index.ts");
-  const { checkModel, loadConfig, planStudy, rolesOf } = await import("../study/index.ts");
+  const { checkModel } = await import("../diffusion/index.ts");
+  const { loadConfig, planStudy, rolesOf } = await import("../study/index.ts");
   const study = planStudy(await loadConfig(path));
   const { config, folder } = study;
   const manifest = await scanPhotos(resolve(folder, config.photos), {

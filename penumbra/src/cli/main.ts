@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { checkCommand } from "./check.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
+import { pretrainCommand } from "./pretrain.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
 import { studyCommand } from "./study.ts";
@@ -30,7 +31,7 @@ const program = new Command("penumbra")
   .addCommand(studyCommand())
   .addCommand(reportCommand())
   .addCommand(schemaCommand())
-  .addCommand(lazyPretrainCommand())
+  .addCommand(pretrainCommand())
   .addCommand(doctorCommand());
 
 try {
@@ -38,19 +39,6 @@ try {
 } catch (error) {
   process.stderr.write(`${message(error)}\n`);
   process.exitCode = 1;
-}
-
-/** Stands in for `pretrain`, whose module loads the engine: every other command starts faster without it. */
-function lazyPretrainCommand(): Command {
-  return new Command("pretrain")
-    .description("train a small Stable Diffusion from scratch on captioned images; resumable")
-    .argument("[arguments...]")
-    .helpOption(false)
-    .allowUnknownOption()
-    .action(async (_, __, command: Command) => {
-      const { pretrainCommand } = await import("./pretrain.ts");
-      await pretrainCommand().name("penumbra pretrain").parseAsync(command.args, { from: "user" });
-    });
 }
 
 function message(error: unknown): string {

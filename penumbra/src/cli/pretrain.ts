@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { parse } from "yaml";
-import { PretrainSettings, pretrain } from "../generators/index.ts";
+import type { PretrainSettings } from "../generators/index.ts";
 
 /** CLIP's vocabulary as it lies in penumbra-mini. */
 const TOKENIZER = fileURLToPath(new URL("../../mini/tokenizer", import.meta.url));
@@ -52,6 +52,7 @@ export function pretrainCommand(): Command {
 }
 
 async function run(corpus: string, flags: Flags): Promise<void> {
+  const { pretrain } = await import("../generators/index.ts");
   const stop = new AbortController();
   const onSignal = () => {
     console.log("pretrain: stopping after this step; the same command goes on from here");
@@ -106,6 +107,7 @@ async function settingsOf(flags: Flags): Promise<PretrainSettings> {
       throw new Error(`--set "${pair}" is not key=value. Write, for example, --set denoiser.batchSize=128.`);
     assign(pair.slice(0, at), parse(pair.slice(at + 1)));
   }
+  const { PretrainSettings } = await import("../generators/index.ts");
   const result = PretrainSettings.safeParse(settings);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `"${issue.path.join(".")}": ${issue.message}`);

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fromTyped, type Tensor } from "@penumbra/torch";
-import { writeAtomically } from "../files/index.ts";
+import { writeFileAtomic } from "../files/index.ts";
 import { decodeImage, type Fit, type Rgb } from "../images/index.ts";
 import { mapConcurrently } from "./concurrent.ts";
 import { DataError } from "./errors.ts";
@@ -45,7 +45,7 @@ export async function decodePhotos(
       (kept && (await readKept(kept, imageLength))) || (await decodeOne(root, photo, size, fit, background));
     if (kept && !decoded.isKept) {
       await mkdir(dirname(kept), { recursive: true });
-      await writeAtomically(kept, decoded.pixels);
+      await writeFileAtomic(kept, decoded.pixels, { flush: false });
     }
     pixels.set(decoded.pixels, index * imageLength);
   };

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { writeAtomically } from "../files/index.ts";
+import { writeFileAtomic } from "../files/index.ts";
 import { probeImage, reasonOf } from "../images/index.ts";
 import { mapConcurrently } from "./concurrent.ts";
 
@@ -63,7 +63,7 @@ class Memory {
   }
 
   async save(): Promise<void> {
-    if (this.file) await writeAtomically(this.file, JSON.stringify(this.seen));
+    if (this.file) await writeFileAtomic(this.file, JSON.stringify(this.seen), { flush: false });
   }
 }
 

@@ -2,6 +2,7 @@
 
 export { DiffusionError } from "./errors.ts";
 export { autocastTo, type Compute } from "./model/autocast-to.ts";
+export { checkModel, findModel, type ModelFolder } from "./model/model-folder.ts";
 export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./model/prompts.ts";
 export {
   type LoadStableDiffusionOptions,

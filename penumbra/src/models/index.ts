@@ -6,13 +6,13 @@ export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts"
 export { ModelError } from "./errors.ts";
 export type { RawConfig } from "./model-config.ts";
 export {
-  findModel,
+  findNetwork,
   loadWeights,
   readJson,
   type SaveModelOptions,
   type StoredModel,
   saveModel,
-} from "./model-folder.ts";
+} from "./network-folder.ts";
 export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
 export { UNet2DConditionModel } from "./unet.ts";

@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, totalmem } from "node:os";
 import * as torch from "@penumbra/torch";
-import type { StudyConfig } from "./config.ts";
-import type { Machine } from "./outcome.ts";
+import type { Machine } from "../results/index.ts";
+import type { StudyConfig } from "./config/index.ts";
 import { version } from "./version.ts";
 
 /** Thrown when the configuration asks for a device that this machine does not have. */
@@ -24,7 +24,7 @@ export function settleMachine({
   const index = Number(device.split(":")[1] ?? 0);
   if (device.startsWith("cuda") && index >= devices) {
     throw new DeviceError(
-      `The device ${device} is not there: libtorch ${torch.version} sees ${devices === 0 ? "no CUDA device" : `CUDA devices 0 to ${devices - 1}`}. Set "device" to cpu or auto, or run: penumbra doctor`,
+      `The device ${device} is not there: libtorch ${torch.version()} sees ${devices === 0 ? "no CUDA device" : `CUDA devices 0 to ${devices - 1}`}. Set "device" to cpu or auto, or run: penumbra doctor`,
     );
   }
   torch.setNumThreads(threads === 0 ? availableParallelism() : threads);
@@ -38,7 +38,7 @@ export function settleMachine({
     precision: precisionNames[dtype],
     precisionReason: reason,
     node: process.versions.node,
-    libtorch: torch.version,
+    libtorch: torch.version(),
     penumbra: version,
   };
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { exampleOutcome, examplePng } from "../report/outcome.ts";
 import { writePhotos } from "../study/photos.ts";
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
@@ -15,13 +16,21 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
 /** Runs the command line as a user does: another process, in the test's folder. */
-function penumbra(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+const penumbra = (...args: string[]): Promise<Ended> => penumbraWith({}, ...args);
+
+function penumbraWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
       [bin, ...args],
-      { cwd: folder, env: { ...process.env, NODE_OPTIONS: "" } },
+      { cwd: folder, env: { ...process.env, NODE_OPTIONS: "", ...env } },
       (error, out, err) => {
         resolve({ code: typeof error?.code === "number" ? error.code : error ? 1 : 0, out, err });
       },
@@ -30,6 +39,34 @@ function penumbra(...args: string[]): Promise<{ code: number; out: string; err: 
 }
 
 describe("penumbra", () => {
+  it("loads no engine for commands that need no tensor", async () => {
+    await writePhotos(join(folder, "photos"), { known: 3, near: 2, objects: 6 });
+    await writeFile(join(folder, "report.json"), JSON.stringify(exampleOutcome()));
+    for (let index = 0; index < 24; index++) {
+      const png = examplePng(`picture-${index}.png`).split(",")[1]!;
+      await writeFile(join(folder, `picture-${index}.png`), Buffer.from(png, "base64"));
+    }
+    // Whoever loaded the engine would be told that this is no libtorch.
+    const broken = { LIBTORCH: join(folder, "no-libtorch") };
+    for (const args of [
+      ["--help"],
+      ["--version"],
+      ["pretrain", "--help"],
+      ["init", "photos"],
+      ["check", "photos"],
+      ["check", "study.yaml"],
+      ["schema"],
+      ["report", "."],
+    ]) {
+      const { code, out, err } = await penumbraWith(broken, ...args);
+      expect({ args, code, err }).toEqual({ args, code: 0, err: "" });
+      expect(out.length).toBeGreaterThan(5);
+    }
+    const { code, err } = await penumbraWith(broken, "study", "study.yaml");
+    expect(code).toBe(1);
+    expect(err).toMatch(/^Error: LIBTORCH=".*no-libtorch" cannot be used: there is no such folder/m);
+  });
+
   it("lists its commands, and names the one that was meant", async () => {
     expect((await penumbra("--help")).out).toMatch(/init.*check.*study.*report.*pretrain.*doctor/s);
     const { code, err } = await penumbra("stduy", "x");

@@ -111,5 +111,5 @@ add("planar.tif", smooth)
 tifffile.imwrite(folder / "white-is-zero.tif", 255 - gray8, photometric="miniswhite")
 add("white-is-zero.tif", gray8)
 
-folder.with_suffix(".json").write_text(json.dumps({"made by": "decoded.py", "cases": cases}, indent=0) + "\n")
+folder.with_suffix(".json").write_text(json.dumps({"made by": "decoded.py", "cases": cases}, indent=2) + "\n")
 print(len(cases), "files")

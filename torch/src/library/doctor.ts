@@ -178,7 +178,7 @@ async function engineFacts(): Promise<EngineFacts> {
   });
   const cudaProblem = native.cudaProblem();
   return {
-    version,
+    version: version(),
     cpuCapability,
     threads: getNumThreads(),
     devices: ["cpu", ...devices],

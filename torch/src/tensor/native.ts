@@ -113,4 +113,22 @@ export interface Native {
   information(): { version: string; config: string; parallel: string; cpuCapability: string };
 }
 
-export const native = loadAddon() as Native;
+const uponLoad: ((addon: Native) => void)[] = [];
+
+/** @internal Runs `task` with the addon as soon as it is loaded, before its first use. */
+export function onLoad(task: (addon: Native) => void): void {
+  uponLoad.push(task);
+}
+
+/**
+ * The addon. Whoever reads a member of it for the first time loads it, and with it libtorch: to import this package
+ * costs nothing, and works where there is no libtorch. From then on the variable holds the addon's own exports.
+ */
+export let native: Native = new Proxy({} as Native, {
+  get(_, member: keyof Native) {
+    const addon = loadAddon() as Native;
+    for (const task of uponLoad) task(addon);
+    native = addon;
+    return addon[member];
+  },
+});

@@ -10,7 +10,7 @@ import {
 import { TorchError } from "./errors.ts";
 import { Generator } from "./generator.ts";
 import { assignIndex, type Index, readIndex } from "./indexing.ts";
-import { maker, native, slot } from "./native.ts";
+import { maker, native, onLoad, slot } from "./native.ts";
 import { methods, type TensorOperators } from "./operators.ts";
 import { format } from "./print.ts";
 import { dispose, enter, keep, type Scope } from "./scope.ts";
@@ -262,7 +262,7 @@ export interface Tensor extends TensorOperators {}
 /** What libtorch warns of; once per text and process. */
 const warn = (text: string): void => process.emitWarning(text, "TorchWarning");
 
-native.registerClasses(Tensor, Generator, TorchError, slot, maker, warn);
+onLoad((addon) => addon.registerClasses(Tensor, Generator, TorchError, slot, maker, warn));
 onNewTensor((slotNumber, packet) => new Tensor(slotNumber, packet));
 
 /** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */

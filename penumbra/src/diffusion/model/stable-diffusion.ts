@@ -5,7 +5,7 @@ import { writeFolder } from "../../files/index.ts";
 import {
   AutoencoderKL,
   CLIPTextModel,
-  findModel,
+  findNetwork,
   loadWeights,
   ownAutoencoderKey,
   ownTextKey,
@@ -83,9 +83,9 @@ export class StableDiffusion {
     const { device = "cpu", dtype = "float32", channelsLast = true } = options;
     checkIndex(folder);
     const stored = {
-      text: findModel(join(folder, "text_encoder")),
-      unet: findModel(join(folder, "unet")),
-      vae: findModel(join(folder, "vae")),
+      text: findNetwork(join(folder, "text_encoder")),
+      unet: findNetwork(join(folder, "unet")),
+      vae: findNetwork(join(folder, "vae")),
     };
     const schedulerFile = join(folder, "scheduler", "scheduler_config.json");
     const tokenizer = ClipTokenizer.load(options.tokenizer ?? join(folder, "tokenizer"));

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeJsonLines } from "../../files/index.ts";
 
 /** What is known of one redrawn image: a line of `manifest.jsonl`. */
 export interface RedrawLine {
@@ -59,14 +60,12 @@ export async function appendManifest(folder: string, lines: readonly RedrawLine[
   await appendFile(manifestIn(folder), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }
 
-/** Writes the manifest anew, aside and renamed, ordered by parent, recipe and variant: independent of interruptions. */
+/** Writes the manifest anew, ordered by parent, recipe and variant: independent of interruptions. */
 export async function writeManifest(folder: string, lines: Iterable<RedrawLine>): Promise<void> {
   const key = ({ parent, recipe, variant, file }: RedrawLine) =>
     `${parent}\0${recipe}\0${String(variant).padStart(9, "0")}\0${file}`;
   const sorted = [...lines].sort((a, b) => (key(a) < key(b) ? -1 : 1));
-  const aside = `${manifestIn(folder)}.${process.pid}.part`;
-  await writeFile(aside, sorted.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  await rename(aside, manifestIn(folder));
+  await writeJsonLines(manifestIn(folder), sorted);
 }
 
 function parseLine(text: string): RedrawLine | null {

@@ -13,8 +13,12 @@ import {
   type Tensor,
   tensor,
 } from "@penumbra/torch";
-import type { Compute, StableDiffusion } from "../../diffusion/index.ts";
-import { alphasCumprod, type SchedulerConfig } from "../../diffusion/index.ts";
+import {
+  alphasCumprod,
+  type Compute,
+  type SchedulerConfig,
+  type StableDiffusion,
+} from "../../diffusion/index.ts";
 import { CLIPTextModel, UNet2DConditionModel } from "../../models/index.ts";
 import type { CaptionTable } from "./captions.ts";
 import { ARCHITECTURES, type PretrainSettings } from "./config.ts";

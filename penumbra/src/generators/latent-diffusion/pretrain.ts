@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { copyFile, rename, rm } from "node:fs/promises";
+import { copyFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   cuda,
@@ -19,6 +19,7 @@ import {
   StableDiffusion,
   textToImage,
 } from "../../diffusion/index.ts";
+import { writeFolderAsync } from "../../files/index.ts";
 import type { AutoencoderKL } from "../../models/index.ts";
 import { assemble, pretrainSchedule } from "./assemble.ts";
 import { AutoencoderTrainee, psnr, roundTrip } from "./autoencoder.ts";
@@ -135,26 +136,24 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
     writeSamples(model(denoiser), prompts, path, settings.seed);
   const write = async (denoiser: Denoiser, result: TrainResult, folder: string) => {
     if (!existsSync(sheet)) await sample(denoiser, sheet);
-    const aside = `${folder}.${process.pid}.part`;
-    await rm(aside, { recursive: true, force: true });
-    model(denoiser).save(aside, { dtype: "float16" });
-    await writeModelCard(aside, {
-      name: basename(options.out),
-      earlierRuns,
-      dataNote: options.dataNote ?? NO_DATA_NOTE,
-      settings,
-      corpus,
-      heldOut: heldOut.items.length,
-      autoencoder,
-      denoiser: result,
-      precision: precision.reason,
-      sheet,
-      reconstructions,
-      prompts,
-      work,
+    await writeFolderAsync(folder, async (aside) => {
+      model(denoiser).save(aside, { dtype: "float16" });
+      await writeModelCard(aside, {
+        name: basename(options.out),
+        earlierRuns,
+        dataNote: options.dataNote ?? NO_DATA_NOTE,
+        settings,
+        corpus,
+        heldOut: heldOut.items.length,
+        autoencoder,
+        denoiser: result,
+        precision: precision.reason,
+        sheet,
+        reconstructions,
+        prompts,
+        work,
+      });
     });
-    await rm(folder, { recursive: true, force: true });
-    await rename(aside, folder);
   };
   const second = new DenoiserTrainee({
     settings,
