@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { loadConfig, type Outcome, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
+import type { Outcome } from "../../src/results/index.ts";
+import { loadConfig, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
 import { type PhotoPlan, writePhotos } from "./photos.ts";
 import { saveTinyModel } from "./tiny-model.ts";
 

@@ -1,6 +1,10 @@
 import { deriveSeed, manualSeed, noGrad, scope, type Tensor } from "@penumbra/torch";
-import type { ClipTokenizer } from "../../diffusion/index.ts";
-import { parseSchedulerConfig, type SchedulerConfig, StableDiffusion } from "../../diffusion/index.ts";
+import {
+  type ClipTokenizer,
+  parseSchedulerConfig,
+  type SchedulerConfig,
+  StableDiffusion,
+} from "../../diffusion/index.ts";
 import { AutoencoderKL, CLIPTextModel, UNet2DConditionModel } from "../../models/index.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import { type DenoiserState, TOKEN_TABLE } from "./denoiser.ts";

@@ -11,8 +11,7 @@ import {
   type Tensor,
   tensor,
 } from "@penumbra/torch";
-import type { StableDiffusion } from "../../diffusion/index.ts";
-import { alphasCumprod, type SchedulerConfig } from "../../diffusion/index.ts";
+import { alphasCumprod, type SchedulerConfig, type StableDiffusion } from "../../diffusion/index.ts";
 import { CLIPTextModel, type Compute, UNet2DConditionModel } from "../../models/index.ts";
 import { indices } from "../trainer/crops.ts";
 import type { Trainee, TrainResult } from "../trainer/loop.ts";

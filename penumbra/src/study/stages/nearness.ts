@@ -3,15 +3,14 @@ import { safetensors } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
+import { mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
-import type { ArmName } from "../arms.ts";
-import { labelsOf, photosHash, type StudyContext } from "../context.ts";
-import type { NearnessRow } from "../outcome.ts";
-import { loadRedraws } from "../redraws.ts";
-import type { Artifact } from "../stage.ts";
-import { mean } from "../statistics.ts";
+import type { ArmName } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
+import { loadRedraws } from "./redraws.ts";
 
 /** Arms that have seen no synthetic image, best first: only their features can judge redraws. */
 const judges: readonly ArmName[] = ["supcon", "cross-entropy"];

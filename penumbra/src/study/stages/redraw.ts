@@ -1,13 +1,11 @@
 import { join } from "node:path";
 import type { Photo } from "../../data/index.ts";
 import { loadWords, type Recipe, redraw } from "../../diffusion/index.ts";
-import { photosHash, type StudyContext, withPixels } from "../context.ts";
-import type { ModelLoader } from "../model-loader.ts";
-import type { Artifact } from "../stage.ts";
+import type { RedrawKind } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { photosHash, type StudyContext, withPixels } from "./context.ts";
+import type { ModelLoader } from "./model-loader.ts";
 import { wordsFile } from "./words.ts";
-
-/** Which redraws: positives, or negatives only. */
-export type RedrawKind = "faithful" | "near-OOD";
 
 /** Draws the training photos of a seed again with the words of that seed. */
 export function redrawStage(

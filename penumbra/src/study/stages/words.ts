@@ -2,9 +2,9 @@ import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import { byClass, type Photo } from "../../data/index.ts";
 import { learnWords, saveWords } from "../../diffusion/index.ts";
-import { photosHash, type StudyContext, withPixels } from "../context.ts";
-import type { ModelLoader } from "../model-loader.ts";
-import type { Artifact } from "../stage.ts";
+import type { Artifact } from "../store/index.ts";
+import { photosHash, type StudyContext, withPixels } from "./context.ts";
+import type { ModelLoader } from "./model-loader.ts";
 
 export const wordsFile = "words.safetensors";
 
