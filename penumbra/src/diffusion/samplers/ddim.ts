@@ -5,14 +5,9 @@ import { alphasCumprod, type SchedulerConfig } from "../model/noise-schedule.ts"
 import type { Sampler, SamplerStep } from "./sampler.ts";
 
 const settings = z.strictObject({
-  eta: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0)
-    .meta({
-      description: "New noise in each step: 0 = none, the seed alone decides; 1 = as much as in DDPM",
-    }),
+  eta: z.number().min(0).max(1).default(0).meta({
+    description: "New noise in each step: 0 = none, the seed alone decides; 1 = as much as in DDPM",
+  }),
 });
 
 type DdimSettings = z.output<typeof settings>;

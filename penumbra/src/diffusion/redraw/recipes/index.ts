@@ -34,8 +34,9 @@ export function recipesOf(kind: RedrawKind, settings: RecipesSettings, classes: 
 }
 
 /** Compares two recipes' names by their places in the table, for sorting. */
-export function compareRecipes(a: RecipeName, b: RecipeName): number {
-  return recipeNames.indexOf(a) - recipeNames.indexOf(b);
+export function compareRecipes(a: string, b: string): number {
+  const names: readonly string[] = recipeNames;
+  return names.indexOf(a) - names.indexOf(b);
 }
 
 export { REDRAW_KINDS, type Recipe, type RecipeSettings, type RedrawKind } from "./recipe.ts";

@@ -6,13 +6,13 @@ import type { Word, Words } from "../../words/words.ts";
 export const REDRAW_KINDS = ["faithful", "near-ood"] as const;
 export type RedrawKind = (typeof REDRAW_KINDS)[number];
 
-/** What every recipe has settings for; one may have more. */
-export interface RecipeSettings {
+/** What every recipe has settings for; one may have more, of plain JSON. */
+export type RecipeSettings = {
   /** Of these each image gets one, chosen by its seed (DA-Fusion's "stacking"). */
   readonly strengths: readonly number[];
   /** Images of each photo. */
   readonly variants: number;
-}
+};
 
 /**
  * A way to redraw photos: an entry of the table in index.ts. What it says here is all that plans, configuration,
