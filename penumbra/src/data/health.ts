@@ -1,3 +1,4 @@
+import { findOddities } from "./findings.ts";
 import { byClass } from "./split.ts";
 import { type Manifest, type Photo, type Problem, ROLES, type Role } from "./types.ts";
 
@@ -8,7 +9,10 @@ export interface Health {
   readonly sizes: readonly { readonly width: number; readonly height: number; readonly photos: number }[];
   /** Advice on the set as a whole; each is a sentence with a remedy. */
   readonly warnings: readonly string[];
+  /** What was left out, then what is used though odd. */
   readonly problems: readonly Problem[];
+  /** How the folder was read, where it could be meant otherwise. */
+  readonly notes: readonly string[];
 }
 
 export interface ClassHealth {
@@ -39,7 +43,8 @@ export function checkHealth(manifest: Manifest): Health {
     classes,
     sizes: countSizes(manifest.photos),
     warnings: [...warnOfClasses(classes), ...warnOfSizes(manifest.photos)],
-    problems: manifest.problems,
+    problems: [...manifest.problems, ...findOddities(manifest)],
+    notes: manifest.notes,
   };
 }
 
