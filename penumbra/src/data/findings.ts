@@ -64,6 +64,8 @@ function leaks(photos: readonly Photo[]): Problem[] {
   });
 }
 
+/** Objects by names without their trailing number. */
+export const RECORDING_PATTERN = String.raw`^(.*?)[\s_.-]*\d+$`;
 const SHORTEST_RECORDING = 5;
 /** How alike two frames in succession are. */
 const FRAME_BITS = 10;
@@ -90,7 +92,7 @@ function recordings(photos: readonly Photo[]): Problem[] {
       finding(
         "recording",
         photo.id,
-        `and ${frames.length - 1} more of the same name and rising numbers hardly change from one to the next: they look like frames of one recording, and each counts as an object of its own. Put each recording into a folder of its own (class/recording/frame.jpg), or set objects to '^(.*?)[\\s_.-]*\\d+$'.`,
+        `and ${frames.length - 1} more of the same name and rising numbers hardly change from one to the next: they look like frames of one recording, and each counts as an object of its own. Put each recording into a folder of its own (class/recording/frame.jpg), or set objects to '${RECORDING_PATTERN}'.`,
       ),
     ];
   });

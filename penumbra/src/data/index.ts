@@ -2,9 +2,9 @@
 export { type BatchOptions, batches } from "./batches.ts";
 export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { DataError } from "./errors.ts";
-export { findOddities } from "./findings.ts";
+export { findOddities, RECORDING_PATTERN } from "./findings.ts";
 export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
-export { type ClassHealth, checkHealth, describeHealth, type Health } from "./health.ts";
+export { type ClassHealth, checkHealth, describeHealth, describeLeftOut, type Health } from "./health.ts";
 export { compareNatural } from "./natural.ts";
 export { findLike, type LikePair } from "./near-duplicates.ts";
 export type { RoleSetting } from "./roles.ts";

@@ -65,8 +65,8 @@ export function manifestOf(counts: Partial<Record<Role, Record<string, number>>>
             view,
             role,
             hash,
-            width: 12,
-            height: 8,
+            width: 120,
+            height: 80,
             look: lookLike(id),
           });
         }

@@ -3,7 +3,7 @@ import type { Photo } from "../../data/index.ts";
 import { loadWords, type Recipe, redraw } from "../../diffusion/index.ts";
 import type { RedrawKind } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, type StudyContext, withPixels } from "./context.ts";
+import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
 import { wordsFile } from "./words.ts";
 
@@ -23,7 +23,7 @@ export function redrawStage(
     name: "redraw",
     version: 1,
     label: `${kind}, seed ${seed}`,
-    inputs: { words, photos: photosHash(train), model: loader.model.hash },
+    inputs: { words, photos: pixelsHash(context, train), model: loader.model.hash },
     // The batch size is not part of the identity: it changes no image beyond rounding.
     config: { recipes, variantsPerPhoto, steps, guidanceScale, precision },
     seed,

@@ -33,7 +33,7 @@ function manifestOf(objects: number, views: number): Manifest {
 
 test("init proposes sixteen photos to learn a class from, or four objects where that is more", () => {
   const splitOf = (objects: number, views: number) => {
-    const { overrides } = planFor(manifestOf(objects, views), "study.yaml");
+    const { overrides } = planFor(manifestOf(objects, views), "photos", "study.yaml");
     return [overrides["split.shots"], overrides["split.validation"]];
   };
   expect(splitOf(120, 1)).toEqual([16, 16]);
@@ -45,7 +45,7 @@ test("init proposes sixteen photos to learn a class from, or four objects where 
 test("the proposed split leaves every class an object for the test, where it has three", () => {
   fc.assert(
     fc.property(fc.integer({ min: 3, max: 60 }), fc.integer({ min: 1, max: 8 }), (objects, views) => {
-      const { overrides } = planFor(manifestOf(objects, views), "study.yaml");
+      const { overrides } = planFor(manifestOf(objects, views), "photos", "study.yaml");
       const [shots, validation] = [overrides["split.shots"], overrides["split.validation"]] as number[];
       expect(shots).toBeGreaterThanOrEqual(1);
       expect(validation).toBeGreaterThanOrEqual(1);
