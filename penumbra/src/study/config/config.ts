@@ -1,8 +1,18 @@
 import { z } from "zod";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
+import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
 import { AugmentSpecSchema, FITS } from "../../images/index.ts";
 import { armNames } from "../arms/index.ts";
 import { detectorNames } from "./detector-names.ts";
+
+/** Whether a text is a regular expression with a group. */
+function isObjectPattern(text: string): boolean {
+  try {
+    return new RegExp(`${text}|`).exec("")!.length > 1; // the empty alternative always fits: one entry more a group
+  } catch {
+    return false;
+  }
+}
 
 /**
  * The settings of a study: this schema is their type, their defaults, their documentation (`penumbra init` writes the
@@ -12,20 +22,7 @@ import { detectorNames } from "./detector-names.ts";
 const count = (what: string) => z.int().positive().meta({ description: what });
 const rate = (what: string) => z.number().positive().meta({ description: what });
 const share = (what: string) => z.number().min(0).max(1).meta({ description: what });
-const strengths = (what: string) =>
-  z
-    .array(z.number().gt(0).max(1))
-    .min(1)
-    .meta({ description: `${what} (0 = unchanged, 1 = almost pure noise)` });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
-
-function isObjectPattern(text: string): boolean {
-  try {
-    return new RegExp(`${text}|`).exec("")!.length > 1; // the empty alternative always fits: one entry more a group
-  } catch {
-    return false;
-  }
-}
 
 export const studySchema = z.strictObject({
   name: z
@@ -144,6 +141,10 @@ export const studySchema = z.strictObject({
     .prefault({}),
   redraw: z
     .strictObject({
+      sampler: z.enum(samplerNames).meta({ description: "Algorithm that denoises" }).default("ddim"),
+      samplers: SamplerSettings.meta({
+        description: "What each algorithm can be told; only the chosen one's settings count",
+      }).prefault({}),
       steps: count("Denoising steps at strength 1; a strength s takes about s of them").default(20),
       guidanceScale: z
         .number()
@@ -151,23 +152,10 @@ export const studySchema = z.strictObject({
         .meta({ description: "How strongly the word pulls; 1 = off" })
         .default(5),
       batchSize: count("Images drawn at once").default(32),
-      faithful: z
-        .strictObject({
-          strengths: strengths("Strengths of faithful redraws, one of them per image").default([0.2, 0.35]),
-          variants: count("Faithful redraws of each training photo").default(2),
-        })
-        .meta({ description: "Redraws that keep their class: more positives" })
-        .prefault({}),
-      nearOod: z
-        .strictObject({
-          drift: strengths(
-            "Strengths of redraws with the own class's word, too strong to stay in it",
-          ).default([0.7, 0.85]),
-          crossed: strengths("Strengths of redraws with another class's word").default([0.5, 0.65]),
-          variants: count("Near-OOD redraws of each training photo, for each of the two recipes").default(1),
-        })
-        .meta({ description: "Redraws that fall beside their class: negatives only" })
-        .prefault({}),
+      recipes: RecipesSettings.meta({
+        description:
+          "Ways to redraw a photo; an arm that wants faithful or near-OOD redraws gets all of that kind",
+      }).prefault({}),
     })
     .meta({ description: "Synthetic images: training photos, partly noised and drawn again (DA-Fusion)" })
     .prefault({}),
