@@ -12,6 +12,7 @@ import { planRedraws } from "../../../src/diffusion/redraw/plan.ts";
 import { type RedrawOptions, redraw } from "../../../src/diffusion/redraw/redraw.ts";
 import type { Words } from "../../../src/diffusion/words/words.ts";
 import { decodeImage } from "../../../src/images/index.ts";
+import { lookLike } from "../../data/folder.ts";
 import { tinyModels, tokenizerFolder } from "../../sd-goldens.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-redraw-"));
@@ -101,6 +102,7 @@ describe.skipIf(tinyModels.length === 0)("redraw", () => {
     className,
     object: `${className}/${object}`,
     view: "0",
+    look: lookLike(`${className}/${object}`),
     role: "known",
     hash: `${className}${object}`,
     width: size,
