@@ -12,7 +12,7 @@ export type Json =
 /**
  * JSON with the keys of every object in code-unit order, so that equal values give equal text.
  *
- * Throws a RangeError for a number that JSON cannot hold (NaN, infinities).
+ * @throws RangeError for a number that JSON cannot hold (NaN, infinities)
  */
 export function canonicalJson(value: Json): string {
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);

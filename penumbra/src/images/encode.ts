@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
 import { scope, type Tensor } from "@penumbra/torch";
 import sharp, { type Sharp } from "sharp";
+import { writeFileAtomic } from "../files/index.ts";
 import { ImageError } from "./errors.ts";
 
 /**
@@ -10,12 +9,12 @@ import { ImageError } from "./errors.ts";
  * @param image [3, H, W] or [1, H, W]; uint8 0..255, or floating point 0..1
  */
 export async function encodePng(image: Tensor, path: string): Promise<void> {
-  await writeWhole(path, await pngBytes(image));
+  await writeFileAtomic(path, await pngBytes(image));
 }
 
 /** Writes an image as WebP; `quality` 1..100, `lossless` ignores it. Otherwise as `encodePng`. */
 export async function encodeWebp(image: Tensor, path: string, options: WebpOptions = {}): Promise<void> {
-  await writeWhole(path, await webpBytes(image, options));
+  await writeFileAtomic(path, await webpBytes(image, options));
 }
 
 export interface WebpOptions {
@@ -57,15 +56,4 @@ function raw(image: Tensor): Sharp {
     toUint8(image).to("cpu").permute([1, 2, 0]).contiguous().toTyped(),
   ) as Uint8Array;
   return sharp(interleaved, { raw: { width: width!, height: height!, channels } });
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.part`;
-  try {
-    await writeFile(aside, bytes);
-    await rename(aside, path);
-  } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
-  }
 }

@@ -1,4 +1,5 @@
 // Networks: each file one architecture, with the parameter names of its published weights.
+export { autocastTo, type Compute } from "./autocast-to.ts";
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
@@ -6,13 +7,13 @@ export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts"
 export { ModelError } from "./errors.ts";
 export type { RawConfig } from "./model-config.ts";
 export {
-  findModel,
+  findNetwork,
   loadWeights,
   readJson,
   type SaveModelOptions,
   type StoredModel,
   saveModel,
-} from "./model-folder.ts";
+} from "./network-folder.ts";
 export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
 export { UNet2DConditionModel } from "./unet.ts";

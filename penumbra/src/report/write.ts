@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
-import type { Outcome } from "../study/index.ts";
+import { writeFileAtomic } from "../files/index.ts";
+import type { Outcome } from "../results/index.ts";
 import { renderReport } from "./page.ts";
 
 const imageTypes: Readonly<Record<string, string>> = {
@@ -33,8 +34,7 @@ export async function writeReport(run: string): Promise<string> {
     }
   });
   const path = join(run, "report.html");
-  await writeFile(`${path}.part`, page);
-  await rename(`${path}.part`, path);
+  await writeFileAtomic(path, page);
   return path;
 }
 

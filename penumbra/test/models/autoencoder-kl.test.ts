@@ -2,7 +2,7 @@ import { manualSeed, noGrad, randn, zeros } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import {
   AutoencoderKL,
-  findModel,
+  findNetwork,
   loadWeights,
   ownAutoencoderKey,
   samplePosterior,
@@ -14,7 +14,7 @@ const tiny = { block_out_channels: [8, 16, 16], latent_channels: 5, norm_num_gro
 
 describe("AutoencoderKL", () => {
   eachSdGolden("logvar", (golden, model) => {
-    const { config, configFile, weightsFile } = findModel(`${model}/vae`);
+    const { config, configFile, weightsFile } = findNetwork(`${model}/vae`);
     const vae = new AutoencoderKL(config, configFile).eval();
     loadWeights(vae, weightsFile, ownAutoencoderKey);
     for (const memoryFormat of ["contiguous", "channelsLast"] as const) {

@@ -1,6 +1,6 @@
 import { manualSeed, noGrad, randn, type Tensor, tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
-import { CLIPTextModel, findModel, loadWeights, ownTextKey } from "../../src/models/index.ts";
+import { CLIPTextModel, findNetwork, loadWeights, ownTextKey } from "../../src/models/index.ts";
 import { expectClose } from "../goldens.ts";
 import { eachSdGolden, need } from "../sd-goldens.ts";
 
@@ -14,7 +14,7 @@ const tiny = {
 
 describe("CLIPTextModel", () => {
   eachSdGolden("last_hidden_state", (golden, model) => {
-    const { config, configFile, weightsFile } = findModel(`${model}/text_encoder`);
+    const { config, configFile, weightsFile } = findNetwork(`${model}/text_encoder`);
     const text = new CLIPTextModel(config, configFile);
     loadWeights(text, weightsFile, ownTextKey);
     const context = noGrad(() => text.forward(need(golden, "ids")));

@@ -1,6 +1,6 @@
 import { grad, manualSeed, noGrad, randn, tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
-import { findModel, loadWeights, UNet2DConditionModel } from "../../src/models/index.ts";
+import { findNetwork, loadWeights, UNet2DConditionModel } from "../../src/models/index.ts";
 import { expectClose } from "../goldens.ts";
 import { eachSdGolden, need } from "../sd-goldens.ts";
 
@@ -16,7 +16,7 @@ const tiny = {
 
 describe("UNet2DConditionModel", () => {
   eachSdGolden("grad_context", (golden, model) => {
-    const { config, configFile, weightsFile } = findModel(`${model}/unet`);
+    const { config, configFile, weightsFile } = findNetwork(`${model}/unet`);
     const unet = new UNet2DConditionModel(config, configFile).eval();
     loadWeights(unet, weightsFile);
     for (const memoryFormat of ["contiguous", "channelsLast"] as const) {

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type nn, type Precision, safetensors, scope } from "@penumbra/torch";
 import { z } from "zod";
+import { writeFileAtomicSync } from "../../files/index.ts";
 import { ContrastError } from "../errors.ts";
 import { type LossSettings, type Objective, type ObjectiveName, objectives } from "../losses/objectives.ts";
 import { Encoder } from "./encoder.ts";
@@ -47,8 +48,7 @@ export function saveEncoder(folder: string, trained: TrainedEncoder): void {
     losses: [...losses],
   };
   const path = join(folder, "encoder.json");
-  writeFileSync(`${path}.part`, `${JSON.stringify(description)}\n`);
-  renameSync(`${path}.part`, path);
+  writeFileAtomicSync(path, `${JSON.stringify(description)}\n`);
 }
 
 /**

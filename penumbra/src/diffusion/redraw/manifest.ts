@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs";
-import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readJsonLines, writeJsonLines } from "../../files/index.ts";
+import type { SamplerChoice } from "../samplers/index.ts";
+import type { RecipeName, RedrawKind } from "./recipes/index.ts";
 
 /** What is known of one redrawn image: a line of `manifest.jsonl`. */
 export interface RedrawLine {
@@ -14,15 +17,17 @@ export interface RedrawLine {
   readonly object: string;
   /** Class of the parent. */
   readonly className: string;
-  readonly recipe: "faithful" | "drift" | "crossed";
-  readonly kind: "id" | "near-ood";
+  readonly recipe: RecipeName;
+  readonly kind: RedrawKind;
   readonly variant: number;
   readonly prompt: string;
   readonly word: string;
-  /** Class whose word it is: the parent's own, but for `crossed`. */
+  /** Class whose word it is: the parent's own, unless the recipe crosses classes. */
   readonly wordClass: string;
   readonly strength: number;
-  /** Timestep that the strength means for these steps; null where none is walked. */
+  /** The algorithm that denoised, with all its settings. */
+  readonly sampler: SamplerChoice;
+  /** Timestep that the strength means for these steps; null where none is taken. */
   readonly timestep: number | null;
   /** Amplitudes of image and noise at that timestep. */
   readonly signal: number;
@@ -54,19 +59,25 @@ export async function readManifest(folder: string): Promise<Map<string, RedrawLi
   return lines;
 }
 
+/**
+ * The lines of a folder's manifest in the order in which they stand there.
+ * @throws where the folder has no manifest
+ */
+export function redrawLines(folder: string): Promise<RedrawLine[]> {
+  return readJsonLines(manifestIn(folder));
+}
+
 /** Adds lines for images that are written already. */
 export async function appendManifest(folder: string, lines: readonly RedrawLine[]): Promise<void> {
   await appendFile(manifestIn(folder), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }
 
-/** Writes the manifest anew, aside and renamed, ordered by parent, recipe and variant: independent of interruptions. */
+/** Writes the manifest anew, ordered by parent, recipe and variant: independent of interruptions. */
 export async function writeManifest(folder: string, lines: Iterable<RedrawLine>): Promise<void> {
   const key = ({ parent, recipe, variant, file }: RedrawLine) =>
     `${parent}\0${recipe}\0${String(variant).padStart(9, "0")}\0${file}`;
   const sorted = [...lines].sort((a, b) => (key(a) < key(b) ? -1 : 1));
-  const aside = `${manifestIn(folder)}.${process.pid}.part`;
-  await writeFile(aside, sorted.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  await rename(aside, manifestIn(folder));
+  await writeJsonLines(manifestIn(folder), sorted);
 }
 
 function parseLine(text: string): RedrawLine | null {

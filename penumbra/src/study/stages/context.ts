@@ -1,0 +1,69 @@
+import type { Tensor } from "@penumbra/torch";
+import { type DecodePhotosOptions, decodePhotos, type Photo } from "../../data/index.ts";
+import { hashOf } from "../../files/index.ts";
+import type { White } from "../../images/index.ts";
+import type { StudyConfig } from "../config/index.ts";
+import type { StageStore } from "../store/index.ts";
+
+/** What every stage of a study shares. */
+export interface StudyContext {
+  readonly config: StudyConfig;
+  readonly store: StageStore;
+  /** Root of the photos. */
+  readonly root: string;
+  /** What is white in photos of 16 bits and of floats. */
+  readonly white: White;
+  /** Decoded pixels by content: safe to delete, filled again when needed. */
+  readonly cacheFolder: string;
+  /** Known classes: label = index. */
+  readonly classes: readonly string[];
+  readonly device: string;
+  /** Precision of the heavy parts, resolved from "auto". */
+  readonly precision: "fp32" | "bf16" | "fp16";
+}
+
+/** Decodes photos, hands them to `use` as uint8 [N, 3, size, size] on the CPU, and releases them when it is done. */
+export async function withPixels<T>(
+  context: StudyContext,
+  photos: readonly Photo[],
+  size: number,
+  use: (pixels: Tensor) => Promise<T>,
+): Promise<T> {
+  const pixels = await decodePhotos(context.root, photos, decodingOf(context, size));
+  try {
+    return await use(pixels);
+  } finally {
+    pixels.dispose();
+  }
+}
+
+/** How the photos of a study become pixels. */
+export function decodingOf({ config, cacheFolder, white }: StudyContext, size: number): DecodePhotosOptions {
+  return { size, fit: config.fit, white, cacheFolder };
+}
+
+/** Identity of the pixels that a list of photos becomes, but for their size: `photosHash` and how they are decoded. */
+export function pixelsHash({ config, white }: StudyContext, photos: readonly Photo[]): string {
+  const isDeep = photos.some(({ levels }) => levels !== undefined);
+  const decoding = {
+    ...(config.fit !== "squash" && { fit: config.fit }),
+    ...(isDeep && { white: { ...white } }),
+  };
+  const hash = photosHash(photos);
+  return Object.keys(decoding).length === 0 ? hash : hashOf({ photos: hash, ...decoding });
+}
+
+/** Identity of a list of photos: which files, what they hold, which class and object each shows, in which order. */
+export function photosHash(photos: readonly Photo[]): string {
+  return hashOf(
+    photos.map(({ id, hash, className, object, role, split }) => [
+      ...[id, hash, className, object, role],
+      ...(split ? [split] : []),
+    ]),
+  );
+}
+
+/** The label of each photo of a known class; -1 for unknowns. */
+export function labelsOf(photos: readonly Photo[], classes: readonly string[]): number[] {
+  return photos.map(({ className, role }) => (role === "known" ? classes.indexOf(className) : -1));
+}

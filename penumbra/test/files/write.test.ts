@@ -1,0 +1,94 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import {
+  readJsonLines,
+  writeFileAtomic,
+  writeFileAtomicSync,
+  writeFolder,
+  writeFolderAsync,
+  writeJsonLines,
+} from "../../src/files/index.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "penumbra-files-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const writers = {
+  writeFileAtomic,
+  "writeFileAtomic without a flush": (path: string, content: string) =>
+    writeFileAtomic(path, content, { flush: false }),
+  writeFileAtomicSync: async (path: string, content: string) => writeFileAtomicSync(path, content),
+};
+
+describe.each(Object.entries(writers))("%s", (name, write) => {
+  const folder = join(scratch, name);
+
+  test("makes the folder, replaces what was there and leaves nothing beside the file", async () => {
+    const path = join(folder, "deep", "file.txt");
+    await write(path, "old");
+    await write(path, "new");
+    expect(readFileSync(path, "utf8")).toBe("new");
+    expect(readdirSync(join(folder, "deep"))).toEqual(["file.txt"]);
+  });
+
+  test("leaves nothing behind where the name cannot be taken", async () => {
+    mkdirSync(join(folder, "taken", "inside"), { recursive: true });
+    await expect(write(join(folder, "taken"), "text")).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+    expect(readdirSync(folder).sort()).not.toContainEqual(expect.stringContaining(".partial"));
+  });
+
+  test("of many writers at once one wins, whole", async () => {
+    const path = join(folder, "contested.txt");
+    const texts = Array.from({ length: 20 }, (_, i) => String(i).repeat(10_000));
+    await Promise.all(texts.map((text) => write(path, text)));
+    expect(texts).toContain(readFileSync(path, "utf8"));
+  });
+});
+
+const folderWriters = {
+  writeFolder: async (folder: string, fill: (aside: string) => void) => writeFolder(folder, fill),
+  writeFolderAsync: (folder: string, fill: (aside: string) => void) =>
+    writeFolderAsync(folder, async (aside) => fill(aside)),
+};
+
+describe.each(Object.entries(folderWriters))("%s", (name, write) => {
+  const parent = join(scratch, name);
+  const folder = join(parent, "made");
+
+  test("replaces the folder as a whole", async () => {
+    await write(folder, (aside) => writeFileSync(join(aside, "first"), "1"));
+    await write(folder, (aside) => {
+      expect(readdirSync(folder)).toEqual(["first"]);
+      writeFileSync(join(aside, "second"), "2");
+    });
+    expect(readdirSync(folder)).toEqual(["second"]);
+    expect(readdirSync(parent)).toEqual(["made"]);
+  });
+
+  test("keeps the old folder where filling the new one throws", async () => {
+    const failing = write(folder, (aside) => {
+      writeFileSync(join(aside, "third"), "3");
+      throw new Error("no space left");
+    });
+    await expect(failing).rejects.toThrow("no space left");
+    expect(readdirSync(folder)).toEqual(["second"]);
+    expect(readdirSync(parent)).toEqual(["made"]);
+  });
+});
+
+test("lines of JSON come back as they were written", async () => {
+  const path = join(scratch, "lines.jsonl");
+  const lines = [{ a: 1 }, ["x\ny", null], "text"];
+  await writeJsonLines(path, lines);
+  expect(await readJsonLines(path)).toEqual(lines);
+  expect(existsSync(path)).toBe(true);
+});
