@@ -1,6 +1,7 @@
 // Differentiation: backward, grad, and the thread-local modes.
 #include "addon.h"
 
+#include <ATen/SequenceNumber.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/AutogradState.h>
@@ -78,6 +79,27 @@ napi_value reachesOtherLeaves(const Call& call) {
   return boolean(call.env, false);
 }
 
+// graphAge() -> a number that all nodes made on this thread from now on have reached.
+napi_value graphAge(const Call& call) { return number(call.env, static_cast<double>(at::sequence_number::peek())); }
+
+// reachesOlder(outputs, age): whether differentiating the outputs goes through nodes that were there at that age.
+napi_value reachesOlder(const Call& call) {
+  using torch::autograd::Node;
+  double age = 0;
+  check(call.env, napi_get_value_double(call.env, call[1], &age));
+  std::vector<Node*> open;
+  std::unordered_set<Node*> seen;
+  for (const at::Tensor& output : tensors(call.env, call[0])) open.push_back(output.grad_fn().get());
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (node == nullptr || !seen.insert(node).second) continue;
+    if (static_cast<double>(node->sequence_nr()) < age) return boolean(call.env, true);  // leaves have the largest number
+    for (const auto& edge : node->next_edges()) open.push_back(edge.function.get());
+  }
+  return boolean(call.env, false);
+}
+
 // setGradMode(enabled) -> what it was
 napi_value setGradMode(const Call& call) {
   bool before = at::GradMode::is_enabled();
@@ -123,6 +145,8 @@ void exportAutograd(napi_env env, napi_value exports) {
   define(env, exports, "setGradient", guarded<setGradient>);
   define(env, exports, "reachesAllLeaves", guarded<reachesAllLeaves>);
   define(env, exports, "reachesOtherLeaves", guarded<reachesOtherLeaves>);
+  define(env, exports, "graphAge", guarded<graphAge>);
+  define(env, exports, "reachesOlder", guarded<reachesOlder>);
   define(env, exports, "setGradMode", guarded<setGradMode>);
   define(env, exports, "gradMode", guarded<gradMode>);
   define(env, exports, "inferenceMode", guarded<inferenceMode>);

@@ -174,7 +174,11 @@ napi_value dtype(const Call& call) {
   return string(call.env, scalarTypeName(tensorOf(call.env, call[0]).scalar_type()));
 }
 napi_value deviceName(const Call& call) { return string(call.env, tensorOf(call.env, call[0]).device().str()); }
-napi_value layoutOf(const Call& call) { return string(call.env, layoutName(tensorOf(call.env, call[0]).layout())); }
+// layout(tensor): "nested" for those of parts with different sizes, which libtorch calls strided.
+napi_value layoutOf(const Call& call) {
+  at::Tensor& tensor = tensorOf(call.env, call[0]);
+  return string(call.env, tensor.is_nested() ? "nested" : layoutName(tensor.layout()));
+}
 napi_value numel(const Call& call) {
   return number(call.env, tensorOf(call.env, call[0]).numel());
 }

@@ -2,6 +2,7 @@ import type { Tensor, TypedArray } from "./tensor/index.ts";
 import {
   defaultGenerator,
   fromTyped,
+  full,
   type Generator,
   hearDraws,
   isTensor,
@@ -72,8 +73,12 @@ export interface BackwardOptions {
   inputs?: readonly Tensor[] | null;
 }
 
-/** Adds the gradients of several tensors to `grad` of the leaves that they depend on. */
+/**
+ * Adds the gradients of several tensors to `grad` of the leaves that they depend on.
+ * @throws TorchError for no tensors, and where nothing requires a gradient or the graph was already freed
+ */
 export function backward(tensors: readonly Tensor[], options: BackwardOptions = {}): void {
+  someOf("backward", "tensors", tensors);
   const {
     gradients = tensors.map(() => null),
     createGraph = false,
@@ -81,6 +86,14 @@ export function backward(tensors: readonly Tensor[], options: BackwardOptions = 
     inputs = null,
   } = options;
   native.backward(tensors, gradients, retainGraph, createGraph, inputs);
+}
+
+/** libtorch asserts that there is something to begin with and, in `grad`, something to arrive at. */
+function someOf(name: string, what: string, tensors: readonly Tensor[]): void {
+  if (Array.isArray(tensors) && tensors.length > 0) return;
+  throw new TorchError(
+    `${name}(): ${Array.isArray(tensors) ? "there are no" : "an array is needed for the"} ${what}. Pass at least one tensor in an array.`,
+  );
 }
 
 export interface GradOptions {
@@ -91,7 +104,10 @@ export interface GradOptions {
   allowUnused?: boolean;
 }
 
-/** The gradients of the outputs' sum with respect to the inputs; nothing is accumulated. */
+/**
+ * The gradients of the outputs' sum with respect to the inputs; nothing is accumulated.
+ * @throws TorchError for no outputs or inputs, and as `backward` does
+ */
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: readonly Tensor[],
@@ -114,6 +130,8 @@ export function grad(
     retainGraph = createGraph,
     allowUnused = false,
   } = options;
+  someOf("grad", "outputs", list);
+  someOf("grad", "inputs", inputs);
   return native.grad(list, inputs, gradOutputs, retainGraph, createGraph, allowUnused) as (Tensor | null)[];
 }
 
@@ -170,7 +188,12 @@ function differentiable<Output extends OneOrMore<Tensor>>(
     },
     (gradients, held) => {
       const result = backward(gradients as (Tensor | null)[], held as Tensor[]);
-      return Array.isArray(result) ? result : [result as Tensor | null];
+      const list = Array.isArray(result) ? result : [result as Tensor | null];
+      if (list.length === inputs.length) return list;
+      throw new TorchError(
+        `A custom function's backward gave ${list.length} gradients, and the function has ${inputs.length} inputs. ` +
+          "Return one for each, null where there is none.",
+      );
     },
     inputs,
     saved,
@@ -224,8 +247,7 @@ function settingsOf(inputs: readonly Tensor[]) {
 /**
  * Runs `fn` without keeping its intermediate results, and runs it again during backward (gradient checkpointing, Chen
  * et al. 2016): memory for time. The second run finds the autocast mode of the first, and draws of the default
- * generators (the CPU's, and those of the inputs' devices) and of `Generator`s repeat. At least one input must require a gradient, else
- * nothing is differentiated.
+ * generators (the CPU's, and those of the inputs' devices) and of `Generator`s repeat.
  *
  * Tensors that `fn` uses by closure get their gradients in `backward()`. For `grad()`, for `backward` with `inputs` and
  * for `createGraph`, all that requires gradients has to be an input.
@@ -239,6 +261,7 @@ export function checkpoint<Inputs extends readonly Tensor[], Output extends OneO
   const settings = settingsOf(inputs);
   const again = (gradients: readonly (Tensor | null)[], saved: readonly Tensor[]) => {
     const createGraph = isGradEnabled();
+    const age = native.graphAge();
     // The results of a pass that is itself differentiated depend on the inputs themselves.
     const copies = saved
       .slice(0, inputs.length)
@@ -249,10 +272,12 @@ export function checkpoint<Inputs extends readonly Tensor[], Output extends OneO
     const reached = outputs
       .map((output, i) => ({ output, gradient: gradients[i] ?? null }))
       .filter(({ output, gradient }) => gradient !== null && output.requiresGrad);
+    if (reached.length === 0) return copies.map(() => null);
     const used = reached.map(({ output }) => output);
     const gradOutputs = reached.map(({ gradient }) => gradient);
     if (native.reachesAllLeaves() && !createGraph) {
-      backward(used, { gradients: gradOutputs });
+      // Through tensors that were computed before, `fn` joins a graph that others go through too.
+      backward(used, { gradients: gradOutputs, retainGraph: native.reachesOlder(used, age) });
       return copies.map((copy) => copy.grad);
     }
     if (native.reachesOtherLeaves(used, copies)) {
@@ -265,12 +290,25 @@ export function checkpoint<Inputs extends readonly Tensor[], Output extends OneO
     const found = grad(used, wanted, { gradOutputs, createGraph, allowUnused: true });
     return copies.map((copy) => (copy.requiresGrad ? found[wanted.indexOf(copy)]! : null));
   };
-  return scope(() =>
-    differentiable(
-      (values) => scope(() => settings.first(() => fn(...(values as unknown as Inputs)))),
-      (gradients, saved) => scopeTaking([...gradients, ...saved], () => again(gradients, saved)),
-      inputs,
-      [...inputs, ...settings.states()],
-    ),
-  );
+  const first = (values: readonly Tensor[]): Output =>
+    scope(() => settings.first(() => fn(...(values as unknown as Inputs))));
+  return scope(() => {
+    const saved = [...inputs, ...settings.states()];
+    const differentiate = (gradients: readonly (Tensor | null)[], held: readonly Tensor[]) =>
+      scopeTaking([...gradients, ...held], () => again(gradients, held));
+    if (!isGradEnabled() || inputs.some((input) => input.requiresGrad)) {
+      return differentiable(first, differentiate, inputs, saved);
+    }
+    // Only what `fn` uses by closure may require gradients. Then a tensor that nobody asks for makes libtorch come here.
+    const outputs = first(inputs);
+    if (!listOf(outputs as OneOrMore<Tensor>).some((output) => output.requiresGrad)) return outputs;
+    const detached = listOf(outputs as OneOrMore<Tensor>).map((output) => output.detach());
+    const anchor = full([], 0, { requiresGrad: true });
+    return differentiable(
+      () => (Array.isArray(outputs) ? detached : detached[0]) as Output,
+      (gradients, held) => [null, ...differentiate(gradients, held)],
+      [anchor, ...inputs],
+      saved,
+    );
+  });
 }

@@ -132,4 +132,37 @@ describe("checkpoint", () => {
       expect(torch.defaultGenerator().getState().equal(state)).toBe(true);
     });
   });
+
+  test("trains what its function captured where no input requires a gradient", () => {
+    const w = torch.tensor([2, 3]).requiresGrad_();
+    const x = torch.tensor([5, 7]);
+    torch.checkpoint((v: Tensor) => v.mul(w).sum(), x).backward();
+    expect(w.grad!.tolist()).toEqual([5, 7]);
+    w.grad = null;
+    const [twice, thrice] = torch.checkpoint((v: Tensor) => [v.mul(w).mul(2), v.mul(w).mul(3)], x);
+    twice!.add(thrice!).sum().backward();
+    expect(w.grad!.tolist()).toEqual([25, 35]);
+  });
+
+  test("records nothing where nothing requires a gradient", () => {
+    const x = torch.tensor([5, 7]);
+    const y = torch.checkpoint((v: Tensor) => v.mul(2), x);
+    expect([y.requiresGrad, y.tolist()]).toEqual([false, [10, 14]]);
+  });
+
+  test("differentiates through computed tensors that its function captured, beside others that use them", () => {
+    const w = torch.tensor([2, 3]).requiresGrad_();
+    const x = torch.ones([2]).requiresGrad_();
+    const plain = (run: (fn: (v: Tensor) => Tensor, v: Tensor) => Tensor): number[][] => {
+      w.grad = null;
+      x.grad = null;
+      const h = w.mul(w).sin(); // computed, and no input
+      const loss = run((v) => v.mul(h).exp().sum(), x)
+        .add(run((v) => v.mul(h).sum(), x))
+        .add(h.sum());
+      loss.backward();
+      return [w.grad, x.grad].map((gradient) => gradient!.tolist() as number[]);
+    };
+    expect(plain((fn, v) => torch.checkpoint(fn, v))).toEqual(plain((fn, v) => fn(v)));
+  });
 });

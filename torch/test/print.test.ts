@@ -58,4 +58,69 @@ describe("a tensor prints exactly as in PyTorch", () => {
     x.dispose();
     expect(torch.memory().tensors).toBe(before - 1);
   });
+
+  const m = torch.tensor([
+    [1, 2.5],
+    [-0.3, 0],
+  ]);
+  const nested = (...parts: torch.Tensor[]) =>
+    torch.call("aten::_nested_tensor_from_tensor_list", parts) as torch.Tensor;
+  const quantized = (data: torch.Tensor, scale: number, dtype: torch.DType) =>
+    torch.call("aten::quantize_per_tensor", data, scale, 3, dtype) as torch.Tensor;
+
+  // What Python prints with torch 2.13; it cannot print uint4.
+  test.each<[string, () => torch.Tensor, string]>([
+    [
+      "quantized",
+      () => quantized(m, 0.1, "quint8"),
+      `tensor([[ 1.0000,  2.5000],
+        [-0.3000,  0.0000]], size=(2, 2), dtype=torch.quint8,
+       quantization_scheme=torch.per_tensor_affine, scale=0.1, zero_point=3)`,
+    ],
+    [
+      "quantized, by channel",
+      () =>
+        m.quantizePerChannel(
+          torch.tensor([0.1, 0.2], { dtype: "float64" }),
+          torch.tensor([3n, 4n]),
+          0,
+          "qint8",
+        ),
+      `tensor([[ 1.0000,  2.5000],
+        [-0.4000,  0.0000]], size=(2, 2), dtype=torch.qint8,
+       quantization_scheme=torch.per_channel_affine,
+       scale=tensor([0.1000, 0.2000], dtype=torch.float64),
+       zero_point=tensor([3, 4]), axis=0)`,
+    ],
+    [
+      "quantized, without dimensions",
+      () => quantized(torch.tensor(1), 0.123456789, "qint32"),
+      `tensor(0.9877, size=(), dtype=torch.qint32,
+       quantization_scheme=torch.per_tensor_affine, scale=0.123456789,
+       zero_point=3)`,
+    ],
+    [
+      "quantized, empty",
+      () => quantized(torch.ones([0, 2]), 0.1, "qint32"),
+      `tensor([], size=(0, 2), dtype=torch.qint32,
+       quantization_scheme=torch.per_tensor_affine, scale=0.1, zero_point=3)`,
+    ],
+    [
+      "nested",
+      () => nested(torch.ones([2, 3]).to("float64"), torch.ones([1, 3]).to("float64")).requiresGrad_(),
+      `nested_tensor([
+  tensor([[1., 1., 1.],
+          [1., 1., 1.]], dtype=torch.float64, requires_grad=True),
+  tensor([[1., 1., 1.]], dtype=torch.float64, requires_grad=True)
+], requires_grad=True)`,
+    ],
+    ["nested without parts", () => nested(), "nested_tensor([\n\n])"],
+    [
+      "of numbers of 4 bits",
+      () => torch.ones([4], { dtype: "uint8" }).view("uint4" as torch.DType),
+      "tensor(..., size=(4,), dtype=torch.uint4)",
+    ],
+  ])("%s", (_, make, text) => {
+    expect(torch.scope(() => String(make()))).toBe(text);
+  });
 });

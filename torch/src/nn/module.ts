@@ -23,7 +23,7 @@ export interface ModuleTarget {
  * A network or a part of one: parameters, buffers and modules in its properties, and `forward`.
  *
  * Every enumerable property that is a module, a parameter, a buffer or an array of these belongs to the module; a
- * `#private` one does not. State-dict keys are the property paths in snake_case, which are PyTorch's keys:
+ * `#private` one does not, and in a Map, a Set or a plain object they are refused, because they would never be trained. State-dict keys are the property paths in snake_case, which are PyTorch's keys:
  * `downBlocks[0].conv1.weight` -> `down_blocks.0.conv1.weight`.
  *
  * @example
@@ -46,7 +46,9 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
   protected members(): Member[] {
     const members: Member[] = [];
     for (const [property, value] of Object.entries(this)) {
-      if (typeof value === "object" && value !== null) collect(members, keyOf(property), value);
+      if (typeof value !== "object" || value === null) continue;
+      collect(members, keyOf(property), value);
+      refuseHidden(this, property, value);
     }
     return members;
   }
@@ -89,16 +91,24 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
     return this.namedBuffers().map(([, tensor]) => tensor);
   }
 
-  /** Parameters and persistent buffers by key: the module's own tensors, not copies. */
+  /**
+   * Parameters and persistent buffers by key: the module's own tensors, not copies.
+   * @throws TorchError where a module contains itself, or two properties have the same key
+   */
   stateDict(): StateDict {
     const state = new Map<string, Tensor>();
-    const visit = (path: string, module: AnyModule): void => {
+    const visit = (path: string, module: AnyModule, above: readonly AnyModule[]): void => {
+      if (above.includes(module)) refuseCircle(path, module);
       for (const [key, member] of ownTensorsFirst(module.members())) {
-        if (member instanceof Module) visit(join(path, key), member);
-        else if (isPersistent(member)) state.set(join(path, key), member);
+        const full = join(path, key);
+        if (member instanceof Module) visit(full, member, [...above, module]);
+        else if (isPersistent(member)) {
+          if (state.has(full)) refuseCollision(full);
+          state.set(full, member);
+        }
       }
     };
-    visit("", this);
+    visit("", this, []);
     return Object.fromEntries(state);
   }
 
@@ -176,7 +186,7 @@ function join(path: string, key: string): string {
 }
 
 function collect(members: Member[], key: string, value: unknown): void {
-  if (value instanceof Module || (value instanceof Tensor && (value.isParameter || value.isBuffer))) {
+  if (isMember(value)) {
     members.push([key, value]);
   } else if (Array.isArray(value)) {
     value.forEach((item, i) => void collect(members, `${key}.${i}`, item));
@@ -187,6 +197,38 @@ function collect(members: Member[], key: string, value: unknown): void {
 function ownTensorsFirst(members: Member[]): Member[] {
   const isTensor = ([, member]: Member) => member instanceof Tensor;
   return [...members.filter(isTensor), ...members.filter((member) => !isTensor(member))];
+}
+
+const isMember = (value: unknown): value is AnyModule | Tensor =>
+  value instanceof Module || (value instanceof Tensor && (value.isParameter || value.isBuffer));
+
+/** A member in a container whose order or keys nobody has decided would be left out of training and of the state. */
+function refuseHidden(module: AnyModule, property: string, value: object): void {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === Object.prototype || prototype === null;
+  const isKeyed = value instanceof Map || value instanceof Set;
+  if (!isPlain && !isKeyed) return;
+  const items: Iterable<unknown> = isKeyed ? value.values() : Object.values(value);
+  for (const item of items) {
+    if (!(Array.isArray(item) ? item : [item]).some(isMember)) continue;
+    const container = isPlain ? "a plain object" : `a ${value.constructor.name}`;
+    throw new TorchError(
+      `${module.constructor.name}.${property}: modules or parameters in ${container} would not be trained, moved or saved. ` +
+        "Give each a property, put them into an array or an nn container, or into a #private field where they belong to another module.",
+    );
+  }
+}
+
+function refuseCircle(path: string, module: AnyModule): never {
+  throw new TorchError(
+    `"${path}" is a ${module.constructor.name} that contains itself. Keep references upwards in a #private field.`,
+  );
+}
+
+function refuseCollision(key: string): never {
+  throw new TorchError(
+    `Two tensors have the key "${key}": names in camelCase and in snake_case give the same one. Rename a property.`,
+  );
 }
 
 function parseTarget(target: string): ModuleTarget {

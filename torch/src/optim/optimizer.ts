@@ -1,6 +1,6 @@
 import { noGrad } from "../autograd.ts";
 import type { Tensor } from "../tensor/index.ts";
-import { keep, native, scope, TorchError } from "../tensor/index.ts";
+import { described, isTensor, keep, native, scope, TorchError } from "../tensor/index.ts";
 import { copyLike, hasLayout, layoutOf } from "./layout.ts";
 
 /** Parameters with the settings that hold for them. */
@@ -54,7 +54,7 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
 
   /** @throws TorchError for no parameters, one that occurs twice or is no leaf, or a negative learning rate */
   constructor(parameters: Parameters<Settings>, defaults: Settings) {
-    this.groups = groupsOf(parameters, defaults);
+    this.groups = groupsOf(new.target.name, parameters, defaults);
     const seen = new Set<Tensor>();
     for (const { params, lr } of this.groups) {
       if (!(lr >= 0)) throw new TorchError(`${new.target.name}: lr is ${lr}. Choose a number from 0 on.`);
@@ -283,18 +283,38 @@ export function checkNotNegative(optimizer: string, settings: Readonly<Record<st
 }
 
 function groupsOf<Settings>(
+  name: string,
   parameters: Parameters<Settings>,
   defaults: Settings,
 ): ParameterGroup<Settings>[] {
-  const items = [...(parameters as Iterable<Tensor | (Partial<Settings> & { params: Iterable<Tensor> })>)];
+  const items = itemsOf(name, parameters) as (Tensor | (Partial<Settings> & { params: Iterable<Tensor> }))[];
   const groups = items.filter(
-    (item): item is Partial<Settings> & { params: Iterable<Tensor> } => "params" in item,
+    (item): item is Partial<Settings> & { params: Iterable<Tensor> } => !isTensor(item) && "params" in item,
   );
   if (groups.length === 0) return [{ ...defaults, params: items as Tensor[] }];
   if (groups.length < items.length)
     throw new TorchError("Parameters and groups are mixed. Pass either of them.");
   return groups.map((group) => {
     const given = Object.fromEntries(Object.entries(group).filter(([, value]) => value !== undefined));
-    return { ...defaults, ...given, params: [...group.params] };
+    return { ...defaults, ...given, params: itemsOf(name, group.params) as Tensor[] };
   });
+}
+
+/** The tensors or groups of an iterable; what people pass in their place gets the right call. */
+function itemsOf(name: string, given: unknown): object[] {
+  const fail = (problem: string): never => {
+    throw new TorchError(`${name}: ${problem} Pass model.parameters(), or groups { params: […] }.`);
+  };
+  const isObject = typeof given === "object" && given !== null;
+  if (isObject && "parameters" in given) return fail("a module is no list of parameters.");
+  if (!isObject || isTensor(given) || !(Symbol.iterator in given))
+    return fail(`${described(given)} is no list of parameters.`);
+  const items = [...(given as Iterable<unknown>)];
+  for (const item of items) {
+    if (Array.isArray(item) && isTensor(item[1]))
+      return fail("pairs of names and parameters cannot be trained.");
+    const isGroup = typeof item === "object" && item !== null && "params" in item;
+    if (!isTensor(item) && !isGroup) return fail(`${described(item)} is no parameter.`);
+  }
+  return items as object[];
 }

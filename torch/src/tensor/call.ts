@@ -1,6 +1,7 @@
 import { TorchError } from "./errors.ts";
 import { announceDraw, Generator } from "./generator.ts";
 import { native, slot } from "./native.ts";
+import { remedyFor } from "./remedy.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** True for a tensor, disposed or not. */
@@ -78,7 +79,23 @@ export function explained(error: unknown, args: readonly unknown[], options: obj
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}: ${described(value)}`);
   const all = [...args.map(described), ...named].join(", ");
-  return new TorchError(error.message, error.operator, error.schema, all);
+  return new TorchError(
+    withRemedy(error.message, error.operator, args, options),
+    error.operator,
+    error.schema,
+    all,
+  );
+}
+
+const NO_OVERLOAD = "has no overload for these arguments.";
+
+/** Where no overload takes the arguments: the call that was probably meant. */
+function withRemedy(message: string, operator: string, args: readonly unknown[], options: object): string {
+  if (!message.includes(NO_OVERLOAD)) return message;
+  const remedy = remedyFor(operator, args, options as Record<string, unknown>, described);
+  return remedy === undefined
+    ? message
+    : message.replace(NO_OVERLOAD, `${NO_OVERLOAD} Did you mean ${remedy}?`);
 }
 
 /** A value as errors show it: "float32[2, 3]", "disposed tensor", "[1, 2]". */

@@ -19,8 +19,9 @@ export interface TensorOptions {
  * @throws TorchError when the array's bytes do not fill the shape
  */
 export function fromTyped(array: TypedArray, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  const own = dtypeOf(array);
   checkShape(shape);
-  const dtype = options.dtype ?? dtypeOf(array);
+  const dtype = options.dtype ?? own;
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   const made = native.fromBytes(bytes, shape, dtype) as Tensor;
   return finish(made, { device: options.device, requiresGrad: options.requiresGrad });
@@ -37,6 +38,7 @@ export function tensor(
 ): Tensor {
   if (ArrayBuffer.isView(data)) {
     const array = data as TypedArray;
+    dtypeOf(array); // of a DataView there would be no length
     return finish(fromTyped(array, [array.length]), options);
   }
   const shape: number[] = [];
@@ -133,6 +135,10 @@ const FULL_DTYPES: Readonly<Record<string, DType>> = {
 /** A tensor filled with `value`, of the dtype that `tensor` gives such a value unless `dtype` says otherwise. */
 export function full(shape: readonly number[], value: Scalar, options: TensorOptions = {}): Tensor {
   const { dtype = FULL_DTYPES[typeof value], device, requiresGrad = false } = options;
-  const made = call("aten::full", shape, value, { dtype, device }) as Tensor;
+  // libtorch takes numbers of 64 bits as signed ones.
+  const isLarge = dtype === "uint64" && typeof value === "bigint" && value >= 2n ** 63n && value < 2n ** 64n;
+  const made = isLarge
+    ? (call("aten::full", shape, BigInt.asIntN(64, value), { dtype: "int64", device }) as Tensor).view(dtype)
+    : (call("aten::full", shape, value, { dtype, device }) as Tensor);
   return requiresGrad ? made.requiresGrad_() : made;
 }

@@ -1,3 +1,5 @@
+import { TorchError } from "./errors.ts";
+
 /** Element types, by PyTorch's names; the rarer ones of libtorch by its own in lower case. */
 export type DType =
   | "float32"
@@ -52,7 +54,13 @@ export type TypedArray =
   | Uint16Array
   | Int8Array
   | Uint8Array
-  | Uint8ClampedArray;
+  | Uint8ClampedArray
+  | Float16Elements;
+
+/** Float16Array, where the JavaScript of the project has it. */
+type Float16Elements = typeof globalThis extends { Float16Array: { prototype: infer Elements } }
+  ? Elements
+  : never;
 
 type TypedArrayConstructor = new (buffer: ArrayBuffer) => TypedArray;
 
@@ -81,16 +89,32 @@ export const typedArrayOf: Readonly<Partial<Record<DType, TypedArrayConstructor>
   float8_e8m0fnu: Uint8Array,
 };
 
-/** The dtype of a typed array's elements. */
+const DTYPES: Readonly<Record<string, DType>> = {
+  Float16Array: "float16",
+  Float32Array: "float32",
+  Float64Array: "float64",
+  BigInt64Array: "int64",
+  BigUint64Array: "uint64",
+  Int32Array: "int32",
+  Uint32Array: "uint32",
+  Int16Array: "int16",
+  Uint16Array: "uint16",
+  Int8Array: "int8",
+  Uint8Array: "uint8",
+  Uint8ClampedArray: "uint8",
+};
+
+/**
+ * The dtype of a typed array's elements.
+ * @throws TorchError for what is no typed array, such as a DataView
+ */
 export function dtypeOf(array: TypedArray): DType {
-  if (array instanceof Float32Array) return "float32";
-  if (array instanceof Float64Array) return "float64";
-  if (array instanceof BigInt64Array) return "int64";
-  if (array instanceof BigUint64Array) return "uint64";
-  if (array instanceof Int32Array) return "int32";
-  if (array instanceof Uint32Array) return "uint32";
-  if (array instanceof Int16Array) return "int16";
-  if (array instanceof Uint16Array) return "uint16";
-  if (array instanceof Int8Array) return "int8";
-  return "uint8";
+  // By its tag: an array of another realm (a vm context, say) is of another class.
+  const tag = ArrayBuffer.isView(array) ? array[Symbol.toStringTag] : "";
+  const dtype = DTYPES[tag];
+  if (dtype) return dtype;
+  throw new TorchError(
+    `${tag || `A value of type ${typeof array}`} is no typed array. ` +
+      "Pass one whose elements say what the bytes are, such as new Float32Array(buffer).",
+  );
 }

@@ -1,3 +1,4 @@
+import { LibraryError } from "../library/error.ts";
 import { loadAddon } from "../library/load.ts";
 
 /** A tensor's or generator's JavaScript object, as the addon sees it. */
@@ -87,6 +88,8 @@ export interface Native {
   setGradient(tensor: Handle, gradient: Handle | null): void;
   reachesAllLeaves(): boolean;
   reachesOtherLeaves(outputs: Handles, inputs: Handles): boolean;
+  graphAge(): number;
+  reachesOlder(outputs: Handles, age: number): boolean;
   setGradMode(enabled: boolean): boolean;
   gradMode(): boolean;
   inferenceMode<T>(callback: () => T): T;
@@ -114,6 +117,25 @@ export interface Native {
   information(): { version: string; config: string; parallel: string; cpuCapability: string };
 }
 
+/** The place in the global object where the copy of this package that has loaded the addon says where it lies. */
+const COPY = Symbol.for("@penumbra/torch");
+
+/** The addon knows one class of tensors: with two, each would take those of the other for something else. */
+function refuseSecondCopy(): void {
+  const world = globalThis as { [COPY]?: string };
+  const own = new URL("..", import.meta.url).href;
+  const first = world[COPY];
+  world[COPY] ??= own;
+  if (first === undefined || first === own) return;
+  throw new LibraryError(
+    `Two copies of @penumbra/torch are in this process, and tensors of one are none to the other: "${first}" and "${own}".`,
+    [
+      "`npm ls @penumbra/torch` shows who depends on which version; `npm dedupe`, or the same version everywhere, leaves one.",
+      "Is one bundled? Mark @penumbra/torch as external.",
+    ],
+  );
+}
+
 const uponLoad: ((addon: Native) => void)[] = [];
 
 /** @internal Runs `task` with the addon as soon as it is loaded, before its first use. */
@@ -127,6 +149,7 @@ export function onLoad(task: (addon: Native) => void): void {
  */
 export let native: Native = new Proxy({} as Native, {
   get(_, member: keyof Native) {
+    refuseSecondCopy();
     const addon = loadAddon() as Native;
     for (const task of uponLoad) task(addon);
     native = addon;

@@ -32,10 +32,14 @@ export function format(tensor: Tensor): string {
   }
 }
 
+/** Dtypes whose elements libtorch itself cannot read one by one. */
+const UNREADABLE = /^(u?int[1-7]|quint\dx\d|bits.*)$/;
+
 function describe(tensor: Tensor): string {
   const prefix = "tensor(";
-  const { shape, dtype, device, numel } = tensor;
   const layout = native.layout(tensor);
+  if (layout === "nested") return nestedContent(tensor);
+  const { shape, dtype, device, numel } = tensor;
   const suffixes: string[] = [];
   let content: string;
   let shown = ["float32", "complex64", "int64", "bool"];
@@ -44,10 +48,13 @@ function describe(tensor: Tensor): string {
   if (isSparse) {
     content = sparseContent(tensor, layout, prefix.length);
     suffixes.push(`size=${tuple(shape)}`, `nnz=${tensor._nnz()}`);
-  } else if (device.startsWith("meta")) {
+  } else if (device.startsWith("meta") || UNREADABLE.test(dtype)) {
     content = "...";
     suffixes.push(`size=${tuple(shape)}`);
     shown = ["float32"];
+  } else if (/^q/.test(dtype)) {
+    content = elementsOf(tensor.dequantize(), prefix.length);
+    suffixes.push(`size=${tuple(shape)}`);
   } else if (numel === 0) {
     content = "[]";
     if (shape.length !== 1) suffixes.push(`size=${tuple(shape)}`);
@@ -56,10 +63,44 @@ function describe(tensor: Tensor): string {
     content = elementsOf(layout === "strided" ? tensor : tensor.toDense(), prefix.length);
   }
   if (!shown.includes(dtype)) suffixes.push(`dtype=torch.${dtype}`);
+  if (/^q(u?int8|int32)$/.test(dtype)) suffixes.push(...quantization(tensor));
   if (layout !== "strided") suffixes.push(`layout=torch.${layout}`);
   if (tensor.gradFn !== null) suffixes.push(`grad_fn=<${tensor.gradFn}>`);
   else if (tensor.requiresGrad) suffixes.push("requires_grad=True");
   return withSuffixes(prefix + content, suffixes, prefix.length, layout === "sparse_coo");
+}
+
+/** libtorch's QScheme, in its order. */
+const SCHEMES = [
+  "per_tensor_affine",
+  "per_channel_affine",
+  "per_tensor_symmetric",
+  "per_channel_symmetric",
+  "per_channel_affine_float_qparams",
+] as const;
+
+/** How the whole numbers of a quantized tensor stand for fractions. */
+function quantization(tensor: Tensor): string[] {
+  const scheme = SCHEMES[Number(tensor.qscheme())]!;
+  const head = `quantization_scheme=torch.${scheme}`;
+  if (scheme === "per_tensor_affine")
+    return [head, `scale=${tensor.qScale()}`, `zero_point=${tensor.qZeroPoint()}`];
+  const parts = [tensor.qPerChannelScales(), tensor.qPerChannelZeroPoints()] as const;
+  const [scale, zeroPoint] = parts.map(describe);
+  return [head, `scale=${scale}`, `zero_point=${zeroPoint}`, `axis=${tensor.qPerChannelAxis()}`];
+}
+
+/** The parts of a nested tensor, each as a tensor of its own. */
+function nestedContent(tensor: Tensor): string {
+  const indented = (text: string) => `  ${text.replaceAll("\n", "\n  ")}`;
+  const parts = tensor.unbind().map((part) => indented(describe(part)));
+  const history =
+    tensor.gradFn !== null
+      ? `, grad_fn=<${tensor.gradFn}>`
+      : tensor.requiresGrad
+        ? ", requires_grad=True"
+        : "";
+  return `nested_tensor([\n${parts.join(",\n")}\n]${history})`;
 }
 
 const tuple = (sizes: readonly number[]): string => `(${sizes.join(", ")}${sizes.length === 1 ? "," : ""})`;

@@ -14,6 +14,7 @@ import { maker, native, onLoad, slot } from "./native.ts";
 import { methods, type TensorOperators } from "./operators.ts";
 import { format } from "./print.ts";
 import { dispose, enter, keep, type Scope } from "./scope.ts";
+import { setTraps, UNCLONEABLE } from "./traps.ts";
 
 /** Nested arrays of numbers, of any depth. */
 export type Nested<T> = T | readonly Nested<T>[];
@@ -27,6 +28,11 @@ export interface ToOptions {
   /** Default false. */
   nonBlocking?: boolean;
 }
+
+/** What makes tensors shows this; nobody else has it. */
+const MADE: unique symbol = Symbol("made by the engine");
+const NO_CONSTRUCTOR =
+  "A tensor cannot be made with `new`. Use torch.tensor([1, 2]), torch.fromTyped(array, shape), torch.zeros(shape) or another function.";
 
 /**
  * A libtorch tensor. Every ATen operator whose first argument is called `self` is a method, in camelCase:
@@ -47,14 +53,22 @@ export class Tensor {
   /** Set by `nn.buffer`: a module reports the tensor among its buffers. */
   declare isBuffer: boolean;
 
-  /** @internal Tensors are made by operators and by `tensor`, `fromTyped`, `zeros`, …: never by `new`. */
-  constructor(slotNumber = 0, makerIndex = -1) {
+  /** A property that is read by structuredClone and postMessage, and throws. */
+  declare private readonly uncloneable: object;
+
+  /**
+   * @internal Tensors are made by operators and by `tensor`, `fromTyped`, `zeros`, …: never by `new`.
+   * @throws TorchError for all others
+   */
+  constructor(slotNumber: number, makerIndex: number, key: typeof MADE) {
+    if (key !== MADE) throw new TorchError(NO_CONSTRUCTOR);
     // Assigned here and not as field initialisers: thousands are made every second.
     this[slot] = slotNumber;
     this[maker] = makerIndex;
     this.owner = undefined;
     this.isParameter = false;
     this.isBuffer = false;
+    this.uncloneable = UNCLONEABLE;
     enter(this);
   }
 
@@ -259,18 +273,25 @@ export class Tensor {
 
 export interface Tensor extends TensorOperators {}
 
+setTraps(Tensor.prototype);
+
+/** The addon makes tensors with `new`. */
+function Made(slotNumber: number, makerIndex: number): Tensor {
+  return new Tensor(slotNumber, makerIndex, MADE);
+}
+
 /** What libtorch warns of; once per text and process. */
 const warn = (text: string): void => process.emitWarning(text, "TorchWarning");
 
-onLoad((addon) => addon.registerClasses(Tensor, Generator, TorchError, slot, maker, warn));
-onNewTensor((slotNumber, packet) => new Tensor(slotNumber, packet));
+onLoad((addon) => addon.registerClasses(Made, Generator, TorchError, slot, maker, warn));
+onNewTensor((slotNumber, packet) => new Tensor(slotNumber, packet, MADE));
 
 /** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */
 function result(made: number, packet: number, first: Tensor, second: unknown, third: unknown): Tensor | null {
   if (made === first[slot]) return first;
   if (second instanceof Tensor && made === second[slot]) return second;
   if (third instanceof Tensor && made === third[slot]) return third;
-  return made === 0 ? null : new Tensor(made, packet);
+  return made === 0 ? null : new Tensor(made, packet, MADE);
 }
 
 for (const [name, operator] of methods) {

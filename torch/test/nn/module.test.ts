@@ -248,3 +248,65 @@ test("ModuleDict, ParameterList and ParameterDict give their names as keys and m
   expect(parts.heads.has("toWords")).toBe(false);
   expect(parts.forward(ones([4, 2])).shape).toEqual([4, 1]);
 });
+
+describe("A module that would silently be trained or saved in part is refused", () => {
+  class Holder extends torch.nn.Module {
+    constructor(readonly held: unknown) {
+      super();
+    }
+    forward(x: torch.Tensor): torch.Tensor {
+      return x;
+    }
+  }
+  const linear = () => new torch.nn.Linear(1, 1);
+
+  test.each<[string, () => unknown, RegExp]>([
+    ["a plain object", () => ({ a: linear() }), /Holder\.held: .*in a plain object would not be trained/],
+    ["a Map", () => new Map([["a", [linear()]]]), /in a Map would not/],
+    ["a Set of parameters", () => new Set([torch.nn.parameter(torch.ones([1]))]), /in a Set would not/],
+  ])("in %s", (_, make, message) => {
+    const module = new Holder(make());
+    for (const use of [() => module.parameters(), () => module.stateDict(), () => module.to("float64")]) {
+      expect(use).toThrow(message);
+    }
+  });
+
+  test("but settings in such containers are nobody's parameters", () => {
+    for (const held of [{ stride: [1, 2] }, new Map([["a", 1]]), new Set(["x"]), { x: torch.ones([1]) }]) {
+      expect(new Holder(held).parameters()).toEqual([]);
+    }
+  });
+
+  test("where it contains itself", () => {
+    class Child extends torch.nn.Module {
+      constructor(readonly parent: torch.nn.AnyModule) {
+        super();
+      }
+      forward(x: torch.Tensor): torch.Tensor {
+        return x;
+      }
+    }
+    class Parent extends torch.nn.Module {
+      readonly child: Child = new Child(this);
+      readonly weight = torch.nn.parameter(torch.ones([1]));
+      forward(x: torch.Tensor): torch.Tensor {
+        return x;
+      }
+    }
+    expect(() => new Parent().stateDict()).toThrow(
+      /"child\.parent" is a Parent that contains itself.*#private/s,
+    );
+    expect(new Parent().parameters()).toHaveLength(1);
+  });
+
+  test("where two of its tensors would have one key", () => {
+    class Twins extends torch.nn.Module {
+      readonly fooBar = linear();
+      readonly foo_bar = linear();
+      forward(x: torch.Tensor): torch.Tensor {
+        return x;
+      }
+    }
+    expect(() => new Twins().stateDict()).toThrow(/Two tensors have the key "foo_bar\.weight"/);
+  });
+});
