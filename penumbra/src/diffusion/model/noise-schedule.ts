@@ -1,13 +1,13 @@
 import { scope, type Tensor, tensor } from "@penumbra/torch";
 import { z } from "zod";
-import { DiffusionError } from "../errors.ts";
+import { DiffusionError } from "./errors.ts";
 
 const Supported = <const Value extends boolean | null>(value: Value) =>
   z.literal(value, { error: `only ${value} is supported` }).default(value as never);
 
 /**
  * scheduler_config.json, whatever scheduler it was written for: the noise schedule is the same for all, so a model
- * published with another one (PNDM) can be walked by DDIM. Fields of other schedulers are kept, but not used.
+ * published with one sampler (PNDM) can be sampled by another. Fields of other schedulers are kept, but not used.
  */
 export const SchedulerConfigSchema = z.looseObject({
   _class_name: z.string().default("DDIMScheduler"),
@@ -27,7 +27,7 @@ export const SchedulerConfigSchema = z.looseObject({
   trained_betas: Supported(null),
 });
 
-/** The complete configuration of a noise schedule and of its DDIM walk, by diffusers' names. */
+/** The complete configuration of a noise schedule and of its sampling, by diffusers' names. */
 export type SchedulerConfig = z.output<typeof SchedulerConfigSchema>;
 export type SchedulerConfigInput = z.input<typeof SchedulerConfigSchema>;
 
@@ -71,8 +71,8 @@ export function alphasCumprod(config: SchedulerConfig): Float64Array {
   return alphas;
 }
 
-/** One timestep for all items of a batch, or one for each. */
-export type Timesteps = number | readonly number[];
+/** One timestep for all items of a batch, or one for each; null stands for the image itself, without noise. */
+export type Timesteps = number | readonly (number | null)[];
 
 /**
  * Noises images or latents to the given timesteps: sqrt(abar_t) x0 + sqrt(1 - abar_t) noise (Ho et al. 2020, eq. 4).
@@ -107,8 +107,8 @@ export function trainingTarget(
 /** Signal sqrt(abar_t) and noise sqrt(1 - abar_t): numbers, or tensors [B, 1, ...] that broadcast over `like`. */
 function levels(config: SchedulerConfig, timesteps: Timesteps, like: Tensor) {
   const abar = alphasCumprod(config);
-  const at = (t: number) => {
-    const value = abar[t];
+  const at = (t: number | null) => {
+    const value = t === null ? 1 : abar[t];
     if (value !== undefined) return value;
     const range = `0 … ${abar.length - 1}`;
     throw new DiffusionError(`Timestep ${t} is not in the schedule. Pass whole numbers in ${range}.`);

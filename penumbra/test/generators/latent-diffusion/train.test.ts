@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { safetensors } from "@penumbra/torch";
+import { checkpoints, safetensors } from "@penumbra/torch";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { StableDiffusion, textToImage } from "../../../src/diffusion/index.ts";
@@ -138,7 +138,7 @@ test("stops on a signal with a checkpoint, and refuses a checkpoint of other set
     if (line.startsWith("autoencoder: step 2")) stop.abort();
   };
   expect(await pretrain({ ...given, onLine, signal: stop.signal })).toBeNull();
-  expect(existsSync(`${given.out}.work/autoencoder.safetensors`)).toBe(true);
+  expect(checkpoints.exists(`${given.out}.work/autoencoder`)).toBe(true);
   const other = PretrainSettings.parse({ ...given.settings, preset: "mini" });
   await expect(pretrain({ ...given, settings: other })).rejects.toThrow("does not fit");
 });

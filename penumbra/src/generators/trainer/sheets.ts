@@ -1,5 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import { cat, scope, stack, type Tensor } from "@penumbra/torch";
 import { contactSheet, encodePng, encodeWebp } from "../../images/index.ts";
 
@@ -32,7 +30,6 @@ export async function writeSheet(path: string, images: Tensor): Promise<void> {
 }
 
 async function write(path: string, sheet: Tensor): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   await (path.endsWith(".webp") ? encodeWebp(sheet, path) : encodePng(sheet, path));
   sheet.dispose();
 }
