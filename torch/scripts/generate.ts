@@ -18,6 +18,8 @@ const HAND_WRITTEN_METHODS = new Set([
   "requiresGrad_",
   "to",
   "isLeaf",
+  "mT",
+  "mH",
   "device",
   "grad",
   "set",
@@ -131,7 +133,7 @@ function merge(signatures: Signature[]): Signature[] {
 const REDUCTIONS = ["none", "mean", "sum"];
 
 /** The default as JavaScript writes it; nothing for null, which the type says. */
-function defaultOf({ name, type, default: text }: Signature["options"][number]): string {
+function defaultOf({ type, default: text }: Signature["options"][number]): string {
   if (text === undefined || text === "" || text === "None") return "";
   if (type === "Reduction") return `Default "${REDUCTIONS[Number(text)]}".`;
   if (text === "True" || text === "False") return `Default ${text.toLowerCase()}.`;
@@ -170,7 +172,10 @@ function isFunction(operator: OperatorSchema): boolean {
   const name = operator.name.slice("aten::".length);
   if (name.startsWith("_")) return false;
   const header = join(headers, `${name.replace(/_$/, "")}.h`);
-  return existsSync(header) && new RegExp(`^inline .*[ &]${name}\\(`, "m").test(readFileSync(header, "utf8"));
+  return (
+    existsSync(header) &&
+    new RegExp(`^inline .*[ &](?:__dispatch_)?${name}\\(`, "m").test(readFileSync(header, "utf8"))
+  );
 }
 
 const addon = loadAddon() as { schemas(): OperatorSchema[]; information(): { version: string } };

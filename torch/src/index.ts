@@ -20,6 +20,7 @@ export {
   Generator,
   type GeneratorOptions,
   type Index,
+  isTensor,
   keep,
   type Layout,
   type MemoryFormat,
@@ -27,6 +28,8 @@ export {
   manualSeed,
   memory,
   type Nested,
+  numel,
+  type Reduction,
   type Scalar,
   Scope,
   type Slice,
@@ -40,5 +43,6 @@ export {
   tensor,
   traceMemory,
   typedArrayOf,
+  unique,
 } from "./tensor/index.ts";
 export * from "./tensor/operators.ts";

@@ -110,7 +110,13 @@ export function described(value: unknown): string {
 }
 
 /** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */
-function result(made: number, packet: number, first: Tensor, second?: unknown, third?: unknown): Tensor | null {
+function result(
+  made: number,
+  packet: number,
+  first: Tensor,
+  second?: unknown,
+  third?: unknown,
+): Tensor | null {
   if (made === first[slot]) return first;
   if (isTensor(second) && made === second[slot]) return second;
   if (isTensor(third) && made === third[slot]) return third;

@@ -2080,10 +2080,6 @@ export interface TensorOperators {
   lt_(other: Scalar | Tensor): Tensor;
   /** `aten::lu_solve(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor` */
   luSolve(LUData: Tensor, LUPivots: Tensor): Tensor;
-  /** `aten::mH(Tensor(a) self) -> Tensor(a)` */
-  mH(): Tensor;
-  /** `aten::mT(Tensor(a) self) -> Tensor(a)` */
-  mT(): Tensor;
   /** `aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor` */
   maskedFill(mask: Tensor, value: Tensor | Scalar): Tensor;
   /** `aten::masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)` */
@@ -4177,8 +4173,6 @@ export const methods: readonly (readonly [name: string, operator: string])[] = [
   ["lt", "aten::lt"],
   ["lt_", "aten::lt_"],
   ["luSolve", "aten::lu_solve"],
-  ["mH", "aten::mH"],
-  ["mT", "aten::mT"],
   ["maskedFill", "aten::masked_fill"],
   ["maskedFill_", "aten::masked_fill_"],
   ["maskedScatter", "aten::masked_scatter"],
@@ -7057,6 +7051,10 @@ export const concatenate: {
     /** Default 0. */ dim?: number;
   }): Tensor;
 } = bind("aten::concatenate");
+export const conj: {
+  /** `aten::conj(Tensor(a) self) -> Tensor(a)` */
+  (self: Tensor): Tensor;
+} = bind("aten::conj");
 export const conjPhysical: {
   /** `aten::conj_physical(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -8514,10 +8512,30 @@ export const inverse: {
   /** `aten::inverse(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 } = bind("aten::inverse");
+export const isComplex: {
+  /** `aten::is_complex(Tensor self) -> bool` */
+  (self: Tensor): boolean;
+} = bind("aten::is_complex");
+export const isConj: {
+  /** `aten::is_conj(Tensor self) -> bool` */
+  (self: Tensor): boolean;
+} = bind("aten::is_conj");
 export const isDistributed: {
   /** `aten::is_distributed(Tensor self) -> bool` */
   (self: Tensor): boolean;
 } = bind("aten::is_distributed");
+export const isFloatingPoint: {
+  /** `aten::is_floating_point(Tensor self) -> bool` */
+  (self: Tensor): boolean;
+} = bind("aten::is_floating_point");
+export const isInference: {
+  /** `aten::is_inference(Tensor self) -> bool` */
+  (self: Tensor): boolean;
+} = bind("aten::is_inference");
+export const isNeg: {
+  /** `aten::is_neg(Tensor self) -> bool` */
+  (self: Tensor): boolean;
+} = bind("aten::is_neg");
 export const isNonzero: {
   /** `aten::is_nonzero(Tensor self) -> bool` */
   (self: Tensor): boolean;
@@ -8526,6 +8544,10 @@ export const isSameSize: {
   /** `aten::is_same_size(Tensor self, Tensor other) -> bool` */
   (self: Tensor, other: Tensor): boolean;
 } = bind("aten::is_same_size");
+export const isSigned: {
+  /** `aten::is_signed(Tensor self) -> bool` */
+  (self: Tensor): boolean;
+} = bind("aten::is_signed");
 export const isVulkanAvailable: {
   /** `aten::is_vulkan_available() -> bool` */
   (): boolean;
@@ -10733,6 +10755,10 @@ export const sinh_: {
   /** `aten::sinh_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 } = bind("aten::sinh_");
+export const size: {
+  /** `aten::size.int(Tensor self, int dim) -> int` */
+  (self: Tensor, dim: number): number;
+} = bind("aten::size");
 export const sliceBackward: {
   /** `aten::slice_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt end, SymInt step) -> Tensor` */
   (gradOutput: Tensor, inputSizes: readonly number[], dim: number, start: number, end: number, step: number): Tensor;
@@ -11390,6 +11416,10 @@ export const stft: {
     alignToWindow?: boolean | null;
   }): Tensor;
 } = bind("aten::stft");
+export const stride: {
+  /** `aten::stride.int(Tensor self, int dim) -> int` */
+  (self: Tensor, dim: number): number;
+} = bind("aten::stride");
 export const sub: {
   /** `aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
   (self: Tensor, other: Tensor | Scalar, options?: {
@@ -11442,6 +11472,28 @@ export const symConstrainRangeForSize: {
     max?: number | null;
   }): void;
 } = bind("aten::sym_constrain_range_for_size");
+export const symIsContiguous: {
+  /** `aten::sym_is_contiguous(Tensor self, MemoryFormat memory_format=0) -> SymBool` */
+  (self: Tensor, options?: {
+    /** Default 0. */ memoryFormat?: MemoryFormat;
+  }): boolean;
+} = bind("aten::sym_is_contiguous");
+export const symNumel: {
+  /** `aten::sym_numel(Tensor self) -> SymInt` */
+  (self: Tensor): number;
+} = bind("aten::sym_numel");
+export const symSize: {
+  /** `aten::sym_size.int(Tensor self, int dim) -> SymInt` */
+  (self: Tensor, dim: number): number;
+} = bind("aten::sym_size");
+export const symStorageOffset: {
+  /** `aten::sym_storage_offset(Tensor self) -> SymInt` */
+  (self: Tensor): number;
+} = bind("aten::sym_storage_offset");
+export const symStride: {
+  /** `aten::sym_stride.int(Tensor self, int dim) -> SymInt` */
+  (self: Tensor, dim: number): number;
+} = bind("aten::sym_stride");
 export const t: {
   /** `aten::t(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;

@@ -14,6 +14,7 @@ import { maker, native, onLoad, slot } from "./native.ts";
 import { methods, type TensorOperators } from "./operators.ts";
 import { format } from "./print.ts";
 import { dispose, enter, keep, type Scope } from "./scope.ts";
+import { installShortForms, type ShortForms } from "./short-forms.ts";
 
 /** Nested arrays of numbers, of any depth. */
 export type Nested<T> = T | readonly Nested<T>[];
@@ -257,7 +258,7 @@ export class Tensor {
   }
 }
 
-export interface Tensor extends TensorOperators {}
+export interface Tensor extends TensorOperators, ShortForms {}
 
 /** What libtorch warns of; once per text and process. */
 const warn = (text: string): void => process.emitWarning(text, "TorchWarning");
@@ -272,5 +273,7 @@ for (const [name, operator] of methods) {
   };
   Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
 }
+
+installShortForms(Tensor.prototype);
 
 const isDType = (name: string): name is DType => Object.hasOwn(typedArrayOf, name);
