@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { availableParallelism, constants } from "node:os";
-import { parseArgs } from "node:util";
 import { LibraryError } from "../library/error.ts";
 
 /** Processes that were asked to end and have not after this long are killed. */
@@ -25,34 +24,37 @@ export interface LaunchOptions {
 }
 
 const USAGE =
-  "penumbra-torch run --nproc N [--nnodes N --node-rank N --master-addr HOST --master-port N] script.js [ARGUMENTS]";
+  "penumbra-torch run --nproc N [--nnodes N --node-rank N --master-addr HOST --master-port N] script.js [arguments]";
+
+const OPTIONS = ["nproc", "nnodes", "node-rank", "master-addr", "master-port"] as const;
+type OptionName = (typeof OPTIONS)[number];
 
 /**
  * The arguments of `penumbra-torch run`, which are torchrun's; what follows the script is the script's.
  * @throws LibraryError when one is unknown or out of range, or the script is missing
  */
 export function parseLaunch(args: readonly string[]): LaunchOptions {
-  const text = { type: "string" } as const;
-  const options = { nproc: text, nnodes: text, "node-rank": text, "master-addr": text, "master-port": text };
-  const at = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true }).tokens.find(
-    ({ kind }) => kind === "positional",
-  )?.index;
-  const [script, ...rest] = at === undefined ? [] : args.slice(at);
-  if (script === undefined) throw new LibraryError("run: no script was named.", [USAGE]);
-  if (!existsSync(script)) throw new LibraryError(`run: there is no file "${script}".`, [USAGE]);
-  const { values } = readOptions(args.slice(0, at), options);
-  const whole = (name: keyof typeof values, least: number, most: number): number | undefined => {
-    const value = values[name];
+  const rest = [...args];
+  const values = new Map<OptionName, string>();
+  while (rest[0]?.startsWith("-")) {
+    const [, written = "", attached] = rest.shift()!.match(/^--?([^=]*)(?:=(.*))?$/) ?? [];
+    const name = OPTIONS.find((option) => option === written);
+    if (!name) refuse(`there is no option "${written}"`);
+    values.set(name, attached ?? rest.shift() ?? refuse(`--${name} needs a value`));
+  }
+  const whole = (name: OptionName, least: number, most: number): number | undefined => {
+    const value = values.get(name);
     if (value === undefined) return undefined;
     if (/^\d+$/.test(value) && Number(value) >= least && Number(value) <= most) return Number(value);
-    throw new LibraryError(`run: --${name} is "${value}"; it must be a whole number from ${least} to ${most}.`, [USAGE]);
+    return refuse(`--${name} is "${value}"; it must be a whole number from ${least} to ${most}`);
   };
+  const script = rest.shift() ?? refuse("no script was named");
+  if (!existsSync(script)) refuse(`there is no file "${script}"`);
   const machines = whole("nnodes", 1, 1e5) ?? 1;
-  if (machines > 1 && (values["master-addr"] === undefined || values["master-port"] === undefined)) {
-    throw new LibraryError("run: several machines need --master-addr and --master-port of the first one.", [USAGE]);
-  }
-  const masterAddress = values["master-addr"];
+  const masterAddress = values.get("master-addr");
   const masterPort = whole("master-port", 1, 65535);
+  if (machines > 1 && (masterAddress === undefined || masterPort === undefined))
+    refuse("several machines need --master-addr and --master-port of the first one");
   return {
     ...{ script, args: rest, machines, machine: whole("node-rank", 0, machines - 1) ?? 0 },
     processes: whole("nproc", 1, 1024) ?? 1,
@@ -61,12 +63,8 @@ export function parseLaunch(args: readonly string[]): LaunchOptions {
   };
 }
 
-function readOptions<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(args: readonly string[], options: T) {
-  try {
-    return parseArgs({ args: [...args], options });
-  } catch (error) {
-    throw new LibraryError(`run: ${error instanceof Error ? error.message : String(error)}`, [USAGE]);
-  }
+function refuse(problem: string): never {
+  throw new LibraryError(`run: ${problem}.`, [USAGE]);
 }
 
 /**
