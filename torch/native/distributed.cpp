@@ -18,7 +18,10 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #endif
 
+#include <c10/util/Logging.h>
+
 #include <chrono>
+#include <cstdlib>
 
 namespace penumbra {
 namespace {
@@ -100,6 +103,15 @@ Held& held(napi_env env, napi_value value, const napi_type_tag& tag, const char*
 Group& groupOf(const Call& call) { return held<Group>(call.env, call[0], groupTag, "a process group"); }
 napi_value workFor(const Call& call, Work work) { return hold(call.env, std::move(work), workTag); }
 
+// c10d prints what it throws, with C++'s stack. The error says it, so nothing is printed unless the user asks for more.
+struct Quiet {
+  int before = FLAGS_caffe2_log_level;
+  Quiet() {
+    if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+  }
+  ~Quiet() { FLAGS_caffe2_log_level = before; }
+};
+
 std::chrono::milliseconds milliseconds(napi_env env, napi_value value) { return std::chrono::milliseconds(toInteger(env, value)); }
 
 // createGroup(rank, size, host, port, servesStore, interface, joinTimeout, timeout) -> group. `interface` names a network interface, or
@@ -108,6 +120,7 @@ napi_value createGroup(const Call& call) {
   int32_t rank = toInteger(call.env, call[0]), size = toInteger(call.env, call[1]);
   std::string interface = text(call.env, call[5]);
   auto timeout = milliseconds(call.env, call[7]);
+  Quiet quiet;
   c10d::TCPStoreOptions rendezvous;
   rendezvous.port = static_cast<uint16_t>(toInteger(call.env, call[3]));
   rendezvous.isServer = toBool(call.env, call[4]);

@@ -23,7 +23,10 @@ class Encoder extends torch.nn.Module {
  * sees all rows: those of the other ranks are gathered, and their gradients go back.
  * @returns all parameters and buffers after training, and the losses
  */
-export function trainSupCon(group: torch.distributed.ProcessGroup | null): { state: number[]; losses: number[] } {
+export function trainSupCon(group: torch.distributed.ProcessGroup | null): {
+  state: number[];
+  losses: number[];
+} {
   torch.manualSeed(3);
   const encoder = new Encoder().to("float64");
   const model = group ? new DataParallel(syncBatchNorm(encoder, group), group) : encoder;

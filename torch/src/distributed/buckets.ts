@@ -31,7 +31,8 @@ export function bucketsOf(parameters: readonly Tensor[], bucketBytes: number): B
     open.set(kind, bucket);
     bucket.members.push(i);
     bucket.bytes += parameters[i]!.numel * parameters[i]!.itemSize;
-    if (bucket.bytes < (closed.length === 0 ? Math.min(FIRST_BUCKET_BYTES, bucketBytes) : bucketBytes)) continue;
+    if (bucket.bytes < (closed.length === 0 ? Math.min(FIRST_BUCKET_BYTES, bucketBytes) : bucketBytes))
+      continue;
     closed.push(bucket.members);
     open.delete(kind);
   }
@@ -40,7 +41,10 @@ export function bucketsOf(parameters: readonly Tensor[], bucketBytes: number): B
     const sizes = tensors.map((tensor) => tensor.numel);
     return scope(() => {
       const flat = keep(
-        zeros([sizes.reduce((sum, size) => sum + size, 0)], { dtype: tensors[0]!.dtype, device: tensors[0]!.device }),
+        zeros([sizes.reduce((sum, size) => sum + size, 0)], {
+          dtype: tensors[0]!.dtype,
+          device: tensors[0]!.device,
+        }),
       );
       const parts = flat.splitWithSizes(sizes).map((part, i) => keep(part.view(tensors[i]!.shape)));
       return { members, flat, parts, ready: new Set<number>(), work: undefined };

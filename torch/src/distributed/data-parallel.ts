@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isGradEnabled, noGrad } from "../autograd.ts";
 import { Module } from "../nn/module.ts";
-import { _foreachCopy_ as foreachCopy_, cat, native, scope, type Tensor, tensor } from "../tensor/index.ts";
+import { cat, _foreachCopy_ as foreachCopy_, native, scope, type Tensor, tensor } from "../tensor/index.ts";
 import { type Bucket, bucketsOf } from "./buckets.ts";
 import { DistributedError } from "./error.ts";
 import type { ProcessGroup } from "./group.ts";
@@ -180,7 +180,9 @@ function requireSameNetworks(module: Module<never[], unknown>, group: ProcessGro
   const own = [0, 4, 8, 12].map((offset) => digest.readInt32LE(offset));
   scope(() => {
     const all = group.allGather(tensor([own], { dtype: "int32" })).toNumbers(); // [R 4]
-    const digests = Array.from({ length: group.size }, (_, rank) => String(all.slice(4 * rank, 4 * rank + 4)));
+    const digests = Array.from({ length: group.size }, (_, rank) =>
+      String(all.slice(4 * rank, 4 * rank + 4)),
+    );
     const others = digests.flatMap((each, rank) => (each === digests[0] ? [] : [rank]));
     if (others.length === 0) return;
     throw new DistributedError(

@@ -139,7 +139,8 @@ export class ProcessGroup {
       scope(() => {
         const whole = x.isContiguous() ? x : x.contiguous();
         this.#agree(`broadcast_ from ${from}`, x);
-        if (this.size > 1 && x.numel > 0) this.#begin("broadcast_", (n, group) => n.beginBroadcast(group, whole, from)).wait();
+        if (this.size > 1 && x.numel > 0)
+          this.#begin("broadcast_", (n, group) => n.beginBroadcast(group, whole, from)).wait();
         if (whole !== x && this.rank !== from) x.copy_(whole);
       }),
     );

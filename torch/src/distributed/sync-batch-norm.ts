@@ -1,7 +1,7 @@
 import { noGrad } from "../autograd.ts";
 import { BatchNorm, type BatchNormKernel } from "../nn/batch-norm.ts";
 import type { AnyModule } from "../nn/module.ts";
-import { batchNorm, cat, full, type Tensor } from "../tensor/index.ts";
+import { batchNorm, cat, full } from "../tensor/index.ts";
 import type { ProcessGroup } from "./group.ts";
 
 /**

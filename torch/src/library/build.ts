@@ -49,8 +49,11 @@ async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS
   await inParallel(parallelCompilers(), missing, async ({ source, flags, object }) => {
     mkdirSync(dirname(object), { recursive: true });
     const aside = asideOf(object);
-    await runCompiler(compiler, [...plan.compileFlags, ...flags, "-c", source, "-o", aside], basename(source), () =>
-      rmSync(aside, { force: true }),
+    await runCompiler(
+      compiler,
+      [...plan.compileFlags, ...flags, "-c", source, "-o", aside],
+      basename(source),
+      () => rmSync(aside, { force: true }),
     );
     renameSync(aside, object);
   });

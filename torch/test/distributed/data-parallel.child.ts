@@ -45,7 +45,10 @@ export function train(group: Group | null, bucketBytes = 25 * 2 ** 20): Trained 
   const live: number[] = [];
   for (let step = 0; step < 4; step++) {
     torch.scope(() => {
-      const images = torch.randn([ROWS, 3, 9, 9], { generator, dtype: "float64" }).mul(step + 1).add(3);
+      const images = torch
+        .randn([ROWS, 3, 9, 9], { generator, dtype: "float64" })
+        .mul(step + 1)
+        .add(3);
       const labels = torch.randint(5, [ROWS], { generator, dtype: "int64" });
       const rows = (x: Tensor) => x.narrow(0, (group?.rank ?? 0) * share, share);
       optimizer.zeroGrad();

@@ -40,7 +40,9 @@ describe("DataParallel with syncBatchNorm in 2 processes of 4 rows", () => {
 
   test("names the parameters that got no gradient, and the rank whose network differs", () => {
     for (const { unreached, different } of ranks) {
-      expect(unreached).toMatch(/did not reach all parameters.*"parts\.1\.weight", "parts\.1\.bias" got none/);
+      expect(unreached).toMatch(
+        /did not reach all parameters.*"parts\.1\.weight", "parts\.1\.bias" got none/,
+      );
       expect(different).toMatch(/the network of rank 1 differs from rank 0's/);
     }
   });

@@ -24,16 +24,33 @@ function everyOperation() {
   const columns = torch.arange(6).reshape([2, 3]).add(rank).t(); // [3, 2], not contiguous
   const x = ramp(rank, 2).to("float64").requiresGrad_();
   const gathered = group.allGather(x); // [2 size]
-  gathered.mul(torch.arange(1, 2 * size + 1).mul(rank + 1)).sum().backward();
+  gathered
+    .mul(torch.arange(1, 2 * size + 1).mul(rank + 1))
+    .sum()
+    .backward();
   const gatherGradient = x.grad!.toNumbers();
   x.grad = null;
-  group.allReduce(x, "mean").mul(rank + 1).sum().backward();
+  group
+    .allReduce(x, "mean")
+    .mul(rank + 1)
+    .sum()
+    .backward();
   const reduceGradient = x.grad!.toNumbers();
-  const y = ramp(rank, 2 * size).to("float64").requiresGrad_();
-  group.reduceScatter(y).mul(rank + 1).sum().backward();
+  const y = ramp(rank, 2 * size)
+    .to("float64")
+    .requiresGrad_();
+  group
+    .reduceScatter(y)
+    .mul(rank + 1)
+    .sum()
+    .backward();
   return {
-    reductions: (["sum", "mean", "product", "min", "max"] as const).map((each) => group.allReduce(own, each).toNumbers()),
-    bits: (["and", "or", "xor"] as const).map((each) => group.allReduce(torch.tensor([rank + 1, 5], { dtype: "int64" }), each).toNumbers()),
+    reductions: (["sum", "mean", "product", "min", "max"] as const).map((each) =>
+      group.allReduce(own, each).toNumbers(),
+    ),
+    bits: (["and", "or", "xor"] as const).map((each) =>
+      group.allReduce(torch.tensor([rank + 1, 5], { dtype: "int64" }), each).toNumbers(),
+    ),
     half: group.allReduce(own.to("bfloat16")).toNumbers(),
     unchanged: own.toNumbers(),
     columns: group.allReduce_(columns.clone()).toNumbers(),

@@ -7,7 +7,10 @@ const CHILD = new URL("./group.child.ts", import.meta.url);
 
 describe("a process group of 2", () => {
   test("computes every operation and its gradient, refuses calls that do not fit together, and goes on", async () => {
-    const [first, second] = resultsOf<Operations>(await runRanks(CHILD, 2, ["operations"])) as [Operations, Operations];
+    const [first, second] = resultsOf<Operations>(await runRanks(CHILD, 2, ["operations"])) as [
+      Operations,
+      Operations,
+    ];
     // Rank 0 has 1 2 3 4, rank 1 has 2 4 6 8.
     for (const result of [first, second]) {
       expect(result.reductions).toEqual([
@@ -34,7 +37,9 @@ describe("a process group of 2", () => {
       expect(result.noGradient).toMatch(/"max" has no gradient\. Pass x\.detach\(\)/);
       expect(result.wholeMean).toMatch(/int64 cannot hold a mean/);
       expect(result.uneven).toMatch(/\[5\] cannot be cut into 2 equal parts/);
-      expect(result.shapes).toMatch(/rank 0 calls allReduce sum float32\[5\], rank 1 calls allReduce sum float32\[50000\]/);
+      expect(result.shapes).toMatch(
+        /rank 0 calls allReduce sum float32\[5\], rank 1 calls allReduce sum float32\[50000\]/,
+      );
       expect(result.dtypes).toMatch(/float32\[4\], rank 1 calls allReduce sum float64\[4\]/);
       expect(result.calls).toMatch(/rank 0 calls barrier, rank 1 calls allGather float32\[4\]/);
       expect(result.after).toEqual([3, 6, 9, 12]);

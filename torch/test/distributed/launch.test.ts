@@ -16,7 +16,10 @@ function script(name: string, source: string): string {
 async function run(processes: number, path: string, args: string[] = []) {
   const lines: string[] = [];
   const started = performance.now();
-  const code = await launch({ processes, script: path, args, nodeOptions: [] }, (line) => void lines.push(line));
+  const code = await launch(
+    { processes, script: path, args, nodeOptions: [] },
+    (line) => void lines.push(line),
+  );
   return { code, lines, elapsedMs: performance.now() - started };
 }
 
@@ -31,7 +34,9 @@ describe("launching a script in several processes", () => {
     );
     expect(await run(2, write, [join(folder, "out"), "--nproc", "x"])).toMatchObject({ code: 0, lines: [] });
     const { readFileSync } = await import("node:fs");
-    const [first, second] = [0, 1].map((rank) => JSON.parse(readFileSync(join(folder, `out${rank}`), "utf8")));
+    const [first, second] = [0, 1].map((rank) =>
+      JSON.parse(readFileSync(join(folder, `out${rank}`), "utf8")),
+    );
     expect(first).toMatchObject({
       ...{ RANK: "0", WORLD_SIZE: "2", LOCAL_RANK: "0", LOCAL_WORLD_SIZE: "2", MASTER_ADDR: "127.0.0.1" },
       rest: ["--nproc", "x"],
@@ -49,12 +54,17 @@ describe("launching a script in several processes", () => {
     const { code, lines, elapsedMs } = await run(3, kill);
     expect(code).toBe(128 + 9);
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(/^Rank 1 \(process \d+\) was ended by SIGKILL\. The other ranks are being ended\.$/);
+    expect(lines[0]).toMatch(
+      /^Rank 1 \(process \d+\) was ended by SIGKILL\. The other ranks are being ended\.$/,
+    );
     expect(elapsedMs).toBeLessThan(5_000); // none waited for the harder signal
   });
 
   test("returns the exit code of the first that fails", async () => {
-    const fail = script("fail.mjs", `if (process.env.RANK === "0") process.exit(7); setInterval(() => {}, 1000);`);
+    const fail = script(
+      "fail.mjs",
+      `if (process.env.RANK === "0") process.exit(7); setInterval(() => {}, 1000);`,
+    );
     const { code, lines } = await run(2, fail);
     expect(code).toBe(7);
     expect(lines[0]).toMatch(/^Rank 0 \(process \d+\) ended with exit code 7\./);
@@ -72,7 +82,9 @@ describe("launching a script in several processes", () => {
     });
     expect(() => parseLaunch(["--nproc", "2"])).toThrow(/no script was named/);
     expect(() => parseLaunch(["missing.js"])).toThrow(/there is no file "missing\.js"/);
-    expect(() => parseLaunch(["--nproc", "0", path])).toThrow(/--nproc is "0"; it must be a whole number from 1 to 1024/);
+    expect(() => parseLaunch(["--nproc", "0", path])).toThrow(
+      /--nproc is "0"; it must be a whole number from 1 to 1024/,
+    );
     expect(() => parseLaunch(["--procs", "2", path])).toThrow(/there is no option "procs"/);
     expect(() => parseLaunch(["--nnodes", "2", path])).toThrow(/several machines need --master-addr/);
   });
