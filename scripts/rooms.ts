@@ -14,6 +14,7 @@ const BELOW_STUDY = [
   "generators",
   "contrast",
   "unknowns",
+  "results",
 ];
 
 interface Room {
@@ -24,7 +25,8 @@ interface Room {
 
 /**
  * Every room from the bottom of the house to its top: its folder, and the rooms that it may import. The rooms of
- * one workspace are imported through their index.ts, the engine as the package @penumbra/torch.
+ * one workspace are imported through their index.ts, the engine as the package @penumbra/torch. A room within another
+ * has a line of its own: a file belongs to the innermost.
  */
 export const ROOMS: readonly Room[] = [
   { name: "torch", folder: "torch/src", may: [] },
@@ -44,9 +46,27 @@ export const ROOMS: readonly Room[] = [
   },
   { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "files", "models", "images", "data"] },
   { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
-  { name: "study", folder: "penumbra/src/study", may: BELOW_STUDY },
-  // The report works on the study's results as plain data: it must never pull in the engine.
-  { name: "report", folder: "penumbra/src/report", may: ["files", "study"] },
+  // Results are plain data: whoever reads them must never pull in the engine.
+  { name: "results", folder: "penumbra/src/results", may: ["files"] },
+  { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "results"] },
+  { name: "study/config", folder: "penumbra/src/study/config", may: [...BELOW_STUDY, "study/arms"] },
+  { name: "study/store", folder: "penumbra/src/study/store", may: ["files", "results"] },
+  {
+    name: "study/stages",
+    folder: "penumbra/src/study/stages",
+    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store"],
+  },
+  {
+    name: "study/conclude",
+    folder: "penumbra/src/study/conclude",
+    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store", "study/stages"],
+  },
+  {
+    name: "study",
+    folder: "penumbra/src/study",
+    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store", "study/stages", "study/conclude"],
+  },
+  { name: "report", folder: "penumbra/src/report", may: ["files", "results"] },
   { name: "deploy", folder: "penumbra/src/deploy", may: ["torch", "files", "models", "unknowns"] },
   { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report", "deploy"] },
 ];
@@ -78,19 +98,29 @@ export function importsOf(text: string): { module: string; line: number }[] {
 /** Every import under `root` that breaks the rule, as "file:line: what is wrong and what to do". */
 export function violations(root: string): string[] {
   return ROOMS.flatMap((room) =>
-    sourceFiles(join(root, room.folder)).flatMap((file) =>
-      importsOf(readFileSync(file, "utf8")).flatMap(({ module, line }) => {
-        const wrong = judge(root, room, file, module);
-        return wrong ? [`${slashes(relative(root, file))}:${line}: ${wrong}`] : [];
-      }),
-    ),
+    sourceFiles(join(root, room.folder))
+      .filter((file) => roomOf(root, file) === room)
+      .flatMap((file) =>
+        importsOf(readFileSync(file, "utf8")).flatMap(({ module, line }) => {
+          const wrong = judge(root, room, file, module);
+          return wrong ? [`${slashes(relative(root, file))}:${line}: ${wrong}`] : [];
+        }),
+      ),
+  );
+}
+
+/** The innermost room that a path lies in. */
+function roomOf(root: string, path: string): Room | undefined {
+  return ROOMS.filter(({ folder }) => isInside(path, join(root, folder))).reduce<Room | undefined>(
+    (inner, room) => (inner && inner.folder.length > room.folder.length ? inner : room),
+    undefined,
   );
 }
 
 function judge(root: string, room: Room, file: string, module: string): string | undefined {
   if (!module.startsWith(".")) return judgePackage(room, module);
   const target = resolve(dirname(file), module);
-  const other = ROOMS.find(({ folder }) => isInside(target, join(root, folder)));
+  const other = roomOf(root, target);
   if (other === room) return undefined;
   if (!other)
     return isAllowedOutside(root, room, target) ? undefined : `"${module}" lies in no room; move it into one`;

@@ -6,5 +6,6 @@ export * as generators from "./generators/index.ts";
 export * as images from "./images/index.ts";
 export * as models from "./models/index.ts";
 export * as report from "./report/index.ts";
+export * as results from "./results/index.ts";
 export * as study from "./study/index.ts";
 export * as unknowns from "./unknowns/index.ts";

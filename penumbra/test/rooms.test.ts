@@ -43,6 +43,14 @@ test("an import from a lower room through its index is allowed", () => {
   expect(violations(root)).toEqual([]);
 });
 
+test("a room within a room is a room of its own", () => {
+  const root = houseWith({
+    "penumbra/src/study/run.ts": 'import { runStage } from "./stages/index.ts";',
+    "penumbra/src/study/stages/a.ts": 'import type { Artifact } from "../store/index.ts";',
+  });
+  expect(violations(root)).toEqual([]);
+});
+
 test("a room that may not know the engine may know its random numbers, which are plain TypeScript", () => {
   const from = (module: string) =>
     violations(houseWith({ "penumbra/src/report/a.ts": `import { Random } from "${module}";` }));
@@ -92,6 +100,24 @@ test.each([
     "penumbra/src/report/a.ts",
     'import { Tensor } from "@penumbra/torch";',
     "report/ may not import torch",
+  ],
+  [
+    "the engine in the results",
+    "penumbra/src/results/a.ts",
+    'import { Random } from "@penumbra/torch";',
+    "results/ may not import torch",
+  ],
+  [
+    "an upward import within the study",
+    "penumbra/src/study/stages/a.ts",
+    'import type { Study } from "../run.ts";',
+    "study/stages/ may not import study",
+  ],
+  [
+    "an import past the index of a room within a room",
+    "penumbra/src/study/run.ts",
+    'import { split } from "./stages/split.ts";',
+    "reaches into study/stages/",
   ],
   [
     "the engine by path",

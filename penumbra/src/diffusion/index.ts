@@ -1,22 +1,7 @@
 /** Diffusion: the model in its published layout, samplers, words learned from photos, redraws of photos. */
 
 export { DiffusionError } from "./errors.ts";
-export { autocastTo, type Compute } from "./model/autocast-to.ts";
 export { checkModel, findModel, type ModelFolder } from "./model/model-folder.ts";
-export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./model/prompts.ts";
-export {
-  type LoadStableDiffusionOptions,
-  type SaveStableDiffusionOptions,
-  StableDiffusion,
-  type StableDiffusionParts,
-} from "./model/stable-diffusion.ts";
-export { ClipTokenizer } from "./model/tokenizer.ts";
-export { type RedrawLine, readManifest } from "./redraw/manifest.ts";
-export { type PlannedRedraw, planRedraws, type Recipe } from "./redraw/recipes.ts";
-export { type RedrawOptions, redraw } from "./redraw/redraw.ts";
-export { type DdimStep, ddimStep, ddimTimesteps } from "./samplers/ddim.ts";
-export type { PrecisionSetting } from "./samplers/denoise.ts";
-export { latentNoise } from "./samplers/latent-noise.ts";
 export {
   addNoise,
   alphasCumprod,
@@ -27,7 +12,45 @@ export {
   type Timesteps,
   trainingTarget,
   velocity,
-} from "./samplers/noise-schedule.ts";
+} from "./model/noise-schedule.ts";
+export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./model/prompts.ts";
+export {
+  type LoadStableDiffusionOptions,
+  type SaveStableDiffusionOptions,
+  StableDiffusion,
+  type StableDiffusionParts,
+} from "./model/stable-diffusion.ts";
+export { ClipTokenizer } from "./model/tokenizer.ts";
+export { type RedrawLine, readManifest, redrawLines } from "./redraw/manifest.ts";
+export { type PlannedRedraw, planRedraws } from "./redraw/plan.ts";
+export {
+  type ChosenRecipe,
+  compareRecipes,
+  RECIPES,
+  REDRAW_KINDS,
+  type Recipe,
+  type RecipeName,
+  type RecipeSettings,
+  RecipesSettings,
+  type RedrawKind,
+  recipeNames,
+  recipesOf,
+} from "./redraw/recipes/index.ts";
+export { type RedrawOptions, redraw } from "./redraw/redraw.ts";
+export { type DdimStep, ddimStep, ddimTimesteps } from "./samplers/ddim.ts";
+export {
+  defaultSampler,
+  type ReadySampler,
+  readySampler,
+  SAMPLERS,
+  type Sampler,
+  type SamplerChoice,
+  type SamplerName,
+  SamplerSettings,
+  type SamplerStep,
+  samplerNames,
+} from "./samplers/index.ts";
+export { latentNoise } from "./samplers/latent-noise.ts";
 export {
   type GenerationOptions,
   type ImageToImageOptions,

@@ -1,4 +1,4 @@
-import type { Outcome } from "../study/index.ts";
+import type { Outcome } from "../results/index.ts";
 import { Html, html } from "./html.ts";
 import { counted } from "./numbers.ts";
 import { answerSection } from "./sections/answer.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import type { Outcome } from "../study/index.ts";
+import type { Outcome } from "../results/index.ts";
 import { renderReport } from "./page.ts";
 
 const imageTypes: Readonly<Record<string, string>> = {

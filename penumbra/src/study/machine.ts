@@ -1,7 +1,7 @@
 import { availableParallelism, cpus, totalmem } from "node:os";
 import * as torch from "@penumbra/torch";
-import type { StudyConfig } from "./config.ts";
-import type { Machine } from "./outcome.ts";
+import type { Machine } from "../results/index.ts";
+import type { StudyConfig } from "./config/index.ts";
 import { version } from "./version.ts";
 
 /** Thrown when the configuration asks for a device that this machine does not have. */

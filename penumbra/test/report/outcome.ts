@@ -1,5 +1,5 @@
 import { deflateSync } from "node:zlib";
-import type { Outcome, ResultLine } from "../../src/study/index.ts";
+import type { Outcome, ResultLine } from "../../src/results/index.ts";
 
 /** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
 export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {

@@ -9,7 +9,7 @@ import { bytes, counted, duration, listed, percent, points } from "../../src/rep
 import { renderReport } from "../../src/report/page.ts";
 import { describeAnswer, headline } from "../../src/report/sections/answer.ts";
 import { writeReport } from "../../src/report/write.ts";
-import type { Comparison, Verdict } from "../../src/study/index.ts";
+import type { Comparison, Verdict } from "../../src/results/index.ts";
 import { exampleOutcome, examplePng } from "./outcome.ts";
 
 const comparison = (outcome: Comparison["outcome"], verdict: Verdict): Comparison => ({

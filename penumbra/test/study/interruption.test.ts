@@ -86,7 +86,7 @@ describe("a study that is killed", () => {
       event.done < event.total;
     const kills = [
       isHalfway("words", /seed 0/),
-      isHalfway("redraw", /near-OOD, seed 1/),
+      isHalfway("redraw", /near-ood, seed 1/),
       isHalfway("encoder", /both, seed 0/),
     ];
     for (const kill of kills) {

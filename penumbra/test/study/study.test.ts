@@ -2,14 +2,9 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeReport } from "../../src/report/index.ts";
-import {
-  armNames,
-  type Outcome,
-  planStudy,
-  type StageEvent,
-  type StageManifest,
-} from "../../src/study/index.ts";
-import { loadConfig } from "../../src/study/load-config.ts";
+import type { Outcome } from "../../src/results/index.ts";
+import { loadConfig } from "../../src/study/config/load-config.ts";
+import { armNames, planStudy, type StageEvent, type StageManifest } from "../../src/study/index.ts";
 import { madeStages, makeTinyStudy, runTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -150,7 +145,12 @@ describe("a whole study", () => {
     ],
     [
       "the strength of drift",
-      { redraw: { ...tinySettings.redraw, nearOod: { drift: [1], crossed: [0.5], variants: 1 } } },
+      {
+        redraw: {
+          ...tinySettings.redraw,
+          recipes: { ...tinySettings.redraw.recipes, drift: { strengths: [1], variants: 1 } },
+        },
+      },
       ["redraw", "encoder", "features", "probe", "score", "nearness"],
     ],
     ["the bootstrap", { statistics: { bootstrap: 60 } }, []],

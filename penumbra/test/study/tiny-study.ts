@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { loadConfig, type Outcome, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
+import type { Outcome } from "../../src/results/index.ts";
+import { loadConfig, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
 import { type PhotoPlan, writePhotos } from "./photos.ts";
 import { saveTinyModel } from "./tiny-model.ts";
 
@@ -19,8 +20,11 @@ export const tinySettings = {
     steps: 4,
     guidanceScale: 2,
     batchSize: 8,
-    faithful: { strengths: [0.25, 0.5], variants: 1 },
-    nearOod: { drift: [0.75], crossed: [0.5], variants: 1 },
+    recipes: {
+      faithful: { strengths: [0.25, 0.5], variants: 1 },
+      drift: { strengths: [0.75], variants: 1 },
+      crossed: { strengths: [0.5], variants: 1 },
+    },
   },
   encoder: { width: 4, steps: 4, batchSize: 6, projection: 8, negatives: 4 },
   probe: { l2: [0.01, 0.1] },

@@ -17,8 +17,8 @@ import {
   UNet2DConditionModel,
 } from "../../models/index.ts";
 import { DiffusionError } from "../errors.ts";
-import { parseSchedulerConfig, type SchedulerConfig } from "../samplers/noise-schedule.ts";
 import { canonical, type HashedPart, hashModel } from "./model-hash.ts";
+import { parseSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
 import { ClipTokenizer } from "./tokenizer.ts";
 
 /** What a Stable Diffusion model consists of. */

@@ -9,6 +9,7 @@ import {
   nn,
   noGrad,
   optim,
+  type PrecisionSetting,
   resolvePrecision,
   safetensors,
   scope,
@@ -17,9 +18,8 @@ import {
   tensor,
 } from "@penumbra/torch";
 import { DiffusionError } from "../errors.ts";
+import { addNoise, trainingTarget } from "../model/noise-schedule.ts";
 import type { StableDiffusion } from "../model/stable-diffusion.ts";
-import type { PrecisionSetting } from "../samplers/denoise.ts";
-import { addNoise, trainingTarget } from "../samplers/noise-schedule.ts";
 import { drawSamples, encodePhotos, type InversionBatch, together } from "./inversion-samples.ts";
 import { fillTemplate, TEMPLATES } from "./templates.ts";
 import { type Words, wordToken } from "./words.ts";

@@ -1,6 +1,5 @@
 import { fromTyped, type Random, type Tensor } from "@penumbra/torch";
-import type { ClipTokenizer } from "../../diffusion/index.ts";
-import { fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "../../diffusion/index.ts";
+import { type ClipTokenizer, fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "../../diffusion/index.ts";
 
 const [PLAIN_PREFIX] = PLAIN_TEMPLATE.split("{}") as [string, string];
 

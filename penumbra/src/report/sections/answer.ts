@@ -1,4 +1,4 @@
-import type { Comparison, Outcome, OutcomeName, QuestionName, Verdict } from "../../study/index.ts";
+import type { Comparison, Outcome, OutcomeName, QuestionName, Verdict } from "../../results/index.ts";
 import { intervalAxis, intervalChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, listed, percent, points, pointsRange } from "../numbers.ts";

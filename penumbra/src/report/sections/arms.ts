@@ -1,4 +1,4 @@
-import type { ClassificationResult, Outcome, ResultLine, UnknownsResult } from "../../study/index.ts";
+import type { ClassificationResult, Outcome, ResultLine, UnknownsResult } from "../../results/index.ts";
 import { dotsChart, extent } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, percent } from "../numbers.ts";

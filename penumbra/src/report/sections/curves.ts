@@ -1,4 +1,4 @@
-import type { Outcome } from "../../study/index.ts";
+import type { Outcome } from "../../results/index.ts";
 import { linesChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { armClass } from "./arms.ts";

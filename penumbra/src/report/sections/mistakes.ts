@@ -1,4 +1,4 @@
-import type { Mistake, Outcome } from "../../study/index.ts";
+import type { Mistake, Outcome } from "../../results/index.ts";
 import { confusionChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { percent } from "../numbers.ts";

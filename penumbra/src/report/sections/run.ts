@@ -1,4 +1,4 @@
-import type { Outcome, StageRecord } from "../../study/index.ts";
+import type { Outcome, StageRecord } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { bytes, counted, duration } from "../numbers.ts";
 

@@ -1,4 +1,4 @@
-import type { Outcome } from "../../study/index.ts";
+import type { Outcome } from "../../results/index.ts";
 import { histogramChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 

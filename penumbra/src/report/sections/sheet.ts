@@ -1,4 +1,4 @@
-import type { Outcome, SheetImage, SheetRow } from "../../study/index.ts";
+import type { Outcome, SheetImage, SheetRow } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { fixed, percent } from "../numbers.ts";
 

@@ -1,11 +1,11 @@
 import { loadEncoder, saveEncoder, type TrainedEncoder, trainEncoder } from "../../contrast/index.ts";
 import type { Photo } from "../../data/index.ts";
 import type { RedrawLine } from "../../diffusion/index.ts";
-import { type ArmName, arms } from "../arms.ts";
-import { labelsOf, photosHash, type StudyContext, withPixels } from "../context.ts";
-import type { CurvePoint } from "../outcome.ts";
-import { loadRedraws } from "../redraws.ts";
-import type { Artifact } from "../stage.ts";
+import type { CurvePoint } from "../../results/index.ts";
+import { type ArmName, arms } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { labelsOf, photosHash, type StudyContext, withPixels } from "./context.ts";
+import { loadRedraws } from "./redraws.ts";
 
 export interface EncoderInputs {
   readonly arm: ArmName;

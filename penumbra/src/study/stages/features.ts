@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
-import type { ArmName } from "../arms.ts";
-import { photosHash, type StudyContext, withPixels } from "../context.ts";
-import type { Artifact } from "../stage.ts";
+import type { ArmName } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { photosHash, type StudyContext, withPixels } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { splitNames } from "./split.ts";
 

@@ -2,16 +2,16 @@ import { join } from "node:path";
 import { safetensors } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
+import { compareRecipes } from "../../diffusion/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
+import { mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
-import type { ArmName } from "../arms.ts";
-import { labelsOf, photosHash, type StudyContext } from "../context.ts";
-import type { NearnessRow } from "../outcome.ts";
-import { loadRedraws } from "../redraws.ts";
-import type { Artifact } from "../stage.ts";
-import { mean } from "../statistics.ts";
+import type { ArmName } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
+import { loadRedraws } from "./redraws.ts";
 
 /** Arms that have seen no synthetic image, best first: only their features can judge redraws. */
 const judges: readonly ArmName[] = ["supcon", "cross-entropy"];
@@ -101,7 +101,7 @@ export async function nearnessOf(artifacts: readonly Artifact[]): Promise<Nearne
       images: group.reduce((sum, { images }) => sum + images, 0),
       insideShare: mean(group.map(({ insideShare }) => insideShare)),
     }))
-    .sort((a, b) => b.recipe.localeCompare(a.recipe) || a.strength - b.strength);
+    .sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength);
 }
 
 /** Rows of the same recipe and strength; no group is empty. */

@@ -3,9 +3,9 @@ import * as torch from "@penumbra/torch";
 import { safetensors } from "@penumbra/torch";
 import { chooseProbe, type LinearProbe, probeOf } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
-import type { ArmName } from "../arms.ts";
-import { labelsOf, photosHash, type StudyContext } from "../context.ts";
-import type { Artifact } from "../stage.ts";
+import type { ArmName } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
 
 const probeFile = "probe.safetensors";

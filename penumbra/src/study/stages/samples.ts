@@ -1,8 +1,8 @@
 import type { Tensor } from "@penumbra/torch";
 import { fuseViews, type LinearProbe } from "../../contrast/index.ts";
 import type { Split, SplitName } from "../../data/index.ts";
-import { labelsOf } from "../context.ts";
-import type { ScoredPart } from "../scored.ts";
+import type { ScoredPart } from "../../results/index.ts";
+import { labelsOf } from "./context.ts";
 import { splitNames } from "./split.ts";
 
 /** Features and logits of one part of a split, a row per photo or per object, and whose rows they are. */

@@ -3,6 +3,16 @@ import { safetensors, type Tensor } from "@penumbra/torch";
 import type { Split } from "../../data/index.ts";
 import { writeFileAtomic } from "../../files/index.ts";
 import {
+  mean,
+  type PartScores,
+  type ScoredPart,
+  type ScoreFile,
+  scoredParts,
+  type Unit,
+  type UnitScores,
+  type UnknownRole,
+} from "../../results/index.ts";
+import {
   accuracy,
   argmax,
   auprIn,
@@ -17,13 +27,10 @@ import {
   type Samples,
   softmax,
 } from "../../unknowns/index.ts";
-import type { ArmName } from "../arms.ts";
-import { photosHash, type StudyContext } from "../context.ts";
-import type { DetectorName } from "../detector-names.ts";
-import type { Unit, UnknownRole } from "../outcome.ts";
-import { type PartScores, type ScoredPart, type ScoreFile, scoredParts, type UnitScores } from "../scored.ts";
-import type { Artifact } from "../stage.ts";
-import { mean } from "../statistics.ts";
+import type { ArmName } from "../arms/index.ts";
+import type { DetectorName } from "../config/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
 import { loadProbe } from "./probe.ts";
 import { objectSamples, type PartSamples, photoSamples, type UnitSamples } from "./samples.ts";

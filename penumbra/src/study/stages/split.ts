@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Manifest, type Photo, type Split, type SplitName, splitByObject } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
-import { photosHash, type StudyContext } from "../context.ts";
+import { photosHash, type StudyContext } from "./context.ts";
 
 export const splitNames = [
   "train",

@@ -1,0 +1,9 @@
+/** Results: what a study found, as plain data, and the statistics on it. Loads no engine. */
+
+export * from "./bootstrap.ts";
+export * from "./figures.ts";
+export * from "./outcome.ts";
+export * from "./pictures.ts";
+export * from "./questions.ts";
+export * from "./scored.ts";
+export * from "./statistics.ts";

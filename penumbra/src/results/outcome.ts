@@ -1,0 +1,208 @@
+/**
+ * What a study found, as plain data: `results.jsonl` and `report.json` hold it, `report/` draws it. Images are paths
+ * relative to the run folder.
+ */
+
+import type { Interval } from "./statistics.ts";
+
+export type Unit = "photo" | "object";
+export type UnknownRole = "near" | "far";
+
+/** One line of results.jsonl: how well an arm names the known classes. */
+export interface ClassificationResult {
+  readonly kind: "classification";
+  readonly arm: string;
+  readonly seed: number;
+  /** Single photos, or all photos of an object fused. */
+  readonly unit: Unit;
+  readonly accuracy: number;
+  /** Mean over classes of their accuracy: what it would be if all had as many test items. */
+  readonly balancedAccuracy: number;
+  readonly nll: number;
+  readonly ece: number;
+  readonly items: number;
+}
+
+/** One line of results.jsonl: how well a detector tells known from unknown. `unknownClass` null = mean over classes. */
+export interface UnknownsResult {
+  readonly kind: "unknowns";
+  readonly arm: string;
+  readonly seed: number;
+  readonly unit: Unit;
+  readonly detector: string;
+  /** Validation figures only ever choose; test figures only ever report. */
+  readonly part: "validation" | "test";
+  readonly role: UnknownRole;
+  readonly unknownClass: string | null;
+  readonly auroc: number;
+  readonly auprIn: number;
+  readonly auprOut: number;
+  readonly fpr95OodPositive: number;
+  readonly fpr95IdPositive: number;
+}
+
+export type ResultLine = ClassificationResult | UnknownsResult;
+
+/** The figures that the answer is about; all are better when larger. */
+export const outcomes = ["accuracy", "near", "far"] as const;
+export type OutcomeName = (typeof outcomes)[number];
+
+export type Verdict = "better" | "worse" | "same" | "undecided";
+
+/** One question of the study and what the numbers say to it. */
+export interface Comparison {
+  readonly question: QuestionName;
+  readonly outcome: OutcomeName;
+  /** Difference per seed, in the order of `seeds`; 0.01 = one point. */
+  readonly perSeed: readonly number[];
+  readonly mean: number;
+  /** Student's t over seeds: would another draw of training photos say the same? Null with one seed. */
+  readonly interval: Interval | null;
+  /** Bootstrap over test objects at these very seeds: would other test objects say the same? */
+  readonly bootstrap: Interval | null;
+  readonly verdict: Verdict;
+}
+
+/** The questions, each a contrast between arms; see `questions.ts`. */
+export type QuestionName = "contrastive" | "faithful" | "near-ood" | "both";
+
+export interface CurvePoint {
+  readonly step: number;
+  readonly loss: number;
+}
+
+export interface Curve {
+  readonly arm: string;
+  readonly seed: number;
+  readonly points: readonly CurvePoint[];
+  /** Set where the loss ended where an encoder that has learned nothing stands. */
+  readonly collapse: { readonly plateau: number; readonly message: string } | null;
+}
+
+/** A synthetic image on the sheet. */
+export interface SheetImage {
+  readonly image: string;
+  readonly recipe: string;
+  readonly strength: number;
+  /** Null where the strength was too weak for a single step: through the autoencoder only. */
+  readonly timestep: number | null;
+  /** Share of the photo's latent that survives the noise, sqrt(alphas_cumprod). */
+  readonly signal: number;
+  readonly wordClass: string;
+}
+
+export interface SheetRow {
+  readonly className: string;
+  readonly photo: string;
+  readonly faithful: readonly SheetImage[];
+  readonly nearOod: readonly SheetImage[];
+}
+
+/** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
+export interface NearnessRow {
+  readonly recipe: string;
+  readonly strength: number;
+  readonly images: number;
+  /** 0..1, mean over seeds. */
+  readonly insideShare: number;
+}
+
+export interface Histogram {
+  readonly arm: string;
+  /** Edges of the bins, one more than counts. */
+  readonly edges: readonly number[];
+  /** Share of the known, near and far test photos in each bin, over all seeds. */
+  readonly known: readonly number[];
+  readonly near: readonly number[];
+  readonly far: readonly number[];
+}
+
+export interface Confusion {
+  readonly arm: string;
+  readonly classes: readonly string[];
+  /** counts[truth][answer], over all seeds. */
+  readonly counts: readonly (readonly number[])[];
+}
+
+export interface Mistake {
+  readonly kind: "wrong class" | "near called known" | "far called known" | "known called unknown";
+  readonly image: string;
+  readonly id: string;
+  readonly object: string;
+  readonly truth: string;
+  readonly answer: string;
+  readonly probability: number;
+  /** Share of known validation photos whose score is lower, 0..1: what "called known" is judged by. */
+  readonly knownness: number;
+  readonly seed: number;
+}
+
+export interface StageRecord {
+  readonly stage: string;
+  readonly label: string;
+  readonly seconds: number;
+  readonly isReused: boolean;
+  readonly starts: number;
+}
+
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  readonly threads: number;
+  readonly memoryBytes: number;
+  readonly device: string;
+  readonly precision: "fp32" | "bf16" | "fp16";
+  /** Why this precision. */
+  readonly precisionReason: string;
+  readonly node: string;
+  readonly libtorch: string;
+  readonly penumbra: string;
+}
+
+export interface PhotoSummary {
+  readonly root: string;
+  readonly known: { readonly classes: number; readonly objects: number; readonly photos: number };
+  readonly near: { readonly classes: number; readonly objects: number; readonly photos: number };
+  readonly far: { readonly classes: number; readonly objects: number; readonly photos: number };
+  /** Photos per part at the first seed. */
+  readonly parts: Readonly<Record<string, number>>;
+  /** What was left out, and why. */
+  readonly problems: readonly string[];
+  /** What about the photos as a whole limits what the study can say. */
+  readonly warnings: readonly string[];
+}
+
+/** Everything the report shows; `report.json`. */
+export interface Outcome {
+  /** Raised whenever this changes so that a page cannot be made of an older `report.json`. */
+  readonly format: 1;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly arms: readonly { readonly name: string; readonly title: string }[];
+  readonly seeds: readonly number[];
+  /** The detector that the answer's near and far figures are of, and how it was chosen. */
+  readonly detector: string;
+  readonly detectorReason: string;
+  readonly unit: Unit;
+  readonly confidence: number;
+  readonly margin: number;
+  readonly comparisons: readonly Comparison[];
+  readonly results: readonly ResultLine[];
+  readonly curves: readonly Curve[];
+  readonly sheet: readonly SheetRow[];
+  /** Empty where no arm without synthetic images could judge. */
+  readonly nearness: readonly NearnessRow[];
+  readonly histograms: readonly Histogram[];
+  readonly confusions: readonly Confusion[];
+  /** The arm whose mistakes are shown, and the mistakes. */
+  readonly mistakesArm: string;
+  readonly mistakes: readonly Mistake[];
+  readonly photos: PhotoSummary;
+  /** Null where no arm has synthetic images. */
+  readonly model: { readonly name: string; readonly hash: string } | null;
+  readonly machine: Machine;
+  readonly stages: readonly StageRecord[];
+  readonly peakMemoryBytes: number;
+  /** The configuration file as it was run. */
+  readonly configuration: string;
+}

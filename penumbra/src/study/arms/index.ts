@@ -1,0 +1,3 @@
+/** The arms: the ways to train the encoder that a study compares. */
+
+export * from "./arms.ts";

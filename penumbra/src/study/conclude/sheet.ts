@@ -1,0 +1,91 @@
+import { mkdir } from "node:fs/promises";
+import { join, relative } from "node:path";
+import type { Photo } from "../../data/index.ts";
+import { compareRecipes, type RedrawLine, redrawLines } from "../../diffusion/index.ts";
+import { hashOf } from "../../files/index.ts";
+import { encodeWebp } from "../../images/index.ts";
+import type { SheetImage, SheetRow } from "../../results/index.ts";
+import { type StudyContext, withPixels } from "../stages/index.ts";
+import type { Artifact } from "../store/index.ts";
+
+/** Redraws with the folder that their files are relative to. */
+export interface Drawn {
+  readonly folder: string;
+  readonly lines: readonly RedrawLine[];
+}
+
+/** The redraws of an artifact, where there is one. */
+export async function drawnIn(artifact: Artifact | undefined): Promise<Drawn | undefined> {
+  return artifact && { folder: artifact.folder, lines: await redrawLines(artifact.folder) };
+}
+
+/**
+ * Chooses what the sheet shows: up to `rows` classes, spread over all; of each the training photo whose redraws show
+ * the most different recipes and strengths, and one redraw of each of those.
+ */
+export function chooseSheet(
+  train: readonly Photo[],
+  faithful: Drawn | undefined,
+  nearOod: Drawn | undefined,
+  { run, rows = 6 }: { readonly run: string; readonly rows?: number },
+): (Omit<SheetRow, "photo"> & { readonly photo: Photo })[] {
+  const classes = [...new Set(train.map(({ className }) => className))];
+  const shown = classes.filter(
+    (_, index) =>
+      Math.floor((index * rows) / classes.length) !== Math.floor(((index - 1) * rows) / classes.length),
+  );
+  return shown.flatMap((className) => {
+    const candidates = train
+      .filter((photo) => photo.className === className)
+      .map((photo) => ({
+        photo,
+        className,
+        faithful: distinct(faithful, photo, run),
+        nearOod: distinct(nearOod, photo, run),
+      }));
+    candidates.sort((a, b) => b.faithful.length + b.nearOod.length - (a.faithful.length + a.nearOod.length));
+    return candidates.slice(0, 1);
+  });
+}
+
+/** One redraw of a photo for each recipe and strength, recipes together, weak before strong. */
+function distinct(drawn: Drawn | undefined, photo: Photo, run: string): SheetImage[] {
+  if (!drawn) return [];
+  const byKey = new Map<string, RedrawLine>();
+  for (const line of drawn.lines) {
+    const key = `${line.recipe} ${line.strength}`;
+    if (line.parent === photo.id && !byKey.has(key)) byKey.set(key, line);
+  }
+  return [...byKey.values()]
+    .sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength)
+    .map(({ file, recipe, strength, timestep, signal, wordClass }) => ({
+      image: relative(run, join(drawn.folder, file)).replaceAll("\\", "/"),
+      recipe,
+      strength,
+      timestep,
+      signal,
+      wordClass,
+    }));
+}
+
+/** Writes photos as the study saw them into the run folder; returns each one's path there, by its id. */
+export async function writePhotos(
+  context: StudyContext,
+  run: string,
+  photos: readonly Photo[],
+): Promise<ReadonlyMap<string, string>> {
+  const unique = [...new Map(photos.map((photo) => [photo.id, photo])).values()];
+  const paths = new Map<string, string>();
+  if (unique.length === 0) return paths;
+  await mkdir(join(run, "images"), { recursive: true });
+  await withPixels(context, unique, context.config.imageSize, async (pixels) => {
+    for (const [index, photo] of unique.entries()) {
+      const path = `images/${hashOf([photo.hash, context.config.imageSize]).slice(0, 20)}.webp`;
+      const image = pixels.select(0, index);
+      await encodeWebp(image, join(run, path));
+      image.dispose();
+      paths.set(photo.id, path);
+    }
+  });
+  return paths;
+}

@@ -1,0 +1,8 @@
+/** The study's settings: their schema, reading a study.yaml, and writing one. */
+
+export * from "./config.ts";
+export * from "./detector-names.ts";
+export * from "./load-config.ts";
+export * from "./plan.ts";
+export * from "./scaffold.ts";
+export * from "./schema.ts";

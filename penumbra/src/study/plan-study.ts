@@ -1,0 +1,39 @@
+import { join, resolve } from "node:path";
+import type { RoleSetting } from "../data/index.ts";
+import { redrawKinds } from "./arms/index.ts";
+import type { LoadedConfig } from "./config/index.ts";
+import { judgeOf } from "./stages/index.ts";
+
+/** A study that is ready to run. */
+export interface Study extends LoadedConfig {
+  /** Run folder: everything that the study makes lies here. */
+  readonly run: string;
+  /** One line for people. */
+  readonly title: string;
+  readonly stageCount: number;
+  /** Whether an arm has synthetic images, which a diffusion model draws. */
+  readonly needsModel: boolean;
+}
+
+/** Says where a study will lie and what it will do; touches nothing. */
+export function planStudy(loaded: LoadedConfig, out?: string): Study {
+  const { config } = loaded;
+  const run = resolve(out ?? join("runs", config.name));
+  const isSynthetic = redrawKinds(config.arms).length > 0;
+  const isJudged = isSynthetic && judgeOf(config.arms) !== undefined;
+  const synthetic = (isSynthetic ? 1 : 0) + redrawKinds(config.arms).length + (isJudged ? 1 : 0);
+  const perSeed = 1 + synthetic + 4 * config.arms.length;
+  return {
+    ...loaded,
+    run,
+    title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
+    stageCount: 3 + (isSynthetic ? 1 : 0) + config.seeds.length * perSeed,
+    needsModel: isSynthetic,
+  };
+}
+
+/** The roles that a configuration gives; empty lists give none. */
+export function rolesOf({ roles }: LoadedConfig["config"]): RoleSetting {
+  const { known, near, far } = roles;
+  return { ...(known.length > 0 && { known }), near, far };
+}

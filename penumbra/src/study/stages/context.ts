@@ -1,0 +1,46 @@
+import type { Tensor } from "@penumbra/torch";
+import { decodePhotos, type Photo } from "../../data/index.ts";
+import { hashOf } from "../../files/index.ts";
+import type { StudyConfig } from "../config/index.ts";
+import type { StageStore } from "../store/index.ts";
+
+/** What every stage of a study shares. */
+export interface StudyContext {
+  readonly config: StudyConfig;
+  readonly store: StageStore;
+  /** Root of the photos. */
+  readonly root: string;
+  /** Decoded pixels by content: safe to delete, filled again when needed. */
+  readonly cacheFolder: string;
+  /** Known classes: label = index. */
+  readonly classes: readonly string[];
+  readonly device: string;
+  /** Precision of the heavy parts, resolved from "auto". */
+  readonly precision: "fp32" | "bf16" | "fp16";
+}
+
+/** Decodes photos, hands them to `use` as uint8 [N, 3, size, size] on the CPU, and releases them when it is done. */
+export async function withPixels<T>(
+  context: StudyContext,
+  photos: readonly Photo[],
+  size: number,
+  use: (pixels: Tensor) => Promise<T>,
+): Promise<T> {
+  const { root, cacheFolder } = context;
+  const pixels = await decodePhotos(root, photos, { size, cacheFolder });
+  try {
+    return await use(pixels);
+  } finally {
+    pixels.dispose();
+  }
+}
+
+/** Identity of a list of photos: which files, what they hold, which class and object each shows, in which order. */
+export function photosHash(photos: readonly Photo[]): string {
+  return hashOf(photos.map(({ id, hash, className, object, role }) => [id, hash, className, object, role]));
+}
+
+/** The label of each photo of a known class; -1 for unknowns. */
+export function labelsOf(photos: readonly Photo[], classes: readonly string[]): number[] {
+  return photos.map(({ className, role }) => (role === "known" ? classes.indexOf(className) : -1));
+}

@@ -1,0 +1,15 @@
+/** The stages of a study: each a pure function of its inputs, its settings and its seed. */
+
+export * from "./context.ts";
+export * from "./encoder.ts";
+export * from "./features.ts";
+export * from "./model-loader.ts";
+export * from "./nearness.ts";
+export * from "./prepare-seeds.ts";
+export * from "./probe.ts";
+export * from "./redraw.ts";
+export * from "./redraws.ts";
+export * from "./score.ts";
+export * from "./split.ts";
+export * from "./train-arms.ts";
+export * from "./words.ts";

@@ -1,0 +1,65 @@
+import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
+import type { ModelFolder } from "../../diffusion/index.ts";
+import { type RedrawKind, redrawKinds } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import type { StudyContext } from "./context.ts";
+import { ModelLoader } from "./model-loader.ts";
+import { redrawStage } from "./redraw.ts";
+import { splitStage } from "./split.ts";
+import { wordsStage } from "./words.ts";
+
+/** What a seed learns from: its split, and its synthetic images where an arm wants them. */
+export interface SeedData {
+  readonly seed: number;
+  readonly split: Split;
+  readonly faithful?: Artifact;
+  readonly nearOod?: Artifact;
+}
+
+/** Splits, decodes, learns words and draws, for every seed; the diffusion model is released afterwards. */
+export async function prepareSeeds(
+  context: StudyContext,
+  manifest: Manifest,
+  model: ModelFolder | undefined,
+): Promise<SeedData[]> {
+  const { config, store, root, cacheFolder } = context;
+  const splits: { seed: number; split: Split }[] = [];
+  for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
+  await store.observe("decode", (progress) =>
+    warmCache(root, manifest.photos, { size: config.imageSize, cacheFolder, progress }),
+  );
+  if (!model) return splits;
+  const loader = new ModelLoader(model, context.device);
+  const kinds = redrawKinds(config.arms);
+  const seeds: SeedData[] = [];
+  for (const { seed, split } of splits) {
+    const words = await wordsStage(context, loader, split.train, seed);
+    const draw = (kind: RedrawKind) => redrawStage(context, loader, split.train, words, kind, seed);
+    seeds.push({
+      seed,
+      split,
+      ...(kinds.includes("faithful") && { faithful: await draw("faithful") }),
+      ...(kinds.includes("near-ood") && { nearOod: await draw("near-ood") }),
+    });
+  }
+  loader.release();
+  return seeds;
+}
+
+/** Decodes photos into the cache, a few hundred at a time: their pixels never lie in memory all at once. */
+async function warmCache(
+  root: string,
+  photos: readonly Photo[],
+  {
+    size,
+    cacheFolder,
+    progress,
+  }: { size: number; cacheFolder: string; progress: (done: number, total: number, unit: string) => void },
+): Promise<void> {
+  const chunk = 256;
+  for (let start = 0; start < photos.length; start += chunk) {
+    const pixels = await decodePhotos(root, photos.slice(start, start + chunk), { size, cacheFolder });
+    pixels.dispose();
+    progress(Math.min(start + chunk, photos.length), photos.length, "photos");
+  }
+}

@@ -1,0 +1,51 @@
+import type { ArmName } from "../arms/index.ts";
+import type { Artifact } from "../store/index.ts";
+import type { StudyContext } from "./context.ts";
+import { encoderStage } from "./encoder.ts";
+import { featuresStage } from "./features.ts";
+import { judgeOf, nearnessStage } from "./nearness.ts";
+import type { SeedData } from "./prepare-seeds.ts";
+import { probeStage } from "./probe.ts";
+import { scoreStage } from "./score.ts";
+
+/** An arm at a seed, trained and scored. */
+export interface TrainedArm {
+  readonly arm: ArmName;
+  readonly seed: number;
+  readonly encoder: Artifact;
+  readonly features: Artifact;
+  readonly score: Artifact;
+}
+
+/** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
+export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
+  const trained: TrainedArm[] = [];
+  for (const { seed, split, faithful, nearOod } of seeds) {
+    for (const arm of context.config.arms) {
+      const encoder = await encoderStage(context, split.train, { arm, seed, faithful, nearOod });
+      const features = await featuresStage(context, split, encoder, arm, seed);
+      const probe = await probeStage(context, split, features, arm, seed);
+      const score = await scoreStage(context, split, features, probe, arm, seed);
+      trained.push({ arm, seed, encoder, features, score });
+    }
+  }
+  return trained;
+}
+
+/** Measures, seed by seed, how many redraws still look known; nothing where no arm is without synthetic images. */
+export async function judgeRedraws(
+  context: StudyContext,
+  seeds: readonly SeedData[],
+  trained: readonly TrainedArm[],
+): Promise<Artifact[]> {
+  const judge = judgeOf(context.config.arms);
+  const artifacts: Artifact[] = [];
+  for (const { seed, split, faithful, nearOod } of seeds) {
+    const redraws = [faithful, nearOod].filter((artifact) => artifact !== undefined);
+    const own = trained.find((item) => item.arm === judge && item.seed === seed);
+    if (!own || redraws.length === 0) continue;
+    const { encoder, features } = own;
+    artifacts.push(await nearnessStage(context, split, { encoder, features, redraws, seed }));
+  }
+  return artifacts;
+}

@@ -1,0 +1,291 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { ASIDE_ENDING, hashOf, type Json, writeFileAtomic, writeFileAtomicSync } from "../../files/index.ts";
+import type { StageRecord } from "../../results/index.ts";
+
+/** What a stage is: everything that decides its result, and the function that makes it. */
+export interface StageSpec {
+  /** Kind of stage, part of the folder's name: "words". */
+  readonly name: string;
+  /** Raised whenever the stage's code would make another result from the same inputs. */
+  readonly version: number;
+  /** What tells this stage from its siblings on the progress line: "seed 1". Not part of its identity. */
+  readonly label?: string;
+  /** Artifacts of earlier stages, or content hashes of what lies outside (photos, model weights). */
+  readonly inputs: Readonly<Record<string, Artifact | string>>;
+  readonly config: Json;
+  readonly seed?: number;
+  /** Writes the stage's files into `work.folder` and returns notes for the manifest. */
+  readonly run: (work: StageWork) => Promise<Json>;
+}
+
+/** Where a stage works. Both folders still hold what an interrupted run left in them. */
+export interface StageWork {
+  /** Becomes the artifact folder when the stage completes. */
+  readonly folder: string;
+  /** For checkpoints: survives an interruption, removed on completion. */
+  readonly scratch: string;
+  readonly progress: (done: number, total: number, unit?: string) => void;
+}
+
+/** A completed stage: an immutable folder. */
+export interface Artifact {
+  readonly name: string;
+  readonly hash: string;
+  readonly folder: string;
+  readonly manifest: StageManifest;
+  /** True where this run found it complete and made nothing. */
+  readonly isReused: boolean;
+}
+
+/** `manifest.json` of an artifact folder: what made it, on what, and how long it took. */
+export interface StageManifest {
+  readonly stage: string;
+  readonly label: string;
+  readonly version: number;
+  readonly hash: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly config: Json;
+  readonly seed: number | null;
+  readonly notes: Json;
+  /** What the caller says about the machine: versions, precision, threads. */
+  readonly machine: Json;
+  readonly completedAt: string;
+  /** Working time over all interruptions. */
+  readonly seconds: number;
+  /** Processor time of all threads since the last start. */
+  readonly cpuSeconds: number;
+  /** How often the stage was started before it completed. */
+  readonly starts: number;
+  /** Largest resident memory of the process so far, in bytes. */
+  readonly peakMemory: number;
+  /** Size in bytes of every file, by its path inside the folder: a damaged artifact is noticed and made again. */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+/** What the runner tells while it works; the command line turns these into lines. */
+export type StageEvent = { readonly stage: string; readonly label: string; readonly hash: string } & (
+  | { readonly event: "start"; readonly isResumed: boolean }
+  | { readonly event: "progress"; readonly done: number; readonly total: number; readonly unit: string }
+  | { readonly event: "done"; readonly seconds: number }
+  | { readonly event: "reused" }
+  | { readonly event: "damaged"; readonly reason: string }
+);
+
+export interface StageStoreOptions {
+  readonly machine?: Json;
+  readonly onEvent?: (event: StageEvent) => void;
+}
+
+const manifestFile = "manifest.json";
+const clockFile = "clock.json";
+const scratchName = "scratch";
+
+/**
+ * Runs stages once: an artifact folder is named by the hash of (name, version, inputs' hashes, configuration, seed),
+ * made aside under `work/` and renamed to `artifacts/` when complete. Asking again for the same stage returns the
+ * folder; a process killed at any moment leaves either no artifact or a whole one.
+ */
+export class StageStore {
+  readonly #artifacts: string;
+  readonly #work: string;
+  readonly #machine: Json;
+  readonly #onEvent: (event: StageEvent) => void;
+  readonly #records: StageRecord[] = [];
+  #peakMemory = 0;
+
+  constructor(folder: string, { machine = {}, onEvent = () => {} }: StageStoreOptions = {}) {
+    this.#artifacts = join(folder, "artifacts");
+    this.#work = join(folder, "work");
+    this.#machine = machine;
+    this.#onEvent = onEvent;
+  }
+
+  /** Every stage asked for so far, in order, with the time that it took when it was made. */
+  get records(): readonly StageRecord[] {
+    return this.#records;
+  }
+
+  /** Largest resident memory of this process and of those that made the stages found complete, in bytes. */
+  get peakMemory(): number {
+    return Math.max(this.#peakMemory, peakMemory());
+  }
+
+  #record({ name, manifest, isReused }: Artifact): void {
+    this.#peakMemory = Math.max(this.#peakMemory, manifest.peakMemory);
+    const { label, seconds, starts } = manifest;
+    this.#records.push({ stage: name, label, seconds, isReused, starts });
+  }
+
+  /**
+   * Tells of work that leaves no artifact (its result is checked or cached elsewhere), as if it were a stage.
+   * Rethrows what `run` throws.
+   */
+  async observe<T>(
+    stage: string,
+    run: (progress: StageWork["progress"]) => Promise<T>,
+    label = "",
+  ): Promise<T> {
+    const title = { stage, label, hash: "" };
+    const startedAt = performance.now();
+    this.#onEvent({ ...title, event: "start", isResumed: false });
+    const result = await run((done, total, unit = "") =>
+      this.#onEvent({ ...title, event: "progress", done, total, unit }),
+    );
+    const seconds = (performance.now() - startedAt) / 1000;
+    this.#records.push({ stage, label, seconds, isReused: false, starts: 1 });
+    this.#onEvent({ ...title, event: "done", seconds });
+    return result;
+  }
+
+  /** The artifact of a stage, made now if it does not lie there complete. Rethrows what the stage's `run` throws. */
+  async run(spec: StageSpec): Promise<Artifact> {
+    const hash = stageHash(spec);
+    const title = { stage: spec.name, label: spec.label ?? "", hash };
+    const name = `${spec.name}-${hash.slice(0, 16)}`;
+    const folder = join(this.#artifacts, name);
+
+    const found = await readArtifact(folder);
+    if (found.manifest) {
+      const artifact = { name: spec.name, hash, folder, manifest: found.manifest, isReused: true };
+      this.#record(artifact);
+      this.#onEvent({ ...title, event: "reused" });
+      return artifact;
+    }
+    if (found.damage) {
+      this.#onEvent({ ...title, event: "damaged", reason: found.damage });
+      await rm(folder, { recursive: true, force: true });
+    }
+
+    const work = join(this.#work, name);
+    const scratch = join(work, scratchName);
+    await mkdir(scratch, { recursive: true });
+    await removeParts(work);
+    const clock = await startClock(work);
+    const cpuBefore = process.cpuUsage();
+    this.#onEvent({ ...title, event: "start", isResumed: clock.starts > 1 });
+    const notes = await spec.run({
+      folder: work,
+      scratch,
+      progress: (done, total, unit = "") => {
+        clock.tick();
+        this.#onEvent({ ...title, event: "progress", done, total, unit });
+      },
+    });
+
+    await rm(scratch, { recursive: true, force: true });
+    await rm(join(work, clockFile), { force: true });
+    const seconds = clock.seconds();
+    const manifest: StageManifest = {
+      stage: spec.name,
+      label: spec.label ?? "",
+      version: spec.version,
+      hash,
+      inputs: inputHashes(spec),
+      config: spec.config,
+      seed: spec.seed ?? null,
+      notes,
+      machine: this.#machine,
+      completedAt: new Date().toISOString(),
+      seconds,
+      cpuSeconds: cpuSeconds(cpuBefore),
+      starts: clock.starts,
+      peakMemory: peakMemory(),
+      files: await fileSizes(work),
+    };
+    await writeFileAtomic(join(work, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
+    await mkdir(this.#artifacts, { recursive: true });
+    await rename(work, folder);
+    const artifact = { name: spec.name, hash, folder, manifest, isReused: false };
+    this.#record(artifact);
+    this.#onEvent({ ...title, event: "done", seconds });
+    return artifact;
+  }
+}
+
+function cpuSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1e6;
+}
+
+function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024; // libuv gives kibibytes on every system
+}
+
+/** The identity of a stage's result. */
+export function stageHash(spec: Pick<StageSpec, "name" | "version" | "inputs" | "config" | "seed">): string {
+  const { name, version, config, seed = null } = spec;
+  return hashOf({ name, version, inputs: inputHashes(spec), config, seed });
+}
+
+function inputHashes({ inputs }: Pick<StageSpec, "inputs">): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([key, input]) => [key, typeof input === "string" ? input : input.hash]),
+  );
+}
+
+async function readArtifact(folder: string): Promise<{ manifest?: StageManifest; damage?: string }> {
+  if (!existsSync(folder)) return {};
+  let manifest: StageManifest;
+  try {
+    manifest = JSON.parse(await readFile(join(folder, manifestFile), "utf8")) as StageManifest;
+  } catch {
+    return { damage: "its manifest.json cannot be read" };
+  }
+  for (const [path, size] of Object.entries(manifest.files)) {
+    const found = await stat(join(folder, path)).catch(() => undefined);
+    if (!found) return { damage: `${path} is missing` };
+    if (found.size !== size) return { damage: `${path} has ${found.size} bytes instead of ${size}` };
+  }
+  return { manifest };
+}
+
+/**
+ * Working time that survives kills: written at most every two seconds, read again on the next start. Written
+ * synchronously, because a training loop may hold the event loop for as long as it runs.
+ */
+async function startClock(work: string) {
+  const path = join(work, clockFile);
+  let before = { seconds: 0, starts: 0 };
+  try {
+    before = JSON.parse(await readFile(path, "utf8")) as typeof before;
+  } catch {
+    // No clock: the stage is new, or was killed in its first instant.
+  }
+  const startedAt = performance.now();
+  const starts = before.starts + 1;
+  const seconds = () => before.seconds + (performance.now() - startedAt) / 1000;
+  let writtenAt = startedAt;
+  const write = () => {
+    writeFileAtomicSync(path, JSON.stringify({ seconds: seconds(), starts }), { flush: false });
+  };
+  write();
+  return {
+    starts,
+    seconds,
+    tick() {
+      if (performance.now() - writtenAt < 2000) return;
+      writtenAt = performance.now();
+      write();
+    },
+  };
+}
+
+/** Files cut off in the middle of an atomic write by a kill: never part of a result. */
+async function removeParts(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (name.endsWith(ASIDE_ENDING)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+async function fileSizes(folder: string): Promise<Record<string, number>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const sizes: [string, number][] = [];
+  for (const entry of entries) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    sizes.push([path.slice(folder.length + 1).replaceAll("\\", "/"), (await stat(path)).size]);
+  }
+  return Object.fromEntries(sizes.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,165 @@
+import { describe, expect, it } from "vitest";
+import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "../../src/results/figures.ts";
+import type { ResultLine } from "../../src/results/outcome.ts";
+import { confusionsOf, histogramsOf, worstMistakes } from "../../src/results/pictures.ts";
+import type { PartScores, ScoreFile } from "../../src/results/scored.ts";
+
+const classes = ["bolt", "nut"];
+
+/** A part of `count` photos, two of each object; score of photo i = start + i. */
+function part(className: string, count: number, answers: readonly number[], start: number): PartScores {
+  const places = Array.from({ length: count }, (_, index) => index);
+  return {
+    ids: places.map((index) => `${className}/${Math.floor(index / 2)}/${index % 2}.png`),
+    objects: places.map((index) => `${className}/${Math.floor(index / 2)}`),
+    classNames: places.map(() => className),
+    answers: places.map((index) => answers[index] ?? 0),
+    probabilities: places.map((index) => 0.5 + index / 100),
+    scores: { knn: places.map((index) => start + index), msp: places.map((index) => -index) },
+  };
+}
+
+function join(a: PartScores, b: PartScores): PartScores {
+  return {
+    ids: [...a.ids, ...b.ids],
+    objects: [...a.objects, ...b.objects],
+    classNames: [...a.classNames, ...b.classNames],
+    answers: [...a.answers, ...b.answers],
+    probabilities: [...a.probabilities, ...b.probabilities],
+    scores: Object.fromEntries(
+      Object.keys(a.scores).map((name) => [name, [...(a.scores[name] ?? []), ...(b.scores[name] ?? [])]]),
+    ),
+  };
+}
+
+/** Bolts are named rightly but for the first `mistakes` photos; nuts always. */
+function scoreFile(mistakes: number): ScoreFile {
+  const bolts = part(
+    "bolt",
+    8,
+    Array.from({ length: 8 }, (_, index) => (index < mistakes ? 1 : 0)),
+    10,
+  );
+  const nuts = part("nut", 8, new Array<number>(8).fill(1), 20);
+  const test = join(bolts, nuts);
+  const right = test.answers.filter((answer, index) => classes[answer] === test.classNames[index]).length;
+  return {
+    units: {
+      photo: {
+        parts: {
+          validation: test,
+          test,
+          nearValidation: part("rivet", 4, [], 0),
+          nearTest: part("screw", 4, [], 8),
+          farTest: part("cat", 0, [], 0),
+        },
+        classification: { accuracy: right / 16, balancedAccuracy: right / 16, nll: 1, ece: 0.1, items: 16 },
+        unknowns: [],
+      },
+    },
+    fitted: {},
+  };
+}
+
+const scores = new StudyScores(classes, [
+  { arm: "supcon", seed: 0, file: scoreFile(4) },
+  { arm: "supcon", seed: 1, file: scoreFile(2) },
+  { arm: "supcon+both", seed: 0, file: scoreFile(0) },
+  { arm: "supcon+both", seed: 1, file: scoreFile(0) },
+]);
+
+describe("the figures of a study", () => {
+  it("come as a line for each arm, seed and unit", () => {
+    expect(resultLines(scores).map(({ arm, seed }) => `${arm} ${seed}`)).toEqual([
+      "supcon 0",
+      "supcon 1",
+      "supcon+both 0",
+      "supcon+both 1",
+    ]);
+  });
+
+  it("are compared seed by seed, with a bootstrap that agrees with the differences", () => {
+    const [accuracy] = comparisonsOf(scores, "knn", { confidence: 0.95, margin: 0.01, bootstrap: 200 });
+    expect(accuracy).toMatchObject({ question: "both", outcome: "accuracy", perSeed: [0.25, 0.125] });
+    expect(accuracy?.mean).toBeCloseTo(0.1875, 12);
+    expect(accuracy?.bootstrap?.low).toBeLessThan(0.1875);
+    expect(accuracy?.bootstrap?.high).toBeGreaterThan(0.1875);
+    // Only bolts are ever wrong, so that no redraw of objects can turn the difference round.
+    expect(accuracy?.bootstrap?.low).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe("the choice of the detector", () => {
+  const line = (detector: "knn" | "msp", partName: "validation" | "test", auroc: number): ResultLine => ({
+    kind: "unknowns",
+    arm: "supcon",
+    seed: 0,
+    unit: "photo",
+    detector,
+    part: partName,
+    role: "near",
+    unknownClass: null,
+    auroc,
+    auprIn: 0,
+    auprOut: 0,
+    fpr95OodPositive: 0,
+    fpr95IdPositive: 0,
+  });
+
+  it("follows the validation unknowns, whatever the test says", () => {
+    const validation = [line("knn", "validation", 0.7), line("msp", "validation", 0.6)];
+    for (const test of [0, 0.5, 1]) {
+      const lines = [...validation, line("knn", "test", test), line("msp", "test", 1 - test)];
+      const { detector, reason } = chooseDetector(lines, ["msp", "knn"]);
+      expect(detector).toBe("knn");
+      expect(reason).toMatch(/validation unknowns.*70\.0, next msp with 60\.0/);
+    }
+  });
+
+  it("takes the first one named where there are no unknowns to choose by, and says so", () => {
+    const { detector, reason } = chooseDetector([line("knn", "test", 1)], ["msp", "knn"]);
+    expect(detector).toBe("msp");
+    expect(reason).toMatch(/too few near unknown classes/);
+  });
+});
+
+describe("the pictures of a study", () => {
+  it("have histograms that sum to one and hold every photo", () => {
+    for (const histogram of histogramsOf(scores, "knn")) {
+      const sum = (shares: readonly number[]) => shares.reduce((a, b) => a + b, 0);
+      expect(sum(histogram.known)).toBeCloseTo(1, 12);
+      expect(sum(histogram.near)).toBeCloseTo(1, 12);
+      expect(sum(histogram.far)).toBe(0);
+      expect(histogram.edges).toHaveLength(histogram.known.length + 1);
+    }
+  });
+
+  it("count confusions over all seeds", () => {
+    expect(confusionsOf(scores, ["supcon"])).toEqual([
+      {
+        arm: "supcon",
+        classes,
+        counts: [
+          [10, 6],
+          [0, 16],
+        ],
+      },
+    ]);
+  });
+
+  it("show the worst mistakes, one an object: the surest wrong names, the most known unknowns", () => {
+    const mistakes = worstMistakes(scores, "supcon", "knn", 3);
+    const of = (kind: string) => mistakes.filter((mistake) => mistake.kind === kind);
+    expect(of("wrong class").map(({ id, probability }) => [id, probability])).toEqual([
+      ["bolt/1/1.png", 0.53],
+      ["bolt/0/1.png", 0.51],
+    ]);
+    expect(of("near called known")[0]).toMatchObject({
+      id: "screw/1/1.png",
+      truth: "screw",
+      knownness: 1 / 16,
+    });
+    expect(of("far called known")).toEqual([]);
+    expect(of("known called unknown")[0]).toMatchObject({ id: "bolt/0/0.png", knownness: 0 });
+  });
+});
