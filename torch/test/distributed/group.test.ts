@@ -1,8 +1,10 @@
-import { distributed } from "@penumbra/torch";
+import * as torch from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
-import type { Failing, Operations } from "./group.child.ts";
-import { resultsOf, runRanks } from "./ranks.ts";
+import { freePort } from "../../src/distributed/launch.ts";
+import type { Operations } from "./group.child.ts";
+import { resultsOf, runRanks, startRank } from "./ranks.ts";
 
+const { distributed } = torch;
 const CHILD = new URL("./group.child.ts", import.meta.url);
 
 describe("a process group of 2", () => {
@@ -56,23 +58,53 @@ describe("a process group of 2", () => {
     ]);
   });
 
+  /** Rank 0 in this process, waiting for a rank 1 that has failed; what it is told and after how long. */
+  async function waitForOneThat(how: "killed" | "asleep", timeoutMs: number) {
+    const port = await freePort();
+    const { child, end } = startRank(CHILD, { rank: 1, size: 2, port }, [how]);
+    using group = distributed.initProcessGroup({
+      place: {
+        rank: 0,
+        worldSize: 2,
+        localRank: 0,
+        masterAddress: "127.0.0.1",
+        masterPort: port,
+        servesStore: true,
+      },
+      ...{ joinTimeoutMs: 60_000, timeoutMs },
+    });
+    group.barrier();
+    const messages: unknown[] = [];
+    const started = performance.now();
+    let elapsedMs = Number.NaN;
+    for (const call of [() => group.allReduce(torch.ones([1000])), () => group.barrier()]) {
+      try {
+        call();
+      } catch (error) {
+        messages.push((error as Error).message);
+      }
+      elapsedMs ||= performance.now() - started;
+    }
+    child.kill("SIGKILL");
+    expect((await end).signal).toBe("SIGKILL");
+    return { messages, elapsedMs };
+  }
+
   test("tells the others within the time limit that a rank was killed", async () => {
-    const [alive, killed] = await runRanks(CHILD, 2, ["killed"]);
-    expect(killed!.signal).toBe("SIGKILL");
-    const [result] = resultsOf<Failing>([alive!]) as [Failing];
-    expect(result.message).toMatch(
+    const { messages, elapsedMs } = await waitForOneThat("killed", 20_000);
+    expect(messages[0]).toMatch(
       /^allReduce sum float32\[1000\] failed on rank 0 of 2\. The connection to another rank was closed: its process has ended/,
     );
-    expect(result.elapsedMs).toBeLessThan(2_000);
-    expect(result.again).toBe(result.message);
+    expect(messages[1]).toBe(messages[0]);
+    expect(elapsedMs).toBeLessThan(15_000);
   });
 
   test("gives up on a rank that does not come within the time limit", async () => {
-    const [waiting] = await runRanks(CHILD, 2, ["asleep"]);
-    const [result] = resultsOf<Failing>([waiting!]) as [Failing];
-    expect(result.message).toMatch(/Not every rank took part within the time limit of 1.5 s/);
-    expect(result.elapsedMs).toBeGreaterThan(1_400);
-    expect(result.elapsedMs).toBeLessThan(3_800); // before the other one wakes
+    const { messages, elapsedMs } = await waitForOneThat("asleep", 2_500);
+    expect(messages[0]).toMatch(/Not every rank took part within the time limit of 2\.5 s/);
+    expect(messages[1]).toBe(messages[0]);
+    expect(elapsedMs).toBeGreaterThan(2_400);
+    expect(elapsedMs).toBeLessThan(15_000);
   });
 });
 
@@ -112,7 +144,6 @@ describe("finding each other", () => {
   });
 
   test("a group of one is alone with itself", async () => {
-    const { freePort } = await import("../../src/distributed/launch.ts");
     const place = {
       ...{ rank: 0, worldSize: 1, localRank: 0, masterAddress: "127.0.0.1", masterPort: await freePort() },
       servesStore: true,
