@@ -47,6 +47,9 @@ export function initProcessGroup(options: ProcessGroupOptions = {}): ProcessGrou
   return new ProcessGroup(options);
 }
 
+/** Groups that were not closed: the others rely on them, so the garbage collector must not end them. */
+const open = new Set<ProcessGroup>();
+
 /**
  * Processes that exchange tensors. Every rank must make the same calls in the same order, with tensors of the same
  * shape and dtype: a call returns when all have made it, and throws when one has ended or the time is over. After that
@@ -98,6 +101,7 @@ export class ProcessGroup {
         { cause: error },
       );
     }
+    open.add(this);
   }
 
   /** The reduction of all ranks' tensors, on every rank. Differentiable for "sum" and "mean". */
@@ -216,6 +220,7 @@ export class ProcessGroup {
   close(): void {
     if (this.#handle) this.#native.closeGroup(this.#handle);
     this.#handle = undefined;
+    open.delete(this);
   }
 
   [Symbol.dispose](): void {
