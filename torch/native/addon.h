@@ -122,6 +122,7 @@ const std::string& cudaProblem();  // why CUDA's part of libtorch could not be l
 std::string packetName(int32_t packet);
 void exportSchemas(napi_env env, napi_value exports);
 void exportDispatch(napi_env env, napi_value exports);
+void exportGuards(napi_env env, napi_value exports);
 void exportAutograd(napi_env env, napi_value exports);
 void exportFunction(napi_env env, napi_value exports);
 void forgetGarbage(napi_env env);  // when an environment ends

@@ -1,18 +1,8 @@
-/** Generators: the table of networks that draw, trained on captioned images. A new one is a folder and a line in the table. */
-
-import type { ImageGenerator } from "./generator.ts";
-import { latentDiffusion } from "./latent-diffusion/index.ts";
-
-export const GENERATORS = { "latent-diffusion": latentDiffusion } as const satisfies Record<
-  string,
-  ImageGenerator
->;
-
-export type GeneratorName = keyof typeof GENERATORS;
-export const generatorNames = Object.keys(GENERATORS) as [GeneratorName, ...GeneratorName[]];
+/** Generators: networks that draw, trained on captioned images, each kind an entry of one table. */
 
 export { GeneratorError } from "./errors.ts";
 export type { ImageGenerator, TrainingOptions } from "./generator.ts";
+export { GENERATORS, type GeneratorName, generatorNamed, generatorNames } from "./generators.ts";
 export { ARCHITECTURES } from "./latent-diffusion/architectures.ts";
 export { PretrainSettings } from "./latent-diffusion/settings.ts";
 export { type PretrainOptions, pretrain } from "./latent-diffusion/train.ts";

@@ -4,6 +4,7 @@ import sharp from "sharp";
 import { declaredWhite, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 import { ImageError } from "./errors.ts";
 import { Refusal } from "./formats.ts";
+import { type Look, lookOf } from "./look.ts";
 import { type OpenImage, openBytes } from "./open.ts";
 
 /**
@@ -70,11 +71,11 @@ export interface ImageFacts {
   readonly levels?: Levels;
   /** Set where the file is used though something is wrong with it. */
   readonly warning?: string;
-  /** The picture at 32 x 32 pixels as 8-bit sRGB, channels interleaved; deep ones by their own largest value. */
-  readonly thumbnail: Uint8Array;
+  /** By its own largest value, where it is deep. */
+  readonly look: Look;
 }
 
-export const THUMBNAIL_SIDE = 32;
+const THUMBNAIL_SIDE = 64;
 
 /**
  * Decodes a file completely, at low cost, to learn what it is and whether it can be used: a header alone says nothing
@@ -96,7 +97,7 @@ export async function probeImage(source: string | Uint8Array): Promise<ImageFact
       ...{ width, height, format },
       ...(levels && { levels }),
       ...(warning !== undefined && { warning }),
-      thumbnail: info.channels === 3 ? data : asRgb(data, info.channels),
+      look: lookOf(asRgb(data, info.channels)),
     };
   });
 }

@@ -79,7 +79,7 @@ async function withoutEnd(bytes: Uint8Array, shape: Omit<OpenImage, "pipeline">)
     ...shape,
     isPlainCmyk: false,
     pipeline: () => sharp(ended.data, { raw: { width, height, channels } }),
-    warning: "it lacks the marker of its end, but nothing of the picture",
+    warning: "it lacks the marker of its end (nothing of the picture is missing)",
   };
 }
 

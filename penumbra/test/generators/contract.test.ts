@@ -4,13 +4,19 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { GENERATORS, generatorNames, type ImageGenerator } from "../../src/generators/index.ts";
+import { generatorNamed, generatorNames, type ImageGenerator } from "../../src/generators/index.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-generators-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
+test("a name that is not in the table is refused with those that are", () => {
+  expect(() => generatorNamed("dream")).toThrow(
+    `no generator "dream". Choose one of: ${generatorNames.join(", ")}`,
+  );
+});
+
 describe.each(generatorNames)("the generator %s", (name) => {
-  const generator: ImageGenerator = GENERATORS[name];
+  const generator: ImageGenerator = generatorNamed(name);
 
   test("says what it is and what its models are for", () => {
     const { title, description, card } = generator;

@@ -1,6 +1,6 @@
 import { LibraryError } from "./error.ts";
 
-const USAGE = `penumbra-torch setup [--with-cuda] [pip's options]
+const USAGE = `penumbra-torch setup [--with-cuda] [--from-environment] [pip's options]
                                  find or fetch libtorch, compile the addon
 penumbra-torch doctor [--json]   show what was found and what this machine can do
 penumbra-torch run --nproc N [--nnodes N --node-rank N --master-addr HOST --master-port N] script.js [arguments]

@@ -68,6 +68,7 @@ export interface Native extends Partial<Communication> {
     ...args: unknown[]
   ): { schema: string; values: unknown[] };
   schemas(): unknown;
+  guards(): unknown;
   free(slots: Int32Array, count: number): void;
   own(tensor: Handle, slot: number): void;
   layout(tensor: Handle): string;

@@ -1,6 +1,6 @@
 import { scope, type Tensor, tensor } from "@penumbra/torch";
 import { z } from "zod";
-import { DiffusionError } from "../errors.ts";
+import { DiffusionError } from "./errors.ts";
 
 const Supported = <const Value extends boolean | null>(value: Value) =>
   z.literal(value, { error: `only ${value} is supported` }).default(value as never);

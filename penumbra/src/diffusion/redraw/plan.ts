@@ -1,6 +1,6 @@
 import { deriveSeed, Random } from "@penumbra/torch";
-import { DiffusionError } from "../errors.ts";
-import type { Words } from "../words/words.ts";
+import { DiffusionError } from "../model/index.ts";
+import type { Words } from "../words/index.ts";
 import { type ChosenRecipe, RECIPES } from "./recipes/index.ts";
 
 /** What one redraw is to be, before it is drawn. */

@@ -3,13 +3,17 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type PrecisionSetting, resolvePrecision, scope, type Tensor, tensor } from "@penumbra/torch";
 import { encodePng, toUint8 } from "../../images/index.ts";
-import { DiffusionError } from "../errors.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
-import { defaultSampler, type ReadySampler, readySampler, type SamplerChoice } from "../samplers/index.ts";
-import { imageToImage } from "../samplers/pipelines.ts";
-import { type ResolvedStrength, resolveStrength } from "../samplers/strength.ts";
-import { fillTemplate, PLAIN_TEMPLATE } from "../words/templates.ts";
-import { checkWords, type Words, wordOf } from "../words/words.ts";
+import { DiffusionError, type StableDiffusion } from "../model/index.ts";
+import {
+  defaultSampler,
+  imageToImage,
+  type ReadySampler,
+  type ResolvedStrength,
+  readySampler,
+  resolveStrength,
+  type SamplerChoice,
+} from "../samplers/index.ts";
+import { checkWords, fillTemplate, PLAIN_TEMPLATE, type Words, wordOf } from "../words/index.ts";
 import { appendManifest, type RedrawLine, readManifest, writeManifest } from "./manifest.ts";
 import { type PlannedRedraw, planRedraws } from "./plan.ts";
 import { type ChosenRecipe, RECIPES } from "./recipes/index.ts";

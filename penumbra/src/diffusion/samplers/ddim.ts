@@ -1,7 +1,6 @@
 import { scope, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
-import { DiffusionError } from "../errors.ts";
-import { alphasCumprod, type SchedulerConfig } from "../model/noise-schedule.ts";
+import { alphasCumprod, DiffusionError, type SchedulerConfig } from "../model/index.ts";
 import type { Sampler, SamplerStep } from "./sampler.ts";
 
 const settings = z.strictObject({

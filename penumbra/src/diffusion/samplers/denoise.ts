@@ -1,7 +1,7 @@
 import { cat, type PrecisionSetting, resolvePrecision, scope, type Tensor, tensor } from "@penumbra/torch";
 import { autocastTo } from "../../models/index.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
-import type { ReadySampler } from "./index.ts";
+import type { StableDiffusion } from "../model/index.ts";
+import type { ReadySampler } from "./samplers.ts";
 
 export interface DenoiseOptions {
   /** [B, c, h, w], each item noised to the timestep at its own start. */

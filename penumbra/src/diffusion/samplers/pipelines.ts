@@ -1,12 +1,15 @@
 import { noGrad, type PrecisionSetting, scope, type Tensor } from "@penumbra/torch";
 import { samplePosterior } from "../../models/index.ts";
-import { DiffusionError } from "../errors.ts";
-import { addNoise } from "../model/noise-schedule.ts";
-import { encodePrompts, type WordVector } from "../model/prompts.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
+import {
+  addNoise,
+  DiffusionError,
+  encodePrompts,
+  type StableDiffusion,
+  type WordVector,
+} from "../model/index.ts";
 import { denoise } from "./denoise.ts";
-import { defaultSampler, readySampler, type SamplerChoice } from "./index.ts";
 import { latentNoise } from "./latent-noise.ts";
+import { defaultSampler, readySampler, type SamplerChoice } from "./samplers.ts";
 import { resolveStrength } from "./strength.ts";
 
 /** What text-to-image and image-to-image have in common. */

@@ -1,6 +1,6 @@
 import type { Tensor } from "@penumbra/torch";
 import type { z } from "zod";
-import type { SchedulerConfig } from "../model/noise-schedule.ts";
+import type { SchedulerConfig } from "../model/index.ts";
 
 /** What one step starts from. */
 export interface SamplerStep {

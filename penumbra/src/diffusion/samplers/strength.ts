@@ -1,6 +1,5 @@
-import { DiffusionError } from "../errors.ts";
-import { alphasCumprod, type SchedulerConfig } from "../model/noise-schedule.ts";
-import { defaultSampler, readySampler, type SamplerChoice } from "./index.ts";
+import { alphasCumprod, DiffusionError, type SchedulerConfig } from "../model/index.ts";
+import { defaultSampler, readySampler, type SamplerChoice } from "./samplers.ts";
 
 /** What a strength means for a given number of steps. */
 export interface ResolvedStrength {

@@ -125,7 +125,9 @@ export async function trainedStage(
 ): Promise<TrainedStage> {
   const log = await readJsonLines<Record<string, unknown>>(join(folder, "log.jsonl"));
   const last = log.filter((entry) => entry.stage === trainee && "rate" in entry).at(-1);
-  const losses = Object.entries(last ?? {})
+  if (!last)
+    throw new GeneratorError(`${folder}/log.jsonl says nothing of the stage "${trainee}". Train it again.`);
+  const losses = Object.entries(last)
     .filter(([name]) => !NO_LOSSES.includes(name))
     .map(([name, value]) => `${name} ${Number(value).toPrecision(3)}`);
   const { step, seconds } = result;

@@ -1,8 +1,18 @@
 import { z } from "zod";
+import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
 import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
-import { AugmentSpecSchema } from "../../images/index.ts";
+import { AugmentSpecSchema, FITS } from "../../images/index.ts";
 import { armNames } from "../arms/index.ts";
 import { detectorNames } from "./detector-names.ts";
+
+/** Whether a text is a regular expression with a group. */
+function isObjectPattern(text: string): boolean {
+  try {
+    return new RegExp(`${text}|`).exec("")!.length > 1; // the empty alternative always fits: one entry more a group
+  } catch {
+    return false;
+  }
+}
 
 /**
  * The settings of a study: this schema is their type, their defaults, their documentation (`penumbra init` writes the
@@ -21,7 +31,8 @@ export const studySchema = z.strictObject({
     .meta({ description: "Name of the study, and of its run folder under runs/" })
     .default("study"),
   photos: z.string().min(1).meta({
-    description: "Folder of photos: class/photo.jpg or class/object/view.jpg; relative to this file",
+    description:
+      "Folder of photos (class/photo.jpg or class/object/view.jpg), or a list of them (.csv, .jsonl with path, class, object, role, split); relative to this file",
   }),
   roles: z
     .strictObject({
@@ -37,6 +48,40 @@ export const studySchema = z.strictObject({
     })
     .prefault({}),
   ignore: names("Patterns of names or paths to pass over, such as *.tif or known/bolt/*").default([]),
+  layout: z
+    .enum(LAYOUTS)
+    .meta({
+      description:
+        "How top folders are read: classes, roles (known, near, far) or splits (train, val, test); auto goes by their names",
+    })
+    .default("auto"),
+  objects: z
+    .union([
+      z.literal(["auto", "near-duplicates"]),
+      z.int().min(1).max(8),
+      z
+        .string()
+        .refine(isObjectPattern, "It must be a regular expression whose first group names the object."),
+    ])
+    .meta({
+      description:
+        "Which photos show one object: auto (those of a folder below the class folder), a number of folders below it, a regular expression on the path below it such as '(.*)_frame\\d+', or near-duplicates",
+    })
+    .default("auto"),
+  depth: z
+    .union([z.literal("auto"), z.int().min(8).max(16)])
+    .meta({
+      description:
+        "Bits that photos of 16 bits use (10, 12, 14); auto goes by tags or the largest value of all",
+    })
+    .default("auto"),
+  fit: z
+    .enum(FITS)
+    .meta({
+      description:
+        "How a photo becomes a square: squash (proportions change), letterbox (bars are added) or crop (the middle is kept)",
+    })
+    .default("squash"),
   imageSize: count("Side of the square that every photo is resized to, in pixels")
     .min(8)
     .max(2048)
@@ -69,6 +114,13 @@ export const studySchema = z.strictObject({
         .union([z.int().positive(), z.literal("rest")])
         .meta({ description: "Objects of each known class for the results; rest = all that remain" })
         .default("rest"),
+      given: z
+        .enum(GIVEN_USES)
+        .meta({
+          description:
+            "A division that the photos came with (train, val, test): use it, or merge its parts and draw anew",
+        })
+        .default("use"),
     })
     .meta({ description: "Objects, not photos: all views of an object stay together" })
     .prefault({}),

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Photo } from "../../data/index.ts";
 import { loadWords, type RedrawKind, readySampler, recipesOf, redraw } from "../../diffusion/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, type StudyContext, withPixels } from "./context.ts";
+import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
 import { wordsFile } from "./words.ts";
 
@@ -28,7 +28,7 @@ export function redrawStage(
     name: "redraw",
     version: 2,
     label: `${kind}, seed ${seed}`,
-    inputs: { words, photos: photosHash(train), model: loader.model.hash },
+    inputs: { words, photos: pixelsHash(context, train), model: loader.model.hash },
     // The batch size is not part of the identity: it changes no image beyond rounding.
     config: settings,
     seed,

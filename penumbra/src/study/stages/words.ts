@@ -3,7 +3,7 @@ import { type Tensor, tensor } from "@penumbra/torch";
 import { byClass, type Photo } from "../../data/index.ts";
 import { type ClassPhotos, learnWords, saveWords } from "../../diffusion/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, type StudyContext, withPixels } from "./context.ts";
+import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
 
 export const wordsFile = "words.safetensors";
@@ -21,7 +21,7 @@ export function wordsStage(
     name: "words",
     version: 1,
     label: `seed ${seed}`,
-    inputs: { photos: photosHash(train), model: loader.model.hash },
+    inputs: { photos: pixelsHash(context, train), model: loader.model.hash },
     config: settings,
     seed,
     run: ({ folder, scratch, progress }) =>

@@ -5,13 +5,14 @@ import { fromTyped, type Tensor, tensor } from "@penumbra/torch";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Photo } from "../../../src/data/index.ts";
+import type { ChosenRecipe } from "../../../src/diffusion/index.ts";
 import { StableDiffusion } from "../../../src/diffusion/index.ts";
 import { readManifest } from "../../../src/diffusion/redraw/manifest.ts";
 import { planRedraws } from "../../../src/diffusion/redraw/plan.ts";
-import type { ChosenRecipe } from "../../../src/diffusion/redraw/recipes/index.ts";
 import { type RedrawOptions, redraw } from "../../../src/diffusion/redraw/redraw.ts";
 import type { Words } from "../../../src/diffusion/words/words.ts";
 import { decodeImage } from "../../../src/images/index.ts";
+import { lookLike } from "../../data/folder.ts";
 import { tinyModels, tokenizerFolder } from "../../sd-goldens.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-redraw-"));
@@ -101,6 +102,7 @@ describe.skipIf(tinyModels.length === 0)("redraw", () => {
     className,
     object: `${className}/${object}`,
     view: "0",
+    look: lookLike(`${className}/${object}`),
     role: "known",
     hash: `${className}${object}`,
     width: size,

@@ -36,7 +36,7 @@ describe("a configuration", () => {
 
   it("with an unknown setting is refused with the settings there are", () => {
     expect(refused("photos: x\nsplit: {colour: 1}\n")).toBe(
-      'study.yaml:2: "split.colour" is not a setting. Settings here: shots, validation, test.',
+      'study.yaml:2: "split.colour" is not a setting. Settings here: shots, validation, test, given.',
     );
   });
 

@@ -1,5 +1,5 @@
-import { DiffusionError } from "../../errors.ts";
-import { wordOf } from "../../words/words.ts";
+import { DiffusionError } from "../../model/index.ts";
+import { wordOf } from "../../words/index.ts";
 import { type Recipe, recipeSettings } from "./recipe.ts";
 
 /** The word of another class, chosen by the image's seed: between two classes. */

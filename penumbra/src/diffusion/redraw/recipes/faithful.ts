@@ -1,4 +1,4 @@
-import { wordOf } from "../../words/words.ts";
+import { wordOf } from "../../words/index.ts";
 import { type Recipe, recipeSettings } from "./recipe.ts";
 
 /** The own class's word at moderate strength (Trabucco et al. 2023, section 3). */

@@ -1,6 +1,6 @@
 import type { Random } from "@penumbra/torch";
 import { z } from "zod";
-import type { Word, Words } from "../../words/words.ts";
+import type { Word, Words } from "../../words/index.ts";
 
 /** What a redraw is to training: "faithful" keeps its class (a positive), "near-ood" lies beside it (negative only). */
 export const REDRAW_KINDS = ["faithful", "near-ood"] as const;
