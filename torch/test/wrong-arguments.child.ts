@@ -4,7 +4,9 @@
  * Prints the number of each call before it runs (of a single one its arguments too), and at the end how many were refused
  * and how many were legal.
  */
-import { writeSync } from "node:fs";
+import { mkdtempSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import { garbage, plausible, randomFamily, shown } from "./random-values.ts";
 import { isUnsafe, unsafeInOlderVersions } from "./unsafe-operators.ts";
@@ -15,6 +17,9 @@ const operators = torch
   .schemas()
   .filter(({ name }) => name.startsWith("aten::") && !isUnsafe(name))
   .sort((a, b) => (a.schema < b.schema ? -1 : 1));
+
+// Operators that map files make them.
+process.chdir(mkdtempSync(join(tmpdir(), "wrong-arguments-")));
 
 let refused = 0;
 let legal = 0;
@@ -57,4 +62,5 @@ if (
     .item() !== 8
 )
   throw new Error("mm is wrong after the calls");
+rmSync(process.cwd(), { recursive: true });
 writeSync(1, `done ${refused} ${legal}\n`);

@@ -1,5 +1,6 @@
 /** Data: a folder of photos becomes a manifest, splits by physical object, decoded pixels and batches. */
 export { type BatchOptions, batches } from "./batches.ts";
+export { mapConcurrently } from "./concurrent.ts";
 export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { DataError } from "./errors.ts";
 export { findOddities, RECORDING_PATTERN } from "./findings.ts";
