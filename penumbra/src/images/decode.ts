@@ -3,7 +3,7 @@ import type { Sharp } from "sharp";
 import sharp from "sharp";
 import { declaredWhite, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 import { ImageError } from "./errors.ts";
-import { Refusal } from "./formats.ts";
+import { damaged, FORMAT_TITLES, Refusal, sniffFormat } from "./formats.ts";
 import { type Look, lookOf } from "./look.ts";
 import { type OpenImage, openBytes } from "./open.ts";
 
@@ -219,8 +219,28 @@ async function readable<T>(
     const bytes = typeof source === "string" ? await readFile(source) : source;
     return await use(await openBytes(bytes), bytes);
   } catch (cause) {
-    throw unreadable(source, cause);
+    const where = typeof source === "string" ? `"${source}"` : `${source.byteLength} bytes in memory`;
+    throw new ImageError(`Cannot read the image ${where}: ${await reasonFor(source, cause)}.`, { cause });
   }
+}
+
+/** A reason of our own, what the file system says, or that the decoder of the file's format gave up. */
+async function reasonFor(source: string | Uint8Array, cause: unknown): Promise<string> {
+  if (cause instanceof Refusal) return cause.message;
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code !== undefined && typeof source === "string")
+    return `the system says ${code}. Check the path and its permissions`;
+  const sniffed = sniffFormat(typeof source === "string" ? await readFile(source) : source);
+  return "refusal" in sniffed ? sniffed.refusal : damaged(FORMAT_TITLES[sniffed.format]).message;
+}
+
+/** Why `decodeImage` or `probeImage` refused a file and what to do, as the rest of a sentence after "cannot be read: ". */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return (error instanceof ImageError ? (/: (.*)\.$/s.exec(message)?.[1] ?? message) : message).replace(
+    /\.$/,
+    "",
+  );
 }
 
 /** Upright, opaque, 8-bit sRGB. */
@@ -303,24 +323,4 @@ function asRgb(interleaved: Uint8Array, channels: number): Uint8Array {
     for (let c = 0; c < 3; c++) out[3 * i + c] = interleaved[i * channels + (channels >= 3 ? c : 0)]!;
   }
   return out;
-}
-
-function unreadable(source: string | Uint8Array, cause: unknown): ImageError {
-  const where = typeof source === "string" ? `"${source}"` : `${source.byteLength} bytes in memory`;
-  return new ImageError(`Cannot read the image ${where}: ${reasonOf(cause)}.`, { cause });
-}
-
-/**
- * Why a file cannot be read and what to do, as the rest of a sentence after "cannot be read: "; the same for the same
- * file.
- */
-export function reasonOf(error: unknown): string {
-  // What images/ throws holds the decoder's own error.
-  const cause = error instanceof ImageError && error.cause !== undefined ? error.cause : error;
-  if (cause instanceof Refusal) return cause.message;
-  const words = (cause instanceof Error ? cause.message : String(cause)).trim().split("\n")[0]!;
-  const plain = words.replace(/^(Vips\w+|source): /, "").replace(/\.$/, "");
-  const isCut = /premature end|end of (file|stream)|truncated|not enough data|unexpected EOF/i.test(plain);
-  const meaning = isCut ? `its data ends too early (${plain})` : plain;
-  return `${meaning}. Replace it by a whole copy, or remove it`;
 }
