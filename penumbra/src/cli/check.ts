@@ -25,12 +25,11 @@ async function checkFolder(folder: string, json: boolean): Promise<void> {
 async function checkStudy(path: string, json: boolean): Promise<void> {
   const { checkHealth, describeHealth, scanPhotos, splitByObject } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { loadConfig, planStudy, rolesOf } = await import("../study/index.ts");
+  const { loadConfig, planStudy, scanOptionsOf } = await import("../study/index.ts");
   const study = planStudy(await loadConfig(path));
   const { config, folder } = study;
   const manifest = await scanPhotos(resolve(folder, config.photos), {
-    roles: rolesOf(config),
-    ignore: config.ignore,
+    ...scanOptionsOf(config),
   });
   const health = checkHealth(manifest);
   const split = splitByObject(manifest, { ...config.split, seed: config.seeds[0] ?? 0 });

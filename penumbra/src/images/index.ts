@@ -11,7 +11,19 @@ export {
   grayscale,
   luma,
 } from "./colour.ts";
-export { type DecodeOptions, decodeImage, decodeStrip, type Fit, probeImage, type Rgb } from "./decode.ts";
+export {
+  type DecodeOptions,
+  decodeImage,
+  decodeStrip,
+  decodeWhole,
+  FITS,
+  type Fit,
+  type ImageFacts,
+  probeImage,
+  type Rgb,
+  reasonOf,
+} from "./decode.ts";
+export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";
 export { ImageError } from "./errors.ts";
 export {
@@ -27,4 +39,5 @@ export {
   resizedCrop,
   rotate,
 } from "./geometry.ts";
+export { hashDistance, type Look, lookOf, tileDistance } from "./look.ts";
 export { contactSheet, type SheetOptions } from "./sheet.ts";

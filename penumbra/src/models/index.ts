@@ -1,4 +1,5 @@
 // Networks: each file one architecture, with the parameter names of its published weights.
+export { autocastTo, type Compute } from "./autocast-to.ts";
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";

@@ -20,8 +20,11 @@ export const tinySettings = {
     steps: 4,
     guidanceScale: 2,
     batchSize: 8,
-    faithful: { strengths: [0.25, 0.5], variants: 1 },
-    nearOod: { drift: [0.75], crossed: [0.5], variants: 1 },
+    recipes: {
+      faithful: { strengths: [0.25, 0.5], variants: 1 },
+      drift: { strengths: [0.75], variants: 1 },
+      crossed: { strengths: [0.5], variants: 1 },
+    },
   },
   encoder: { width: 8, steps: 4, batchSize: 6, projection: 8, negatives: 4 },
   probe: { l2: [0.01, 0.1] },
