@@ -33,7 +33,7 @@ export const ROOMS: readonly Room[] = [
   { name: "files", folder: "penumbra/src/files", may: [] },
   { name: "models", folder: "penumbra/src/models", may: ["torch", "files"] },
   { name: "images", folder: "penumbra/src/images", may: ["torch", "files"] },
-  { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images"] },
+  { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images", "results"] },
   {
     name: "diffusion/model",
     folder: "penumbra/src/diffusion/model",

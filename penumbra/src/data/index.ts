@@ -7,6 +7,7 @@ export { type Child, type Descendants, followParents, requireTrainParents } from
 export { type ClassHealth, checkHealth, describeHealth, describeLeftOut, type Health } from "./health.ts";
 export { compareNatural } from "./natural.ts";
 export { findLike, type LikePair } from "./near-duplicates.ts";
+export { fixListOf, photoCheckOf } from "./photo-check.ts";
 export type { RoleSetting } from "./roles.ts";
 export { ShuffledRounds } from "./rounds.ts";
 export { type ScanOptions, scanPhotos } from "./scan.ts";

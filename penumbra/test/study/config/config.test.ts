@@ -62,6 +62,10 @@ describe("a configuration", () => {
     ["split: {test: all}", 'It must be a number or "rest".'],
     ["imageSize: 9999", "It must be at most 2048."],
     ["device: gpu", 'Use "auto", "cpu", "cuda" or "cuda:N".'],
+    [
+      "encoder: {width: 4}",
+      "multiple of 8: with fewer channels libtorch's convolutions hang or corrupt memory",
+    ],
     ["encoder: 5", "It must be a section of settings."],
     ["encoder: {augment: {flop: 1}}", 'Did you mean "flip"?'],
   ])("with %s is refused and told what to write", (text, remedy) => {
