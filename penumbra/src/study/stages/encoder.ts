@@ -54,7 +54,7 @@ export function encoderStage(
             faithful: {
               images: drawnPositives.images,
               parents: parentsOf(drawnPositives.lines),
-              probability: settings.faithfulShare,
+              probability: settings.faithfulProbability,
             },
           }),
           ...(drawnNegatives && {
@@ -105,7 +105,7 @@ function relevant(settings: EncoderSettings, arm: ArmName) {
   return {
     ...{ network, stem, width, steps, batchSize, views, learningRate, weightDecay, augment },
     loss: lossOf(settings, arm),
-    ...(positives && { faithfulShare: settings.faithfulShare }),
+    ...(positives && { faithfulProbability: settings.faithfulProbability }),
     ...(negatives && { negatives: settings.negatives }),
   };
 }
