@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import { probeImage } from "../images/index.ts";
+import { probeImage, reasonOf } from "../images/index.ts";
 import { mapConcurrently } from "./concurrent.ts";
 
 /** What opening a file told: its content's hash and size, or why it cannot be used. */
@@ -28,7 +28,7 @@ export async function inspectFiles(
 }
 
 /** Bump when the meaning of what is kept changes. */
-const VERSION = 1;
+const VERSION = 2;
 
 class Memory {
   private readonly seen: Record<string, Inspection> = {};
@@ -69,7 +69,7 @@ class Memory {
 
 async function inspectFile(path: string): Promise<Inspection> {
   const bytes = await readFile(path); // errors of the file system are not remembered
-  if (bytes.length === 0) return { reason: "it is empty (0 bytes)" };
+  if (bytes.length === 0) return { reason: "it is empty (0 bytes). Copy it again" };
   try {
     const { width, height } = await probeImage(bytes);
     return { hash: contentHash(bytes), width, height };
@@ -81,10 +81,4 @@ async function inspectFile(path: string): Promise<Inspection> {
 /** SHA-256, hexadecimal. */
 export function contentHash(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-function reasonOf(error: unknown): string {
-  // The decoder's own words, without the frame that images/ puts around them.
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return (inner instanceof Error ? inner.message : String(inner)).trim().split("\n")[0]!;
 }

@@ -56,7 +56,7 @@ export async function scanPhotos(root: string, options: ScanOptions = {}): Promi
 }
 
 function unreadable(id: string, reason: string): Problem {
-  const message = `"${id}" cannot be read: ${reason}. Replace or remove it.`;
+  const message = `"${id}" cannot be read: ${reason}.`;
   return { kind: "unreadable", file: id, message, isLeftOut: true };
 }
 

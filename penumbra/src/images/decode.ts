@@ -1,6 +1,10 @@
+import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import sharp from "sharp";
+import { declaredWhite, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 import { ImageError } from "./errors.ts";
+import { Refusal } from "./formats.ts";
+import { type OpenImage, openBytes } from "./open.ts";
 
 /**
  * How a photo is brought to a square.
@@ -9,6 +13,7 @@ import { ImageError } from "./errors.ts";
  * `crop` keeps proportions and takes the central square.
  */
 export type Fit = "squash" | "letterbox" | "crop";
+export const FITS = ["squash", "letterbox", "crop"] as const satisfies readonly Fit[];
 
 /** An opaque sRGB colour, each channel in 0..255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
@@ -17,6 +22,8 @@ export interface DecodeOptions {
   readonly fit?: Fit;
   /** Shows through transparent pixels and fills the bars of a letterbox. */
   readonly background?: Rgb;
+  /** What is white in files of 16 bits and of floats (`decideDepth`). Default: 65535, and 1. */
+  readonly white?: White;
 }
 
 const WHITE: Rgb = [255, 255, 255];
@@ -26,7 +33,8 @@ const SHARP_FIT = { squash: "fill", letterbox: "contain", crop: "cover" } as con
  * Decodes an image file to 8-bit sRGB at `size` x `size` pixels, one plane per channel.
  *
  * The EXIF orientation is applied, transparency is flattened onto `background`, grey becomes three equal channels,
- * 16 bits become 8, CMYK and other profiles become sRGB. Of an animation the first frame is taken.
+ * 16 bits and floats become 8 bits (`white` becomes 255), CMYK and other profiles become sRGB. Of an animation the
+ * first frame is taken.
  *
  * @param source path of the file, or its bytes
  * @param size side of the square, in pixels
@@ -36,45 +44,78 @@ const SHARP_FIT = { squash: "fill", letterbox: "contain", crop: "cover" } as con
 export async function decodeImage(
   source: string | Uint8Array,
   size: number,
-  { fit = "squash", background = WHITE }: DecodeOptions = {},
+  { fit = "squash", background = WHITE, white = FULL_DEPTH }: DecodeOptions = {},
 ): Promise<Uint8Array> {
   if (!Number.isInteger(size) || size < 1) {
     throw new ImageError(
       `Cannot decode to ${size} pixels: the size must be a whole number of at least 1. Set "size".`,
     );
   }
-  try {
-    const interleaved = await plainRgb(open(source), background)
-      .resize(size, size, {
-        fit: SHARP_FIT[fit],
-        background: { r: background[0], g: background[1], b: background[2] },
-      })
+  return readable(source, async (image) => {
+    const { data, info } = await (await plainRgb(image, background, white))
+      .resize(size, size, { fit: SHARP_FIT[fit], background: colour(background) })
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
-    return planes(interleaved.data, interleaved.info.channels, size * size);
-  } catch (cause) {
-    throw unreadable(source, cause);
-  }
+    return planes(data, info.channels, size * size);
+  });
+}
+
+/** What opening a file tells about it. */
+export interface ImageFacts {
+  /** Pixels as seen, with the EXIF orientation applied. */
+  readonly width: number;
+  readonly height: number;
+  readonly format: string;
+  /** Of files of 16 bits and of floats. */
+  readonly levels?: Levels;
+  /** Set where the file is used though something is wrong with it. */
+  readonly warning?: string;
+  /** The picture at 32 x 32 pixels as 8-bit sRGB, channels interleaved; deep ones by their own largest value. */
+  readonly thumbnail: Uint8Array;
+}
+
+export const THUMBNAIL_SIDE = 32;
+
+/**
+ * Decodes a file completely, at low cost, to learn what it is and whether it can be used: a header alone says nothing
+ * about a file that was cut off.
+ *
+ * @throws ImageError as `decodeImage`
+ */
+export async function probeImage(source: string | Uint8Array): Promise<ImageFacts> {
+  return readable(source, async (image, bytes) => {
+    const { width, height, format, warning } = image;
+    const levels = image.kind === "uint8" ? undefined : await levelsOf(image, bytes);
+    const own = levels ? { ...FULL_DEPTH, [levels.kind]: levels.highest || 1 } : FULL_DEPTH;
+    // A small output lets JPEG skip most of its arithmetic; all compressed data is still read.
+    const { data, info } = await (await plainRgb(image, WHITE, own))
+      .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "fill" })
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    return {
+      ...{ width, height, format },
+      ...(levels && { levels }),
+      ...(warning !== undefined && { warning }),
+      thumbnail: info.channels === 3 ? data : asRgb(data, info.channels),
+    };
+  });
 }
 
 /**
- * Decodes a file completely, at low cost, to learn whether it can be used: a header alone says nothing about a
- * file that was cut off.
+ * The picture of a file at its full size as 8-bit sRGB, for comparing what two files show.
  *
- * @returns width and height in pixels as seen (EXIF orientation applied), and the file format
  * @throws ImageError as `decodeImage`
  */
-export async function probeImage(
+export async function decodeWhole(
   source: string | Uint8Array,
-): Promise<{ width: number; height: number; format: string }> {
-  try {
-    const { width, height, format, autoOrient } = await open(source).metadata();
-    // A small output lets JPEG skip most of its arithmetic; all compressed data is still read.
-    await open(source).resize(16, 16, { fit: "fill" }).raw().toBuffer();
-    return { width: autoOrient?.width ?? width, height: autoOrient?.height ?? height, format };
-  } catch (cause) {
-    throw unreadable(source, cause);
-  }
+  { background = WHITE, white = FULL_DEPTH }: Omit<DecodeOptions, "fit"> = {},
+): Promise<{ readonly data: Uint8Array; readonly width: number; readonly height: number }> {
+  return readable(source, async (image) => {
+    const { data, info } = await (await plainRgb(image, background, white))
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    return { data: asRgb(data, info.channels), width: info.width, height: info.height };
+  });
 }
 
 /**
@@ -86,12 +127,9 @@ export async function probeImage(
  * @throws ImageError when the file cannot be read or is no strip of squares
  */
 export async function decodeStrip(source: string | Uint8Array, size: number): Promise<Uint8Array[]> {
-  const strip = await plainRgb(open(source), WHITE)
-    .raw({ depth: "uchar" })
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: unknown) => {
-      throw unreadable(source, cause);
-    });
+  const strip = await readable(source, async (image) =>
+    (await plainRgb(image, WHITE, FULL_DEPTH)).raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true }),
+  );
   const { width, height, channels } = strip.info;
   if (width % height !== 0) {
     const where = typeof source === "string" ? ` "${source}"` : "";
@@ -112,16 +150,76 @@ export async function decodeStrip(source: string | Uint8Array, size: number): Pr
   return Promise.all(squares);
 }
 
-/** `error` fails on truncated data and real damage, and tolerates the harmless oddities that cameras write. */
-function open(source: string | Uint8Array): Sharp {
-  return sharp(source, { failOn: "error" });
+async function readable<T>(
+  source: string | Uint8Array,
+  use: (image: OpenImage, bytes: Uint8Array) => Promise<T>,
+): Promise<T> {
+  try {
+    const bytes = typeof source === "string" ? await readFile(source) : source;
+    return await use(await openBytes(bytes), bytes);
+  } catch (cause) {
+    throw unreadable(source, cause);
+  }
 }
 
-function plainRgb(image: Sharp, background: Rgb): Sharp {
-  return image
+/** Upright, opaque, 8-bit sRGB. */
+async function plainRgb(image: OpenImage, background: Rgb, white: White): Promise<Sharp> {
+  if (image.isPlainCmyk) return cmykToRgb(image.pipeline());
+  const upright = image
+    .pipeline()
     .autoOrient()
-    .flatten({ background: { r: background[0], g: background[1], b: background[2] } })
-    .toColourspace("srgb");
+    .flatten({ background: colour(background) });
+  if (image.kind === "uint8") return upright.toColourspace("srgb");
+  const { values, width, height, channels } = await deepValues(image.kind, upright);
+  const scale = 255 / white[image.kind];
+  const data = new Uint8ClampedArray(values.length); // rounds, and holds what lies outside at 0 and 255
+  for (let i = 0; i < values.length; i++) data[i] = values[i]! * scale;
+  return sharp(data, { raw: { width, height, channels } });
+}
+
+/**
+ * CMYK by its definition, red = (1 - cyan)(1 - black) and so on, as viewers show files without a profile; libvips
+ * would take a printing press's profile for granted and change every colour.
+ */
+async function cmykToRgb(pipeline: Sharp): Promise<Sharp> {
+  const { data, info } = await pipeline
+    .pipelineColourspace("cmyk")
+    .autoOrient()
+    .toColourspace("cmyk")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  const rgb = new Uint8Array(3 * width * height);
+  for (let i = 0; i < width * height; i++) {
+    const light = 255 - data[4 * i + 3]!;
+    for (let c = 0; c < 3; c++) rgb[3 * i + c] = Math.round(((255 - data[4 * i + c]!) * light) / 255);
+  }
+  return sharp(rgb, { raw: { width, height, channels: 3 } });
+}
+
+async function levelsOf(image: OpenImage, bytes: Uint8Array): Promise<Levels> {
+  const kind = image.kind as Levels["kind"];
+  const { values } = await deepValues(kind, image.pipeline());
+  let highest = 0;
+  for (const value of values) if (value > highest) highest = value;
+  if (!Number.isFinite(highest))
+    throw new Refusal("it holds infinite values. Write it again with finite ones");
+  const declared = kind === "uint16" ? declaredWhite(bytes, image.format) : undefined;
+  return { kind, highest, ...(declared !== undefined && { declared }) };
+}
+
+async function deepValues(kind: Levels["kind"], pipeline: Sharp) {
+  const isWide = kind === "uint16";
+  const { data, info } = await (isWide ? pipeline.toColourspace("rgb16") : pipeline)
+    .raw({ depth: isWide ? "ushort" : "float" })
+    .toBuffer({ resolveWithObject: true });
+  // Copied: the values must lie at a multiple of their size.
+  const { buffer } = new Uint8Array(data);
+  return { ...info, values: isWide ? new Uint16Array(buffer) : new Float32Array(buffer) };
+}
+
+function colour([r, g, b]: Rgb) {
+  return { r, g, b };
 }
 
 /** [H, W, C] -> [3, H, W]; one channel is repeated, a fourth is dropped. */
@@ -135,11 +233,33 @@ function planes(interleaved: Uint8Array, channels: number, pixels: number): Uint
   return out;
 }
 
+/** [H, W, C] -> [H, W, 3], as `planes`. */
+function asRgb(interleaved: Uint8Array, channels: number): Uint8Array {
+  if (channels === 3) return interleaved;
+  const pixels = interleaved.length / channels;
+  const out = new Uint8Array(3 * pixels);
+  for (let i = 0; i < pixels; i++) {
+    for (let c = 0; c < 3; c++) out[3 * i + c] = interleaved[i * channels + (channels >= 3 ? c : 0)]!;
+  }
+  return out;
+}
+
 function unreadable(source: string | Uint8Array, cause: unknown): ImageError {
   const where = typeof source === "string" ? `"${source}"` : `${source.byteLength} bytes in memory`;
-  const why = (cause instanceof Error ? cause.message : String(cause)).trim().split("\n")[0];
-  return new ImageError(
-    `Cannot read the image ${where}: ${why}. Open it in an image viewer; replace or remove it if it is damaged, convert it to PNG, JPEG or WebP if its format is unknown.`,
-    { cause },
-  );
+  return new ImageError(`Cannot read the image ${where}: ${reasonOf(cause)}.`, { cause });
+}
+
+/**
+ * Why a file cannot be read and what to do, as the rest of a sentence after "cannot be read: "; the same for the same
+ * file.
+ */
+export function reasonOf(error: unknown): string {
+  // What images/ throws holds the decoder's own error.
+  const cause = error instanceof ImageError && error.cause !== undefined ? error.cause : error;
+  if (cause instanceof Refusal) return cause.message;
+  const words = (cause instanceof Error ? cause.message : String(cause)).trim().split("\n")[0]!;
+  const plain = words.replace(/^(Vips\w+|source): /, "").replace(/\.$/, "");
+  const isCut = /premature end|end of (file|stream)|truncated|not enough data|unexpected EOF/i.test(plain);
+  const meaning = isCut ? `its data ends too early (${plain})` : plain;
+  return `${meaning}. Replace it by a whole copy, or remove it`;
 }

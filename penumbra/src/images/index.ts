@@ -11,7 +11,20 @@ export {
   grayscale,
   luma,
 } from "./colour.ts";
-export { type DecodeOptions, decodeImage, decodeStrip, type Fit, probeImage, type Rgb } from "./decode.ts";
+export {
+  type DecodeOptions,
+  decodeImage,
+  decodeStrip,
+  decodeWhole,
+  FITS,
+  type Fit,
+  type ImageFacts,
+  probeImage,
+  type Rgb,
+  reasonOf,
+  THUMBNAIL_SIDE,
+} from "./decode.ts";
+export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";
 export { ImageError } from "./errors.ts";
 export {

@@ -150,7 +150,7 @@ describe("files that cannot be used", () => {
     for (const { file, message, isLeftOut } of problems) {
       expect(isLeftOut).toBe(true);
       expect(message).toContain(`"${file}"`);
-      expect(message).toMatch(/(Replace|Remove|Move)[^.]*/);
+      expect(message).toMatch(/(Replace|Remove|Move|Copy|Convert)[^.]*/);
     }
   });
 

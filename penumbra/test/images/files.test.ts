@@ -68,7 +68,7 @@ describe("decoding", () => {
     expect(top[0]!).toBeGreaterThan(200);
     expect(bottom[2]!).toBeGreaterThan(200);
     const tall = await redBlue(16, 8).withMetadata({ orientation: 6 }).jpeg().toBuffer();
-    expect(await probeImage(tall)).toEqual({ width: 8, height: 16, format: "jpeg" });
+    expect(await probeImage(tall)).toMatchObject({ width: 8, height: 16, format: "jpeg" });
   });
 
   test("lets the background show through transparency", async () => {
@@ -147,7 +147,7 @@ describe("decoding", () => {
     for (const content of [Buffer.alloc(0), Buffer.from("no image"), whole.subarray(0, whole.length - 40)]) {
       writeFileSync(path, content);
       await expect(decodeImage(path, 8)).rejects.toThrow(
-        /Cannot read the image ".*broken\.jpg": .+\. Open it in an image viewer/,
+        /Cannot read the image ".*broken\.jpg": .+\. (Copy it again|Convert it|Replace it)/,
       );
       await expect(probeImage(path)).rejects.toThrow(/Cannot read the image/);
     }

@@ -80,3 +80,10 @@ export class BatchNorm2d extends BatchNorm {
     return [4];
   }
 }
+
+/** Batch normalisation of volumes: [B, C, D, H, W]. */
+export class BatchNorm3d extends BatchNorm {
+  protected get dimensions(): readonly number[] {
+    return [5];
+  }
+}

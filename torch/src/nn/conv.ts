@@ -1,5 +1,13 @@
 import type { Tensor } from "../tensor/index.ts";
-import { conv1d, conv2d, conv3d, convTranspose2d, TorchError } from "../tensor/index.ts";
+import {
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  TorchError,
+} from "../tensor/index.ts";
 import type { InitOptions } from "./init.ts";
 import { drawnBias, drawnWeight } from "./linear.ts";
 import { Module } from "./module.ts";
@@ -97,25 +105,60 @@ export interface ConvTransposeOptions extends ConvOptions {
   outputPadding?: Size;
 }
 
+/** What the transposed convolutions have in common. Weight [in, out / groups, ...kernel]. */
+abstract class TransposedConvolution extends Convolution {
+  readonly #outputPadding: number[];
+
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: Size,
+    dimensions: number,
+    options: ConvTransposeOptions,
+  ) {
+    super(inChannels, outChannels, kernelSize, dimensions, options, true);
+    this.#outputPadding = perDimension(options.outputPadding ?? 0, dimensions);
+  }
+
+  protected settings() {
+    return { bias: this.bias, ...this.geometry, outputPadding: this.#outputPadding };
+  }
+}
+
+/** Transposed convolution over a sequence, the gradient of Conv1d: [B, in, L] -> [B, out, L']; see ConvTranspose2d. */
+export class ConvTranspose1d extends TransposedConvolution {
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, options: ConvTransposeOptions = {}) {
+    super(inChannels, outChannels, kernelSize, 1, options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return convTranspose1d(x, this.weight, this.settings());
+  }
+}
+
 /**
  * Transposed convolution over images, the gradient of Conv2d with respect to its input: [B, in, H, W] ->
  * [B, out, H', W'] with H' = (H - 1) stride - 2 padding + dilation (kernel - 1) + outputPadding + 1.
  * Weight [in, out / groups, ...kernel].
  */
-export class ConvTranspose2d extends Convolution {
-  readonly #outputPadding: number[];
-
+export class ConvTranspose2d extends TransposedConvolution {
   constructor(inChannels: number, outChannels: number, kernelSize: Size, options: ConvTransposeOptions = {}) {
-    super(inChannels, outChannels, kernelSize, 2, options, true);
-    this.#outputPadding = perDimension(options.outputPadding ?? 0, 2);
+    super(inChannels, outChannels, kernelSize, 2, options);
   }
 
   forward(x: Tensor): Tensor {
-    return convTranspose2d(x, this.weight, {
-      bias: this.bias,
-      ...this.geometry,
-      outputPadding: this.#outputPadding,
-    });
+    return convTranspose2d(x, this.weight, this.settings());
+  }
+}
+
+/** Transposed convolution over volumes, the gradient of Conv3d: [B, in, D, H, W] -> [B, out, D', H', W']. */
+export class ConvTranspose3d extends TransposedConvolution {
+  constructor(inChannels: number, outChannels: number, kernelSize: Size, options: ConvTransposeOptions = {}) {
+    super(inChannels, outChannels, kernelSize, 3, options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return convTranspose3d(x, this.weight, this.settings());
   }
 }
 

@@ -1,51 +1,38 @@
 // Networks: modules with parameters and buffers, the usual layers, initialisers, and state dicts with PyTorch's keys.
-export {
-  ELU,
-  Flatten,
-  GELU,
-  Hardswish,
-  Identity,
-  LeakyReLU,
-  LogSoftmax,
-  Mish,
-  ReLU,
-  Sigmoid,
-  SiLU,
-  Softmax,
-  Softplus,
-  Tanh,
-} from "./activations.ts";
+export * from "./activations.ts";
 export { type AttentionOptions, MultiheadAttention } from "./attention.ts";
-export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from "./batch-norm.ts";
-export { ModuleList, Sequential } from "./containers.ts";
+export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions } from "./batch-norm.ts";
+export { ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential } from "./containers.ts";
+export * from "./conv.ts";
+export { CosineSimilarity, PairwiseDistance, type PairwiseDistanceOptions } from "./distance.ts";
 export {
-  Conv1d,
-  Conv2d,
-  Conv3d,
-  type ConvOptions,
-  ConvTranspose2d,
-  type ConvTransposeOptions,
-  type Size,
-} from "./conv.ts";
-export { Dropout, Dropout2d } from "./dropout.ts";
-export { Embedding } from "./embedding.ts";
+  AlphaDropout,
+  Dropout,
+  Dropout1d,
+  Dropout2d,
+  Dropout3d,
+  type DropoutOptions,
+  FeatureAlphaDropout,
+} from "./dropout.ts";
+export { type BagOptions, Embedding, EmbeddingBag, type EmbeddingBagOptions } from "./embedding.ts";
 export * as init from "./init.ts";
-export { Linear } from "./linear.ts";
-export { type AnyModule, Module, type ModuleTarget } from "./module.ts";
-export { GroupNorm, type GroupNormOptions, LayerNorm, type LayerNormOptions } from "./norm.ts";
-export { buffer, parameter } from "./parameter.ts";
 export {
-  AdaptiveAvgPool1d,
-  AdaptiveAvgPool2d,
-  AdaptiveMaxPool2d,
-  AvgPool1d,
-  AvgPool2d,
-  AvgPool3d,
-  type AvgPoolOptions,
-  MaxPool1d,
-  MaxPool2d,
-  MaxPool3d,
-  type MaxPoolOptions,
-  type PoolOptions,
-} from "./pooling.ts";
+  InstanceNorm1d,
+  InstanceNorm2d,
+  InstanceNorm3d,
+  type InstanceNormOptions,
+} from "./instance-norm.ts";
+export { Bilinear, Linear } from "./linear.ts";
+export * from "./losses/index.ts";
+export { type AnyModule, Module, type ModuleTarget } from "./module.ts";
+export * from "./norm.ts";
+export * from "./padding.ts";
+export { buffer, parameter } from "./parameter.ts";
+export * from "./pooling.ts";
+export * from "./rnn.ts";
+export * from "./rnn-cells.ts";
+export * from "./shapes.ts";
+export * from "./special-pooling.ts";
 export { type LoadOptions, type LoadReport, type StateDict, StateDictError } from "./state-dict.ts";
+export * from "./transformer.ts";
+export * from "./upsample.ts";

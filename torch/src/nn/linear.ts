@@ -1,5 +1,5 @@
 import type { Generator, Tensor } from "../tensor/index.ts";
-import { empty, linear } from "../tensor/index.ts";
+import { bilinear, empty, linear } from "../tensor/index.ts";
 import { fans, type InitOptions, kaimingUniform_, uniform_ } from "./init.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
@@ -26,6 +26,34 @@ export class Linear extends Module {
   /** @param x [..., in] -> [..., out] */
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, { bias: this.bias });
+  }
+}
+
+/**
+ * A bilinear map of two vectors: y_k = x1^T W_k x2 + b_k.
+ *
+ * W [out, in1, in2] and b [out] are drawn uniformly from ±1 / sqrt(in1), as in PyTorch.
+ */
+export class Bilinear extends Module<[first: Tensor, second: Tensor]> {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+
+  constructor(
+    readonly in1Features: number,
+    readonly in2Features: number,
+    readonly outFeatures: number,
+    { bias = true, generator = null }: { bias?: boolean } & InitOptions = {},
+  ) {
+    super();
+    const bound = 1 / Math.sqrt(in1Features);
+    const drawn = (shape: number[]) => parameter(uniform_(empty(shape), -bound, bound, { generator }));
+    this.weight = drawn([outFeatures, in1Features, in2Features]);
+    this.bias = bias ? drawn([outFeatures]) : null;
+  }
+
+  /** @param first [..., in1] @param second [..., in2] @returns [..., out] */
+  forward(first: Tensor, second: Tensor): Tensor {
+    return bilinear(first, second, this.weight, { bias: this.bias });
   }
 }
 

@@ -139,3 +139,38 @@ export class AdaptiveMaxPool2d extends Module {
     return x.adaptiveMaxPool2d(this.outputSize)[0];
   }
 }
+
+/** Means over as many windows as the output has positions: [B, C, D, H, W] -> [B, C, ...outputSize]. */
+export class AdaptiveAvgPool3d extends Module {
+  /** @param outputSize one number for a cube, or [depth, height, width] */
+  constructor(readonly outputSize: Size) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.adaptiveAvgPool3d(this.outputSize);
+  }
+}
+
+/** Maxima over as many windows as the output has positions: [B, C, L] -> [B, C, outputSize]. */
+export class AdaptiveMaxPool1d extends Module {
+  constructor(readonly outputSize: number) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.adaptiveMaxPool1d(this.outputSize)[0];
+  }
+}
+
+/** Maxima over as many windows as the output has positions: [B, C, D, H, W] -> [B, C, ...outputSize]. */
+export class AdaptiveMaxPool3d extends Module {
+  /** @param outputSize one number for a cube, or [depth, height, width] */
+  constructor(readonly outputSize: Size) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.adaptiveMaxPool3d(this.outputSize)[0];
+  }
+}

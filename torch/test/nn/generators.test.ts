@@ -14,6 +14,7 @@ import {
   scope,
   type Tensor,
 } from "../../src/index.ts";
+import { expectClose } from "../reference.ts";
 
 const from = (seed: number) => ({ generator: new Generator({ seed }) });
 /** What the process draws next, without drawing it. */
@@ -65,7 +66,7 @@ describe("Dropout with a generator of its own", () => {
 
   test("Dropout2d refuses what has no channels", () => {
     expect(() => new nn.Dropout2d(0.5, from(1)).forward(ones([8]))).toThrow(
-      /the shape \[8\].*\[B, C, H, W\]/,
+      /the shape \[8\].*\[B, C, \.\.\.\]/,
     );
   });
 
@@ -133,5 +134,51 @@ describe("Layers with a generator", () => {
         expect(output.sub(expected).abs().max().item(), JSON.stringify(options)).toBeLessThan(1e-5);
       });
     }
+  });
+});
+
+describe("Layers that draw take their numbers from their generator and leave the process's alone", () => {
+  const image = randn([2, 3, 6, 6]);
+  const layers: [string, (seed: number) => (x: Tensor) => Tensor][] = [
+    ["AlphaDropout", (seed) => (x) => new nn.AlphaDropout(0.3, from(seed)).forward(x)],
+    ["FeatureAlphaDropout", (seed) => (x) => new nn.FeatureAlphaDropout(0.3, from(seed)).forward(x)],
+    ["Dropout1d", (seed) => (x) => new nn.Dropout1d(0.3, from(seed)).forward(x)],
+    ["Dropout3d", (seed) => (x) => new nn.Dropout3d(0.3, from(seed)).forward(x)],
+    ["RReLU", (seed) => (x) => new nn.RReLU(0.1, 0.4, from(seed)).forward(x)],
+    [
+      "FractionalMaxPool2d",
+      (seed) => (x) => new nn.FractionalMaxPool2d(2, { outputRatio: 0.7, ...from(seed) }).forward(x),
+    ],
+    [
+      "LSTM between its layers",
+      (seed) => (x) => {
+        const layer = new nn.LSTM(6, 4, { numLayers: 3, dropout: 0.5, bidirectional: true, ...from(seed) });
+        return layer.forward(x.flatten({ endDim: 1 }))[0];
+      },
+    ],
+  ];
+  test.each(layers)("%s", (_, layer) => {
+    scope(() => {
+      const before = nextOfProcess();
+      const first = layer(7)(image);
+      expect(first.equal(layer(7)(image))).toBe(true);
+      expect(first.equal(layer(8)(image))).toBe(false);
+      expect(nextOfProcess()).toBe(before);
+    });
+  });
+
+  test("and layers of a recurrent network run one by one give what all give at once", () => {
+    scope(() => {
+      const options = { numLayers: 3, bidirectional: true, projSize: 2 };
+      const together = new nn.LSTM(6, 4, options);
+      const oneByOne = new nn.LSTM(6, 4, { ...options, dropout: 1e-12, ...from(1) });
+      oneByOne.loadStateDict(together.stateDict());
+      const x = randn([2, 5, 6]);
+      const [expected, [h, c]] = together.forward(x);
+      const [output, [h2, c2]] = oneByOne.forward(x);
+      expectClose(output, expected, 1e-6);
+      expectClose(h2, h, 1e-6);
+      expectClose(c2, c, 1e-6);
+    });
   });
 });

@@ -7,24 +7,75 @@ import {
   scope,
   type Tensor,
   TorchError,
+  tensor,
   version,
   zeros,
 } from "../../src/index.ts";
-import { expectAllClose, expectClose, fixture, under } from "../reference.ts";
+import { expectClose, fixture, under } from "../reference.ts";
+
+/** The position of a tensor among a case's inputs, several of them as one argument, or a plain value. */
+type Part = number | Part[] | { value: unknown };
+
+interface Case {
+  kind: string;
+  args: unknown[];
+  options: Record<string, unknown>;
+  inputs: Part[];
+  /** Options of the call. */
+  call: Record<string, Part>;
+  seed: number;
+  /** Only "train" where a layer does the same in evaluation. */
+  modes: ("train" | "eval")[];
+}
+
+const { description, tensors } = fixture<{ torch: string; names: string[]; cases: Case[] }>("layers");
+type LayerClass = new (...args: unknown[]) => nn.Module<unknown[], unknown>;
+type LayerOptions = nn.TransformerLayerOptions;
+
+/** What is built of several parts; fixtures/layers.py has the same. */
+const BUILT: Record<string, (...args: never[]) => nn.AnyModule> = {
+  TransformerEncoder: (d: number, heads: number, n: number, options: LayerOptions) =>
+    new nn.TransformerEncoder(() => new nn.TransformerEncoderLayer(d, heads, options), n, {
+      norm: new nn.LayerNorm(d),
+    }),
+  TransformerDecoder: (d: number, heads: number, n: number, options: LayerOptions) =>
+    new nn.TransformerDecoder(() => new nn.TransformerDecoderLayer(d, heads, options), n, {
+      norm: new nn.LayerNorm(d),
+    }),
+};
+/** Options that are tensors. */
+const TENSORS = ["weight", "posWeight"];
+
+function build({ kind, args, options, seed }: Case): nn.Module<unknown[], unknown> {
+  manualSeed(seed);
+  const entries = Object.entries(options);
+  const given = entries.map(([key, value]) => [
+    key,
+    TENSORS.includes(key) ? tensor(value as number[]) : value,
+  ]);
+  const all = [...args, ...(entries.length > 0 ? [Object.fromEntries(given)] : [])];
+  const built = BUILT[kind] as ((...args: unknown[]) => nn.Module<unknown[], unknown>) | undefined;
+  return built ? built(...all) : new (nn as unknown as Record<string, LayerClass>)[kind]!(...all);
+}
+
+/** Layers that PyTorch makes by copying one, so that its draws under a seed are others. */
+const COPIED = ["TransformerEncoder", "TransformerDecoder", "Transformer"];
+
+const flat = (value: unknown): Tensor[] => (Array.isArray(value) ? value.flatMap(flat) : [value as Tensor]);
 
 /** The masks that this version draws in training are those of the fixture's version, or its own: see below. */
 function drawsOwnMasks(kind: string, number: number): boolean {
   if (!kind.startsWith("Dropout")) return false;
   return scope(() => {
-    const reference = tensors[`${number}.train.output`]!.ne(0);
-    return !dropoutMask(number).mul(tensors[`${number}.input`]!).ne(0).equal(reference);
+    const input = tensors[`${number}.input.0`]!;
+    return !dropoutMask(number).mul(input).ne(0).equal(tensors[`${number}.train.output.0`]!.ne(0));
   });
 }
 
-/** What dropout multiplies with in training: drawn for each number, or in Dropout2d for each channel. */
+/** What dropout multiplies with in training: drawn for each number, or for each channel. */
 function dropoutMask(number: number): Tensor {
   const { kind, args } = description.cases[number]!;
-  const shape = tensors[`${number}.input`]!.shape.map((size, dim) =>
+  const shape = tensors[`${number}.input.0`]!.shape.map((size, dim) =>
     kind === "Dropout" || dim < 2 ? size : 1,
   );
   const keep = 1 - Number(args[0]);
@@ -32,69 +83,73 @@ function dropoutMask(number: number): Tensor {
   return zeros(shape).bernoulli_({ p: keep }).div(keep);
 }
 
-interface Case {
-  kind: string;
-  args: unknown[];
-  options: Record<string, unknown>;
-  seed: number;
-}
-
-const { description, tensors } = fixture<{ torch: string; cases: Case[] }>("layers");
-type LayerClass = new (...args: unknown[]) => nn.Module;
+/** How far results may be from PyTorch's: sums in another order on another machine, in float32. */
+const TOLERANCES: Record<string, number> = { output: 2e-6, gradient: 5e-6, buffer: 1e-6 };
 
 describe("Every layer agrees with PyTorch's", () => {
-  description.cases.forEach(({ kind, args, options, seed }, number) => {
-    const layer = (): nn.Module => {
-      manualSeed(seed);
-      return new (nn as unknown as Record<string, LayerClass>)[kind]!(
-        ...args,
-        ...(Object.keys(options).length > 0 ? [options] : []),
-      );
-    };
-    const title = `${kind}(${[...args, ...(Object.keys(options).length > 0 ? [options] : [])].map((part) => JSON.stringify(part)).join(", ")})`;
+  description.cases.forEach((layerCase, number) => {
+    const { kind, args, options, inputs, call, modes } = layerCase;
+    const settings = [...args, ...(Object.keys(options).length > 0 ? [options] : [])];
+    const shapes = Object.values(under(tensors, `${number}.input.`)).map(({ shape }) => `[${shape}]`);
+    const title = `${number} ${kind}(${settings.map((part) => JSON.stringify(part)).join(", ")}) of ${shapes.join(", ")}`;
 
     test(`${title} begins with the same numbers under the same seed`, () => {
       const initial = under(tensors, `${number}.initial.`);
-      const state = layer().stateDict();
+      const state = build(layerCase).stateDict();
       expect(Object.keys(state).sort()).toEqual(Object.keys(initial).sort());
-      for (const [key, tensor] of Object.entries(state)) {
+      for (const [key, value] of Object.entries(state)) {
+        if (COPIED.includes(kind)) expect(value.shape, key).toEqual(initial[key]!.shape);
         // Bit for bit, but for the logarithms of normal draws, which may round differently on another processor.
-        if (kind === "Embedding") expectClose(tensor, initial[key]!, 1e-6, key);
-        else expect(tensor.equal(initial[key]!), key).toBe(true);
+        else if (kind.startsWith("Embedding")) expectClose(value, initial[key]!, 1e-6, key);
+        else expect(value.equal(initial[key]!), key).toBe(true);
       }
     });
 
-    test(`${title} gives the same output, gradients and buffers`, () => {
-      const module = layer();
-      const given = tensors[`${number}.input`]!;
-      const x = given.isFloatingPoint() ? given.clone().requiresGrad_() : given;
-      for (const mode of ["train", "eval"]) {
+    test(`${title} gives the same outputs, gradients and buffers`, () => {
+      const module = build(layerCase);
+      module.loadStateDict(under(tensors, `${number}.initial.`));
+      const given = Object.values(under(tensors, `${number}.input.`));
+      const trained = Object.keys(under(tensors, `${number}.train.gradient.input.`)).map(Number);
+      const drawn = given.map((x, i) => (trained.includes(i) ? x.clone().requiresGrad_() : x));
+      const put = (part: Part): unknown => {
+        if (typeof part === "number") return drawn[part];
+        return Array.isArray(part) ? part.map(put) : part.value;
+      };
+      const named = Object.fromEntries(Object.entries(call).map(([key, part]) => [key, put(part)]));
+      for (const mode of ["train", "eval"] as const) {
+        const expected = under(tensors, `${number}.${modes.includes(mode) ? mode : "train"}.`);
         scope(() => {
           module.train(mode === "train");
           manualSeed(1000 + number);
-          const y = module.forward(x);
-          const weights = linspace(-1, 1, y.numel).reshape([...y.shape]);
-          const inputs = {
-            ...(x.requiresGrad ? { input: x } : {}),
+          const outputs = flat(
+            module.forward(...inputs.map(put), ...(Object.keys(named).length > 0 ? [named] : [])),
+          );
+          const sums = outputs.map((y) => y.mul(linspace(-1, 1, y.numel).reshape([...y.shape])).sum());
+          const loss = sums.reduce((one, other) => one.add(other));
+          const sources = {
+            ...Object.fromEntries(trained.map((i) => [`input.${i}`, drawn[i]!])),
             ...Object.fromEntries(module.namedParameters()),
           };
-          const gradients = y.requiresGrad ? grad(y.mul(weights).sum(), Object.values(inputs)) : [];
+          const gradients = loss.requiresGrad ? grad(loss, Object.values(sources)) : [];
           if (mode === "train" && drawsOwnMasks(kind, number)) {
             // The generator's numbers are the same in all versions; how masks are made of them is not.
             console.log(
               `${title}: libtorch ${version} draws other masks than ${description.torch}, so they are its own here.`,
             );
             const mask = dropoutMask(number);
-            expectClose(y, x.mul(mask), 1e-6, "train output");
-            expectClose(gradients[0]!, weights.mul(mask), 5e-6, "train gradient");
+            const weights = linspace(-1, 1, mask.numel).reshape([...mask.shape]);
+            expectClose(outputs[0]!, drawn[0]!.mul(mask), 1e-6, "train output");
+            if (kind === "Dropout") expectClose(gradients[0]!, weights.mul(mask), 5e-6, "train gradient");
             return;
           }
-          expectClose(y, tensors[`${number}.${mode}.output`]!, 1e-6, `${mode} output`);
-          const named = Object.fromEntries(Object.keys(inputs).map((key, i) => [key, gradients[i]!]));
-          // Sums over a batch, in another order on another machine: a few units in the last place of float32.
-          expectAllClose(named, under(tensors, `${number}.${mode}.gradient.`), 5e-6, `${mode} gradient`);
-          const buffers = Object.fromEntries(module.namedBuffers());
-          expectAllClose(buffers, under(tensors, `${number}.${mode}.buffer.`), 1e-6, `${mode} buffer`);
+          const results = {
+            ...Object.fromEntries(outputs.map((y, i) => [`output.${i}`, y])),
+            ...Object.fromEntries(Object.keys(sources).map((key, i) => [`gradient.${key}`, gradients[i]!])),
+            ...Object.fromEntries(module.namedBuffers().map(([key, value]) => [`buffer.${key}`, value])),
+          };
+          expect(Object.keys(results).sort()).toEqual(Object.keys(expected).sort());
+          for (const [key, value] of Object.entries(results))
+            expectClose(value, expected[key]!, TOLERANCES[key.split(".")[0]!]!, `${mode} ${key}`);
         });
       }
     });
@@ -124,6 +179,50 @@ describe("Layers refuse what they cannot do", () => {
       "images in a norm for vectors",
       () => new nn.BatchNorm1d(3).forward(zeros([2, 3, 4, 4])),
       /BatchNorm1d.*2 or 3 dimensions/,
+    ],
+    [
+      "one layer with dropout between layers",
+      () => new nn.LSTM(3, 2, { dropout: 0.1 }),
+      /LSTM: dropout is between/,
+    ],
+    ["a projection that is not smaller", () => new nn.LSTM(3, 2, { projSize: 2 }), /projSize 2 is not below/],
+    [
+      "a state that does not fit",
+      () => new nn.GRU(3, 2).forward(zeros([4, 5, 3]), zeros([1, 5, 2])),
+      /GRU: a state of shape \[1,5,2\].*\[1, 4, 2\]/,
+    ],
+    [
+      "sequences of another width",
+      () => new nn.RNN(3, 2).forward(zeros([4, 5, 2])),
+      /RNN was given \[4,5,2\]/,
+    ],
+    ["a reduction that is none", () => new nn.MSELoss({ reduction: "max" as "sum" }), /no reduction "max"/],
+    [
+      "a negative variance",
+      () => new nn.GaussianNLLLoss().forward(zeros([2]), zeros([2]), zeros([2]).sub(1)),
+      /a variance is negative/,
+    ],
+    ["a size and a factor", () => new nn.Upsample({ size: 2, scaleFactor: 2 }), /size or a scaleFactor/],
+    [
+      "a mode for images with sequences",
+      () => new nn.Upsample({ scaleFactor: 2, mode: "bilinear" }).forward(zeros([1, 1, 3])),
+      /"bilinear" is not for tensors of 1 spatial/,
+    ],
+    ["half of the paddings", () => new nn.ZeroPad2d([1, 2]), /ZeroPad2d was given \[1,2\].*or 4/],
+    [
+      "bags without their beginnings",
+      () => new nn.EmbeddingBag(3, 2).forward(zeros([4], { dtype: "int64" })),
+      /no offsets/,
+    ],
+    [
+      "a dictionary's name with a dot",
+      () => new nn.ModuleDict({ "a.b": new nn.ReLU() }),
+      /"a.b" cannot name/,
+    ],
+    [
+      "a name that a dictionary lacks",
+      () => new nn.ParameterDict({ a: zeros([1]) }).get("b"),
+      /get\("b"\): there are a/,
     ],
     ["the forward of a list", () => new nn.ModuleList([]).forward(), /ModuleList has no forward/],
     [

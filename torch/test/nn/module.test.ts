@@ -219,3 +219,32 @@ test("Sequential and ModuleList number their modules, and a parameter with histo
   const leaf = nn.parameter(ones([2]).requiresGrad_().mul(2));
   expect([leaf.isLeaf, leaf.requiresGrad, leaf.isParameter]).toEqual([true, true, true]);
 });
+
+test("ModuleDict, ParameterList and ParameterDict give their names as keys and make parameters of tensors", () => {
+  class Parts extends nn.Module {
+    readonly heads = new nn.ModuleDict({ photo: new nn.Linear(2, 1), toWords: new nn.Linear(3, 1) });
+    readonly scales = new nn.ParameterList([ones([1]), ones([2])]);
+    readonly shifts = new nn.ParameterDict({ first: zeros([1]) });
+    forward(x: Tensor): Tensor {
+      return this.heads.get("photo").forward(x).mul(this.scales.at(-2)).add(this.shifts.get("first"));
+    }
+  }
+  const parts = new Parts();
+  parts.shifts.set("second", zeros([3]));
+  expect(Object.keys(parts.stateDict())).toEqual([
+    "heads.photo.weight",
+    "heads.photo.bias",
+    "heads.toWords.weight",
+    "heads.toWords.bias",
+    "scales.0",
+    "scales.1",
+    "shifts.first",
+    "shifts.second",
+  ]);
+  expect(parts.parameters().length).toBe(8);
+  expect([...parts.heads].map(([name]) => name)).toEqual(["photo", "toWords"]);
+  expect([parts.heads.size, parts.scales.length, parts.shifts.size]).toEqual([2, 2, 2]);
+  expect(parts.heads.delete("toWords") && parts.shifts.delete("second")).toBe(true);
+  expect(parts.heads.has("toWords")).toBe(false);
+  expect(parts.forward(ones([4, 2])).shape).toEqual([4, 1]);
+});
