@@ -15,7 +15,6 @@ export { normalizeRows, requireUnitRows } from "./losses/unit-rows.ts";
 export { chooseProbe, type LabelledFeatures, type ProbeTrial } from "./probe/choose-probe.ts";
 export { type ExtractOptions, extractFeatures } from "./probe/extract-features.ts";
 export { type FusedViews, fuseViews } from "./probe/fuse-views.ts";
-export { type Evaluation, type MinimiseOptions, type Minimum, minimise } from "./probe/lbfgs.ts";
 export { fitLinearProbe, type LinearProbe, type ProbeOptions, probeOf } from "./probe/linear-probe.ts";
 export { Encoder, type EncoderConfig } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";

@@ -9,6 +9,8 @@ export interface EmaOptions {
   decay?: number;
   /** Lets the average follow faster at first: decay min(decay, (1 + n) / (10 + n)) in the n-th update. Default false. */
   warmup?: boolean;
+  /** Holds the averages in its own parameters and buffers: a model of the same kind. Default: tensors of the object. */
+  average?: AnyModule | null;
 }
 
 /**
@@ -28,15 +30,20 @@ export class Ema {
   #updates = 0;
   readonly #averages: ReadonlyMap<string, { own: Tensor; average: Tensor }>;
 
-  /** @throws TorchError for a decay outside of 0 … 1 */
-  constructor(model: AnyModule, { decay = 0.999, warmup = false }: EmaOptions = {}) {
+  /** @throws TorchError for a decay outside of 0 … 1; StateDictError for an `average` of another kind */
+  constructor(model: AnyModule, { decay = 0.999, warmup = false, average = null }: EmaOptions = {}) {
     if (!(decay >= 0 && decay <= 1))
       throw new TorchError(`Ema: decay is ${decay}. Choose it in 0 … 1, usually just below 1.`);
     this.decay = decay;
     this.warmup = warmup;
+    average?.loadStateDict(model.stateDict());
+    average?.requiresGrad_(false);
+    const averages = average?.stateDict();
     this.#averages = noGrad(() => {
       const entries = Object.entries(model.stateDict());
-      return new Map(entries.map(([key, own]) => [key, { own, average: keep(own.detach().clone()) }]));
+      return new Map(
+        entries.map(([key, own]) => [key, { own, average: averages?.[key] ?? keep(own.detach().clone()) }]),
+      );
     });
   }
 
@@ -45,11 +52,12 @@ export class Ema {
     return this.#updates;
   }
 
-  /** Moves the averages towards the model's parameters; to be called after each step of the optimizer. */
-  update(): void {
+  /**
+   * Moves the averages towards the model's parameters; to be called after each step of the optimizer.
+   * @param decay of this update, where it follows a course of its own
+   */
+  update(decay = this.#nextDecay()): void {
     this.#updates += 1;
-    const n = this.#updates;
-    const decay = this.warmup ? Math.min(this.decay, (1 + n) / (10 + n)) : this.decay;
     const pairs = [...this.#averages.values()];
     const averaged = pairs.filter(({ own }) => own.isParameter);
     const copied = pairs.filter(({ own }) => !own.isParameter);
@@ -67,6 +75,11 @@ export class Ema {
         copied.map(({ own }) => own),
       );
     });
+  }
+
+  #nextDecay(): number {
+    const n = this.#updates + 1;
+    return this.warmup ? Math.min(this.decay, (1 + n) / (10 + n)) : this.decay;
   }
 
   /**

@@ -5,6 +5,7 @@ export { Ema, type EmaOptions } from "./ema.ts";
 export { weightDecayGroups } from "./groups.ts";
 export { LARS, type LarsSettings } from "./lars.ts";
 export { LBFGS, type LbfgsSettings } from "./lbfgs.ts";
+export { type Evaluation, type MinimizeOptions, type Minimum, minimize } from "./minimize.ts";
 export { Optimizer, type OptimizerState, type ParameterGroup, type Parameters } from "./optimizer.ts";
 export {
   constantSchedule,

@@ -1,7 +1,9 @@
 import { noGrad } from "../autograd.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { cat, keep, scope, TorchError } from "../tensor/index.ts";
+import { CurvatureMemory } from "./curvature.ts";
 import { type LinePoint, strongWolfe } from "./line-search.ts";
+import { magnitude } from "./minimize.ts";
 import { Optimizer, type OptimizerState } from "./optimizer.ts";
 
 export interface LbfgsSettings {
@@ -21,27 +23,22 @@ export interface LbfgsSettings {
   lineSearch: "strongWolfe" | null;
 }
 
-/** A past step of the parameters with the change of the gradient that it brought. */
-interface Curvature {
-  readonly step: Tensor;
-  readonly change: Tensor;
-  /** 1 / (step · change) */
-  readonly rho: number;
-}
+/** Steps of less curvature are not remembered, as in PyTorch. */
+const LEAST_CURVATURE = 1e-10;
 
 /**
  * Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.5) with the stopping rules of PyTorch's LBFGS; for smooth
- * losses over all data at once, such as a linear probe.
+ * losses over all data at once. A function of one vector is minimised by `minimize`.
  *
  * @example
  * const optimizer = new optim.LBFGS(probe.parameters(), { lineSearch: "strongWolfe" });
  * optimizer.step(() => probe.forward(features).crossEntropyLoss(labels));
  */
 export class LBFGS extends Optimizer<LbfgsSettings, never> {
-  #history: Curvature[] = [];
+  readonly #memory = new CurvatureMemory(LEAST_CURVATURE);
   #direction: Tensor | null = null;
   #previousGradient: Tensor | null = null;
-  #numbers = { t: 0, scale: 1, iterations: 0, evaluations: 0 };
+  #numbers = { t: 0, iterations: 0, evaluations: 0 };
 
   /** @param parameters one group; all on one device */
   constructor(parameters: Iterable<Tensor>, settings: Partial<LbfgsSettings> = {}) {
@@ -91,10 +88,10 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
     const numbers: Record<string, number> = { ...this.#numbers };
     if (this.#direction) tensors.direction = this.#direction;
     if (this.#previousGradient) tensors.previousGradient = this.#previousGradient;
-    this.#history.forEach(({ step, change, rho }, i) => {
+    this.#memory.pairs.forEach(({ step, change, curvature }, i) => {
       tensors[`history.${i}.step`] = step;
       tensors[`history.${i}.change`] = change;
-      numbers[`history.${i}.rho`] = rho;
+      numbers[`history.${i}.curvature`] = curvature;
     });
     return { ...super.stateDict(), tensors, numbers };
   }
@@ -124,14 +121,14 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
     };
     this.#direction = copy("direction");
     this.#previousGradient = copy("previousGradient");
-    for (let i = 0; i < length; i++) {
-      this.#history.push({
+    this.#memory.restore(
+      Array.from({ length }, (_, i) => ({
         step: copy(`history.${i}.step`)!,
         change: copy(`history.${i}.change`)!,
-        rho: given.numbers[`history.${i}.rho`]!,
-      });
-    }
-    for (const name of ["t", "scale", "iterations", "evaluations"] as const) {
+        curvature: given.numbers[`history.${i}.curvature`]!,
+      })),
+    );
+    for (const name of ["t", "iterations", "evaluations"] as const) {
       this.#numbers[name] = given.numbers[name] ?? this.#numbers[name];
     }
   }
@@ -179,35 +176,14 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
     });
   }
 
-  /** The direction to go, from the gradient and the remembered curvature; the two-loop recursion. */
+  /** The direction to go, from the gradient and what the last step showed of the curvature. */
   #nextDirection(gradient: Tensor): Tensor {
     const numbers = this.#numbers;
     numbers.iterations += 1;
     if (numbers.iterations === 1 || !this.#direction || !this.#previousGradient) return gradient.neg();
     const change = gradient.sub(this.#previousGradient);
-    const step = this.#direction.mul(numbers.t);
-    const curvature = change.dot(step).item();
-    if (curvature > 1e-10) {
-      if (this.#history.length >= this.groups[0]!.historySize) {
-        const oldest = this.#history.shift();
-        oldest?.step.dispose();
-        oldest?.change.dispose();
-      }
-      this.#history.push(keep({ step, change, rho: 1 / curvature }));
-      numbers.scale = curvature / change.dot(change).item();
-    }
-    const direction = gradient.neg();
-    const weights: number[] = [];
-    for (const { step, change, rho } of [...this.#history].reverse()) {
-      const weight = step.dot(direction).item() * rho;
-      weights.unshift(weight);
-      direction.add_(change, { alpha: -weight });
-    }
-    direction.mul_(numbers.scale);
-    this.#history.forEach(({ step, change, rho }, i) => {
-      direction.add_(step, { alpha: weights[i]! - change.dot(direction).item() * rho });
-    });
-    return direction;
+    this.#memory.learn(this.#direction.mul(numbers.t), change, this.groups[0]!.historySize);
+    return this.#memory.descent(gradient);
   }
 
   /** Goes along the direction and evaluates there; the last step without a search needs no evaluation. */
@@ -259,21 +235,12 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
   }
 
   #forget(): void {
-    for (const { step, change } of this.#history) {
-      step.dispose();
-      change.dispose();
-    }
+    this.#memory.forget();
     this.#direction?.dispose();
     this.#previousGradient?.dispose();
-    this.#history = [];
     this.#direction = null;
     this.#previousGradient = null;
   }
-}
-
-/** The largest magnitude of a vector's elements. */
-function magnitude(vector: Tensor): number {
-  return scope(() => vector.abs().max().item());
 }
 
 /** How many curvature pairs the state has a part of. */
@@ -290,6 +257,6 @@ function lackingParts({ tensors, numbers }: OptimizerState, length: number): str
     wanted.push("direction", "previousGradient");
   return [
     ...wanted.filter((name) => !Object.hasOwn(tensors, name)),
-    ...pairs.map((pair) => `${pair}.rho`).filter((name) => !Object.hasOwn(numbers, name)),
+    ...pairs.map((pair) => `${pair}.curvature`).filter((name) => !Object.hasOwn(numbers, name)),
   ];
 }

@@ -92,6 +92,43 @@ export function strongWolfe<Extra>(
   return { point: low, evaluations };
 }
 
+const ENOUGH = 0.1; // delta of Hager and Zhang: the share of the promised decrease that is enough
+const FLAT = 0.9; // sigma: the share of the slope that may be left
+const TRIES = 60;
+
+/**
+ * Looks for a distance along which a CONVEX function falls enough, by the approximate Wolfe conditions (Hager and Zhang
+ * 2005, section 1): judged by slopes, so that it still works where differences of values drown in rounding.
+ *
+ * @param start the point at t = 0, with a negative slope
+ * @param firstT the first distance to try
+ * @param evaluate gives the point at a distance
+ * @returns null where none was found
+ */
+export function approximateWolfe<Extra>(
+  start: LinePoint<Extra>,
+  firstT: number,
+  evaluate: (t: number) => LinePoint<Extra>,
+): LinePoint<Extra> | null {
+  const { value, slope } = start;
+  const rounding = 1e-13 * Math.max(1, Math.abs(value));
+  let low = 0;
+  let high = Number.POSITIVE_INFINITY;
+  let t = firstT;
+  for (let i = 0; i < TRIES; i++) {
+    const here = evaluate(t);
+    const descends =
+      here.value <= value + ENOUGH * t * slope ||
+      (here.slope <= (2 * ENOUGH - 1) * slope && here.value <= value + rounding);
+    // Of a convex function: too far where it does not descend, too near where it still falls steeply.
+    if (!descends || Number.isNaN(here.slope)) high = t;
+    else if (here.slope < FLAT * slope) low = t;
+    else return here;
+    t = high === Number.POSITIVE_INFINITY ? 2 * t : (low + high) / 2;
+  }
+  return null;
+}
+
 /** The minimum of the cubic through two points with their slopes, within bounds (Nocedal and Wright 2006, eq. 3.59). */
 export function cubicMinimum(
   a: LinePoint<unknown>,

@@ -139,6 +139,25 @@ describe("Averages", () => {
     ema.dispose();
   });
 
+  test("live in another model where one is given, and follow a course of decays of its own", () => {
+    const [net, average] = [model(), model()];
+    put(net, 0);
+    const ema = new optim.Ema(net, { average });
+    const layer = average.at(0) as nn.Linear;
+    expect(layer.weight.requiresGrad).toBe(false);
+    expect(layer.weight.equal((net.at(0) as nn.Linear).weight)).toBe(true);
+    const plain = new optim.Ema(net, { decay: 0.9 });
+    for (let step = 1; step <= 5; step++) {
+      scope(() => put(net, step));
+      ema.update(0.9);
+      plain.update();
+    }
+    for (const [key, tensor] of Object.entries(average.stateDict()))
+      expect(tensor.equal(plain.stateDict()[key]!), key).toBe(true);
+    expect(ema.updates).toBe(5);
+    expect(() => new optim.Ema(net, { average: new nn.Linear(2, 2) })).toThrow(nn.StateDictError);
+  });
+
   test("refuse a decay that is no share and an asynchronous evaluation, and take a model without parameters", () => {
     const net = new nn.Linear(2, 1);
     for (const decay of [-0.1, 1.5, Number.NaN])

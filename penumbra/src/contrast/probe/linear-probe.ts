@@ -1,7 +1,6 @@
 import * as torch from "@penumbra/torch";
-import { scope, type Tensor } from "@penumbra/torch";
+import { optim, scope, type Tensor } from "@penumbra/torch";
 import { ContrastError } from "../errors.ts";
-import { type Evaluation, minimise } from "./lbfgs.ts";
 
 export interface ProbeOptions {
   /** Number of classes. Default: the highest label + 1. */
@@ -61,7 +60,7 @@ export function fitLinearProbe(
     const targets = oneHot(labels, classes); // [N, C]
     const dimensions = rows.shape[1] as number;
     const start = torch.zeros([classes * (dimensions + 1)], { dtype: "float64" });
-    const minimum = minimise((point) => penalisedNll(point, rows, targets, l2), start);
+    const minimum = optim.minimize((point) => penalisedNll(point, rows, targets, l2), start);
     if (!(minimum.gradientSize <= ACCEPTABLE_GRADIENT)) {
       throw new ContrastError(
         `The linear probe (${rows.shape[0]} images, ${dimensions} features, l2 ${l2}) stopped after ${minimum.iterations} iterations with a gradient of ${minimum.gradientSize.toExponential(1)}. Raise l2.`,
@@ -89,7 +88,7 @@ export function probeOf(weight: Tensor, bias: Tensor, l2: number, iterations = 0
 }
 
 /** Value and gradient in closed form: dW = (softmax - targets)' X / N + lambda W, db = mean(softmax - targets). */
-function penalisedNll(point: Tensor, rows: Tensor, targets: Tensor, l2: number): Evaluation {
+function penalisedNll(point: Tensor, rows: Tensor, targets: Tensor, l2: number): optim.Evaluation {
   const [images, dimensions] = rows.shape as [number, number];
   const [weight, bias] = split(point, targets.shape[1] as number, dimensions);
   const logProbabilities = rows.matmul(weight.t()).add(bias).logSoftmax(1); // [N, C]

@@ -1,8 +1,6 @@
 import type { ObjectiveName } from "../../contrast/index.ts";
+import type { RedrawKind } from "../../diffusion/index.ts";
 import type { ArmDesign } from "../../results/index.ts";
-
-/** Which redraws: of a photo's own class, or beside it. */
-export type RedrawKind = "faithful" | "near-ood";
 
 /** The images that an arm's positives and negatives can be, beside real photos. */
 export const SOURCES: readonly { readonly name: RedrawKind; readonly title: string }[] = [

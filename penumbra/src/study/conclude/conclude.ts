@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../../data/index.ts";
-import type { ModelFolder } from "../../diffusion/index.ts";
+import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
   type Curve,
@@ -31,7 +31,7 @@ import {
   type TrainedArm,
 } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { chooseSheet, drawnIn, RECIPES, writePhotos } from "./sheet.ts";
+import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
 
 /** A finished study: its artifacts, and what they were made on. */
 export interface Finished {
@@ -106,7 +106,7 @@ function titlesOf({
     arms: arms.map((name) => ({ name, ...armOf(name) })),
     sources: SOURCES,
     detectors: detectors.map((name) => ({ name, title: name })),
-    recipes: RECIPES,
+    recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
   };
 }
 

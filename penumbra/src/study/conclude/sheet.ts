@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Photo } from "../../data/index.ts";
-import type { RedrawLine } from "../../diffusion/index.ts";
+import { compareRecipes, type RedrawLine, redrawLines } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
 import { encodeWebp } from "../../images/index.ts";
-import type { Outcome, SheetImage, SheetRow } from "../../results/index.ts";
-import { redrawLines, type StudyContext, withPixels } from "../stages/index.ts";
+import type { SheetImage, SheetRow } from "../../results/index.ts";
+import { type StudyContext, withPixels } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 
 /** Redraws with the folder that their files are relative to. */
@@ -14,18 +14,9 @@ export interface Drawn {
   readonly lines: readonly RedrawLine[];
 }
 
-/** The recipes, in the order in which they are shown. */
-export const RECIPES: Outcome["recipes"] = [
-  { name: "faithful", title: "faithful", source: "faithful" },
-  { name: "drift", title: "drift", source: "near-ood" },
-  { name: "crossed", title: "crossed", source: "near-ood" },
-];
-
 /** The redraws of some artifacts. */
 export function drawnIn(artifacts: readonly Artifact[]): Promise<Drawn[]> {
-  return Promise.all(
-    artifacts.map(async (artifact) => ({ folder: artifact.folder, lines: await redrawLines(artifact) })),
-  );
+  return Promise.all(artifacts.map(async ({ folder }) => ({ folder, lines: await redrawLines(folder) })));
 }
 
 /**
@@ -62,8 +53,7 @@ function distinct(drawn: readonly Drawn[], photo: Photo, run: string): SheetImag
       byKey.set(key, { image, recipe, strength, timestep, signal, wordClass });
     }
   }
-  const place = (recipe: string) => RECIPES.findIndex(({ name }) => name === recipe);
-  return [...byKey.values()].sort((a, b) => place(a.recipe) - place(b.recipe) || a.strength - b.strength);
+  return [...byKey.values()].sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength);
 }
 
 /** Writes photos as the study saw them into the run folder; returns each one's path there, by its id. */

@@ -1,4 +1,5 @@
-import { type ArmName, armOf, judgeOf, type RedrawKind } from "../arms/index.ts";
+import type { RedrawKind } from "../../diffusion/index.ts";
+import { type ArmName, armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage } from "./encoder.ts";

@@ -2,13 +2,7 @@ import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  ContrastError,
-  chooseProbe,
-  fitLinearProbe,
-  minimise,
-  probeOf,
-} from "../../../src/contrast/index.ts";
+import { ContrastError, chooseProbe, fitLinearProbe, probeOf } from "../../../src/contrast/index.ts";
 import { expectGradientsClose } from "../../gradients.ts";
 import fixture from "./linear-probe.json" with { type: "json" };
 
@@ -153,34 +147,6 @@ describe("the choice of the penalty", () => {
       expect(probe.l2).toBe(best?.l2);
       expect(trials.map(({ l2 }) => l2)).toEqual([1e-4, 1e-2, 1, 10]);
       expect(() => chooseProbe({ features, labels }, validation, [])).toThrow(/at least one candidate/);
-    }));
-});
-
-describe("the solver", () => {
-  test("finds the minimum of a badly scaled quadratic to full precision", () =>
-    scope(() => {
-      const curvature = torch.tensor([1e-3, 1, 10, 1e4], { dtype: "float64" });
-      const centre = torch.tensor([5, -2, 0.3, 1], { dtype: "float64" });
-      const { point, gradientSize } = minimise(
-        (x) => {
-          const away: Tensor = x.sub(centre);
-          return { value: away.square().mul(curvature).sum().item() / 2, gradient: away.mul(curvature) };
-        },
-        torch.zeros([4], { dtype: "float64" }),
-      );
-      expect(gradientSize).toBeLessThan(1e-9);
-      for (const [i, value] of centre.toNumbers().entries())
-        expect(point.toNumbers()[i]).toBeCloseTo(value, 6);
-    }));
-
-  test("finds the minimum of a convex function that is steep on one side and flat on the other", () =>
-    scope(() => {
-      // e^x - 3x has its minimum ln 3.
-      const { point } = minimise(
-        (x) => ({ value: x.exp().sub(x.mul(3)).sum().item(), gradient: x.exp().sub(3) }),
-        torch.tensor([-20], { dtype: "float64" }),
-      );
-      expect(point.item()).toBeCloseTo(Math.log(3), 9);
     }));
 });
 
