@@ -126,6 +126,7 @@ NAPI_MODULE_INIT() {
     exportAutograd(env, exports);
     exportFunction(env, exports);
     exportSystem(env, exports);
+    exportDistributed(env, exports);
   } catch (...) {
     throwToJavaScript(env);
   }

@@ -115,7 +115,8 @@ std::vector<at::Tensor> tensors(napi_env env, napi_value array);  // null stands
 napi_value array(napi_env env, const std::vector<at::Tensor>& tensors);
 napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type* type);
 
-// --- operators (complement.cpp, schemas.cpp, arguments.cpp, dispatch.cpp), differentiation (autograd.cpp, function.cpp), the machine (system.cpp)
+// --- operators (complement.cpp, schemas.cpp, arguments.cpp, dispatch.cpp), differentiation (autograd.cpp, function.cpp), the machine (system.cpp),
+// groups of processes (distributed.cpp)
 void completeOperators();
 const std::string& cudaProblem();  // why CUDA's part of libtorch could not be loaded; "" where it is there
 std::string packetName(int32_t packet);
@@ -126,6 +127,7 @@ void exportAutograd(napi_env env, napi_value exports);
 void exportFunction(napi_env env, napi_value exports);
 void forgetGarbage(napi_env env);  // when an environment ends
 void exportSystem(napi_env env, napi_value exports);
+void exportDistributed(napi_env env, napi_value exports);
 
 // --- functions for JavaScript
 struct Call {

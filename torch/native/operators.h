@@ -7,7 +7,7 @@
 
 namespace penumbra {
 
-enum class Kind { Tensor, Int, Float, Bool, String, Scalar, ScalarType, Layout, MemoryFormat, Device, Generator, Unsupported };
+enum class Kind { Tensor, Int, Float, Bool, String, Scalar, ScalarType, Layout, MemoryFormat, Device, Generator, Reduction, Unsupported };
 
 struct Parameter {
   std::string name;  // camelCase

@@ -76,6 +76,7 @@ Parameter parameterOf(const c10::Argument& argument) {
     }
   }
   result.kind = kindOf(*type);
+  if (result.kind == Kind::Int && result.name == "reduction") result.kind = Kind::Reduction;  // "none", "mean", "sum"
   return result;
 }
 

@@ -1,10 +1,12 @@
 /** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
 export * from "./autograd.ts";
 export * as checkpoints from "./checkpoint.ts";
+export * as distributed from "./distributed/index.ts";
 export { cpuFeatures } from "./library/cpu.ts";
 export { type Precision, type PrecisionSetting, resolvePrecision } from "./library/precision.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
+export { type LoadOptions, load, PickleError, type Saved, save } from "./pickle/index.ts";
 export * from "./random.ts";
 export * as safetensors from "./safetensors.ts";
 export * from "./system.ts";
@@ -20,6 +22,7 @@ export {
   Generator,
   type GeneratorOptions,
   type Index,
+  isTensor,
   keep,
   type Layout,
   type MemoryFormat,
@@ -27,6 +30,8 @@ export {
   manualSeed,
   memory,
   type Nested,
+  numel,
+  type Reduction,
   type Scalar,
   Scope,
   type Slice,
@@ -40,5 +45,6 @@ export {
   tensor,
   traceMemory,
   typedArrayOf,
+  unique,
 } from "./tensor/index.ts";
 export * from "./tensor/operators.ts";

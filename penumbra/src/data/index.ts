@@ -1,5 +1,5 @@
 /** Data: a folder of photos becomes a manifest, splits by physical object, decoded pixels and batches. */
-export { type BatchOptions, batches } from "./batches.ts";
+export { mapConcurrently } from "./concurrent.ts";
 export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { DataError } from "./errors.ts";
 export { findOddities, RECORDING_PATTERN } from "./findings.ts";
@@ -7,7 +7,9 @@ export { type Child, type Descendants, followParents, requireTrainParents } from
 export { type ClassHealth, checkHealth, describeHealth, describeLeftOut, type Health } from "./health.ts";
 export { compareNatural } from "./natural.ts";
 export { findLike, type LikePair } from "./near-duplicates.ts";
+export { fixListOf, photoCheckOf } from "./photo-check.ts";
 export type { RoleSetting } from "./roles.ts";
+export { ShuffledRounds } from "./rounds.ts";
 export { type ScanOptions, scanPhotos } from "./scan.ts";
 export { LAYOUTS, type Layout, type ObjectRule, readPhoto } from "./sources/index.ts";
 export {

@@ -19,6 +19,7 @@ export {
   FITS,
   type Fit,
   type ImageFacts,
+  previewImage,
   probeImage,
   type Rgb,
   reasonOf,

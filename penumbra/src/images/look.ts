@@ -97,9 +97,13 @@ function averaged(grey: Float64Array, side: number, target: number): Float64Arra
   const block = side / target;
   if (block === 1) return grey;
   const out = new Float64Array(target * target);
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      out[Math.floor(y / block) * target + Math.floor(x / block)]! += grey[y * side + x]! / (block * block);
+  const share = 1 / (block * block);
+  for (let y = 0, from = 0; y < side; y++) {
+    const row = Math.floor(y / block) * target;
+    for (let x = 0; x < target; x++) {
+      let sum = 0;
+      for (let k = 0; k < block; k++) sum += grey[from++]!;
+      out[row + x]! += share * sum;
     }
   }
   return out;

@@ -42,7 +42,7 @@ function ofRaw(format: ImageFormat, { data, width, height, channels }: RawImage)
 }
 
 async function ofSharp(format: ImageFormat, bytes: Uint8Array): Promise<OpenImage> {
-  const metadata = await sharp(bytes).metadata();
+  const metadata = await sharp(bytes, { failOn: "error" }).metadata();
   const shape = {
     format,
     ...sizeOf(metadata),

@@ -1,7 +1,8 @@
 /** The report: plain data of a finished study in, one self-contained HTML page out. */
 export * from "./charts/index.ts";
+export * from "./check-page.ts";
 export * from "./html.ts";
 export * from "./numbers.ts";
 export * from "./page.ts";
-export * from "./sections/answer.ts";
+export * from "./sections/index.ts";
 export * from "./write.ts";

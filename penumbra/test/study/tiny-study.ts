@@ -26,7 +26,7 @@ export const tinySettings = {
       crossed: { strengths: [0.5], variants: 1 },
     },
   },
-  encoder: { width: 4, steps: 4, batchSize: 6, projection: 8, negatives: 4 },
+  encoder: { width: 8, steps: 4, batchSize: 6, projection: 8, negatives: 4 },
   probe: { l2: [0.01, 0.1] },
   knn: [1, 3],
   statistics: { bootstrap: 50 },

@@ -13,6 +13,8 @@ export interface Libtorch {
   readonly version: string;
   /** Whether `libtorch_cuda` lies beside the CPU library. */
   readonly hasCuda: boolean;
+  /** Whether the build holds c10d with Gloo: groups of processes on the CPU. */
+  readonly hasGloo: boolean;
   /** The C++ standard that the headers ask for. */
   readonly cxxStandard: 17 | 20;
   /** The libstdc++ string layout of the build: 1 is the C++11 one, all wheels since 2.7 have it. */
@@ -132,6 +134,7 @@ export function inspect(folder: string, source: Libtorch["source"]): Libtorch | 
     source,
     version,
     hasCuda: existsSync(join(root, "lib", "libtorch_cuda.so")),
+    hasGloo: hasGloo(root),
     cxxStandard: cxxStandardOf(root, major, minor),
     cxx11Abi: cxx11AbiOf(root),
   };
@@ -192,6 +195,12 @@ function cxxStandardOf(root: string, major: number, minor: number): 17 | 20 {
   const asked = cmake?.match(/^\s*CXX_STANDARD\s+(\d+)/m)?.[1];
   if (asked) return Number(asked) >= 20 ? 20 : 17;
   return major > 2 || minor >= 12 ? 20 : 17;
+}
+
+/** The build's own CMake file names the parts of libtorch that it was compiled with. */
+function hasGloo(root: string): boolean {
+  const cmake = readText(join(root, "share", "cmake", "Caffe2", "Caffe2Targets.cmake"));
+  return /INTERFACE_COMPILE_DEFINITIONS "[^"]*\bUSE_C10D_GLOO\b/.test(cmake ?? "");
 }
 
 /** c10::Error takes a std::string: its mangled name in libc10 tells which layout the build used. */

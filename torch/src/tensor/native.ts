@@ -22,8 +22,32 @@ export interface CudaMemory {
   readonly peakReserved: number;
 }
 
+/** A group of processes, or work that one is doing, as the addon sees it. */
+type Held = object;
+
+/** What the addon exports where libtorch was built with Gloo. Work is begun here and done when `wait` returns. */
+export interface Communication {
+  createGroup(
+    rank: number,
+    size: number,
+    host: string,
+    port: number,
+    servesStore: boolean,
+    networkInterface: string,
+    joinTimeoutMs: number,
+    timeoutMs: number,
+  ): Held;
+  closeGroup(group: Held): void;
+  beginAllReduce(group: Held, tensor: Handle, reduction: string): Held;
+  beginBroadcast(group: Held, tensor: Handle, root: number): Held;
+  beginAllGather(group: Held, output: Handle, input: Handle): Held;
+  beginReduceScatter(group: Held, output: Handle, input: Handle, reduction: string): Held;
+  beginBarrier(group: Held): Held;
+  wait(work: Held): void;
+}
+
 /** What the addon exports. This is the only place where the border is typed by hand. */
-export interface Native {
+export interface Native extends Partial<Communication> {
   registerClasses(
     tensor: unknown,
     generator: unknown,
@@ -55,6 +79,7 @@ export interface Native {
   numel(tensor: Handle): number;
   ndim(tensor: Handle): number;
   itemSize(tensor: Handle): number;
+  storage(tensor: Handle): { address: string; bytes: number };
   differingSizes(lists: readonly Handles[]): number;
   fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): unknown;
   toBytes(tensor: Handle): ArrayBuffer;
@@ -114,6 +139,8 @@ export interface Native {
   cudaSynchronize(device: number): void;
   cudaMemory(device: number): CudaMemory;
   cudaEmptyCache(): void;
+  onGradients(leaves: Handles, callback: ((index: number) => void) | null): void;
+  afterBackward(callback: () => void): void;
   information(): { version: string; config: string; parallel: string; cpuCapability: string };
 }
 

@@ -31,8 +31,6 @@ export function setTraps(prototype: object): void {
       );
     },
     toJSON: () => trap("A tensor has no JSON.", "Use x.tolist(), or safetensors.write for weights."),
-    [Symbol.iterator]: () =>
-      trap("A tensor cannot be iterated over.", "Use x.unbind(0) for its parts, x.tolist() for numbers."),
   };
   for (const key of Reflect.ownKeys(traps)) {
     Object.defineProperty(prototype, key, {
@@ -41,4 +39,14 @@ export function setTraps(prototype: object): void {
       configurable: true,
     });
   }
+  // Array.from() and the typed arrays take for empty what has no length. That `for (const row of x)` is impossible, JavaScript
+  // says itself; an iterator that throws would stand in the way of test runners, which compare.
+  Object.defineProperty(prototype, "length", {
+    configurable: true,
+    get: () =>
+      trap(
+        "A tensor has no length and cannot be iterated over.",
+        "Use x.shape[0] or x.numel; x.unbind(0) for its parts, x.tolist() for numbers.",
+      ),
+  });
 }

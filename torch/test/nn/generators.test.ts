@@ -131,7 +131,7 @@ describe("Layers with a generator", () => {
         expect(nextOfProcess()).toBe(before);
         const expected = plain.forward(x, x, x, options);
         // Both are float32 sums of at most 8 terms in another order.
-        expect(output.sub(expected).abs().max().item(), JSON.stringify(options)).toBeLessThan(1e-5);
+        expect(output.sub(expected).abs().max().item(), Object.keys(options).join(", ")).toBeLessThan(1e-5);
       });
     }
   });

@@ -16,7 +16,7 @@ class Outer extends nn.Module {
   readonly norm = new nn.BatchNorm1d(2);
   readonly logitScale = nn.parameter(ones([]));
   readonly positions = nn.buffer(zeros([4], { dtype: "int64" }), { persistent: false });
-  readonly settings = { hidden: new nn.Linear(9, 9) }; // a plain object: not a part of the network
+  readonly settings = { scale: zeros([3]) }; // of no module: not a part of the network
   readonly plain = zeros([3]); // neither parameter nor buffer
   readonly #private = new nn.Linear(1, 1);
   forward(x: Tensor): Tensor {
@@ -250,20 +250,20 @@ test("ModuleDict, ParameterList and ParameterDict give their names as keys and m
 });
 
 describe("A module that would silently be trained or saved in part is refused", () => {
-  class Holder extends torch.nn.Module {
+  class Holder extends nn.Module {
     constructor(readonly held: unknown) {
       super();
     }
-    forward(x: torch.Tensor): torch.Tensor {
+    forward(x: Tensor): Tensor {
       return x;
     }
   }
-  const linear = () => new torch.nn.Linear(1, 1);
+  const linear = () => new nn.Linear(1, 1);
 
   test.each<[string, () => unknown, RegExp]>([
     ["a plain object", () => ({ a: linear() }), /Holder\.held: .*in a plain object would not be trained/],
     ["a Map", () => new Map([["a", [linear()]]]), /in a Map would not/],
-    ["a Set of parameters", () => new Set([torch.nn.parameter(torch.ones([1]))]), /in a Set would not/],
+    ["a Set of parameters", () => new Set([nn.parameter(ones([1]))]), /in a Set would not/],
   ])("in %s", (_, make, message) => {
     const module = new Holder(make());
     for (const use of [() => module.parameters(), () => module.stateDict(), () => module.to("float64")]) {
@@ -272,24 +272,24 @@ describe("A module that would silently be trained or saved in part is refused", 
   });
 
   test("but settings in such containers are nobody's parameters", () => {
-    for (const held of [{ stride: [1, 2] }, new Map([["a", 1]]), new Set(["x"]), { x: torch.ones([1]) }]) {
+    for (const held of [{ stride: [1, 2] }, new Map([["a", 1]]), new Set(["x"]), { x: ones([1]) }]) {
       expect(new Holder(held).parameters()).toEqual([]);
     }
   });
 
   test("where it contains itself", () => {
-    class Child extends torch.nn.Module {
-      constructor(readonly parent: torch.nn.AnyModule) {
+    class Child extends nn.Module {
+      constructor(readonly parent: nn.AnyModule) {
         super();
       }
-      forward(x: torch.Tensor): torch.Tensor {
+      forward(x: Tensor): Tensor {
         return x;
       }
     }
-    class Parent extends torch.nn.Module {
+    class Parent extends nn.Module {
       readonly child: Child = new Child(this);
-      readonly weight = torch.nn.parameter(torch.ones([1]));
-      forward(x: torch.Tensor): torch.Tensor {
+      readonly weight = nn.parameter(ones([1]));
+      forward(x: Tensor): Tensor {
         return x;
       }
     }
@@ -300,10 +300,10 @@ describe("A module that would silently be trained or saved in part is refused", 
   });
 
   test("where two of its tensors would have one key", () => {
-    class Twins extends torch.nn.Module {
+    class Twins extends nn.Module {
       readonly fooBar = linear();
       readonly foo_bar = linear();
-      forward(x: torch.Tensor): torch.Tensor {
+      forward(x: Tensor): Tensor {
         return x;
       }
     }

@@ -7,8 +7,6 @@ export {
   alphasCumprod,
   parseSchedulerConfig,
   type SchedulerConfig,
-  type SchedulerConfigInput,
-  SchedulerConfigSchema,
   type Timesteps,
   trainingTarget,
   velocity,

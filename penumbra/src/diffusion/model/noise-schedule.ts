@@ -9,7 +9,7 @@ const Supported = <const Value extends boolean | null>(value: Value) =>
  * scheduler_config.json, whatever scheduler it was written for: the noise schedule is the same for all, so a model
  * published with one sampler (PNDM) can be sampled by another. Fields of other schedulers are kept, but not used.
  */
-export const SchedulerConfigSchema = z.looseObject({
+const SchedulerConfigSchema = z.looseObject({
   _class_name: z.string().default("DDIMScheduler"),
   num_train_timesteps: z.int().positive().default(1000),
   beta_start: z.number().positive().default(0.00085),
@@ -29,7 +29,6 @@ export const SchedulerConfigSchema = z.looseObject({
 
 /** The complete configuration of a noise schedule and of its sampling, by diffusers' names. */
 export type SchedulerConfig = z.output<typeof SchedulerConfigSchema>;
-export type SchedulerConfigInput = z.input<typeof SchedulerConfigSchema>;
 
 /**
  * Checks a scheduler's configuration and fills in the values of Stable Diffusion 1.x.

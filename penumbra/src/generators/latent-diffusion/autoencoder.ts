@@ -10,10 +10,10 @@ import {
   scope,
   type Tensor,
 } from "@penumbra/torch";
+import { ShuffledRounds } from "../../data/index.ts";
 import { AutoencoderKL, type Compute } from "../../models/index.ts";
 import { randomCrops } from "../trainer/crops.ts";
 import type { Trainee } from "../trainer/loop.ts";
-import { EpochOrder } from "../trainer/order.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import { batchAt } from "./batches.ts";
 import { edgeWeights, klDivergence, reconstructionLoss } from "./losses.ts";
@@ -33,7 +33,7 @@ export class AutoencoderTrainee implements Trainee {
   readonly networks: Trainee["networks"];
   readonly device: string;
   readonly optimizer: optim.AdamW;
-  readonly #order: EpochOrder;
+  readonly #order: ShuffledRounds;
   readonly #noise: Generator;
   readonly #images: Tensor;
   readonly #compute: Compute;
@@ -66,7 +66,9 @@ export class AutoencoderTrainee implements Trainee {
       weightDecay,
       betas: [0.9, 0.99],
     });
-    this.#order = new EpochOrder(images.shape[0]!, deriveSeed(settings.seed, "autoencoder"));
+    this.#order = new ShuffledRounds(images.shape[0]!, (epoch) =>
+      deriveSeed(deriveSeed(settings.seed, "autoencoder"), "epoch", epoch),
+    );
     this.#noise = new Generator({ seed: 0, device: this.device });
   }
 

@@ -1,7 +1,9 @@
+import { defaultSampler, SAMPLERS } from "../../diffusion/index.ts";
 import { type CardWords, type ModelCard, type TrainingRun, trainedStage } from "../trainer/card.ts";
 import type { Corpus } from "../trainer/corpus.ts";
 import type { TrainResult } from "../trainer/loop.ts";
 import { ARCHITECTURES, imageSize } from "./architectures.ts";
+import { pretrainSchedule } from "./assemble.ts";
 import { PSNR } from "./autoencoder.ts";
 import { seenBy } from "./batches.ts";
 import { SAMPLE_OPTIONS } from "./samples.ts";
@@ -90,14 +92,15 @@ function networksLine({ settings, autoencoder }: CardFacts): string {
   return `Autoencoder: ${vae.block_out_channels.join("-")} channels, ${vae.latent_channels} latent channels, ${2 ** (vae.block_out_channels.length - 1)}x down-sampling${roundTrip}. UNet: ${unet.block_out_channels.join("-")} channels. Text encoder: width ${text.hidden_size}, ${text.num_hidden_layers} layers; rows of tokens that no caption held are zero.`;
 }
 
-function picturesOf({ sheet, roundTrips, prompts }: CardFacts): ModelCard["pictures"] {
+function picturesOf({ settings, sheet, roundTrips, prompts }: CardFacts): ModelCard["pictures"] {
   const { steps, guidanceScale } = SAMPLE_OPTIONS;
+  const sampler = SAMPLERS[defaultSampler(pretrainSchedule(settings.denoiser.predictionType)).name].title;
   return [
     {
       path: sheet,
       name: "samples.webp",
       alt: "text to image",
-      caption: `Text to image, ${steps} steps, guidance ${guidanceScale}, captions at even distances of the corpus' sorted list, none chosen by hand: ${prompts.map((prompt) => `"${prompt}"`).join(", ")}.`,
+      caption: `Text to image, ${steps} ${sampler} steps, guidance ${guidanceScale}, captions at even distances of the corpus' sorted list, none chosen by hand: ${prompts.map((prompt) => `"${prompt}"`).join(", ")}.`,
     },
     {
       path: roundTrips,

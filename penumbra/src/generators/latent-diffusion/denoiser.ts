@@ -11,11 +11,11 @@ import {
   type Tensor,
   tensor,
 } from "@penumbra/torch";
+import { ShuffledRounds } from "../../data/index.ts";
 import { alphasCumprod, type SchedulerConfig, type StableDiffusion } from "../../diffusion/index.ts";
 import { CLIPTextModel, type Compute, UNet2DConditionModel } from "../../models/index.ts";
 import { indices } from "../trainer/crops.ts";
 import type { Trainee, TrainResult } from "../trainer/loop.ts";
-import { EpochOrder } from "../trainer/order.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import type { CaptionTable } from "./captions.ts";
 import { initialiseText, initialiseUnet } from "./initialise.ts";
@@ -49,7 +49,7 @@ export class DenoiserTrainee implements Trainee {
   readonly averages: { readonly text: optim.Ema; readonly unet: optim.Ema };
   readonly optimizer: optim.AdamW;
   readonly #parameters: Tensor[];
-  readonly #order: EpochOrder;
+  readonly #order: ShuffledRounds;
   readonly #random: Generator;
   readonly #signal: Tensor;
   readonly #noise: Tensor;
@@ -66,7 +66,9 @@ export class DenoiserTrainee implements Trainee {
     this.#parameters = [...this.networks.text.parameters(), ...this.networks.unet.parameters()];
     const { learningRate, weightDecay } = settings.denoiser;
     this.optimizer = new optim.AdamW(this.#parameters, { lr: learningRate, weightDecay, betas: [0.9, 0.99] });
-    this.#order = new EpochOrder(latents.mean.shape[0]!, deriveSeed(settings.seed, "denoiser"));
+    this.#order = new ShuffledRounds(latents.mean.shape[0]!, (epoch) =>
+      deriveSeed(deriveSeed(settings.seed, "denoiser"), "epoch", epoch),
+    );
     this.#random = new Generator({ seed: 0, device: this.device });
     this.#captionIds = captions.ids.to(this.device);
     const { signal, noise, weights } = levels(scheduler, settings.denoiser, this.device);

@@ -2,9 +2,12 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fromTyped, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
+import { mapConcurrently } from "../../data/index.ts";
 import { decodeImage, decodeStrip, probeImage } from "../../images/index.ts";
+import { GeneratorError } from "../errors.ts";
 
 const CaptionLine = z.object({ file: z.string().min(1), caption: z.string().min(1) });
+type CaptionLine = z.output<typeof CaptionLine>;
 
 /** Captioned images in memory: what `pretrain` learns from. */
 export interface Corpus {
@@ -28,80 +31,72 @@ export interface Corpus {
  *
  * @param size edge of the images in pixels
  * @param limit reads only the first files, for trials
- * @throws when the folder or its captions.jsonl is missing, a line is malformed, or no image can be read
+ * @throws GeneratorError when the folder or its captions.jsonl is missing, a line is malformed, or no image can be read
  */
 export async function readCorpus(
   folder: string,
   options: {
     size: number;
     limit?: number;
-    concurrency?: number;
     onProgress?: (done: number, total: number) => void;
   },
 ): Promise<Corpus> {
-  const { size, concurrency = 4, onProgress } = options;
+  const { size, onProgress } = options;
   const lines = (await readCaptions(folder)).slice(0, options.limit);
-  const decoded: (Uint8Array[] | undefined)[] = new Array(lines.length);
   const problems: string[] = [];
-  let next = 0;
-  let done = 0;
-  const worker = async () => {
-    for (let index = next++; index < lines.length; index = next++) {
-      const { file } = lines[index]!;
-      try {
-        decoded[index] = await decodeViews(join(folder, file), size);
-      } catch (error) {
-        problems.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-      onProgress?.(++done, lines.length);
-    }
-  };
-  await Promise.all(Array.from({ length: concurrency }, worker));
-
-  const captions: string[] = [];
-  const indexOf = new Map<string, number>();
-  const captionOf: number[] = [];
-  const files: string[] = [];
-  const fileOf: number[] = [];
-  const views: Uint8Array[] = [];
-  lines.forEach(({ file, caption }, index) => {
-    if (decoded[index]) files.push(file);
-    for (const view of decoded[index] ?? []) {
-      fileOf.push(files.length - 1);
-      if (!indexOf.has(caption)) indexOf.set(caption, captions.push(caption) - 1);
-      captionOf.push(indexOf.get(caption)!);
-      views.push(view);
-    }
-  });
-  if (views.length === 0) {
+  const decode = ({ file }: CaptionLine) =>
+    decodeViews(join(folder, file), size).catch((error: unknown) => {
+      problems.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+      return [];
+    });
+  const decoded = await mapConcurrently(lines, decode, onProgress);
+  if (!decoded.some((views) => views.length > 0)) {
     const first = problems[0] === undefined ? "" : ` The first problem: ${problems[0]}.`;
-    throw new Error(
+    throw new GeneratorError(
       `No image of the corpus "${folder}" could be read (${lines.length} lines in captions.jsonl).${first} Check that the paths in captions.jsonl are relative to that folder.`,
     );
   }
-  const plane = 3 * size * size;
-  const all = new Uint8Array(views.length * plane);
-  views.forEach((view, index) => {
-    all.set(view, index * plane);
-  });
-  return {
-    images: fromTyped(all, [views.length, 3, size, size]),
-    captions,
-    captionOf,
-    files,
-    fileOf,
-    problems: problems.sort(),
-  };
+  return { ...index(lines, decoded), images: stackViews(decoded.flat(), size), problems: problems.sort() };
 }
 
-async function readCaptions(folder: string): Promise<z.infer<typeof CaptionLine>[]> {
+/** Which caption and file each view belongs to; files without views are left out. */
+function index(
+  lines: readonly CaptionLine[],
+  decoded: readonly (readonly Uint8Array[])[],
+): Pick<Corpus, "captions" | "captionOf" | "files" | "fileOf"> {
+  const captions = new Map<string, number>();
+  const captionOf: number[] = [];
+  const files: string[] = [];
+  const fileOf: number[] = [];
+  for (const [place, { file, caption }] of lines.entries()) {
+    const views = decoded[place] as readonly Uint8Array[];
+    if (views.length === 0) continue;
+    files.push(file);
+    if (!captions.has(caption)) captions.set(caption, captions.size);
+    for (const _ of views) {
+      fileOf.push(files.length - 1);
+      captionOf.push(captions.get(caption) as number);
+    }
+  }
+  return { captions: [...captions.keys()], captionOf, files, fileOf };
+}
+
+/** uint8 [N, 3, size, size] */
+function stackViews(views: readonly Uint8Array[], size: number): Tensor {
+  const plane = 3 * size * size;
+  const all = new Uint8Array(views.length * plane);
+  for (const [place, view] of views.entries()) all.set(view, place * plane);
+  return fromTyped(all, [views.length, 3, size, size]);
+}
+
+async function readCaptions(folder: string): Promise<CaptionLine[]> {
   const path = join(folder, "captions.jsonl");
   if (!(await stat(path).catch(() => null))?.isFile()) {
-    throw new Error(
+    throw new GeneratorError(
       `The corpus "${folder}" has no captions.jsonl. Write one line per image: {"file": "folder/image.webp", "caption": "a photo of a relay"}.`,
     );
   }
-  const lines: z.infer<typeof CaptionLine>[] = [];
+  const lines: CaptionLine[] = [];
   for (const [index, line] of (await readFile(path, "utf8")).split("\n").entries()) {
     if (line.trim() === "") continue;
     let value: unknown;
@@ -112,7 +107,7 @@ async function readCaptions(folder: string): Promise<z.infer<typeof CaptionLine>
     }
     const parsed = CaptionLine.safeParse(value);
     if (!parsed.success) {
-      throw new Error(
+      throw new GeneratorError(
         `Line ${index + 1} of "${path}" is not {"file": "...", "caption": "..."}: ${line.slice(0, 80)}. Correct or remove the line.`,
       );
     }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
 import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
 import { AugmentSpecSchema, FITS } from "../../images/index.ts";
+import { CHANNEL_BLOCK, CHANNEL_RULE } from "../../models/index.ts";
 import { armNames } from "../arms/index.ts";
 import { detectorNames } from "./detector-names.ts";
 
@@ -169,7 +170,14 @@ export const studySchema = z.strictObject({
             "First layers: imagenet works on a quarter of the side and is some twelve times faster; cifar keeps the details of images up to some 40 pixels",
         })
         .default("imagenet"),
-      width: count("Channels of the first stage; 64 is the published network").default(32),
+      width: z
+        .int()
+        .positive()
+        .multipleOf(CHANNEL_BLOCK, CHANNEL_RULE)
+        .meta({
+          description: `Channels of the first stage, a multiple of ${CHANNEL_BLOCK}; 64 is the published network`,
+        })
+        .default(32),
       steps: count("Training steps, the same for every arm").default(600),
       batchSize: count("Photos per step").default(64),
       views: count("Random versions of each photo per step").default(2),
@@ -178,7 +186,7 @@ export const studySchema = z.strictObject({
       temperature: rate("Temperature of the contrastive loss").default(0.1),
       projection: count("Dimensions of the projection that the contrastive loss sees").default(64),
       labelSmoothing: share("Label smoothing of the cross-entropy arm").default(0),
-      faithfulShare: share(
+      faithfulProbability: share(
         "In the arms with faithful redraws: probability that one of a photo's redraws stands in for it",
       ).default(0.5),
       negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),

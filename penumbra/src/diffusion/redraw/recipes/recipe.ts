@@ -19,8 +19,9 @@ export type RecipeSettings = {
  * manifests and the report know of it.
  */
 export interface Recipe<Settings extends RecipeSettings = RecipeSettings> {
+  /** What people call its images, as "drift" in "drift redraws". */
   readonly title: string;
-  /** One sentence for people. */
+  /** One sentence for people: of its section in a study's configuration, for example. */
   readonly description: string;
   readonly kind: RedrawKind;
   /** Its settings, with defaults and descriptions: `redraw.recipes.NAME` of a study. */

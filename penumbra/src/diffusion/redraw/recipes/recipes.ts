@@ -17,9 +17,9 @@ export type ChosenRecipe = { readonly name: RecipeName } & RecipeSettings;
 /** The settings of all recipes, each in a section of its own: the `redraw.recipes` of a study. */
 export const RecipesSettings = z.strictObject(
   Object.fromEntries(
-    Object.entries(RECIPES).map(([name, { title, description, settings }]) => [
+    Object.entries(RECIPES).map(([name, { description, settings }]) => [
       name,
-      settings.meta({ description: `${title}: ${description}` }).prefault({} as never),
+      settings.meta({ description }).prefault({} as never),
     ]),
   ) as { [Name in RecipeName]: z.ZodPrefault<(typeof RECIPES)[Name]["settings"]> },
 );
