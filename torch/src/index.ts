@@ -42,3 +42,4 @@ export {
   typedArrayOf,
 } from "./tensor/index.ts";
 export * from "./tensor/operators.ts";
+export * as threads from "./threads/index.ts";
