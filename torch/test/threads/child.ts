@@ -11,7 +11,7 @@ export async function work(task: string, ...given: Tensor[]): Promise<unknown> {
       return { sum: x.add(1), list: [x.mul(2)], live: torch.memory().tensors };
     case "products": {
       let product = x;
-      for (let i = 0; i < 8; i += 1) product = product.matmul(x).mul(0.001);
+      for (let i = 0; i < 24; i += 1) product = product.matmul(x).mul(0.001);
       return product;
     }
     case "fail":

@@ -39,7 +39,7 @@ describe("a pool", () => {
     expect(memory().given).toBe(before.given);
   });
 
-  test("leaves the event loop free, where the same work here blocks it", async () => {
+  test("leaves the event loop free", async () => {
     const x = torch.rand([1200, 1200]);
     await pool.run("affine", x);
     const begun = performance.now();
