@@ -1,6 +1,6 @@
 import type { Peer } from "./peer.ts";
 
-/** One comparison with a peer in Python. */
+/** One comparison with a peer, in Python unless `against` says otherwise. */
 export interface Measure {
   readonly name: string;
   /** What is measured, in a few words, with the shapes that matter. */
@@ -8,6 +8,8 @@ export interface Measure {
   readonly unit: "µs" | "ms" | "MiB";
   /** The ratio that this measure is meant to reach. */
   readonly goal: number;
+  /** What the peer is. Default "Python". */
+  readonly against?: string;
   /** Why this machine cannot run it; undefined where it can. */
   readonly unavailable?: () => string | undefined;
   /** Builds both sides: the same shapes, the same mathematics, the same number of threads, the same precision. */
@@ -22,6 +24,8 @@ export interface Sides {
   readonly rounds?: number;
   /** What else was seen while sampling, in a few words; asked for at the end. */
   readonly note?: () => string;
+  /** Ends what was started for sampling. */
+  readonly close?: () => void;
 }
 
 /** What came out of a measure. `ratio` = cost of ours / cost of the peer: below 1 is better. */
@@ -48,6 +52,7 @@ export async function compare(measure: Measure, sides: Sides, rounds: number): P
     peer.push(await sides.peer());
     if (round % 2 === 1) ours.push(await sides.ours());
   }
+  sides.close?.();
   const ratios = ours.map((cost, round) => cost / (peer[round] ?? Number.NaN));
   return {
     name: measure.name,

@@ -1,4 +1,5 @@
 import * as torch from "@penumbra/torch";
+import { scaling } from "./distributed.ts";
 import type { Measure } from "./measure.ts";
 import { resident } from "./memory.ts";
 import { timed } from "./timing.ts";
@@ -149,6 +150,15 @@ export const MEASURES: readonly Measure[] = [
     warmUp: 10_000,
     steps: 90_000,
     goal: 0.8,
+  }),
+  scaling({
+    name: "distributed",
+    title:
+      "training step of ResNet-18, width 32, 64 images of 32 px, in each of 2 processes of one thread, gradients averaged",
+    processes: 2,
+    images: 64,
+    steps: 2,
+    goal: 1.11, // an efficiency of 0.9
   }),
 ];
 

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import * as torch from "@penumbra/torch";
 import { cacheFolder } from "@penumbra/torch/library";
 import { type Clock, chooseClock } from "./clock.ts";
-import { compare, type Result } from "./measure.ts";
+import { compare, type Measure, type Result } from "./measure.ts";
 import { MEASURES } from "./measures.ts";
 import { startPeer } from "./peer.ts";
 
@@ -41,18 +41,16 @@ try {
       continue;
     }
     const result = await compare(measure, await measure.prepare(peer), Number(values.rounds));
-    process.stdout.write(
-      values.json ? `${JSON.stringify(result)}\n` : `${readable(result, measure.title)}\n`,
-    );
+    process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${readable(result, measure)}\n`);
   }
 } finally {
   peer.close();
 }
 
-function readable(result: Result, title: string): string {
+function readable(result: Result, { title, against = "Python" }: Measure): string {
   const cost = (value: number): string => `${value.toPrecision(3)} ${result.unit}`;
   const [low, high] = result.spread.map((ratio) => ratio.toFixed(2));
   const verdict = result.ratio <= result.goal ? `goal ${result.goal} reached` : `goal ${result.goal} missed`;
   const note = result.note ? `; ${result.note}` : "";
-  return `${result.name.padEnd(18)} ${result.ratio.toFixed(2)} (${low}–${high})  ours ${cost(result.ours)}, Python ${cost(result.peer)}; ${verdict}; ${title}${note}`;
+  return `${result.name.padEnd(18)} ${result.ratio.toFixed(2)} (${low}–${high})  ours ${cost(result.ours)}, ${against} ${cost(result.peer)}; ${verdict}; ${title}${note}`;
 }

@@ -33,11 +33,44 @@ export const ROOMS: readonly Room[] = [
   { name: "files", folder: "penumbra/src/files", may: [] },
   { name: "models", folder: "penumbra/src/models", may: ["torch", "files"] },
   { name: "images", folder: "penumbra/src/images", may: ["torch", "files"] },
-  { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images"] },
+  { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images", "results"] },
+  {
+    name: "diffusion/model",
+    folder: "penumbra/src/diffusion/model",
+    may: ["torch", "files", "models"],
+  },
+  {
+    name: "diffusion/samplers",
+    folder: "penumbra/src/diffusion/samplers",
+    may: ["torch", "models", "diffusion/model"],
+  },
+  {
+    name: "diffusion/words",
+    folder: "penumbra/src/diffusion/words",
+    may: ["torch", "models", "images", "diffusion/model", "diffusion/samplers"],
+  },
+  {
+    name: "diffusion/redraw/recipes",
+    folder: "penumbra/src/diffusion/redraw/recipes",
+    may: ["torch", "diffusion/model", "diffusion/words"],
+  },
+  {
+    name: "diffusion/redraw",
+    folder: "penumbra/src/diffusion/redraw",
+    may: [
+      "torch",
+      "files",
+      "images",
+      "diffusion/model",
+      "diffusion/samplers",
+      "diffusion/words",
+      "diffusion/redraw/recipes",
+    ],
+  },
   {
     name: "diffusion",
     folder: "penumbra/src/diffusion",
-    may: ["torch", "files", "models", "images", "data"],
+    may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw"],
   },
   {
     name: "generators",

@@ -124,9 +124,11 @@ NAPI_MODULE_INIT() {
     exportThreads(env, exports);
     exportSchemas(env, exports);
     exportDispatch(env, exports);
+    exportGuards(env, exports);
     exportAutograd(env, exports);
     exportFunction(env, exports);
     exportSystem(env, exports);
+    exportDistributed(env, exports);
   } catch (...) {
     throwToJavaScript(env);
   }

@@ -122,17 +122,20 @@ std::vector<at::Tensor> tensors(napi_env env, napi_value array);  // null stands
 napi_value array(napi_env env, const std::vector<at::Tensor>& tensors);
 napi_value toJavaScript(napi_env env, const c10::IValue& value, const c10::Type* type);
 
-// --- operators (complement.cpp, schemas.cpp, arguments.cpp, dispatch.cpp), differentiation (autograd.cpp, function.cpp), the machine (system.cpp)
+// --- operators (complement.cpp, schemas.cpp, arguments.cpp, dispatch.cpp), differentiation (autograd.cpp, function.cpp), the machine (system.cpp),
+// groups of processes (distributed.cpp)
 void completeOperators();
 const std::string& cudaProblem();  // why CUDA's part of libtorch could not be loaded; "" where it is there
 std::string packetName(int32_t packet);
 void exportSchemas(napi_env env, napi_value exports);
 void exportDispatch(napi_env env, napi_value exports);
+void exportGuards(napi_env env, napi_value exports);
 void exportAutograd(napi_env env, napi_value exports);
 void exportFunction(napi_env env, napi_value exports);
 // Throws where differentiating would run a custom function whose backward is running already: libtorch would wait for ever.
 void refuseReentry(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& inputs);
 void exportSystem(napi_env env, napi_value exports);
+void exportDistributed(napi_env env, napi_value exports);
 
 // --- functions for JavaScript
 struct Call {

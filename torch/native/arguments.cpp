@@ -2,6 +2,7 @@
 // its schema.
 #include "arguments.h"
 
+#include <ATen/core/Reduction.h>
 #include <c10/core/Scalar.h>
 
 #include <cmath>
@@ -68,6 +69,7 @@ bool elementMatches(const Value& value, Kind kind) {
     case Kind::MemoryFormat:
     case Kind::Device: return value.kind == Js::String;
     case Kind::Generator: return value.kind == Js::Generator;
+    case Kind::Reduction: return value.kind == Js::String || elementMatches(value, Kind::Int);
     case Kind::Unsupported: return false;
   }
   return false;
@@ -112,6 +114,13 @@ at::Scalar scalarOf(napi_env env, const Value& value) {
   return toScalar(value.number);
 }
 
+int64_t reduction(const std::string& name) {
+  if (name == "none") return at::Reduction::None;
+  if (name == "mean") return at::Reduction::Mean;
+  if (name == "sum") return at::Reduction::Sum;
+  throw TorchError("There is no reduction \"" + name + "\". Choose \"none\", \"mean\" or \"sum\".");
+}
+
 c10::IValue convertElement(napi_env env, const Value& value, Kind kind) {
   switch (kind) {
     case Kind::Tensor: return alive(env, value);
@@ -125,6 +134,7 @@ c10::IValue convertElement(napi_env env, const Value& value, Kind kind) {
     case Kind::MemoryFormat: return memoryFormat(text(env, value.value));
     case Kind::Device: return device(text(env, value.value));
     case Kind::Generator: return generatorOf(env, value.value);
+    case Kind::Reduction: return value.kind == Js::String ? reduction(text(env, value.value)) : toInt(env, value);
     case Kind::Unsupported: break;
   }
   throw TorchError("An argument's type has no JavaScript counterpart.");

@@ -51,6 +51,8 @@ void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill
   try {
     stack.reserve(std::max<size_t>(overload.parameters.size(), 4));
     fill();
+    if (overload.guard != nullptr) refuseWhatCrashes(overload, stack);
+    if (overload.writesOut) refuseUnwritable(overload, stack);
     overload.op.callBoxed(stack);
   } catch (const JavaScriptError&) {
     throw;

@@ -76,6 +76,7 @@ Parameter parameterOf(const c10::Argument& argument) {
     }
   }
   result.kind = kindOf(*type);
+  if (result.kind == Kind::Int && result.name == "reduction") result.kind = Kind::Reduction;  // "none", "mean", "sum"
   return result;
 }
 
@@ -91,7 +92,7 @@ const std::map<std::string, std::vector<std::string>>& overloadNames() {
 }
 
 Overload overloadOf(const std::string& name, const std::string& overloadName) {
-  Overload overload{c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), overloadName.c_str()), {}, 0, false};
+  Overload overload{c10::Dispatcher::singleton().findSchemaOrThrow(name.c_str(), overloadName.c_str()), {}};
   const c10::FunctionSchema& schema = overload.op.schema();
   for (const c10::Argument& argument : schema.arguments()) {
     overload.parameters.push_back(parameterOf(argument));
@@ -100,6 +101,11 @@ Overload overloadOf(const std::string& name, const std::string& overloadName) {
   for (const c10::Argument& result : schema.returns()) {
     overload.writes = overload.writes || (result.alias_info() != nullptr && result.alias_info()->isWrite());
   }
+  for (const c10::Argument& argument : schema.arguments()) {
+    bool isWritten = argument.alias_info() != nullptr && argument.alias_info()->isWrite();
+    overload.writesOut = overload.writesOut || (isWritten && argument.kwarg_only());
+  }
+  overload.guard = guardOf(name);
   return overload;
 }
 

@@ -1,9 +1,11 @@
 /**
- * Writes src/operators.ts: a typed method or function for every ATen operator, from the schemas of the
- * libtorch that is installed. Run it with `npm run generate`.
+ * Writes src/tensor/operators.ts: a typed method for every ATen operator whose first argument is `self`, and a typed
+ * function for every one that libtorch has as a function, from the schemas and headers of the libtorch that is
+ * installed. Run it with `npm run generate`.
  */
-import { writeFileSync } from "node:fs";
-import { loadAddon } from "../src/library/load.ts";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { findAddon, loadAddon } from "../src/library/load.ts";
 import type { OperatorSchema } from "../src/system.ts";
 
 type Parameter = OperatorSchema["parameters"][number];
@@ -17,13 +19,16 @@ const HAND_WRITTEN_METHODS = new Set([
   "requiresGrad_",
   "to",
   "isLeaf",
+  "mT",
+  "mH",
   "device",
   "grad",
   "set",
   "toString",
   "keep",
 ]);
-const HAND_WRITTEN_FUNCTIONS = new Set(["full", "tensor"]);
+/** Written by hand as well; `slice` is an index. */
+const HAND_WRITTEN_FUNCTIONS = new Set(["full", "tensor", "slice"]);
 
 const ELEMENT_TYPES: Record<string, string> = {
   Tensor: "Tensor",
@@ -49,6 +54,10 @@ function camelCase(name: string): string {
     (_, before: string, after: string) => before + after.toUpperCase(),
   );
 }
+
+/** TypeScript for a parameter; the number of a reduction goes by its word. */
+const typeOfParameter = ({ name, type, broadcast }: Parameter) =>
+  name === "reduction" && type === "int" ? "Reduction" : typeOf(type, broadcast);
 
 /** TypeScript for a type as libtorch prints it, for example "List[Optional[Tensor]]" or "SymInt[]?". */
 function typeOf(text: string, broadcast = false): string {
@@ -86,12 +95,12 @@ function signatureOf(operator: OperatorSchema, isMethod: boolean): Signature {
     schema: operator.schema,
     positional: parameters
       .filter(isPositional)
-      .map((p) => ({ name: safe(p.name), type: typeOf(p.type, p.broadcast) })),
+      .map((p) => ({ name: safe(p.name), type: typeOfParameter(p) })),
     options: parameters
       .filter((p) => !isPositional(p))
       .map((p) => ({
         name: p.name,
-        type: typeOf(p.type, p.broadcast),
+        type: typeOfParameter(p),
         default: p.default,
         required: p.default === undefined && !p.optional,
       })),
@@ -122,10 +131,12 @@ function merge(signatures: Signature[]): Signature[] {
   return merged;
 }
 
+const REDUCTIONS = ["none", "mean", "sum"];
+
 /** The default as JavaScript writes it; nothing for null, which the type says. */
-function defaultOf({ name, type, default: text }: Signature["options"][number]): string {
+function defaultOf({ type, default: text }: Signature["options"][number]): string {
   if (text === undefined || text === "" || text === "None") return "";
-  if (name === "reduction") return "0 none, 1 mean, 2 sum; default 1.";
+  if (type === "Reduction") return `Default "${REDUCTIONS[Number(text)]}".`;
   if (text === "True" || text === "False") return `Default ${text.toLowerCase()}.`;
   if (type.startsWith("string")) return `Default ${JSON.stringify(text.replaceAll(/^["']|["']$/g, ""))}.`;
   return `Default ${Number.isNaN(Number(text)) ? text : Number(text)}.`;
@@ -155,25 +166,44 @@ function isPublic(operator: OperatorSchema): boolean {
   );
 }
 
+const headers = join(findAddon().libtorch.root, "include", "ATen", "ops");
+
+/** Whether libtorch has the operator as a function too: its header declares one. Names with "_" in front are internal. */
+function isFunction(operator: OperatorSchema): boolean {
+  const name = operator.name.slice("aten::".length);
+  if (name.startsWith("_")) return false;
+  const header = join(headers, `${name.replace(/_$/, "")}.h`);
+  return (
+    existsSync(header) &&
+    new RegExp(`^inline .*[ &](?:__dispatch_)?${name}\\(`, "m").test(readFileSync(header, "utf8"))
+  );
+}
+
 const addon = loadAddon() as { schemas(): OperatorSchema[]; information(): { version: string } };
-const methods = new Map<string, { operator: string; signatures: Signature[] }>();
-const functions = new Map<string, { operator: string; signatures: Signature[] }>();
-for (const operator of addon.schemas().filter(isPublic)) {
-  const name = camelCase(operator.name.slice("aten::".length));
-  const first = operator.parameters[0];
-  const isMethod = first?.name === "self" && first.type === "Tensor";
-  if ((isMethod ? HAND_WRITTEN_METHODS : HAND_WRITTEN_FUNCTIONS).has(name)) continue;
-  const table = isMethod ? methods : functions;
+type Table = Map<string, { operator: string; signatures: Signature[] }>;
+const methods: Table = new Map();
+const functions: Table = new Map();
+
+function add(table: Table, name: string, operator: OperatorSchema, isMethod: boolean): void {
   const entry = table.get(name) ?? { operator: operator.name, signatures: [] };
   entry.signatures.push(signatureOf(operator, isMethod));
   table.set(name, entry);
 }
 
-const sorted = (table: typeof methods) => [...table].sort(([a], [b]) => (a < b ? -1 : 1));
+for (const operator of addon.schemas().filter(isPublic)) {
+  const name = camelCase(operator.name.slice("aten::".length));
+  const first = operator.parameters[0];
+  const isMethod = first?.name === "self" && first.type === "Tensor";
+  if (isMethod && !HAND_WRITTEN_METHODS.has(name)) add(methods, name, operator, true);
+  if (HAND_WRITTEN_FUNCTIONS.has(name)) continue;
+  if (!isMethod || isFunction(operator)) add(functions, name, operator, false);
+}
+
+const sorted = (table: Table) => [...table].sort(([a], [b]) => (a < b ? -1 : 1));
 const lines = [
   `// Generated by torch/scripts/generate.ts from the schemas of libtorch ${addon.information().version}. Do not edit.`,
   'import { bind } from "./call.ts";',
-  'import type { Device, DType, Layout, MemoryFormat, Scalar } from "./dtype.ts";',
+  'import type { Device, DType, Layout, MemoryFormat, Reduction, Scalar } from "./dtype.ts";',
   'import type { Generator } from "./generator.ts";',
   'import type { Tensor } from "./tensor.ts";',
   "",
@@ -191,11 +221,12 @@ const lines = [
     `export const ${safe(name)}: {`,
     ...merge(signatures).map((s) => print(s, "")),
     `} = bind("${operator}");`,
+    ...(safe(name) === name ? [] : [`export { ${safe(name)} as ${name} };`]),
   ]),
   "",
 ];
 writeFileSync(new URL("../src/tensor/operators.ts", import.meta.url), lines.join("\n"));
-const count = (table: typeof methods) =>
+const count = (table: Table) =>
   [...table.values()].reduce((sum, { signatures }) => sum + signatures.length, 0);
 console.log(
   `src/operators.ts: ${methods.size} methods (${count(methods)} overloads), ${functions.size} functions (${count(functions)} overloads).`,

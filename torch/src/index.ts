@@ -1,6 +1,7 @@
 /** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
 export * from "./autograd.ts";
 export * as checkpoints from "./checkpoint.ts";
+export * as distributed from "./distributed/index.ts";
 export { cpuFeatures } from "./library/cpu.ts";
 export { type Precision, type PrecisionSetting, resolvePrecision } from "./library/precision.ts";
 export * as nn from "./nn/index.ts";
@@ -20,6 +21,7 @@ export {
   Generator,
   type GeneratorOptions,
   type Index,
+  isTensor,
   keep,
   type Layout,
   type MemoryFormat,
@@ -27,6 +29,8 @@ export {
   manualSeed,
   memory,
   type Nested,
+  numel,
+  type Reduction,
   type Scalar,
   Scope,
   type Slice,
@@ -40,6 +44,7 @@ export {
   tensor,
   traceMemory,
   typedArrayOf,
+  unique,
 } from "./tensor/index.ts";
 export * from "./tensor/operators.ts";
 export * as threads from "./threads/index.ts";

@@ -80,3 +80,16 @@ export interface OperatorSchema {
 
 /** Every operator that this libtorch has. */
 export const schemas = (): OperatorSchema[] => native.schemas() as OperatorSchema[];
+
+/** Calls that are refused because libtorch would end the process: see torch/native/guards.cpp. */
+export interface OperatorGuard {
+  /** For example "aten::div", with all its overloads. */
+  readonly operators: readonly string[];
+  /** What would happen. */
+  readonly reason: string;
+  /** The versions of libtorch in which it was seen. */
+  readonly versions: string;
+}
+
+/** Every kind of call that is refused before libtorch sees it, because it would end the process there. */
+export const guards = (): OperatorGuard[] => native.guards() as OperatorGuard[];

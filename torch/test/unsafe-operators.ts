@@ -15,6 +15,7 @@ export const unsafeOperators: Readonly<Record<string, string>> = {
   quantized_gru_cell: "reads weights at sizes that it does not check",
   quantized_rnn_relu_cell: "reads weights at sizes that it does not check",
   quantized_rnn_tanh_cell: "reads weights at sizes that it does not check",
+  mkldnn_rnn_layer: "reads weights at sizes that it does not check; lstm calls it",
   choose_qparams_optimized: "loops over as many bins as it is told",
   batch_norm_update_stats: "takes the running statistics for as long as the channels are many",
 };

@@ -1,56 +1,138 @@
-import { resolve } from "node:path";
+import { access, constants, mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { Command } from "commander";
+import type { Health, Manifest, ScanOptions } from "../data/index.ts";
+import { StageLines } from "./progress.ts";
+
+interface CheckFlags {
+  readonly json?: boolean;
+  readonly html?: string;
+  readonly fixList?: string;
+}
 
 /** `penumbra check`: what a folder of photos holds, or what a configuration would run, and what to look at before. */
 export function checkCommand(): Command {
   return new Command("check")
     .description(
-      "count the photos of a folder, or of a study.yaml with its roles, and say what is wrong with them",
+      "count the photos of a folder, of a list, or of a study.yaml with its roles, and say what is wrong with them",
     )
-    .argument("<folder-or-config>", "folder of photos, or a study.yaml")
+    .argument("<photos-or-config>", "folder or list (.csv, .jsonl) of photos, or a study.yaml")
     .option("--json", "print the findings as one JSON object")
-    .action(async (path: string, { json }: { json?: boolean }) => {
-      if (/\.ya?ml$/.test(path)) await checkStudy(path, json ?? false);
-      else await checkFolder(path, json ?? false);
+    .option("--html <file>", "write a page with a picture of every finding")
+    .option("--fix-list <file>", "write the setting ignore that leaves out what one would leave out")
+    .action(async (path: string, flags: CheckFlags) => {
+      if (/\.ya?ml$/.test(path)) await checkStudy(path, flags);
+      else await checkPhotos(path, flags);
     });
 }
 
-async function checkFolder(folder: string, json: boolean): Promise<void> {
-  const { checkHealth, describeHealth, scanPhotos } = await import("../data/index.ts");
-  const health = checkHealth(await scanPhotos(folder));
-  process.stdout.write(`${json ? JSON.stringify(health) : describeHealth(health)}\n`);
+async function checkPhotos(place: string, flags: CheckFlags): Promise<void> {
+  const { checkHealth, describeHealth } = await import("../data/index.ts");
+  const manifest = await scan(place, {});
+  const health = checkHealth(manifest);
+  print(flags.json ? JSON.stringify(health) : describeHealth(health));
+  await writeFiles(place, manifest, health, flags);
 }
 
 /** The photos as the study sees them, the split of its first seed, and how much there is to do. */
-async function checkStudy(path: string, json: boolean): Promise<void> {
-  const { checkHealth, describeHealth, scanPhotos, splitByObject } = await import("../data/index.ts");
+async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
+  const { checkHealth, describeHealth } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { loadConfig, planStudy, rolesOf } = await import("../study/index.ts");
+  const { loadConfig, planStudy, scanOptionsOf } = await import("../study/index.ts");
   const study = planStudy(await loadConfig(path));
-  const { config, folder } = study;
-  const manifest = await scanPhotos(resolve(folder, config.photos), {
-    roles: rolesOf(config),
-    ignore: config.ignore,
-  });
+  const { config, folder, title, stageCount, run } = study;
+  const place = resolve(folder, config.photos);
+  const manifest = await scan(place, scanOptionsOf(config));
   const health = checkHealth(manifest);
-  const split = splitByObject(manifest, { ...config.split, seed: config.seeds[0] ?? 0 });
-  const parts = Object.entries(split).map(([name, photos]) => [name, photos.length] as const);
+  const split = await splitOf(manifest, config);
   const model = study.needsModel ? await checkModel(config.model, folder) : null;
   if (model && !model.ok) process.exitCode = 1; // the study would be refused
-  if (json) {
-    const { title, stageCount, run } = study;
-    process.stdout.write(
-      `${JSON.stringify({ ...health, parts: Object.fromEntries(parts), model, title, stageCount, run })}\n`,
-    );
-    return;
+  if (flags.json) {
+    print(JSON.stringify({ ...health, ...split, model, title, stageCount, run }));
+  } else {
+    print(describeHealth(health));
+    if (split.parts) {
+      const parts = Object.entries(split.parts).map(([name, count]) => `${name} ${count}`);
+      print(`Photos at each seed: ${parts.join(", ")}`);
+    }
+    if (model) print(`Model: ${model.finding}`);
+    print(`${title}: ${stageCount} stages`);
   }
-  process.stdout.write(
-    [
-      describeHealth(health),
-      `Photos at each seed: ${parts.map(([name, count]) => `${name} ${count}`).join(", ")}`,
-      ...(model ? [`Model: ${model.finding}`] : []),
-      `${study.title}: ${study.stageCount} stages`,
-      "",
-    ].join("\n"),
-  );
+  await writeFiles(config.photos, manifest, health, flags);
+  if (split.refusal !== undefined) throw new Error(split.refusal);
+}
+
+/** Photos in each part at the first seed; or why the study would be refused, which is said after the table. */
+async function splitOf(
+  manifest: Manifest,
+  config: { readonly split: object; readonly seeds: readonly number[] },
+): Promise<{ parts?: Record<string, number>; refusal?: string }> {
+  const { DataError, splitByObject } = await import("../data/index.ts");
+  try {
+    const options = config.split as Omit<Parameters<typeof splitByObject>[1], "seed">;
+    const split = splitByObject(manifest, { ...options, seed: config.seeds[0] ?? 0 });
+    return {
+      parts: Object.fromEntries(Object.entries(split).map(([name, photos]) => [name, photos.length])),
+    };
+  } catch (error) {
+    if (error instanceof DataError) return { refusal: error.message };
+    throw error;
+  }
+}
+
+/** Scans with progress on the terminal; what is learned of each file is kept in the user's cache. */
+async function scan(place: string, options: ScanOptions): Promise<Manifest> {
+  const { scanPhotos } = await import("../data/index.ts");
+  const { cacheFolder } = await import("@penumbra/torch/library");
+  const lines = new StageLines(process.stderr, 1);
+  const title = { stage: "scan", label: "", hash: "" };
+  const isShown = process.stderr.isTTY;
+  if (isShown) lines.onEvent({ ...title, event: "start", isResumed: false });
+  try {
+    return await scanPhotos(place, {
+      ...options,
+      ...(await writable(join(cacheFolder(), "scans"))),
+      ...(isShown && {
+        onProgress: (done, total) =>
+          lines.onEvent({ ...title, event: "progress", done, total, unit: "photos" }),
+      }),
+    });
+  } finally {
+    lines.close();
+  }
+}
+
+/** Where scans are remembered; nothing where that cannot be written to: the check then takes its full time. */
+async function writable(folder: string): Promise<{ cacheFolder?: string }> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+    return { cacheFolder: folder };
+  } catch {
+    return {};
+  }
+}
+
+async function writeFiles(
+  place: string,
+  manifest: Manifest,
+  health: Health,
+  { html, fixList }: CheckFlags,
+): Promise<void> {
+  if (html === undefined && fixList === undefined) return;
+  const { fixListOf, photoCheckOf } = await import("../data/index.ts");
+  const { writeFileAtomic } = await import("../files/index.ts");
+  if (html !== undefined) {
+    const { renderPhotoCheck } = await import("../report/index.ts");
+    await writeFileAtomic(html, renderPhotoCheck(await photoCheckOf(place, manifest, health)));
+    process.stderr.write(`Page: ${html}\n`);
+  }
+  if (fixList !== undefined) {
+    await writeFileAtomic(fixList, fixListOf(health.problems));
+    process.stderr.write(`List: ${fixList}\n`);
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
 }

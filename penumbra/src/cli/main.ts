@@ -34,6 +34,13 @@ const program = new Command("penumbra")
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());
 
+// A reader that has seen enough (penumbra study … | head) must not end the work.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 try {
   await program.parseAsync();
 } catch (error) {

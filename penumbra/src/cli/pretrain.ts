@@ -2,12 +2,13 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { parse } from "yaml";
-import type { PretrainSettings } from "../generators/index.ts";
+import type { ImageGenerator } from "../generators/index.ts";
 
 /** CLIP's vocabulary as it lies in penumbra-mini. */
 const TOKENIZER = fileURLToPath(new URL("../../mini/tokenizer", import.meta.url));
 
 interface Flags {
+  generator: string;
   out: string;
   work?: string;
   from?: string;
@@ -23,14 +24,19 @@ interface Flags {
   set: string[];
 }
 
-/** `penumbra pretrain CORPUS --out FOLDER`: trains a small Stable Diffusion from scratch, or on from a finished one. */
+/** `penumbra pretrain CORPUS --out FOLDER`: trains a generator from scratch, or on from a finished one. */
 export function pretrainCommand(): Command {
   return new Command("pretrain")
     .description(
-      "train a small Stable Diffusion on captioned images, from scratch or --from a finished one; resumes where it was stopped",
+      "train a generator, such as a small Stable Diffusion, on captioned images, from scratch or --from a finished one; resumes where it was stopped",
     )
     .argument("<corpus>", "folder of images or view strips with captions.jsonl")
-    .requiredOption("--out <folder>", "where the finished model goes (diffusers layout)")
+    .requiredOption("--out <folder>", "where the finished model goes")
+    .option(
+      "--generator <name>",
+      "what is trained; a name that does not exist lists those that do",
+      "latent-diffusion",
+    )
     .option("--work <folder>", "checkpoints, log, sample sheets, snapshot (default: OUT.work)")
     .option("--from <model>", "go on from the weights of a finished model of the same preset")
     .option("--tokenizer <folder>", "CLIP vocab.json and merges.txt", TOKENIZER)
@@ -52,7 +58,8 @@ export function pretrainCommand(): Command {
 }
 
 async function run(corpus: string, flags: Flags): Promise<void> {
-  const { pretrain } = await import("../generators/index.ts");
+  const { generatorNamed } = await import("../generators/index.ts");
+  const generator = generatorNamed(flags.generator);
   const stop = new AbortController();
   const onSignal = () => {
     console.log("pretrain: stopping after this step; the same command goes on from here");
@@ -60,10 +67,10 @@ async function run(corpus: string, flags: Flags): Promise<void> {
   };
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
-    const settings = await settingsOf(flags);
+    const settings = await settingsOf(flags, generator);
     const { out, work, tokenizer, from } = flags;
     const dataNote = flags.dataNote === undefined ? undefined : await readFile(flags.dataNote, "utf8");
-    await pretrain({
+    await generator.train({
       corpus,
       out,
       work,
@@ -79,7 +86,7 @@ async function run(corpus: string, flags: Flags): Promise<void> {
   }
 }
 
-async function settingsOf(flags: Flags): Promise<PretrainSettings> {
+async function settingsOf(flags: Flags, generator: ImageGenerator): Promise<object> {
   const given: unknown =
     flags.config === undefined ? {} : (parse(await readFile(flags.config, "utf8")) ?? {});
   const settings = (typeof given === "object" && given !== null ? given : { config: given }) as Record<
@@ -107,8 +114,7 @@ async function settingsOf(flags: Flags): Promise<PretrainSettings> {
       throw new Error(`--set "${pair}" is not key=value. Write, for example, --set denoiser.batchSize=128.`);
     assign(pair.slice(0, at), parse(pair.slice(at + 1)));
   }
-  const { PretrainSettings } = await import("../generators/index.ts");
-  const result = PretrainSettings.safeParse(settings);
+  const result = generator.settings.safeParse(settings);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `"${issue.path.join(".")}": ${issue.message}`);
   throw new Error(

@@ -2,10 +2,18 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fromTyped, type Tensor } from "@penumbra/torch";
 import { writeFileAtomic } from "../files/index.ts";
-import { decodeImage, type Fit, type Rgb } from "../images/index.ts";
+import {
+  type DecodeOptions,
+  decodeImage,
+  type Fit,
+  FULL_DEPTH,
+  type Rgb,
+  type White,
+} from "../images/index.ts";
 import { mapConcurrently } from "./concurrent.ts";
 import { DataError } from "./errors.ts";
 import { contentHash } from "./inspect.ts";
+import { readPhoto } from "./sources/index.ts";
 import type { Photo } from "./types.ts";
 
 export interface DecodePhotosOptions {
@@ -13,6 +21,8 @@ export interface DecodePhotosOptions {
   readonly size: number;
   readonly fit?: Fit;
   readonly background?: Rgb;
+  /** What is white in photos of 16 bits and of floats: the manifest's. Default: 65535, and 1. */
+  readonly white?: White;
   /** Where decoded pixels are kept; without it nothing is kept. Safe to share between processes and to delete. */
   readonly cacheFolder?: string;
   readonly onProgress?: (done: number, total: number) => void;
@@ -33,16 +43,26 @@ const VERSION = 2;
 export async function decodePhotos(
   root: string,
   photos: readonly Photo[],
-  { size, fit = "squash", background = [255, 255, 255], cacheFolder, onProgress }: DecodePhotosOptions,
+  {
+    size,
+    fit = "squash",
+    background = [255, 255, 255],
+    white = FULL_DEPTH,
+    cacheFolder,
+    onProgress,
+  }: DecodePhotosOptions,
 ): Promise<Tensor> {
   const imageLength = 3 * size * size;
   const pixels = new Uint8Array(photos.length * imageLength);
   const folder =
     cacheFolder && join(cacheFolder, `pixels-v${VERSION}`, `${size}-${fit}-${background.join("-")}`);
   const readOne = async (photo: Photo, index: number) => {
-    const kept = folder && join(folder, photo.hash.slice(0, 2), `${photo.hash}.u8`);
+    // What is white is a matter of deep photos only.
+    const depth = photo.levels ? `-${white[photo.levels.kind]}` : "";
+    const kept = folder && join(folder, photo.hash.slice(0, 2), `${photo.hash}${depth}.u8`);
     const decoded =
-      (kept && (await readKept(kept, imageLength))) || (await decodeOne(root, photo, size, fit, background));
+      (kept && (await readKept(kept, imageLength))) ||
+      (await decodeOne(root, photo, size, { fit, background, white }));
     if (kept && !decoded.isKept) {
       await mkdir(dirname(kept), { recursive: true });
       await writeFileAtomic(kept, decoded.pixels, { flush: false });
@@ -64,14 +84,8 @@ async function readKept(path: string, length: number): Promise<Decoded | undefin
   return pixels?.length === length ? { pixels, isKept: true } : undefined;
 }
 
-async function decodeOne(
-  root: string,
-  photo: Photo,
-  size: number,
-  fit: Fit,
-  background: Rgb,
-): Promise<Decoded> {
-  const bytes = await readFile(join(root, photo.id)).catch((cause: unknown) => {
+async function decodeOne(root: string, photo: Photo, size: number, options: DecodeOptions): Promise<Decoded> {
+  const bytes = await readPhoto(root, photo.id).catch((cause: unknown) => {
     throw new DataError(
       `Photo "${photo.id}" in "${root}" can no longer be read. Put it back or scan the folder again.`,
       {
@@ -82,5 +96,5 @@ async function decodeOne(
   if (contentHash(bytes) !== photo.hash) {
     throw new DataError(`Photo "${photo.id}" in "${root}" changed after the scan. Scan the folder again.`);
   }
-  return { pixels: await decodeImage(bytes, size, { fit, background }), isKept: false };
+  return { pixels: await decodeImage(bytes, size, options), isKept: false };
 }

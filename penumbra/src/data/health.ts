@@ -1,5 +1,7 @@
+import { findOddities } from "./findings.ts";
+import { groupBy } from "./group.ts";
 import { byClass } from "./split.ts";
-import { type Manifest, type Photo, type Problem, ROLES, type Role } from "./types.ts";
+import { type Manifest, type Photo, PROBLEM_TITLES, type Problem, ROLES, type Role } from "./types.ts";
 
 /** What a folder holds, counted, and what a person should look at before training on it. */
 export interface Health {
@@ -8,7 +10,10 @@ export interface Health {
   readonly sizes: readonly { readonly width: number; readonly height: number; readonly photos: number }[];
   /** Advice on the set as a whole; each is a sentence with a remedy. */
   readonly warnings: readonly string[];
+  /** What was left out, then what is used though odd. */
   readonly problems: readonly Problem[];
+  /** How the folder was read, where it could be meant otherwise. */
+  readonly notes: readonly string[];
 }
 
 export interface ClassHealth {
@@ -39,12 +44,13 @@ export function checkHealth(manifest: Manifest): Health {
     classes,
     sizes: countSizes(manifest.photos),
     warnings: [...warnOfClasses(classes), ...warnOfSizes(manifest.photos)],
-    problems: manifest.problems,
+    problems: [...manifest.problems, ...findOddities(manifest)],
+    notes: manifest.notes,
   };
 }
 
-/** Plain lines for people, without a trailing line break. `most` limits the problems that are listed. */
-export function describeHealth(health: Health, { most = 20 } = {}): string {
+/** Plain lines for people, without a trailing line break. `most` limits the findings that are listed of each kind. */
+export function describeHealth(health: Health, { most = 5 } = {}): string {
   const width = Math.max(...health.classes.map(({ className }) => className.length), 5);
   const lines = [`${"class".padEnd(width)}  role   objects  photos  views`];
   for (const { className, role, objects, photos, views } of health.classes) {
@@ -61,14 +67,33 @@ export function describeHealth(health: Health, { most = 20 } = {}): string {
   const sizes = health.sizes.map((size) => `${size.width} x ${size.height} (${size.photos})`);
   lines.push(
     `Sizes in pixels: ${sizes.slice(0, 5).join(", ")}${sizes.length > 5 ? `, ${sizes.length - 5} more` : ""}`,
+    ...health.notes.map((note) => `Note: ${note}`),
+    ...health.warnings.map((warning) => `Warning: ${warning}`),
   );
-  lines.push(...health.warnings.map((warning) => `Warning: ${warning}`));
-  const problems = [...health.problems].sort((a, b) => Number(b.isLeftOut) - Number(a.isLeftOut));
-  for (const { message, isLeftOut } of problems.slice(0, most)) {
-    lines.push(`${isLeftOut ? "Left out" : "Kept"}: ${message}`);
+  for (const isLeftOut of [true, false]) {
+    const part = health.problems.filter((problem) => problem.isLeftOut === isLeftOut);
+    for (const [kind, problems] of groupBy(part, (problem) => problem.kind)) {
+      lines.push(
+        `${isLeftOut ? "Left out" : "Look at"}: ${PROBLEM_TITLES[kind].toLowerCase()} (${problems.length})`,
+      );
+      lines.push(...problems.slice(0, most).map(({ message }) => `  ${message}`));
+      if (problems.length > most) lines.push(`  ... and ${problems.length - most} more`);
+    }
   }
-  if (problems.length > most) lines.push(`... and ${problems.length - most} more problems.`);
   return lines.join("\n");
+}
+
+/** How many photos a scan left out and why, in one sentence; undefined where it used all. */
+export function describeLeftOut({
+  photos,
+  problems,
+}: Pick<Manifest, "photos" | "problems">): string | undefined {
+  const leftOut = problems.filter(({ isLeftOut }) => isLeftOut);
+  if (leftOut.length === 0) return undefined;
+  const kinds = [...groupBy(leftOut, ({ kind }) => kind)].map(
+    ([kind, { length }]) => `${PROBLEM_TITLES[kind].toLowerCase()}: ${length}`,
+  );
+  return `${leftOut.length} of ${photos.length + leftOut.length} files and folders are left out (${kinds.join(", ")}).`;
 }
 
 function countSizes(photos: readonly Photo[]): Health["sizes"] {

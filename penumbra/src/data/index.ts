@@ -1,11 +1,33 @@
 /** Data: a folder of photos becomes a manifest, splits by physical object, decoded pixels and batches. */
-export { type BatchOptions, batches } from "./batches.ts";
+export { mapConcurrently } from "./concurrent.ts";
 export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { DataError } from "./errors.ts";
+export { findOddities, RECORDING_PATTERN } from "./findings.ts";
 export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
-export { type ClassHealth, checkHealth, describeHealth, type Health } from "./health.ts";
+export { type ClassHealth, checkHealth, describeHealth, describeLeftOut, type Health } from "./health.ts";
 export { compareNatural } from "./natural.ts";
+export { findLike, type LikePair } from "./near-duplicates.ts";
+export { fixListOf, photoCheckOf } from "./photo-check.ts";
 export type { RoleSetting } from "./roles.ts";
+export { ShuffledRounds } from "./rounds.ts";
 export { type ScanOptions, scanPhotos } from "./scan.ts";
-export { byClass, type Split, type SplitName, type SplitOptions, splitByObject } from "./split.ts";
-export { type Manifest, type Photo, type Problem, ROLES, type Role } from "./types.ts";
+export { LAYOUTS, type Layout, type ObjectRule, readPhoto } from "./sources/index.ts";
+export {
+  byClass,
+  GIVEN_USES,
+  type GivenUse,
+  type Split,
+  type SplitName,
+  type SplitOptions,
+  splitByObject,
+} from "./split.ts";
+export {
+  type GivenSplit,
+  type Manifest,
+  type Photo,
+  PROBLEM_TITLES,
+  type Problem,
+  type ProblemKind,
+  ROLES,
+  type Role,
+} from "./types.ts";

@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import { probeImage, reasonOf } from "../images/index.ts";
+import { type ImageFacts, probeImage, reasonOf } from "../images/index.ts";
 import { mapConcurrently } from "./concurrent.ts";
+import { readPhoto, stampOf } from "./sources/index.ts";
 
-/** What opening a file told: its content's hash and size, or why it cannot be used. */
-export type Inspection =
-  | { readonly hash: string; readonly width: number; readonly height: number }
-  | { readonly reason: string };
+/** What opening a file told: its content's hash and what it shows, or why it cannot be used. */
+export type Inspection = ({ readonly hash: string } & ImageFacts) | { readonly reason: string };
 
 /**
  * Reads, hashes and decodes every file. With a `cacheFolder`, what was learned is kept, and a file whose length and
@@ -50,11 +49,10 @@ class Memory {
   }
 
   async inspect(id: string): Promise<Inspection> {
-    const path = join(this.root, id);
     try {
-      const { size, mtimeMs } = await stat(path);
+      const { size, mtimeMs } = await stampOf(this.root, id);
       const key = `${id}:${size}:${mtimeMs}`;
-      const inspection = this.known[key] ?? (await inspectFile(path));
+      const inspection = this.known[key] ?? (await inspectFile(this.root, id));
       this.seen[key] = inspection;
       return inspection;
     } catch (error) {
@@ -67,12 +65,10 @@ class Memory {
   }
 }
 
-async function inspectFile(path: string): Promise<Inspection> {
-  const bytes = await readFile(path); // errors of the file system are not remembered
-  if (bytes.length === 0) return { reason: "it is empty (0 bytes). Copy it again" };
+async function inspectFile(root: string, id: string): Promise<Inspection> {
+  const bytes = await readPhoto(root, id); // errors of the file system are not remembered
   try {
-    const { width, height } = await probeImage(bytes);
-    return { hash: contentHash(bytes), width, height };
+    return { hash: contentHash(bytes), ...(await probeImage(bytes)) };
   } catch (error) {
     return { reason: reasonOf(error) };
   }

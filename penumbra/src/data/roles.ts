@@ -1,5 +1,5 @@
 import { DataError } from "./errors.ts";
-import { matcher } from "./glob.ts";
+import { type ClassFolder, matcher } from "./sources/index.ts";
 import { ROLES, type Role } from "./types.ts";
 
 /**
@@ -8,12 +8,6 @@ import { ROLES, type Role } from "./types.ts";
  * `known` is given: then it is left out.
  */
 export type RoleSetting = Readonly<Partial<Record<Role, readonly string[]>>>;
-
-interface ClassFolder {
-  readonly path: string;
-  readonly className: string;
-  readonly folderRole?: Role;
-}
 
 /**
  * The role of each class.
@@ -46,8 +40,8 @@ export function resolveRoles(
         `Class "${folder.className}" is named under roles.${named.join(" and roles.")}. Name it under one.`,
       );
     }
-    const role = named[0] ?? folder.folderRole ?? (setting.known ? undefined : "known");
-    if (roles.has(folder.className)) {
+    const role = named[0] ?? folder.role ?? (setting.known ? undefined : "known");
+    if (roles.has(folder.className) && !folder.split) {
       throw new DataError(
         `Class "${folder.className}" has two folders; the second is "${folder.path}". A class has one folder and one role: rename or remove one.`,
       );

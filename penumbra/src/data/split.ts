@@ -1,7 +1,7 @@
 import { deriveSeed } from "@penumbra/torch";
 import { DataError } from "./errors.ts";
 import { compareNatural } from "./natural.ts";
-import type { Manifest, Photo } from "./types.ts";
+import type { GivenSplit, Manifest, Photo } from "./types.ts";
 
 export interface SplitOptions {
   /** Objects of each known class to train on. */
@@ -11,7 +11,16 @@ export interface SplitOptions {
   /** Objects of each known class to test on; "rest" takes all that nothing else needs. */
   readonly test: number | "rest";
   readonly seed: number;
+  /** What is made of a division that the photos came with. Default "use". */
+  readonly given?: GivenUse;
 }
+
+/**
+ * `use`: training objects are drawn from those in `train`, validation objects from those in `validation` where a class
+ * has any, and the test is those in `test` where a class has any. `merge`: as if there were no division.
+ */
+export const GIVEN_USES = ["use", "merge"] as const;
+export type GivenUse = (typeof GIVEN_USES)[number];
 
 /** Photos by their use. No object is in two lists; no near class is in two lists. */
 export interface Split {
@@ -48,22 +57,32 @@ export function splitByObject(manifest: Manifest, options: SplitOptions): Split 
   requireCounts(options);
   requireClasses(manifest);
   const known = byClass(manifest.photos.filter(({ role }) => role === "known"));
-  requireObjects(known, options);
+  const pools = new Map(
+    [...known].map(([name, objects]) => [name, poolsOf(objects, options.given ?? "use")]),
+  );
+  requireObjects(pools, options);
 
   const train: Photo[] = [];
   const validation: Photo[] = [];
   const test: Photo[] = [];
   for (const className of manifest.classes) {
     const objects = known.get(className)!;
+    const pool = pools.get(className)!;
     const photosOf = (names: readonly string[]) => names.flatMap((name) => objects.get(name)!);
-    const setAside = sortByDraw([...objects.keys()], (object) => deriveSeed("validation", className, object));
-    const drawn = sortByDraw(setAside.slice(options.validation), (object) =>
-      deriveSeed(options.seed, "split", className, object),
+    const forChoices = pool.validation.length > 0 ? pool.validation : pool.train;
+    const setAside = sortByDraw(forChoices, (object) => deriveSeed("validation", className, object));
+    const chosen = new Set(setAside.slice(0, options.validation));
+    const draw = (object: string) => deriveSeed(options.seed, "split", className, object);
+    const drawn = sortByDraw(
+      pool.train.filter((object) => !chosen.has(object)),
+      draw,
     );
-    const testStart = options.test === "rest" ? options.shots : drawn.length - options.test;
+    const left = pool.test.length > 0 ? sortByDraw(pool.test, draw) : drawn.slice(options.shots);
     train.push(...photosOf(drawn.slice(0, options.shots)));
-    test.push(...photosOf(drawn.slice(testStart)));
-    validation.push(...photosOf(setAside.slice(0, options.validation)));
+    test.push(
+      ...photosOf(options.test === "rest" ? left : left.slice(Math.max(0, left.length - options.test))),
+    );
+    validation.push(...photosOf([...chosen]));
   }
 
   const near = byClass(manifest.photos.filter(({ role }) => role === "near"));
@@ -118,19 +137,53 @@ function requireClasses({ root, classes }: Manifest): void {
   );
 }
 
-function requireObjects(
-  known: ReadonlyMap<string, Map<string, unknown>>,
-  { shots, validation, test }: SplitOptions,
-): void {
+/** Objects of a class by where they may be used. */
+interface Pools {
+  readonly train: readonly string[];
+  /** Empty: taken from `train`. */
+  readonly validation: readonly string[];
+  readonly test: readonly string[];
+}
+
+function poolsOf(objects: ReadonlyMap<string, readonly Photo[]>, given: GivenUse): Pools {
+  if (given === "merge") return { train: [...objects.keys()], validation: [], test: [] };
+  const inSplit = (split: GivenSplit) =>
+    [...objects].filter(([, [first]]) => (first?.split ?? "train") === split).map(([name]) => name);
+  for (const [name, views] of objects) {
+    const splits = [...new Set(views.map(({ split }) => split ?? "train"))];
+    if (splits.length > 1) {
+      throw new DataError(
+        `The object "${name}" has photos in ${splits.join(" and ")}: what is tested would have been learned. Move them together, or set split.given to merge.`,
+      );
+    }
+  }
+  return { train: inSplit("train"), validation: inSplit("validation"), test: inSplit("test") };
+}
+
+function requireObjects(pools: ReadonlyMap<string, Pools>, { shots, validation, test }: SplitOptions): void {
   const testCount = test === "rest" ? 1 : test;
-  const needed = shots + validation + testCount;
-  const short = [...known].filter(([, objects]) => objects.size < needed);
-  if (short.length === 0) return;
-  const list = short.map(([name, objects]) => `"${name}" has ${objects.size}`).join(", ");
-  const hint = short.some(([, objects]) => objects.size === 1)
+  const short = [...pools].flatMap(([name, pool]) => {
+    const needed = {
+      train: shots + (pool.validation.length > 0 ? 0 : validation) + (pool.test.length > 0 ? 0 : testCount),
+      validation: pool.validation.length > 0 ? validation : 0,
+      test: pool.test.length > 0 ? testCount : 0,
+    };
+    const hasGiven = pool.validation.length + pool.test.length > 0;
+    return (["train", "validation", "test"] as const)
+      .filter((part) => pool[part].length < needed[part])
+      .map((part) => ({ name, part, has: pool[part].length, needs: needed[part], hasGiven }));
+  });
+  const [first] = short;
+  if (!first) return;
+  const list = short
+    .map(({ name, part, has, needs, hasGiven }) =>
+      hasGiven ? `"${name}" has ${has} of ${needs} in ${part}` : `"${name}" has ${has}`,
+    )
+    .join(", ");
+  const hint = short.some(({ has }) => has === 1)
     ? " A class with one object can never be trained and tested honestly; if its views show different objects, put each object into a folder of its own (class/object/view.jpg) or all photos directly into the class folder (class/photo.jpg)."
     : "";
   throw new DataError(
-    `Too few objects: ${list}; a split of ${shots} training + ${validation} validation + ${testCount} test objects needs ${needed} in every class. Add photos of more objects, lower these numbers, or list the class under "ignore".${hint}`,
+    `Too few objects: ${list}; a split of ${shots} training + ${validation} validation + ${testCount} test objects needs ${shots + validation + testCount} in every class. Add photos of more objects, lower these numbers, or list the class under "ignore".${hint}`,
   );
 }

@@ -1,47 +1,6 @@
 /** Diffusion: the model in its published layout, samplers, words learned from photos, redraws of photos. */
 
-export { DiffusionError } from "./errors.ts";
-export { autocastTo, type Compute } from "./model/autocast-to.ts";
-export { checkModel, findModel, type ModelFolder } from "./model/model-folder.ts";
-export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./model/prompts.ts";
-export {
-  type LoadStableDiffusionOptions,
-  type SaveStableDiffusionOptions,
-  StableDiffusion,
-  type StableDiffusionParts,
-} from "./model/stable-diffusion.ts";
-export { ClipTokenizer } from "./model/tokenizer.ts";
-export { type RedrawLine, readManifest } from "./redraw/manifest.ts";
-export { type PlannedRedraw, planRedraws, type Recipe } from "./redraw/recipes.ts";
-export { type RedrawOptions, redraw } from "./redraw/redraw.ts";
-export { type DdimStep, ddimStep, ddimTimesteps } from "./samplers/ddim.ts";
-export type { PrecisionSetting } from "./samplers/denoise.ts";
-export { latentNoise } from "./samplers/latent-noise.ts";
-export {
-  addNoise,
-  alphasCumprod,
-  parseSchedulerConfig,
-  type SchedulerConfig,
-  type SchedulerConfigInput,
-  SchedulerConfigSchema,
-  type Timesteps,
-  trainingTarget,
-  velocity,
-} from "./samplers/noise-schedule.ts";
-export {
-  type GenerationOptions,
-  type ImageToImageOptions,
-  imageToImage,
-  type TextToImageOptions,
-  textToImage,
-} from "./samplers/pipelines.ts";
-export { type ResolvedStrength, resolveStrength } from "./samplers/strength.ts";
-export {
-  type ClassPhotos,
-  inversionLoss,
-  type LearnWordsOptions,
-  learnWords,
-} from "./words/inversion.ts";
-export type { InversionBatch } from "./words/inversion-samples.ts";
-export { fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "./words/templates.ts";
-export { checkWords, loadWords, saveWords, type Word, type Words, wordOf, wordToken } from "./words/words.ts";
+export * from "./model/index.ts";
+export * from "./redraw/index.ts";
+export * from "./samplers/index.ts";
+export * from "./words/index.ts";

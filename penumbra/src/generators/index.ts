@@ -1,5 +1,9 @@
-/** Generators: training of the networks that draw, from corpora of captioned images. */
+/** Generators: networks that draw, trained on captioned images, each kind an entry of one table. */
 
-export { ARCHITECTURES, PretrainSettings } from "./latent-diffusion/config.ts";
-export { type Corpus, readCorpus } from "./latent-diffusion/corpus.ts";
-export { type PretrainOptions, pretrain } from "./latent-diffusion/pretrain.ts";
+export { GeneratorError } from "./errors.ts";
+export type { ImageGenerator, TrainingOptions } from "./generator.ts";
+export { GENERATORS, type GeneratorName, generatorNamed, generatorNames } from "./generators.ts";
+export { ARCHITECTURES } from "./latent-diffusion/architectures.ts";
+export { PretrainSettings } from "./latent-diffusion/settings.ts";
+export { type PretrainOptions, pretrain } from "./latent-diffusion/train.ts";
+export { type Corpus, readCorpus } from "./trainer/corpus.ts";

@@ -3,7 +3,8 @@ import type { Sharp } from "sharp";
 import sharp from "sharp";
 import { declaredWhite, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 import { ImageError } from "./errors.ts";
-import { Refusal } from "./formats.ts";
+import { damaged, FORMAT_TITLES, Refusal, sniffFormat } from "./formats.ts";
+import { type Look, lookOf } from "./look.ts";
 import { type OpenImage, openBytes } from "./open.ts";
 
 /**
@@ -70,11 +71,11 @@ export interface ImageFacts {
   readonly levels?: Levels;
   /** Set where the file is used though something is wrong with it. */
   readonly warning?: string;
-  /** The picture at 32 x 32 pixels as 8-bit sRGB, channels interleaved; deep ones by their own largest value. */
-  readonly thumbnail: Uint8Array;
+  /** By its own largest value, where it is deep. */
+  readonly look: Look;
 }
 
-export const THUMBNAIL_SIDE = 32;
+const THUMBNAIL_SIDE = 64;
 
 /**
  * Decodes a file completely, at low cost, to learn what it is and whether it can be used: a header alone says nothing
@@ -87,18 +88,78 @@ export async function probeImage(source: string | Uint8Array): Promise<ImageFact
     const { width, height, format, warning } = image;
     const levels = image.kind === "uint8" ? undefined : await levelsOf(image, bytes);
     const own = levels ? { ...FULL_DEPTH, [levels.kind]: levels.highest || 1 } : FULL_DEPTH;
-    // A small output lets JPEG skip most of its arithmetic; all compressed data is still read.
-    const { data, info } = await (await plainRgb(image, WHITE, own))
-      .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "fill" })
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
+    const picture = await plainRgb(image, WHITE, own);
     return {
       ...{ width, height, format },
       ...(levels && { levels }),
       ...(warning !== undefined && { warning }),
-      thumbnail: info.channels === 3 ? data : asRgb(data, info.channels),
+      look: lookOf(await thumbnailOf(picture, width * height)),
     };
   });
+}
+
+/**
+ * A small copy of a picture for people to look at, as a WebP file: proportions kept, at most `side` pixels long.
+ *
+ * @throws ImageError as `decodeImage`
+ */
+export async function previewImage(
+  source: string | Uint8Array,
+  side: number,
+  { background = WHITE, white = FULL_DEPTH }: Omit<DecodeOptions, "fit"> = {},
+): Promise<Buffer> {
+  return readable(source, async (image) =>
+    (await plainRgb(image, background, white))
+      .resize(side, side, { fit: "inside", withoutEnlargement: true })
+      .webp({ quality: 80 })
+      .toBuffer(),
+  );
+}
+
+/** Up to here decoding whole and averaging takes half as long as libvips' resize (measured at 48 and 128 pixels). */
+const SMALL_PIXELS = 256 * 256;
+
+async function thumbnailOf(picture: Sharp, pixels: number): Promise<Uint8Array> {
+  const isSmall = pixels <= SMALL_PIXELS;
+  // A small output lets JPEG skip most of its arithmetic; all compressed data is still read.
+  const sized = isSmall ? picture : picture.resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "fill" });
+  const { data, info } = await sized.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  const rgb = asRgb(data, info.channels);
+  return isSmall ? averageTo(rgb, info.width, info.height, THUMBNAIL_SIDE) : rgb;
+}
+
+/** Means over the pixels that each pixel of a square of `side` covers at least in part. */
+function averageTo(rgb: Uint8Array, width: number, height: number, side: number): Uint8Array {
+  const [columns, rows] = [spans(width, side), spans(height, side)];
+  const out = new Uint8Array(3 * side * side);
+  for (let y = 0, to = 0; y < side; y++) {
+    const [top, bottom] = [rows[2 * y]!, rows[2 * y + 1]!];
+    for (let x = 0; x < side; x++) {
+      const [left, right] = [columns[2 * x]!, columns[2 * x + 1]!];
+      let red = 0;
+      let green = 0;
+      let blue = 0;
+      for (let v = top; v < bottom; v++) {
+        for (let from = 3 * (v * width + left), end = 3 * (v * width + right); from < end; from += 3) {
+          red += rgb[from]!;
+          green += rgb[from + 1]!;
+          blue += rgb[from + 2]!;
+        }
+      }
+      const count = (bottom - top) * (right - left);
+      out[to++] = red / count;
+      out[to++] = green / count;
+      out[to++] = blue / count;
+    }
+  }
+  return out;
+}
+
+/** Begin and end of what each of `side` parts of a length covers. */
+function spans(length: number, side: number): Int32Array {
+  return Int32Array.from({ length: 2 * side }, (_, i) =>
+    i % 2 === 0 ? Math.floor(((i >> 1) * length) / side) : Math.ceil((((i >> 1) + 1) * length) / side),
+  );
 }
 
 /**
@@ -158,8 +219,28 @@ async function readable<T>(
     const bytes = typeof source === "string" ? await readFile(source) : source;
     return await use(await openBytes(bytes), bytes);
   } catch (cause) {
-    throw unreadable(source, cause);
+    const where = typeof source === "string" ? `"${source}"` : `${source.byteLength} bytes in memory`;
+    throw new ImageError(`Cannot read the image ${where}: ${await reasonFor(source, cause)}.`, { cause });
   }
+}
+
+/** A reason of our own, what the file system says, or that the decoder of the file's format gave up. */
+async function reasonFor(source: string | Uint8Array, cause: unknown): Promise<string> {
+  if (cause instanceof Refusal) return cause.message;
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code !== undefined && typeof source === "string")
+    return `the system says ${code}. Check the path and its permissions`;
+  const sniffed = sniffFormat(typeof source === "string" ? await readFile(source) : source);
+  return "refusal" in sniffed ? sniffed.refusal : damaged(FORMAT_TITLES[sniffed.format]).message;
+}
+
+/** Why `decodeImage` or `probeImage` refused a file and what to do, as the rest of a sentence after "cannot be read: ". */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return (error instanceof ImageError ? (/: (.*)\.$/s.exec(message)?.[1] ?? message) : message).replace(
+    /\.$/,
+    "",
+  );
 }
 
 /** Upright, opaque, 8-bit sRGB. */
@@ -242,24 +323,4 @@ function asRgb(interleaved: Uint8Array, channels: number): Uint8Array {
     for (let c = 0; c < 3; c++) out[3 * i + c] = interleaved[i * channels + (channels >= 3 ? c : 0)]!;
   }
   return out;
-}
-
-function unreadable(source: string | Uint8Array, cause: unknown): ImageError {
-  const where = typeof source === "string" ? `"${source}"` : `${source.byteLength} bytes in memory`;
-  return new ImageError(`Cannot read the image ${where}: ${reasonOf(cause)}.`, { cause });
-}
-
-/**
- * Why a file cannot be read and what to do, as the rest of a sentence after "cannot be read: "; the same for the same
- * file.
- */
-export function reasonOf(error: unknown): string {
-  // What images/ throws holds the decoder's own error.
-  const cause = error instanceof ImageError && error.cause !== undefined ? error.cause : error;
-  if (cause instanceof Refusal) return cause.message;
-  const words = (cause instanceof Error ? cause.message : String(cause)).trim().split("\n")[0]!;
-  const plain = words.replace(/^(Vips\w+|source): /, "").replace(/\.$/, "");
-  const isCut = /premature end|end of (file|stream)|truncated|not enough data|unexpected EOF/i.test(plain);
-  const meaning = isCut ? `its data ends too early (${plain})` : plain;
-  return `${meaning}. Replace it by a whole copy, or remove it`;
 }

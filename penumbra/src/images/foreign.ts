@@ -1,7 +1,10 @@
 /** Formats that sharp's library does not hold, each read in a way of its own; libraries are loaded when one is met. */
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { compileFunction } from "node:vm";
 import { readBmp } from "./bmp.ts";
-import { type ImageFormat, Refusal } from "./formats.ts";
+import { damaged, type ImageFormat, Refusal } from "./formats.ts";
 
 /** Pixels as they lie in memory: rows from the top, channels interleaved. */
 export interface RawImage {
@@ -24,28 +27,50 @@ export const FOREIGN_READERS: Readonly<
   jp2: readJpeg2000,
 };
 
-interface HeicImage {
-  readonly width: number;
-  readonly height: number;
-  decode(): Promise<{ readonly data: Uint8ClampedArray }>;
+interface HeifImage {
+  get_width(): number;
+  get_height(): number;
+  display(
+    into: { data: Uint8ClampedArray; width: number; height: number },
+    done: (filled: { readonly data: Uint8ClampedArray } | null) => void,
+  ): void;
+  free(): void;
 }
-interface HeicModule {
-  all(options: { buffer: Uint8Array }): Promise<HeicImage[] & { dispose(): void }>;
+interface HeifModule {
+  readonly HeifDecoder: new () => { decode(bytes: Uint8Array): HeifImage[] };
 }
+let heif: HeifModule | undefined;
 
 async function readHeic(bytes: Uint8Array): Promise<RawImage> {
-  const { all } = require("heic-decode") as HeicModule;
-  const images = await all({ buffer: bytes });
+  heif ??= (quietly("libheif-js/libheif-wasm/libheif-bundle.js") as () => HeifModule)();
+  const images = new heif.HeifDecoder().decode(bytes);
   try {
     const [first] = images;
-    if (!first) throw new Refusal("it holds no image. Replace or remove it");
-    const { width, height } = first;
+    if (!first) throw damaged("HEIC");
+    const [width, height] = [first.get_width(), first.get_height()];
     requireSize(width, height);
-    const { data } = await first.decode();
-    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height, channels: 4 };
+    const into = { data: new Uint8ClampedArray(4 * width * height), width, height };
+    const filled = await new Promise<{ readonly data: Uint8ClampedArray } | null>((resolve) => {
+      first.display(into, resolve);
+    });
+    if (!filled) throw damaged("HEIC");
+    return { data: new Uint8Array(filled.data), width, height, channels: 4 };
   } finally {
-    images.dispose();
+    for (const image of images) image.free();
   }
+}
+
+/** A CommonJS module that writes what it thinks of damaged files to the console, loaded with one that is silent. */
+function quietly(name: string): unknown {
+  const path = require.resolve(name);
+  const silence = Object.fromEntries(["log", "warn", "error", "info", "debug"].map((key) => [key, () => {}]));
+  const module = { exports: {} as unknown };
+  const parameters = ["exports", "require", "module", "__filename", "__dirname", "console"];
+  const run = compileFunction(readFileSync(path, "utf8"), parameters, { filename: path }) as (
+    ...values: unknown[]
+  ) => void;
+  run(module.exports, createRequire(path), module, path, dirname(path), silence);
+  return module.exports;
 }
 
 interface Jpeg2000Decoder {
@@ -62,16 +87,16 @@ interface Jpeg2000Decoder {
   delete(): void;
 }
 type Jpeg2000Module = { new (): never; readonly J2KDecoder: new () => Jpeg2000Decoder };
-let jpeg2000: Promise<Jpeg2000Module> | undefined;
 
 async function readJpeg2000(bytes: Uint8Array): Promise<RawImage> {
+  requireSize(...sizeOfJpeg2000(bytes));
   const make = require("@cornerstonejs/codec-openjpeg/decode") as (
     options: object,
   ) => Promise<Jpeg2000Module>;
   const silent = () => {};
-  jpeg2000 ??= make({ print: silent, printErr: silent });
-  requireSize(...sizeOfJpeg2000(bytes));
-  const decoder = new (await jpeg2000).J2KDecoder();
+  // An instance for each picture: in memory used before, a damaged one would show parts of another.
+  const { J2KDecoder } = await make({ print: silent, printErr: silent });
+  const decoder = new J2KDecoder();
   try {
     decoder.getEncodedBuffer(bytes.length).set(bytes);
     decoder.decode();
@@ -79,7 +104,7 @@ async function readJpeg2000(bytes: Uint8Array): Promise<RawImage> {
     const decoded = decoder.getDecodedBuffer();
     const isWide = bitsPerSample > 8;
     const values = width * height * componentCount;
-    if (values === 0 || decoded.byteLength !== values * (isWide ? 2 : 1)) throw damaged();
+    if (values === 0 || decoded.byteLength !== values * (isWide ? 2 : 1)) throw damaged("JPEG 2000");
     if (isSigned || bitsPerSample > 16 || ![1, 3, 4].includes(componentCount)) {
       throw new Refusal(
         `it has ${componentCount} components of ${isSigned ? "signed " : ""}${bitsPerSample} bits, which are not decoded. Convert it to PNG`,
@@ -102,15 +127,11 @@ function requireSize(width: number, height: number): void {
   throw new Refusal(`it declares ${width} x ${height} pixels, which no photo has. Replace or remove it`);
 }
 
-function damaged(): Refusal {
-  return new Refusal("its data is damaged. Replace it by a whole copy, or remove it");
-}
-
 /** Width and height by the SIZ marker (ISO/IEC 15444-1, A.5.1), which stands at the head of the code stream. */
 function sizeOfJpeg2000(bytes: Uint8Array): [width: number, height: number] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = buffer.indexOf(Uint8Array.of(0xff, 0x4f, 0xff, 0x51));
-  if (start < 0 || start + 24 > buffer.length) throw damaged();
+  if (start < 0 || start + 24 > buffer.length) throw damaged("JPEG 2000");
   const [right, bottom, left, top] = [8, 12, 16, 20].map((at) => buffer.readUInt32BE(start + at)) as [
     number,
     number,

@@ -14,6 +14,29 @@ export class Refusal extends Error {
   override readonly name = "Refusal";
 }
 
+/**
+ * What is said of a file that its decoder refuses. The decoder's own words are not repeated: several files decoded at
+ * once share one buffer of messages in libvips, so that they change from run to run.
+ */
+export function damaged(title: string): Refusal {
+  return new Refusal(
+    `it begins as a ${title} file, but its data is damaged or ends too early. Replace it by a whole copy, or remove it`,
+  );
+}
+
+/** What people call the formats. */
+export const FORMAT_TITLES: Readonly<Record<ImageFormat, string>> = {
+  jpeg: "JPEG",
+  png: "PNG",
+  webp: "WebP",
+  gif: "GIF",
+  tiff: "TIFF",
+  avif: "AVIF",
+  heic: "HEIC",
+  bmp: "BMP",
+  jp2: "JPEG 2000",
+};
+
 interface Signature {
   readonly found: ImageFormat | { readonly refusal: string };
   readonly matches: (bytes: Uint8Array) => boolean;

@@ -19,10 +19,10 @@ export {
   FITS,
   type Fit,
   type ImageFacts,
+  previewImage,
   probeImage,
   type Rgb,
   reasonOf,
-  THUMBNAIL_SIDE,
 } from "./decode.ts";
 export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";
@@ -40,4 +40,5 @@ export {
   resizedCrop,
   rotate,
 } from "./geometry.ts";
+export { hashDistance, type Look, lookOf, tileDistance } from "./look.ts";
 export { contactSheet, type SheetOptions } from "./sheet.ts";

@@ -42,7 +42,7 @@ function ofRaw(format: ImageFormat, { data, width, height, channels }: RawImage)
 }
 
 async function ofSharp(format: ImageFormat, bytes: Uint8Array): Promise<OpenImage> {
-  const metadata = await sharp(bytes).metadata();
+  const metadata = await sharp(bytes, { failOn: "error" }).metadata();
   const shape = {
     format,
     ...sizeOf(metadata),
@@ -79,7 +79,7 @@ async function withoutEnd(bytes: Uint8Array, shape: Omit<OpenImage, "pipeline">)
     ...shape,
     isPlainCmyk: false,
     pipeline: () => sharp(ended.data, { raw: { width, height, channels } }),
-    warning: "it lacks the marker of its end, but nothing of the picture",
+    warning: "it lacks the marker of its end (nothing of the picture is missing)",
   };
 }
 

@@ -1,6 +1,8 @@
 // Networks: each file one architecture, with the parameter names of its published weights.
+export { autocastTo, type Compute } from "./autocast-to.ts";
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
+export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export { ModelError } from "./errors.ts";

@@ -1,4 +1,5 @@
 import { nn, scope, type Tensor } from "@penumbra/torch";
+import { requireChannels } from "./channels.ts";
 
 /** Blocks in each of the four stages. */
 const BLOCKS = { 10: [1, 1, 1, 1], 18: [2, 2, 2, 2] } as const;
@@ -11,7 +12,7 @@ export interface ResNetOptions {
    * of stride 1 and no pool, as SupContrast, for images up to some 96 pixels. Default "imagenet".
    */
   readonly stem?: "cifar" | "imagenet";
-  /** Channels of the first stage; the features have 8 times as many. Default 64, the published networks. */
+  /** Channels of the first stage, a multiple of 8; the features have 8 times as many. Default 64, as published. */
   readonly width?: number;
   /** Adds the linear layer `fc` to this many classes. Default: none, `forward` gives features. */
   readonly classes?: number;
@@ -39,8 +40,10 @@ export class ResNet extends nn.Module {
   readonly fc: nn.Linear | null;
   readonly #pools: boolean;
 
+  /** @throws ModelError for a width that the kernels do not bear */
   constructor({ depth = 18, stem = "imagenet", width = 64, classes }: ResNetOptions = {}) {
     super();
+    requireChannels(width, "A ResNet's width");
     const isCifar = stem === "cifar";
     this.#pools = !isCifar;
     this.dimensions = 8 * width;

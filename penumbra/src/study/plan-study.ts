@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import type { RoleSetting } from "../data/index.ts";
+import type { ScanOptions } from "../data/index.ts";
 import { redrawKinds } from "./arms/index.ts";
 import type { LoadedConfig } from "./config/index.ts";
 import { judgeOf } from "./stages/index.ts";
@@ -32,8 +32,21 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   };
 }
 
-/** The roles that a configuration gives; empty lists give none. */
-export function rolesOf({ roles }: LoadedConfig["config"]): RoleSetting {
+/** How a configuration wants its photos to be found. */
+export function scanOptionsOf({
+  roles,
+  ignore,
+  layout,
+  objects,
+  depth,
+}: LoadedConfig["config"]): ScanOptions {
   const { known, near, far } = roles;
-  return { ...(known.length > 0 && { known }), near, far };
+  const isPattern = typeof objects === "string" && objects !== "auto" && objects !== "near-duplicates";
+  return {
+    roles: { ...(known.length > 0 && { known }), near, far },
+    ignore,
+    layout,
+    objects: isPattern ? new RegExp(objects) : objects,
+    depth,
+  };
 }

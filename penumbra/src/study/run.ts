@@ -6,7 +6,7 @@ import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
 import { settleMachine } from "./machine.ts";
-import { rolesOf, type Study } from "./plan-study.ts";
+import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
@@ -30,8 +30,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
 
   const manifest = await store.observe("scan", (progress) =>
     scanPhotos(root, {
-      roles: rolesOf(config),
-      ignore: config.ignore,
+      ...scanOptionsOf(config),
       // Nothing is written for a folder that may yet be refused; a study that goes on remembers its scan.
       ...(existsSync(cacheFolder) && { cacheFolder }),
       onProgress: (done, total) => progress(done, total, "photos"),
@@ -50,7 +49,8 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     const context: StudyContext = {
       config,
       store,
-      root,
+      root: manifest.root,
+      white: manifest.white,
       cacheFolder,
       classes: manifest.classes,
       device: machine.device,

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { afterEach } from "vitest";
 import type { Manifest, Photo, Role } from "../../src/data/index.ts";
+import { FULL_DEPTH, type Look } from "../../src/images/index.ts";
 
 const made: string[] = [];
 afterEach(() => {
@@ -64,12 +65,34 @@ export function manifestOf(counts: Partial<Record<Role, Record<string, number>>>
             view,
             role,
             hash,
-            width: 12,
-            height: 8,
+            width: 120,
+            height: 80,
+            look: lookLike(id),
           });
         }
       }
     }
   }
-  return { root: "/nowhere", photos, classes: Object.keys(counts.known ?? {}).sort(), problems: [] };
+  return {
+    root: "/nowhere",
+    photos,
+    classes: Object.keys(counts.known ?? {}).sort(),
+    problems: [],
+    white: FULL_DEPTH,
+    notes: [],
+  };
+}
+
+/** The look of a lively picture that resembles no other seed's. */
+export function lookLike(seed: string): Look {
+  const bytes = Buffer.concat(
+    Array.from({ length: 8 }, (_, i) => createHash("sha256").update(`${seed}/${i}`).digest()),
+  );
+  return {
+    perceptual: bytes.toString("hex").slice(0, 16),
+    tile: bytes.toString("base64"),
+    mean: 128,
+    deviation: 70,
+    sharpness: 100,
+  };
 }

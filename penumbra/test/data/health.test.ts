@@ -12,7 +12,7 @@ test("classes, objects, photos, views and sizes are counted", () => {
     { className: "m", role: "near", objects: 2, photos: 4, views: [2, 2] },
     { className: "n", role: "near", objects: 2, photos: 4, views: [2, 2] },
   ]);
-  expect(sizes).toEqual([{ width: 12, height: 8, photos: 22 }]);
+  expect(sizes).toEqual([{ width: 120, height: 80, photos: 22 }]);
   expect(warnings).toEqual([]);
 });
 
@@ -30,10 +30,10 @@ test("what spoils a study is said: one object, uneven classes, no or one near cl
 test("unknowns of another size than the known classes are pointed out", () => {
   const manifest = manifestOf({ known: { a: 3, b: 3 }, near: { m: 3, n: 3 } });
   const photos = manifest.photos.map((photo) =>
-    photo.role === "near" ? { ...photo, width: 24, height: 16 } : photo,
+    photo.role === "near" ? { ...photo, width: 240, height: 160 } : photo,
   );
   expect(checkHealth({ ...manifest, photos }).warnings).toEqual([
-    expect.stringMatching(/near unknowns have a median of 384 pixels/),
+    expect.stringMatching(/near unknowns have a median of 38400 pixels/),
   ]);
 });
 
@@ -46,5 +46,8 @@ test("the summary is a table with warnings and problems", async () => {
   expect(text).toContain("bolt   known        2       2      1\n");
   expect(text).toContain("Sizes in pixels: 12 x 8 (4)");
   expect(text).toMatch(/Warning: One class of near unknowns/);
-  expect(text).toMatch(/Left out: .*\n\.\.\. and 1 more problems\.$/);
+  expect(text).toMatch(
+    /Left out: not an image \(1\)\n {2}"known\/nut\/a.txt" .*\nLeft out: cannot be read \(1\)\n/,
+  );
+  expect(text).toMatch(/Look at: very small \(4\)\n {2}.*\n {2}\.\.\. and 3 more$/);
 });

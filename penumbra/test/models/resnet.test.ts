@@ -57,14 +57,14 @@ describe("any ResNet", () => {
     }));
 
   test("ResNet-10 is ResNet-18 with one block a stage", () => {
-    const keys = (depth: 10 | 18) => Object.keys(new ResNet({ depth, width: 4 }).stateDict());
+    const keys = (depth: 10 | 18) => Object.keys(new ResNet({ depth, width: 8 }).stateDict());
     expect(keys(10)).toEqual(keys(18).filter((key) => !/layer\d\.1\./.test(key)));
   });
 
   test("the same seed gives the same weights, another seed others", () => {
     const weights = (seed: number) => {
       torch.manualSeed(seed);
-      return new ResNet({ depth: 10, width: 4 }).conv1.weight.toNumbers();
+      return new ResNet({ depth: 10, width: 8 }).conv1.weight.toNumbers();
     };
     expect(weights(3)).toEqual(weights(3));
     expect(weights(3)).not.toEqual(weights(4));
@@ -89,7 +89,7 @@ describe("any ResNet", () => {
   test("agrees with the residual formula written out, in evaluation mode", () =>
     scope(() => {
       torch.manualSeed(2);
-      const network = new ResNet({ depth: 10, stem: "cifar", width: 4 }).eval();
+      const network = new ResNet({ depth: 10, stem: "cifar", width: 8 }).eval();
       const state = network.stateDict();
       const weight = (name: string) => state[`${name}.weight`] as torch.Tensor;
       // Fresh batch norms in evaluation mode only divide by sqrt(1 + eps).
@@ -115,7 +115,7 @@ describe("any ResNet", () => {
 
   test("gives every parameter a gradient", () =>
     scope(() => {
-      const network = new ResNet({ depth: 10, stem: "cifar", width: 4 });
+      const network = new ResNet({ depth: 10, stem: "cifar", width: 8 });
       network
         .forward(draw([4, 3, 16, 16]))
         .square()

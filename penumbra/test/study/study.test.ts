@@ -145,7 +145,12 @@ describe("a whole study", () => {
     ],
     [
       "the strength of drift",
-      { redraw: { ...tinySettings.redraw, nearOod: { drift: [1], crossed: [0.5], variants: 1 } } },
+      {
+        redraw: {
+          ...tinySettings.redraw,
+          recipes: { ...tinySettings.redraw.recipes, drift: { strengths: [1], variants: 1 } },
+        },
+      },
       ["redraw", "encoder", "features", "probe", "score", "nearness"],
     ],
     ["the bootstrap", { statistics: { bootstrap: 60 } }, []],

@@ -46,11 +46,14 @@ async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS
     );
   }
   const started = Date.now();
-  await inParallel(parallelCompilers(), missing, async ({ source, object }) => {
+  await inParallel(parallelCompilers(), missing, async ({ source, flags, object }) => {
     mkdirSync(dirname(object), { recursive: true });
     const aside = asideOf(object);
-    await runCompiler(compiler, [...plan.compileFlags, "-c", source, "-o", aside], basename(source), () =>
-      rmSync(aside, { force: true }),
+    await runCompiler(
+      compiler,
+      [...plan.compileFlags, ...flags, "-c", source, "-o", aside],
+      basename(source),
+      () => rmSync(aside, { force: true }),
     );
     renameSync(aside, object);
   });

@@ -1,8 +1,10 @@
 import { LibraryError } from "./error.ts";
 
-const USAGE = `penumbra-torch setup [--with-cuda] [pip's options]
+const USAGE = `penumbra-torch setup [--with-cuda] [--from-environment] [pip's options]
                                  find or fetch libtorch, compile the addon
-penumbra-torch doctor [--json]   show what was found and what this machine can do`;
+penumbra-torch doctor [--json]   show what was found and what this machine can do
+penumbra-torch run --nproc N [--nnodes N --node-rank N --master-addr HOST --master-port N] script.js [arguments]
+                                 start a script in N processes that train together`;
 
 /** The command line of the package. @returns the exit code */
 export async function command(args: readonly string[]): Promise<number> {
@@ -20,6 +22,10 @@ export async function command(args: readonly string[]): Promise<number> {
       const asJson = rest.includes("--json");
       process.stdout.write(asJson ? `${JSON.stringify(diagnosis, null, 2)}\n` : describeDiagnosis(diagnosis));
       return diagnosis.ok ? 0 : 1;
+    }
+    if (name === "run") {
+      const { launch, parseLaunch } = await import("../distributed/launch.ts");
+      return await launch(parseLaunch(rest), (line) => process.stderr.write(`${line}\n`));
     }
     process.stderr.write(`${USAGE}\n`);
     return name === "--help" ? 0 : 2;

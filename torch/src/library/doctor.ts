@@ -8,7 +8,7 @@ import { LibraryError } from "./error.ts";
 import { findPip } from "./fetch.ts";
 import { planBuild } from "./key.ts";
 import { ASK_DOCTOR, findAddon } from "./load.ts";
-import { type Libtorch, type Place, searchPlaces } from "./locate.ts";
+import { type Libtorch, locate, type Place, searchPlaces } from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
 import { type Precision, resolvePrecision } from "./precision.ts";
 import { buildRecord } from "./record.ts";
@@ -59,8 +59,8 @@ const NEWEST = { version: "2.12 and newer", cxxStandard: 20 } as const;
 /** Looks at everything and throws nothing: what fails is part of the answer, with its remedies. */
 export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Diagnosis> {
   const places = searchPlaces(env);
-  const locatable = !places.some(({ refused }) => refused);
-  const libtorch = locatable ? places.find((place) => place.libtorch)?.libtorch : undefined;
+  const located = await attempt(() => ({ libtorch: locate(env) }));
+  const libtorch = located.ok ? located.libtorch : undefined;
   const features = cpuFeatures();
   const addon = await attempt(() => ({ path: findAddon(env).path }));
   const engine = addon.ok ? await attempt(engineFacts) : addon;
@@ -80,7 +80,7 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Di
     }),
     places,
     libtorch,
-    python: locatable && !libtorch ? await attempt(() => ({ path: findPip(env) })) : undefined,
+    python: located.ok && !libtorch ? await attempt(() => ({ path: findPip(env) })) : undefined,
     compiler: await attempt(() => {
       if (!libtorch) return { version: findCompiler(NEWEST, env).version, flags: [] };
       const plan = planBuild(libtorch, env);
@@ -117,7 +117,7 @@ export function describeDiagnosis(diagnosis: Diagnosis): string {
     "Looked for libtorch in",
     ...places.map((place) => {
       const mark = place.libtorch && place.libtorch.root === libtorch?.root ? "→" : " ";
-      return `  ${mark} ${place.name.padEnd(13)}${place.path ? `${place.path}: ` : ""}${place.finding}`;
+      return `  ${mark} ${place.name.padEnd(15)}${place.path ? `${place.path}: ` : ""}${place.finding}`;
     }),
     ...(libtorch
       ? [

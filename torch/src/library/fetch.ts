@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } fr
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { assertFreeSpace, cacheFolder, readableSize, withLock, writeWhole } from "./cache.ts";
+import { assertFreeSpace, cacheFolder, readableSize, withLock } from "./cache.ts";
 import { LibraryError } from "./error.ts";
-import { currentFile, inspect, type Libtorch } from "./locate.ts";
+import { inspect, type Libtorch } from "./locate.ts";
 import { missingNvidiaLibraries, nvidiaRequirements, requirementsFor } from "./nvidia.ts";
 
 /** What setup fetches when nothing else is asked for. */
@@ -26,7 +26,7 @@ export interface FetchOptions {
 }
 
 /**
- * Fetches torch's wheel with pip into the project's cache and makes it the one in use. Nothing is installed into
+ * Fetches torch's wheel with pip into the project's cache. Nothing is installed into
  * the user's Python environment. An interrupted fetch goes on after the last finished step; what is not whole is
  * never used.
  *
@@ -72,7 +72,6 @@ export async function fetchLibtorch(
           ],
         );
       }
-      writeWhole(currentFile(cache), `${name}\n`);
       return found;
     },
   );

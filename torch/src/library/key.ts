@@ -7,12 +7,19 @@ import { type Libtorch, packageRoot } from "./locate.ts";
 
 const require = createRequire(import.meta.url);
 
+/** A source file with the flags that only it needs, and the object file that it becomes. */
+export interface SourceFile {
+  readonly source: string;
+  readonly flags: readonly string[];
+  readonly object: string;
+}
+
 /** Everything that decides what the compiled addon is: the compiler's arguments and the names of its outputs. */
 export interface BuildPlan {
   readonly libtorch: Libtorch;
   readonly compileFlags: readonly string[];
   readonly linkFlags: readonly string[];
-  readonly sources: readonly { readonly source: string; readonly object: string }[];
+  readonly sources: readonly SourceFile[];
   /** Where the addon lies when it has been built from exactly these inputs. */
   readonly addon: string;
 }
@@ -25,7 +32,8 @@ export interface BuildPlan {
 export function planBuild(libtorch: Libtorch, env: NodeJS.ProcessEnv = process.env): BuildPlan {
   const native = join(packageRoot(), "native");
   const files = new Map(
-    readdirSync(native)
+    readdirSync(native, { recursive: true, encoding: "utf8" })
+      .map((name) => name.replaceAll("\\", "/"))
       .filter((name) => /\.(cpp|h)$/.test(name))
       .sort()
       .map((name) => [name, readFileSync(join(native, name), "utf8")]),
@@ -52,9 +60,11 @@ export function planBuild(libtorch: Libtorch, env: NodeJS.ProcessEnv = process.e
     .filter((name) => name.endsWith(".cpp"))
     .map((name) => {
       const inputs = [...includedFiles(name, files)].sort().flatMap((file) => [file, files.get(file) ?? ""]);
+      const flags = name === "distributed.cpp" && libtorch.hasGloo ? ["-DPENUMBRA_GLOO"] : [];
       return {
         source: join(native, name),
-        object: join(cache, "objects", `${name.slice(0, -4)}-${hash([...platform, ...inputs])}.o`),
+        flags,
+        object: join(cache, "objects", `${name.slice(0, -4)}-${hash([...platform, ...flags, ...inputs])}.o`),
       };
     });
   const linkFlags = linkFlagsFor(libtorch);

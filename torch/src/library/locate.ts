@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { cacheFolder } from "./cache.ts";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { assertWritable, cacheFolder, writeWhole } from "./cache.ts";
 import { LibraryError } from "./error.ts";
 
 /** A usable libtorch: where its files are and how they were built. */
@@ -8,11 +8,13 @@ export interface Libtorch {
   /** The folder that holds `lib/` and `include/`. */
   readonly root: string;
   /** Which place of the search order it came from. */
-  readonly source: "LIBTORCH" | "virtual environment" | "conda environment" | "cache";
+  readonly source: "LIBTORCH" | "Python environment" | "cache";
   /** As the build says it, for example "2.13.0+cpu" or "2.11.0+cu130". */
   readonly version: string;
   /** Whether `libtorch_cuda` lies beside the CPU library. */
   readonly hasCuda: boolean;
+  /** Whether the build holds c10d with Gloo: groups of processes on the CPU. */
+  readonly hasGloo: boolean;
   /** The C++ standard that the headers ask for. */
   readonly cxxStandard: 17 | 20;
   /** The libstdc++ string layout of the build: 1 is the C++11 one, all wheels since 2.7 have it. */
@@ -25,7 +27,7 @@ export interface Place {
   readonly path?: string;
   readonly finding: string;
   readonly libtorch?: Libtorch;
-  /** A place that the user named expressly and that cannot be used ends the search. */
+  /** A place that the user or setup named expressly and that cannot be used ends the search. */
   readonly refused?: boolean;
   /** A torch that nobody named expressly and that cannot be used: the search goes on. */
   readonly isPassedOver?: boolean;
@@ -34,35 +36,77 @@ export interface Place {
 export const OLDEST_VERSION = [2, 6] as const;
 
 /**
- * Every place of the search order with what was found there: `LIBTORCH`, the active virtual environment
- * (`VIRTUAL_ENV`, `CONDA_PREFIX`), the project's cache. The first place with a libtorch is used.
+ * Every place of the search order with what was found there: `LIBTORCH`, what setup chose, the active Python
+ * environment (`VIRTUAL_ENV`, `CONDA_PREFIX`). The first place with a libtorch is used: an environment only as long as
+ * setup has not chosen.
  */
 export function searchPlaces(env: NodeJS.ProcessEnv = process.env): readonly Place[] {
-  return [
-    namedPlace(env.LIBTORCH),
-    environmentPlace("VIRTUAL_ENV", "virtual environment", env.VIRTUAL_ENV),
-    environmentPlace("CONDA_PREFIX", "conda environment", env.CONDA_PREFIX),
-    cachePlace(cacheFolder(env)),
-  ];
+  const named = namedPlace(env.LIBTORCH);
+  const chosen = chosenPlace(cacheFolder(env));
+  const before = (named.libtorch ?? chosen.libtorch)?.root;
+  const environments = environmentPlaces(env).map((place) => {
+    if (before === undefined || !place.libtorch || place.libtorch.root === before) return place;
+    const how = `set LIBTORCH to it, or run setup with ${FROM_ENVIRONMENT}, to use it`;
+    return { ...place, finding: `${place.finding}, not in use: ${how}` };
+  });
+  return [named, chosen, ...environments];
 }
+
+/** The option by which setup chooses the active Python environment's torch, whatever it chose before. */
+export const FROM_ENVIRONMENT = "--from-environment";
+
+/** The active Python environments, whatever comes before them in the search order. */
+export const environmentPlaces = (env: NodeJS.ProcessEnv): readonly Place[] => [
+  environmentPlace("VIRTUAL_ENV", env.VIRTUAL_ENV),
+  environmentPlace("CONDA_PREFIX", env.CONDA_PREFIX),
+];
 
 /**
  * The libtorch to use, or undefined when no place has one.
- * @throws LibraryError when `LIBTORCH` names something that cannot be used
+ * @throws LibraryError when `LIBTORCH` names, or setup has chosen, something that cannot be used
  */
 export function locate(env: NodeJS.ProcessEnv = process.env): Libtorch | undefined {
-  const named = namedPlace(env.LIBTORCH);
-  if (named.refused) {
-    throw new LibraryError(`LIBTORCH="${env.LIBTORCH}" cannot be used: ${named.finding}.`, [
-      "Set LIBTORCH to a folder that holds lib/ and include/ of libtorch 2.6 or newer, for example the torch folder of a Python environment.",
-      "Or unset LIBTORCH and run setup: it finds the torch of an active virtual environment or fetches one.",
-    ]);
-  }
-  return searchPlaces(env).find((place) => place.libtorch)?.libtorch;
+  const first = searchPlaces(env).find(({ libtorch, refused }) => libtorch || refused);
+  if (!first?.refused) return first?.libtorch;
+  if (first.name !== CHOSEN) throw refusalOf(first);
+  throw new LibraryError(
+    `The libtorch that setup chose, "${first.path}", cannot be used any more: ${first.finding}.`,
+    ["Run setup again: it chooses anew."],
+  );
 }
 
-/** The file that says which of the cache's libtorch folders is in use. */
-export function currentFile(cache: string): string {
+/**
+ * The libtorch that setup goes on with: as `locate`, but what was chosen before and is gone does not end the search.
+ * @throws LibraryError when `LIBTORCH` names something that cannot be used
+ */
+export function locateAnew(env: NodeJS.ProcessEnv): Libtorch | undefined {
+  const places = searchPlaces(env);
+  const named = places.find(({ name, refused }) => refused && name !== CHOSEN);
+  if (named) throw refusalOf(named);
+  return places.find(({ libtorch }) => libtorch)?.libtorch;
+}
+
+function refusalOf({ path, finding }: Place): LibraryError {
+  return new LibraryError(`LIBTORCH="${path}" cannot be used: ${finding}.`, [
+    "Set LIBTORCH to a folder that holds lib/ and include/ of libtorch 2.6 or newer, for example the torch folder of a Python environment.",
+    "Or unset LIBTORCH and run setup: it finds the torch of an active virtual environment or fetches one.",
+  ]);
+}
+
+/**
+ * Makes a libtorch the one in use, until setup chooses another. `LIBTORCH` alone is stronger, and is not remembered.
+ * @throws LibraryError where the cache cannot be written
+ */
+export function choose({ root, source }: Libtorch, env: NodeJS.ProcessEnv): void {
+  const file = currentFile(cacheFolder(env));
+  const choice = source === "cache" ? basename(dirname(root)) : root;
+  if (source === "LIBTORCH" || readText(file)?.trim() === choice) return;
+  assertWritable(cacheFolder(env));
+  writeWhole(file, `${choice}\n`);
+}
+
+/** The file that says what setup chose: the name of one of the cache's libtorch folders, or the path of another. */
+function currentFile(cache: string): string {
   return join(cache, "libtorch", "current");
 }
 
@@ -90,6 +134,7 @@ export function inspect(folder: string, source: Libtorch["source"]): Libtorch | 
     source,
     version,
     hasCuda: existsSync(join(root, "lib", "libtorch_cuda.so")),
+    hasGloo: hasGloo(root),
     cxxStandard: cxxStandardOf(root, major, minor),
     cxx11Abi: cxx11AbiOf(root),
   };
@@ -104,7 +149,7 @@ function namedPlace(folder: string | undefined): Place {
   return { name, path, finding: `libtorch ${found.version}`, libtorch: found };
 }
 
-function environmentPlace(name: string, source: Libtorch["source"], prefix: string | undefined): Place {
+function environmentPlace(name: string, prefix: string | undefined): Place {
   if (!prefix) return { name, finding: "not set" };
   const packages = ["lib", "lib64"].flatMap((lib) =>
     listFolder(join(prefix, lib))
@@ -113,23 +158,20 @@ function environmentPlace(name: string, source: Libtorch["source"], prefix: stri
   );
   const path = packages.find((folder) => existsSync(folder));
   if (!path) return { name, path: prefix, finding: "no torch installed in it" };
-  const found = inspect(path, source);
+  const found = inspect(path, "Python environment");
   if (typeof found === "string") return { name, path, finding: `${found}: passed over`, isPassedOver: true };
   return { name, path, finding: `libtorch ${found.version}`, libtorch: found };
 }
 
-function cachePlace(cache: string): Place {
-  const name = "cache";
-  let chosen: string;
-  try {
-    chosen = readFileSync(currentFile(cache), "utf8").trim();
-  } catch {
-    return { name, path: join(cache, "libtorch"), finding: "empty" };
-  }
-  const path = join(cache, "libtorch", basename(chosen), "torch");
-  const found = inspect(path, "cache");
-  if (typeof found === "string") return { name, path, finding: found };
-  return { name, path, finding: `libtorch ${found.version}`, libtorch: found };
+const CHOSEN = "setup's choice";
+
+function chosenPlace(cache: string): Place {
+  const choice = readText(currentFile(cache))?.trim();
+  if (!choice) return { name: CHOSEN, path: join(cache, "libtorch"), finding: "none yet" };
+  const path = isAbsolute(choice) ? choice : join(cache, "libtorch", basename(choice), "torch");
+  const found = inspect(path, isAbsolute(choice) ? "Python environment" : "cache");
+  if (typeof found === "string") return { name: CHOSEN, path, finding: found, refused: true };
+  return { name: CHOSEN, path, finding: `libtorch ${found.version}`, libtorch: found };
 }
 
 function listFolder(folder: string): string[] {
@@ -153,6 +195,12 @@ function cxxStandardOf(root: string, major: number, minor: number): 17 | 20 {
   const asked = cmake?.match(/^\s*CXX_STANDARD\s+(\d+)/m)?.[1];
   if (asked) return Number(asked) >= 20 ? 20 : 17;
   return major > 2 || minor >= 12 ? 20 : 17;
+}
+
+/** The build's own CMake file names the parts of libtorch that it was compiled with. */
+function hasGloo(root: string): boolean {
+  const cmake = readText(join(root, "share", "cmake", "Caffe2", "Caffe2Targets.cmake"));
+  return /INTERFACE_COMPILE_DEFINITIONS "[^"]*\bUSE_C10D_GLOO\b/.test(cmake ?? "");
 }
 
 /** c10::Error takes a std::string: its mangled name in libc10 tells which layout the build used. */

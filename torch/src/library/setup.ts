@@ -3,7 +3,14 @@ import { LibraryError } from "./error.ts";
 import { completeLibtorch, type FetchOptions, fetchLibtorch } from "./fetch.ts";
 import { planBuild } from "./key.ts";
 import { type Addon, loadAddon } from "./load.ts";
-import { type Libtorch, locate, searchPlaces } from "./locate.ts";
+import {
+  choose,
+  environmentPlaces,
+  FROM_ENVIRONMENT,
+  type Libtorch,
+  locateAnew,
+  searchPlaces,
+} from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
 import { isBuilt } from "./record.ts";
 
@@ -14,7 +21,8 @@ const WITH_CUDA = "--with-cuda";
  * Does nothing, in a moment, when all is there.
  *
  * @param args pip's own options, passed through when libtorch is fetched; `--with-cuda` fetches NVIDIA's libraries
- *   for a CUDA build on a machine without NVIDIA's driver too
+ *   for a CUDA build on a machine without NVIDIA's driver too; `--from-environment` chooses the torch of the active
+ *   Python environment. What was chosen stays chosen until such an argument chooses anew
  * @param say is told in a few lines what is found and done
  * @throws LibraryError with the remedies when a step cannot be done
  */
@@ -25,10 +33,13 @@ export async function setup(
 ): Promise<Addon> {
   assertPlatform();
   const options = {
-    pipArgs: args.filter((arg) => arg !== WITH_CUDA),
+    pipArgs: args.filter((arg) => arg !== WITH_CUDA && arg !== FROM_ENVIRONMENT),
     withCuda: args.includes(WITH_CUDA) || hasNvidiaDriver(),
   };
-  const libtorch = await findOrFetch(options, say, env);
+  const libtorch = args.includes(FROM_ENVIRONMENT)
+    ? ofEnvironment(env)
+    : await findOrFetch(options, say, env);
+  choose(libtorch, env);
   const wasReady = isBuilt(planBuild(libtorch, env));
   const path = await buildAddon(libtorch, say, env);
   if (!wasReady) loadAddon(env);
@@ -44,10 +55,10 @@ async function findOrFetch(
   env: NodeJS.ProcessEnv,
 ): Promise<Libtorch> {
   const { pipArgs, withCuda } = options;
-  const found = locate(env);
-  if (found && (pipArgs.length === 0 || found.source !== "cache")) {
+  const found = locateAnew(env);
+  if (found && (pipArgs.length === 0 || found.source === "LIBTORCH")) {
     if (pipArgs.length > 0) {
-      say(`pip's options are not used: the ${found.source} already gives libtorch ${found.version}.`);
+      say(`pip's options are not used: LIBTORCH already gives libtorch ${found.version}.`);
     }
     if (found.source === "cache") await completeLibtorch(found, withCuda, say, env);
     return found;
@@ -59,6 +70,17 @@ async function findOrFetch(
     }
   }
   return fetchLibtorch(options, say, env);
+}
+
+/** @throws LibraryError where no environment is active, or the active one has no torch that can be used */
+function ofEnvironment(env: NodeJS.ProcessEnv): Libtorch {
+  const places = environmentPlaces(env);
+  const found = places.find(({ libtorch }) => libtorch)?.libtorch;
+  if (found) return found;
+  const findings = places.map(({ name, path, finding }) => `${name}${path ? ` (${path})` : ""}: ${finding}`);
+  throw new LibraryError(`No active Python environment has a torch to choose: ${findings.join("; ")}.`, [
+    "Activate the environment first, or name its torch folder with LIBTORCH.",
+  ]);
 }
 
 function assertPlatform(): void {

@@ -15,11 +15,14 @@ export interface BatchNormOptions {
   trackRunningStats?: boolean;
 }
 
+/** Normalises a batch and updates the running statistics: the arguments of libtorch's operator of this name. */
+export type BatchNormKernel = typeof batchNorm;
+
 /**
  * Batch normalisation (Ioffe and Szegedy 2015): y = (x - mean) / sqrt(var + eps) * weight + bias for each channel, with
  * the batch's statistics in training and the running ones in evaluation.
  */
-abstract class BatchNorm extends Module {
+export abstract class BatchNorm extends Module {
   readonly weight: Tensor | null;
   readonly bias: Tensor | null;
   readonly runningMean: Tensor | null;
@@ -28,6 +31,8 @@ abstract class BatchNorm extends Module {
   readonly eps: number;
   readonly momentum: number | null;
   protected abstract readonly dimensions: readonly number[];
+  /** @internal What normalises; `distributed.syncBatchNorm` puts statistics over all processes in its place. */
+  kernel: BatchNormKernel = batchNorm;
 
   constructor(
     readonly numFeatures: number,
@@ -53,7 +58,7 @@ abstract class BatchNorm extends Module {
     if (this.training && count) noGrad(() => count.add_(1));
     const momentum = this.momentum ?? (this.training && count ? 1 / count.item() : 0);
     const usesBatch = this.training || !this.runningMean;
-    return batchNorm(
+    return this.kernel(
       x,
       this.weight,
       this.bias,

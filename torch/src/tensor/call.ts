@@ -109,14 +109,64 @@ export function described(value: unknown): string {
   }
 }
 
-/** The operator as a function; its index is looked up at the first call. */
-// biome-ignore lint/suspicious/noExplicitAny: the declared type of each constant in operators.ts says what goes in and comes out
-export function bind(operator: string): (...args: any[]) => any {
+/** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */
+function result(
+  made: number,
+  packet: number,
+  first: Tensor,
+  second?: unknown,
+  third?: unknown,
+): Tensor | null {
+  if (made === first[slot]) return first;
+  if (isTensor(second) && made === second[slot]) return second;
+  if (isTensor(third) && made === third[slot]) return third;
+  return made === 0 ? null : makeTensor(made, packet);
+}
+
+/**
+ * @internal The operator for methods and functions alike: the first argument, and all others. Its index is looked up at
+ * the first call. Calls with one to three tensors, or a tensor and a number, take the short way; all others the general one.
+ */
+export function caller(operator: string): (first: unknown, rest: unknown[]) => unknown {
   let packet = -1;
-  return (...args) => {
-    if (packet < 0) packet = native.packet(operator);
-    return invoke(packet, args);
+  let forms = 0;
+  return (first, rest) => {
+    if (packet < 0) {
+      packet = native.packet(operator);
+      forms = formsOf(packet);
+    }
+    if (!isTensor(first) || first[slot] <= 0) return invoke(packet, [first, ...rest]);
+    const own = first[slot];
+    const [a, b] = rest;
+    try {
+      switch (rest.length) {
+        case 0:
+          if (forms & 2) return result(native.direct(packet, own), packet, first);
+          break;
+        case 1:
+          if (typeof a === "number") {
+            if (forms & 16) return result(native.directScalar(packet, own, a), packet, first);
+          } else if (forms & 4 && isTensor(a) && a[slot] > 0) {
+            return result(native.direct(packet, own, a[slot]), packet, first, a);
+          }
+          break;
+        case 2:
+          if (forms & 8 && isTensor(a) && isTensor(b) && a[slot] > 0 && b[slot] > 0) {
+            return result(native.direct(packet, own, a[slot], b[slot]), packet, first, a, b);
+          }
+      }
+    } catch (error) {
+      throw explained(error, [first, ...rest]);
+    }
+    return invoke(packet, [first, ...rest]);
   };
+}
+
+/** The operator as a function. */
+// biome-ignore lint/suspicious/noExplicitAny: the declared type of each constant in operators.ts says what goes in and comes out
+export function bind(operator: string): (first?: any, ...rest: any[]) => any {
+  const run = caller(operator);
+  return (first, ...rest) => run(first, rest);
 }
 
 /** Nested tensors have no shape. */

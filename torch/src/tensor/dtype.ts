@@ -33,6 +33,9 @@ export type Layout = "strided" | "sparse_coo" | "sparse_csr" | "sparse_csc" | "s
 /** How the elements of an image batch lie in memory; "preserve" keeps what there is. */
 export type MemoryFormat = "contiguous" | "channelsLast" | "channelsLast3d" | "preserve";
 
+/** What becomes of the losses of a batch's elements: each stays, or their mean or sum is taken. */
+export type Reduction = "none" | "mean" | "sum";
+
 export interface Complex {
   readonly real: number;
   readonly imag: number;

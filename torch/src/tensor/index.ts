@@ -11,4 +11,5 @@ export * from "./native.ts";
 export * from "./operators.ts";
 export * from "./print.ts";
 export * from "./scope.ts";
+export { numel, unique } from "./short-forms.ts";
 export * from "./tensor.ts";

@@ -21,8 +21,32 @@ export interface CudaMemory {
   readonly peakReserved: number;
 }
 
+/** A group of processes, or work that one is doing, as the addon sees it. */
+type Held = object;
+
+/** What the addon exports where libtorch was built with Gloo. Work is begun here and done when `wait` returns. */
+export interface Communication {
+  createGroup(
+    rank: number,
+    size: number,
+    host: string,
+    port: number,
+    servesStore: boolean,
+    networkInterface: string,
+    joinTimeoutMs: number,
+    timeoutMs: number,
+  ): Held;
+  closeGroup(group: Held): void;
+  beginAllReduce(group: Held, tensor: Handle, reduction: string): Held;
+  beginBroadcast(group: Held, tensor: Handle, root: number): Held;
+  beginAllGather(group: Held, output: Handle, input: Handle): Held;
+  beginReduceScatter(group: Held, output: Handle, input: Handle, reduction: string): Held;
+  beginBarrier(group: Held): Held;
+  wait(work: Held): void;
+}
+
 /** What the addon exports. This is the only place where the border is typed by hand. */
-export interface Native {
+export interface Native extends Partial<Communication> {
   registerClasses(
     tensor: unknown,
     generator: unknown,
@@ -44,6 +68,7 @@ export interface Native {
     ...args: unknown[]
   ): { schema: string; values: unknown[] };
   schemas(): unknown;
+  guards(): unknown;
   free(slots: Int32Array, count: number): void;
   own(tensor: Handle, slot: number): void;
   layout(tensor: Handle): string;
@@ -119,6 +144,8 @@ export interface Native {
   cudaSynchronize(device: number): void;
   cudaMemory(device: number): CudaMemory;
   cudaEmptyCache(): void;
+  onGradients(leaves: Handles, callback: ((index: number) => void) | null): void;
+  afterBackward(callback: () => void): void;
   information(): { version: string; config: string; parallel: string; cpuCapability: string };
 }
 

@@ -1,5 +1,5 @@
 import { allocate, allocateFixed } from "./allocate.ts";
-import { call, described, explained, formsOf, invoke, isTensor, onNewTensor } from "./call.ts";
+import { call, caller, described, isTensor, onNewTensor } from "./call.ts";
 import {
   type Device,
   type DType,
@@ -15,6 +15,7 @@ import { maker, native, onLoad, slot } from "./native.ts";
 import { methods, type TensorOperators } from "./operators.ts";
 import { format } from "./print.ts";
 import { dispose, enter, keep, type Scope } from "./scope.ts";
+import { installShortForms, type ShortForms } from "./short-forms.ts";
 
 /** Nested arrays of numbers, of any depth. */
 export type Nested<T> = T | readonly Nested<T>[];
@@ -272,7 +273,7 @@ export class Tensor {
   }
 }
 
-export interface Tensor extends TensorOperators {}
+export interface Tensor extends TensorOperators, ShortForms {}
 
 /** What libtorch warns of; once per text and process. */
 const warn = (text: string): void => process.emitWarning(text, "TorchWarning");
@@ -280,51 +281,15 @@ const warn = (text: string): void => process.emitWarning(text, "TorchWarning");
 onLoad((addon) => addon.registerClasses(Tensor, Generator, TorchError, slot, maker, warn));
 onNewTensor((slotNumber, packet) => new Tensor(slotNumber, packet));
 
-/** The object for a slot that `native.direct` returned: an argument's own where the operator works in place. */
-function result(made: number, packet: number, first: Tensor, second: unknown, third: unknown): Tensor | null {
-  if (made === first[slot]) return first;
-  if (second instanceof Tensor && made === second[slot]) return second;
-  if (third instanceof Tensor && made === third[slot]) return third;
-  return made === 0 ? null : new Tensor(made, packet);
-}
-
 for (const [name, operator] of methods) {
-  let packet = -1;
-  let forms = 0;
-  // Calls with one to three tensors, or a tensor and a number, take the short way; all others the general one.
+  const run = caller(operator);
   const method = function (this: Tensor, ...args: unknown[]): unknown {
-    if (packet < 0) {
-      packet = native.packet(operator);
-      forms = formsOf(packet);
-    }
-    const own = this[slot];
-    if (own <= 0) return invoke(packet, [this, ...args]);
-    const [a, b] = args;
-    try {
-      switch (args.length) {
-        case 0:
-          if (forms & 2) return result(native.direct(packet, own), packet, this, null, null);
-          break;
-        case 1:
-          if (a instanceof Tensor) {
-            if (forms & 4 && a[slot] > 0)
-              return result(native.direct(packet, own, a[slot]), packet, this, a, null);
-          } else if (typeof a === "number" && forms & 16) {
-            return result(native.directScalar(packet, own, a), packet, this, null, null);
-          }
-          break;
-        case 2:
-          if (forms & 8 && a instanceof Tensor && b instanceof Tensor && a[slot] > 0 && b[slot] > 0) {
-            return result(native.direct(packet, own, a[slot], b[slot]), packet, this, a, b);
-          }
-      }
-    } catch (error) {
-      throw explained(error, [this, ...args]);
-    }
-    return invoke(packet, [this, ...args]);
+    return run(this, args);
   };
   Object.defineProperty(Tensor.prototype, name, { value: method, writable: true, configurable: true });
 }
+
+installShortForms(Tensor.prototype);
 
 /** @throws TorchError where none holds the tensor's dtype */
 function arrayFor(method: string, { dtype }: Tensor) {

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LibraryError, locate, searchPlaces } from "../../src/library/index.ts";
 import { planBuild } from "../../src/library/key.ts";
+import { choose, locateAnew } from "../../src/library/locate.ts";
 
 let root: string;
 
@@ -32,20 +33,61 @@ function inEnvironment(name: string): string {
   return join(root, name, "lib", "python3.11", "site-packages", "torch");
 }
 
-test("LIBTORCH comes before an active environment, and that before the cache", () => {
+/** A cache in which setup has chosen `version`, as a folder of the cache's own. */
+function cacheWith(version: string): NodeJS.ProcessEnv {
+  fakeTorch(join(root, "cache", "libtorch", "fetched", "torch"), version);
+  writeFileSync(join(root, "cache", "libtorch", "current"), "fetched\n");
+  return { PENUMBRA_CACHE: join(root, "cache") };
+}
+
+test("LIBTORCH comes before what setup chose, and that before an active environment", () => {
   const named = fakeTorch(join(root, "named"), "2.9.0");
   fakeTorch(inEnvironment("venv"), "2.8.0");
   fakeTorch(inEnvironment("conda"), "2.7.0");
-  fakeTorch(join(root, "cache", "libtorch", "chosen", "torch"), "2.6.0");
-  writeFileSync(join(root, "cache", "libtorch", "current"), "chosen\n");
+  const active = { VIRTUAL_ENV: join(root, "venv"), CONDA_PREFIX: join(root, "conda") };
+  const empty = { PENUMBRA_CACHE: join(root, "nothing") };
+  const chosen = cacheWith("2.6.0");
+  expect(locate({ LIBTORCH: named, ...active, ...chosen })).toMatchObject({
+    version: "2.9.0",
+    source: "LIBTORCH",
+  });
+  expect(locate({ ...active, ...chosen })).toMatchObject({ version: "2.6.0", source: "cache" });
+  expect(locate({ ...active, ...empty })).toMatchObject({ version: "2.8.0", source: "Python environment" });
+  expect(locate({ CONDA_PREFIX: join(root, "conda"), ...empty })).toMatchObject({ version: "2.7.0" });
+  expect(locate(empty)).toBeUndefined();
+});
+
+test("an environment that is activated after setup is named, with what would make it the one in use", () => {
+  fakeTorch(inEnvironment("venv"), "2.8.0");
+  const places = searchPlaces({ VIRTUAL_ENV: join(root, "venv"), ...cacheWith("2.6.0") });
+  expect(places.map(({ name, finding }) => `${name}: ${finding}`)).toEqual([
+    "LIBTORCH: not set",
+    "setup's choice: libtorch 2.6.0",
+    "VIRTUAL_ENV: libtorch 2.8.0, not in use: set LIBTORCH to it, or run setup with --from-environment, to use it",
+    "CONDA_PREFIX: not set",
+  ]);
+});
+
+test("an environment's torch that setup chose stays in use when the environment is not active, or another is", () => {
+  const root28 = fakeTorch(inEnvironment("venv"), "2.8.0");
+  fakeTorch(inEnvironment("other"), "2.7.0");
   const cache = { PENUMBRA_CACHE: join(root, "cache") };
-  const conda = { CONDA_PREFIX: join(root, "conda"), ...cache };
-  const venv = { VIRTUAL_ENV: join(root, "venv"), ...conda };
-  expect(locate({ LIBTORCH: named, ...venv })).toMatchObject({ version: "2.9.0", source: "LIBTORCH" });
-  expect(locate(venv)).toMatchObject({ version: "2.8.0", source: "virtual environment" });
-  expect(locate(conda)).toMatchObject({ version: "2.7.0", source: "conda environment" });
-  expect(locate(cache)).toMatchObject({ version: "2.6.0", source: "cache" });
-  expect(locate({ PENUMBRA_CACHE: join(root, "nothing") })).toBeUndefined();
+  choose(locate({ VIRTUAL_ENV: join(root, "venv"), ...cache })!, cache);
+  expect(locate(cache)).toMatchObject({ version: "2.8.0", root: root28, source: "Python environment" });
+  expect(locate({ VIRTUAL_ENV: join(root, "other"), ...cache })).toMatchObject({ version: "2.8.0" });
+  // LIBTORCH serves for as long as it is set.
+  const named = locate({ LIBTORCH: inEnvironment("other"), ...cache })!;
+  choose(named, cache);
+  expect(locate(cache)).toMatchObject({ version: "2.8.0" });
+});
+
+test("a choice that is gone is refused, no other torch takes its place, and setup chooses anew", () => {
+  fakeTorch(inEnvironment("venv"), "2.8.0");
+  const env = { VIRTUAL_ENV: join(root, "venv"), ...cacheWith("2.6.0") };
+  rmSync(join(root, "cache", "libtorch", "fetched"), { recursive: true });
+  expect(() => locate(env)).toThrow(/that setup chose, .*there is no such folder[\s\S]*Run setup again/);
+  expect(locateAnew(env)).toMatchObject({ version: "2.8.0" });
+  expect(locate({ LIBTORCH: inEnvironment("venv"), ...env })).toMatchObject({ version: "2.8.0" });
 });
 
 test("a LIBTORCH that cannot be used is refused with its reason and the remedies", () => {

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -95,6 +96,20 @@ test.each([
   expect(answer.output).toContain(message);
   expect(answer.output).toMatch(expected);
   expect(existsSync(join(root, "cache", "libtorch", "current"))).toBe(false);
+});
+
+test("setup chooses an environment's torch when it is told to, and says where there is none", async () => {
+  const torchFolder = join(root, "venv", "lib", "python3.11", "site-packages", "torch");
+  mkdirSync(join(torchFolder, ".."), { recursive: true });
+  const missing = await torch(["setup", "--from-environment"], { VIRTUAL_ENV: join(root, "venv") });
+  expect(missing.code).toBe(1);
+  expect(missing.output).toMatch(/VIRTUAL_ENV \(.*venv\): no torch installed in it[\s\S]*Activate/);
+  const { root: here } = locate()!;
+  symlinkSync(here, torchFolder);
+  // The compiler fails, after the choice was made: nothing has to be compiled to see it.
+  const env = { VIRTUAL_ENV: join(root, "venv"), CXX: "/nowhere/g++" };
+  await torch(["setup", "--from-environment"], env);
+  expect(readFileSync(join(root, "cache", "libtorch", "current"), "utf8")).toBe(`${here}\n`);
 });
 
 test("setup tells of an environment's torch that it passes over before it fetches another", async () => {

@@ -1,5 +1,6 @@
 import * as torch from "@penumbra/torch";
-import { autocast, noGrad, type PrecisionSetting, scope, type Tensor } from "@penumbra/torch";
+import { noGrad, type PrecisionSetting, scope, type Tensor } from "@penumbra/torch";
+import { autocastTo } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
 import type { Encoder } from "../training/encoder.ts";
 
@@ -31,7 +32,7 @@ export function extractFeatures(
       `extractFeatures got ${images.dtype} [${images.shape}]; it needs uint8 [N, 3, height, width].`,
     );
   }
-  const { dtype } = torch.resolvePrecision(precision, device);
+  const compute = autocastTo(device, torch.resolvePrecision(precision, device).dtype);
   const count = images.shape[0] as number;
   const wasTraining = encoder.training;
   encoder.eval();
@@ -43,12 +44,7 @@ export function extractFeatures(
         scope(() =>
           noGrad(() => {
             const pixels01 = images.narrow(0, start, length).to(device).to("float32").div(255);
-            const forward = () => encoder.forward(pixels01);
-            const rows =
-              dtype === "float32"
-                ? forward()
-                : autocast({ device: device.replace(/:\d+$/, ""), dtype }, forward);
-            features.narrow(0, start, length).copy_(rows);
+            features.narrow(0, start, length).copy_(compute(() => encoder.forward(pixels01)));
           }),
         );
         onProgress?.(start + length, count);

@@ -1,4 +1,5 @@
 import { deriveSeed, Random } from "@penumbra/torch";
+import { ShuffledRounds } from "../../data/index.ts";
 
 export interface BatchPlan {
   readonly seed: number;
@@ -40,16 +41,21 @@ export interface Batch {
  */
 export class Batches {
   readonly #plan: BatchPlan;
-  readonly #orders = new Map<string, readonly number[]>();
+  readonly #images: ShuffledRounds;
+  readonly #negatives: ShuffledRounds;
 
   constructor(plan: BatchPlan) {
     this.#plan = plan;
+    const rounds = (name: "images" | "negatives") =>
+      new ShuffledRounds(plan[name], (round) => deriveSeed(plan.seed, "order", name, round));
+    this.#images = rounds("images");
+    this.#negatives = rounds("negatives");
   }
 
   at(step: number): Batch {
     const { seed, batchSize, views, variants, variantProbability, negativesPerStep } = this.#plan;
     const places = Array.from({ length: batchSize }, (_, place) => place);
-    const images = places.map((place) => this.#drawn("images", this.#plan.images, step * batchSize + place));
+    const images = this.#images.take(step * batchSize, batchSize);
     const replacements = images.map((image, place) => {
       const own = variants[image] ?? [];
       if (own.length === 0) return null;
@@ -57,9 +63,7 @@ export class Batches {
       return random.uniform() < variantProbability ? random.choice(own) : null;
     });
     const columns = Array.from({ length: negativesPerStep }, (_, column) => column);
-    const negatives = columns.map((column) =>
-      this.#drawn("negatives", this.#plan.negatives, step * negativesPerStep + column),
-    );
+    const negatives = this.#negatives.take(step * negativesPerStep, negativesPerStep);
     const seeds = [
       ...Array.from({ length: views }, (_, view) =>
         places.map((place) => deriveSeed(seed, "view", step, place, view)),
@@ -67,19 +71,5 @@ export class Batches {
       columns.map((column) => deriveSeed(seed, "negative", step, column)),
     ].flat();
     return { images, variants: replacements, negatives, seeds };
-  }
-
-  /** The item at a position of the endless sequence of shuffled rounds. */
-  #drawn(name: string, count: number, position: number): number {
-    const round = Math.floor(position / count);
-    const key = `${name} ${round}`;
-    let order = this.#orders.get(key);
-    if (!order) {
-      const random = new Random(deriveSeed(this.#plan.seed, "order", name, round));
-      order = random.shuffle(Array.from({ length: count }, (_, item) => item));
-      if (this.#orders.size > 8) this.#orders.clear(); // rounds that are over
-      this.#orders.set(key, order);
-    }
-    return order[position % count] as number;
   }
 }

@@ -3,14 +3,14 @@ import { nn, type Tensor } from "@penumbra/torch";
 import { ResNet } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
 
-const depths = { resnet10: 10, resnet18: 18 } as const;
+const DEPTHS = { resnet10: 10, resnet18: 18 } as const;
 
 export interface EncoderConfig {
   /** Default "resnet10". */
-  readonly network?: keyof typeof depths;
-  /** Default "cifar"; "imagenet" works on a quarter of the side, which is 16 times cheaper. */
+  readonly network?: keyof typeof DEPTHS;
+  /** Default "imagenet", which works on a quarter of the side; "cifar" keeps the details of small images. */
   readonly stem?: "cifar" | "imagenet";
-  /** Channels of the first stage. Default 32; 64 is the published network. */
+  /** Channels of the first stage, a multiple of 8. Default 32; 64 is the published network. */
   readonly width?: number;
   /** Means of red, green and blue, of pixels 0..1. Default 0.5 each. */
   readonly mean?: readonly [number, number, number];
@@ -23,14 +23,18 @@ export class Encoder extends nn.Module {
   readonly network: ResNet;
   readonly config: Required<EncoderConfig>;
 
-  /** Weights are drawn from the default generator. @throws ContrastError for a network that does not exist */
+  /**
+   * Weights are drawn from the default generator.
+   * @throws ContrastError for a network that does not exist
+   * @throws ModelError for a width that the kernels do not bear
+   */
   constructor(config: EncoderConfig = {}) {
     super();
-    const { network = "resnet10", stem = "cifar", width = 32, mean = HALF, std = HALF } = config;
-    const depth = depths[network];
-    if (!depth || !(Number.isInteger(width) && width > 0)) {
+    const { network = "resnet10", stem = "imagenet", width = 32, mean = HALF, std = HALF } = config;
+    const depth = DEPTHS[network];
+    if (!depth) {
       throw new ContrastError(
-        `There is no encoder "${network}" of width ${width}. Choose ${Object.keys(depths).join(" or ")} and a whole width above 0.`,
+        `There is no encoder "${network}". Choose ${Object.keys(DEPTHS).join(" or ")}.`,
       );
     }
     this.config = { network, stem, width, mean, std };

@@ -1,5 +1,6 @@
 import * as torch from "@penumbra/torch";
-import { autocast, type nn, optim, type Precision, scope, type Tensor } from "@penumbra/torch";
+import { type nn, optim, type Precision, scope, type Tensor } from "@penumbra/torch";
+import { autocastTo } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
 import { type LossSettings, type Objective, type ObjectiveName, objectives } from "../losses/objectives.ts";
 import { type Collapse, detectCollapse } from "../losses/plateau.ts";
@@ -65,7 +66,8 @@ export async function trainEncoder(options: TrainOptions): Promise<TrainedEncode
   const takeStep = (step: number): number => {
     const batch = source.batches.at(step);
     const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
-    const outputs = inPrecision(precision, device, () => head.forward(encoder.forward(pixels))).to("float32");
+    const compute = autocastTo(device, precision.dtype);
+    const outputs = compute(() => head.forward(encoder.forward(pixels))).to("float32");
     const loss = objective.loss(source.outputsOf(batch, outputs), options.loss ?? {});
     const value = loss.item();
     if (!Number.isFinite(value)) {
@@ -157,10 +159,6 @@ function peakRate({
   learningRate = name === "adamw" ? 2e-3 : 0.05,
 }: OptimizerSettings): number {
   return learningRate;
-}
-
-function inPrecision<T>({ dtype }: Precision, device: string, fn: () => T): T {
-  return dtype === "float32" ? fn() : autocast({ device: device.replace(/:\d+$/, ""), dtype }, fn);
 }
 
 /** What determines the result, without what only watches or stores it. */

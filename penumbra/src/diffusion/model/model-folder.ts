@@ -5,7 +5,7 @@ import { join, relative, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { safetensors } from "@penumbra/torch";
-import { DiffusionError } from "../errors.ts";
+import { DiffusionError } from "./errors.ts";
 
 /** A diffusion model in the diffusers layout, whole as far as its files tell. */
 export interface ModelFolder {

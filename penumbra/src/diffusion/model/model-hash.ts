@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { scope, type Tensor } from "@penumbra/torch";
+import { canonicalJson, type Json } from "../../files/index.ts";
 import type { RawConfig } from "../../models/index.ts";
 
 /** One network: its configuration and its weights by their own keys. */
@@ -18,13 +19,13 @@ export function hashModel(parts: readonly HashedPart[], texts: readonly string[]
   for (const text of texts) feed(hash, text);
   for (const { name, config, weights } of parts) {
     feed(hash, name);
-    feed(hash, canonical(config));
+    feed(hash, canonicalJson(config as Json)); // as read from JSON
     scope(() => {
       for (const [key, tensor] of Object.entries(weights()).sort(([a], [b]) => (a < b ? -1 : 1))) {
         feed(hash, `${key} ${tensor.dtype} [${tensor.shape}]`);
         scope(() => {
           const plain = tensor.detach().to("cpu").contiguous();
-          if (plain.numel > 0) hash.update(plain.asTyped());
+          if (plain.numel > 0) hash.update(plain.toTyped());
         });
       }
     });
@@ -36,13 +37,4 @@ export function hashModel(parts: readonly HashedPart[], texts: readonly string[]
 function feed(hash: Hash, text: string): void {
   const bytes = Buffer.from(text, "utf8");
   hash.update(`${bytes.length}:`).update(bytes);
-}
-
-/** JSON with sorted keys. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

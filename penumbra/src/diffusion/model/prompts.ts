@@ -1,5 +1,5 @@
 import { noGrad, scope, stack, type Tensor, tensor } from "@penumbra/torch";
-import { DiffusionError } from "../errors.ts";
+import { DiffusionError } from "./errors.ts";
 import type { StableDiffusion } from "./stable-diffusion.ts";
 
 /** A word of one's own, made by textual inversion. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Device, type DType, nn, safetensors } from "@penumbra/torch";
-import { writeFolder } from "../../files/index.ts";
+import { canonicalJson, type Json, writeFolder } from "../../files/index.ts";
 import {
   AutoencoderKL,
   CLIPTextModel,
@@ -16,9 +16,9 @@ import {
   saveModel,
   UNet2DConditionModel,
 } from "../../models/index.ts";
-import { DiffusionError } from "../errors.ts";
-import { parseSchedulerConfig, type SchedulerConfig } from "../samplers/noise-schedule.ts";
-import { canonical, type HashedPart, hashModel } from "./model-hash.ts";
+import { DiffusionError } from "./errors.ts";
+import { type HashedPart, hashModel } from "./model-hash.ts";
+import { parseSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
 import { ClipTokenizer } from "./tokenizer.ts";
 
 /** What a Stable Diffusion model consists of. */
@@ -137,7 +137,7 @@ export class StableDiffusion {
         { name: "unet", config: this.unet.config, weights: () => this.unet.stateDict() },
         { name: "vae", config: this.vae.config, weights: () => this.vae.stateDict() },
       ],
-      [canonical(this.schedulerConfig), this.tokenizer.fingerprint],
+      [canonicalJson(this.schedulerConfig as Json), this.tokenizer.fingerprint],
     );
     return this.#hash;
   }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DiffusionError } from "../errors.ts";
+import { DiffusionError } from "./errors.ts";
 
 /** What the files of a tokenizer's folder say. */
 export interface TokenizerFiles {

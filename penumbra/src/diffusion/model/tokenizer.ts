@@ -1,6 +1,6 @@
 import { fromTyped, type Tensor } from "@penumbra/torch";
-import { DiffusionError } from "../errors.ts";
 import { BytePairs, textOf } from "./byte-pairs.ts";
+import { DiffusionError } from "./errors.ts";
 import { readTokenizerFiles, type TokenizerFiles, writeTokenizerFiles } from "./tokenizer-files.ts";
 
 const START = "<|startoftext|>";
@@ -124,7 +124,14 @@ export class ClipTokenizer {
     const pieces = this.#files.pieces;
     const own = new Map([...this.addedTokens].map(([token, id]) => [id, `${token}</w>`]));
     const marks = new Set([this.startId, this.endId, this.padId]);
-    return textOf(ids.filter((id) => !marks.has(id)).map((id) => own.get(id) ?? pieces.get(id) ?? ""));
+    const pieceOf = (id: number) => {
+      const piece = own.get(id) ?? pieces.get(id);
+      if (piece !== undefined) return piece;
+      throw new DiffusionError(
+        `The tokenizer has no piece of the id ${id}; its ids are below ${this.vocabSize}.`,
+      );
+    };
+    return textOf(ids.filter((id) => !marks.has(id)).map(pieceOf));
   }
 
   /** Writes the folder's files as transformers does. */

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeJsonLines } from "../../files/index.ts";
+import { readJsonLines, writeJsonLines } from "../../files/index.ts";
+import type { SamplerChoice } from "../samplers/index.ts";
+import type { RecipeName, RedrawKind } from "./recipes/index.ts";
 
 /** What is known of one redrawn image: a line of `manifest.jsonl`. */
 export interface RedrawLine {
@@ -15,15 +17,17 @@ export interface RedrawLine {
   readonly object: string;
   /** Class of the parent. */
   readonly className: string;
-  readonly recipe: "faithful" | "drift" | "crossed";
-  readonly kind: "id" | "near-ood";
+  readonly recipe: RecipeName;
+  readonly kind: RedrawKind;
   readonly variant: number;
   readonly prompt: string;
   readonly word: string;
-  /** Class whose word it is: the parent's own, but for `crossed`. */
+  /** Class whose word it is: the parent's own, unless the recipe crosses classes. */
   readonly wordClass: string;
   readonly strength: number;
-  /** Timestep that the strength means for these steps; null where none is walked. */
+  /** The algorithm that denoised, with all its settings. */
+  readonly sampler: SamplerChoice;
+  /** Timestep that the strength means for these steps; null where none is taken. */
   readonly timestep: number | null;
   /** Amplitudes of image and noise at that timestep. */
   readonly signal: number;
@@ -53,6 +57,14 @@ export async function readManifest(folder: string): Promise<Map<string, RedrawLi
     if (line && existsSync(join(folder, line.file))) lines.set(line.file, line);
   }
   return lines;
+}
+
+/**
+ * The lines of a folder's manifest in the order in which they stand there.
+ * @throws where the folder has no manifest
+ */
+export function redrawLines(folder: string): Promise<RedrawLine[]> {
+  return readJsonLines(manifestIn(folder));
 }
 
 /** Adds lines for images that are written already. */

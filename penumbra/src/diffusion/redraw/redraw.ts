@@ -1,17 +1,22 @@
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { resolvePrecision, scope, type Tensor, tensor } from "@penumbra/torch";
+import { type PrecisionSetting, resolvePrecision, scope, type Tensor, tensor } from "@penumbra/torch";
 import { encodePng, toUint8 } from "../../images/index.ts";
-import { DiffusionError } from "../errors.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
-import type { PrecisionSetting } from "../samplers/denoise.ts";
-import { imageToImage } from "../samplers/pipelines.ts";
-import { resolveStrength } from "../samplers/strength.ts";
-import { fillTemplate, PLAIN_TEMPLATE } from "../words/templates.ts";
-import { checkWords, type Words, wordOf } from "../words/words.ts";
+import { DiffusionError, type StableDiffusion } from "../model/index.ts";
+import {
+  defaultSampler,
+  imageToImage,
+  type ReadySampler,
+  type ResolvedStrength,
+  readySampler,
+  resolveStrength,
+  type SamplerChoice,
+} from "../samplers/index.ts";
+import { checkWords, fillTemplate, PLAIN_TEMPLATE, type Words, wordOf } from "../words/index.ts";
 import { appendManifest, type RedrawLine, readManifest, writeManifest } from "./manifest.ts";
-import { type PlannedRedraw, planRedraws, type Recipe } from "./recipes.ts";
+import { type PlannedRedraw, planRedraws } from "./plan.ts";
+import { type ChosenRecipe, RECIPES } from "./recipes/index.ts";
 
 export interface RedrawOptions {
   readonly sd: StableDiffusion;
@@ -28,10 +33,10 @@ export interface RedrawOptions {
   }[];
   /** uint8 [N, 3, H, W]: the photos, at the model's image size. */
   readonly pixels: Tensor;
-  readonly recipes: readonly Recipe[];
-  /** Images of each photo by each recipe. */
-  readonly variantsPerPhoto: number;
-  /** Steps of a whole walk; a strength s takes about s of them. Default 50. */
+  readonly recipes: readonly ChosenRecipe[];
+  /** The algorithm that denoises. Default: the one that the model's scheduler asks for, else DDIM. */
+  readonly sampler?: SamplerChoice;
+  /** Steps from pure noise to the image; a strength s takes about s of them. Default 50. */
   readonly steps?: number;
   /** Default 7.5. */
   readonly guidanceScale?: number;
@@ -46,7 +51,7 @@ export interface RedrawOptions {
 }
 
 /**
- * Redraws photos by the recipes of DA-Fusion (Trabucco et al. 2023, section 3) and of near-OOD negatives: SDEdit
+ * Redraws photos by recipes (see recipes/): SDEdit as in DA-Fusion (Trabucco et al. 2023, section 3)
  * under the prompt "a photo of a <word>".
  *
  * Every image is written whole, then its line is added to `manifest.jsonl`. An image that is there with its line
@@ -55,11 +60,36 @@ export interface RedrawOptions {
  *
  * @returns the lines of the images asked for, photo by photo; the manifest may hold more from other calls
  * @throws DiffusionError when pixels and photos differ in number, words are of another model or missing for a
- *   class, or a recipe cannot be followed
+ *   class, a photo is not of a known class, or a recipe cannot be followed
  */
 export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
-  const { sd, words, photos, pixels, folder, batchSize = 16, onProgress } = options;
-  const { steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  const { folder, batchSize = 16, onProgress } = options;
+  checkInput(options);
+  const drawn = describePlan(options, planRedraws(options));
+  const lines = drawn.map(({ line }) => line);
+  await mkdir(join(folder, "images"), { recursive: true });
+  const known = await readManifest(folder);
+  const missing = drawn
+    .filter(({ line }) => !known.has(line.file))
+    // Images of about one strength share a batch: its steps are then full from the first to the last.
+    .sort((a, b) => a.line.calls - b.line.calls);
+  let done = drawn.length - missing.length;
+  onProgress?.(done, drawn.length);
+  if (missing.length === 0) return lines;
+  // Leaves out what an interruption cut off, so that lines are added to whole ones.
+  await writeManifest(folder, known.values());
+  for (let start = 0; start < missing.length; start += batchSize) {
+    const batch = missing.slice(start, start + batchSize);
+    await writeBatch(options, batch);
+    for (const { line } of batch) known.set(line.file, line);
+    done += batch.length;
+    onProgress?.(done, drawn.length);
+  }
+  await writeManifest(folder, known.values());
+  return lines;
+}
+
+function checkInput({ sd, words, photos, pixels }: RedrawOptions): void {
   if (pixels.shape[0] !== photos.length) {
     throw new DiffusionError(
       `redraw was given ${photos.length} photos and pixels of shape [${pixels.shape}]. Pass one image for each photo, in the same order.`,
@@ -72,72 +102,82 @@ export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
       `The photo "${unknown.id}" is a ${unknown.role} unknown and may not be redrawn: what is made of it would leak into training. Pass training photos of known classes only.`,
     );
   }
-  const plan = planRedraws(options);
+}
+
+/** A redraw and the line that will be written with it. */
+interface Described {
+  readonly item: PlannedRedraw;
+  readonly line: RedrawLine;
+}
+
+/** What will be known of each image of a plan, in its order. */
+function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): Described[] {
+  const { sd, words, photos, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  const { choice } = samplerOf(options);
   const { dtype } = resolvePrecision(precision, sd.device);
   const fingerprints = new Map(words.words.map((word) => [word.className, fingerprint(word.vector)]));
-  const lines = plan.map((item) => {
+  return plan.map((item) => {
     const photo = photos[item.photo]!;
-    const { timestep, signal, noise, calls } = resolveStrength(sd.schedulerConfig, steps, item.strength);
     const line: Omit<RedrawLine, "file"> = {
       parent: photo.id,
       parentHash: photo.hash ?? null,
       object: photo.object,
       className: photo.className,
       recipe: item.recipe.name,
-      kind: item.recipe.kind,
+      kind: RECIPES[item.recipe.name].kind,
       variant: item.variant,
       prompt: fillTemplate(PLAIN_TEMPLATE, item.word),
       word: item.word,
       wordClass: item.wordClass,
       strength: item.strength,
-      timestep,
-      signal,
-      noise,
-      calls,
+      sampler: choice,
+      ...levelsOf(resolveStrength(sd.schedulerConfig, steps, item.strength, choice)),
       steps,
       guidanceScale,
       seed: item.seed,
       dtype,
       modelHash: sd.hash,
     };
-    const all = JSON.stringify([line, fingerprints.get(item.wordClass)]);
-    const name = createHash("sha256").update(all).digest("hex").slice(0, 20);
-    return { ...line, file: `images/${line.recipe}-${name}.png` };
+    return { item, line: { ...line, file: fileOf(line, fingerprints.get(item.wordClass)!) } };
   });
+}
 
-  await mkdir(join(folder, "images"), { recursive: true });
-  const known = await readManifest(folder);
-  // Images of about one strength share a batch: the walk's steps are then full from the first to the last.
-  const missing = lines
-    .map((line, index) => ({ line, item: plan[index]! }))
-    .filter(({ line }) => !known.has(line.file))
-    .sort((a, b) => a.line.calls - b.line.calls);
-  // Leaves out what an interruption cut off, so that lines are added to whole ones.
-  if (missing.length > 0) await writeManifest(folder, known.values());
-  onProgress?.(plan.length - missing.length, plan.length);
-  for (let start = 0; start < missing.length; start += batchSize) {
-    const batch = missing.slice(start, start + batchSize);
-    const images = draw(
-      options,
-      batch.map(({ item }) => item),
-    );
-    const slices = batch.map((_, index) => images.select(0, index));
-    await Promise.all(batch.map(({ line }, index) => encodePng(slices[index]!, join(folder, line.file))));
-    for (const each of [...slices, images]) each.dispose();
-    await appendManifest(
-      folder,
-      batch.map(({ line }) => line),
-    );
-    for (const { line } of batch) known.set(line.file, line);
-    onProgress?.(plan.length - missing.length + start + batch.length, plan.length);
-  }
-  if (missing.length > 0) await writeManifest(folder, known.values());
-  return lines;
+function levelsOf({ timestep, signal, noise, calls }: ResolvedStrength) {
+  return { timestep, signal, noise, calls };
+}
+
+/** A name that only an image with this very line and word has. */
+function fileOf(line: Omit<RedrawLine, "file">, word: string): string {
+  const name = createHash("sha256")
+    .update(JSON.stringify([line, word]))
+    .digest("hex")
+    .slice(0, 20);
+  return `images/${line.recipe}-${name}.png`;
+}
+
+function samplerOf({ sd, sampler }: RedrawOptions): ReadySampler {
+  return readySampler(sampler ?? defaultSampler(sd.schedulerConfig));
+}
+
+/** Draws a batch; writes its images whole and then their lines. */
+async function writeBatch(options: RedrawOptions, batch: readonly Described[]): Promise<void> {
+  const { folder } = options;
+  const images = draw(
+    options,
+    batch.map(({ item }) => item),
+  );
+  const slices = images.unbind();
+  await Promise.all(batch.map(({ line }, index) => encodePng(slices[index]!, join(folder, line.file))));
+  for (const each of [...slices, images]) each.dispose();
+  await appendManifest(
+    folder,
+    batch.map(({ line }) => line),
+  );
 }
 
 /** uint8 [B, 3, H, W] */
 function draw(options: RedrawOptions, items: readonly PlannedRedraw[]): Tensor {
-  const { sd, words, pixels, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  const { sd, words, pixels, sampler, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
   return scope(() => {
     const rows = tensor(
       items.map(({ photo }) => photo),
@@ -151,6 +191,7 @@ function draw(options: RedrawOptions, items: readonly PlannedRedraw[]): Tensor {
       strengths: items.map(({ strength }) => strength),
       seeds: items.map(({ seed }) => seed),
       steps,
+      sampler,
       guidanceScale,
       precision,
     });

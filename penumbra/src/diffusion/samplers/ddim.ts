@@ -1,9 +1,29 @@
 import { scope, type Tensor } from "@penumbra/torch";
-import { DiffusionError } from "../errors.ts";
-import { alphasCumprod, type SchedulerConfig } from "./noise-schedule.ts";
+import { z } from "zod";
+import { alphasCumprod, DiffusionError, type SchedulerConfig } from "../model/index.ts";
+import type { Sampler, SamplerStep } from "./sampler.ts";
+
+const settings = z.strictObject({
+  eta: z.number().min(0).max(1).default(0).meta({
+    description: "New noise in each step: 0 = none, the seed alone decides; 1 = as much as in DDPM",
+  }),
+});
+
+type DdimSettings = z.output<typeof settings>;
+
+/** Denoising diffusion implicit models (Song et al. 2021). */
+export const ddim: Sampler<DdimSettings> & { readonly settings: typeof settings } = {
+  title: "DDIM",
+  description: "one call of the denoiser a step, without new noise unless asked for (Song et al. 2021)",
+  schedulers: ["DDIMScheduler"],
+  settings,
+  timesteps: ddimTimesteps,
+  needsNoise: ({ eta }) => eta > 0,
+  step: (config, step, { eta }) => ddimStep(config, { ...step, eta }),
+};
 
 /**
- * The timesteps of a walk, from the noisiest to the cleanest (Lin et al. 2024, table 2, for the spacings; diffusers'
+ * The timesteps that DDIM calls the denoiser at, from the noisiest to the cleanest (Lin et al. 2024, table 2, for the spacings; diffusers'
  * rounding).
  *
  * @param steps 1 … num_train_timesteps
@@ -13,7 +33,7 @@ export function ddimTimesteps(config: SchedulerConfig, steps: number): number[] 
   const { num_train_timesteps: count, timestep_spacing: spacing, steps_offset: offset } = config;
   if (!Number.isInteger(steps) || steps < 1 || steps > count) {
     throw new DiffusionError(
-      `steps is ${steps}; a walk has 1 … ${count} steps. Choose a whole number in that range.`,
+      `steps is ${steps}; sampling takes 1 … ${count} steps. Choose a whole number in that range.`,
     );
   }
   if (spacing === "leading" && Math.floor(count / steps) * (steps - 1) + offset >= count) {
@@ -31,18 +51,9 @@ export function ddimTimesteps(config: SchedulerConfig, steps: number): number[] 
   return ascending.map((i) => roundHalfEven(steps === 1 ? 0 : (i * last) / (steps - 1))).reverse();
 }
 
-export interface DdimStep {
-  /** [B, ...] at `timestep` */
-  readonly sample: Tensor;
-  /** What the denoiser predicted for it, of the same shape. */
-  readonly output: Tensor;
-  readonly timestep: number;
-  /** Steps of the whole walk. */
-  readonly steps: number;
-  /** 0 (default): deterministic; 1: as much new noise as in DDPM. */
+export interface DdimStep extends SamplerStep {
+  /** 0 (default): deterministic; 1: as much new noise as in DDPM, for which `noise` must be given. */
   readonly eta?: number;
-  /** Standard normal, of the sample's shape; needed where eta > 0. */
-  readonly noise?: Tensor | null;
 }
 
 /**

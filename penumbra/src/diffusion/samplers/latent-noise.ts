@@ -1,5 +1,5 @@
 import { cat, deriveSeed, Generator, randn, scope, type Tensor } from "@penumbra/torch";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
+import type { StableDiffusion } from "../model/index.ts";
 
 /**
  * Standard normal latents, one stream for each image, so that an image does not depend on its neighbours in a

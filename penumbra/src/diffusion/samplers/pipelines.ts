@@ -1,10 +1,15 @@
-import { noGrad, scope, type Tensor, tensor } from "@penumbra/torch";
+import { noGrad, type PrecisionSetting, scope, type Tensor } from "@penumbra/torch";
 import { samplePosterior } from "../../models/index.ts";
-import { DiffusionError } from "../errors.ts";
-import { encodePrompts, type WordVector } from "../model/prompts.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
-import { denoise, type PrecisionSetting } from "./denoise.ts";
+import {
+  addNoise,
+  DiffusionError,
+  encodePrompts,
+  type StableDiffusion,
+  type WordVector,
+} from "../model/index.ts";
+import { denoise } from "./denoise.ts";
 import { latentNoise } from "./latent-noise.ts";
+import { defaultSampler, readySampler, type SamplerChoice } from "./samplers.ts";
 import { resolveStrength } from "./strength.ts";
 
 /** What text-to-image and image-to-image have in common. */
@@ -19,7 +24,7 @@ export interface GenerationOptions {
   negativeContext?: Tensor;
   /** Words of one's own that the prompts may hold. */
   words?: readonly WordVector[];
-  /** Steps of the whole walk. Default 50. */
+  /** Steps from pure noise to the image. Default 50. */
   steps?: number;
   /** Up to 1: the prompt alone decides and each step costs half. Default 7.5. */
   guidanceScale?: number;
@@ -27,11 +32,11 @@ export interface GenerationOptions {
   seeds: readonly number[];
   /** Default "fp32". */
   precision?: PrecisionSetting;
-  /** 0 (default): the walk is deterministic; 1: it adds as much noise as DDPM. */
-  eta?: number;
+  /** The algorithm that denoises, with its settings. Default: the one that the model's scheduler asks for, else DDIM. */
+  sampler?: SamplerChoice;
   /** [B, c, h, w]: the noise to begin with, in place of the one that the seeds give. */
   noise?: Tensor;
-  /** Called after each step of the walk. */
+  /** Called after each step. */
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -48,7 +53,7 @@ export interface ImageToImageOptions extends GenerationOptions {
 }
 
 /**
- * Images from text alone: latent diffusion from pure noise by DDIM (Rombach et al. 2022; Song et al. 2021).
+ * Images from text alone: latent diffusion from pure noise (Rombach et al. 2022).
  *
  * @returns float32 [B, 3, H, W] in 0..1
  * @throws DiffusionError when numbers of prompts and seeds differ or a size does not fit the model
@@ -61,7 +66,7 @@ export function textToImage(sd: StableDiffusion, options: TextToImageOptions): T
   return noGrad(() =>
     scope(() => {
       const latents = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
-      return toImages(sd, walk(sd, options, latents, Array<number>(seeds.length).fill(0)));
+      return toImages(sd, sample(sd, options, latents, Array<number>(seeds.length).fill(0)));
     }),
   );
 }
@@ -85,7 +90,10 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
     );
   }
   const latentSize = latentSizeOf(sd, images01.shape.slice(2));
-  const resolved = strengths.map((strength) => resolveStrength(sd.schedulerConfig, steps, strength));
+  const { schedulerConfig } = sd;
+  const resolved = strengths.map((strength) =>
+    resolveStrength(schedulerConfig, steps, strength, options.sampler),
+  );
   return noGrad(() =>
     scope(() => {
       const posteriorNoise = options.posteriorNoise ?? latentNoise(sd, seeds, "posterior", latentSize);
@@ -94,42 +102,35 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
       const pixels = images01.to({ device: sd.device, dtype: weights, memoryFormat: "channelsLast" });
       const posterior = sd.vae.encode(pixels.mul(2).sub(1));
       const clean = sd.vae.scale(samplePosterior(posterior, posteriorNoise)).to("float32");
-      // As addNoise, but an item that does not walk keeps signal 1 and noise 0.
-      const column = (values: number[]) => tensor(values, { device: sd.device }).reshape([-1, 1, 1, 1]);
-      const latents = clean
-        .mul(column(resolved.map(({ signal }) => signal)))
-        .add(noise.mul(column(resolved.map((level) => level.noise))));
+      const latents = addNoise(
+        schedulerConfig,
+        clean,
+        noise,
+        resolved.map(({ timestep }) => timestep),
+      );
       const starts = resolved.map(({ startIndex }) => startIndex);
-      return toImages(sd, walk(sd, options, latents, starts));
+      return toImages(sd, sample(sd, options, latents, starts));
     }),
   );
 }
 
-function walk(
+function sample(
   sd: StableDiffusion,
   options: GenerationOptions,
   latents: Tensor,
   starts: readonly number[],
 ): Tensor {
-  const {
-    prompts,
-    words,
-    negativePrompt = "",
-    steps = 50,
-    guidanceScale = 7.5,
-    precision = "fp32",
-    eta = 0,
-  } = options;
+  const { words, negativePrompt = "", steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  const { context, negativeContext, sampler = defaultSampler(sd.schedulerConfig) } = options;
   return denoise(sd, {
     latents,
     starts,
-    context: (options.context ?? encodePrompts(sd, prompts ?? [], { words })).to(sd.device),
-    negativeContext: () =>
-      (options.negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
+    context: (context ?? encodePrompts(sd, options.prompts as readonly string[], { words })).to(sd.device),
+    negativeContext: () => (negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
+    sampler: readySampler(sampler),
     steps,
     guidanceScale,
     precision,
-    eta,
     stepNoise: (items, step) =>
       latentNoise(
         sd,
@@ -141,7 +142,7 @@ function walk(
   });
 }
 
-/** Decodes latents at the end of a walk; the autoencoder works in its own dtype, never in autocast. */
+/** Decodes latents; the autoencoder works in its own dtype, never in autocast. */
 function toImages(sd: StableDiffusion, latents: Tensor): Tensor {
   const weights = sd.vae.decoder.convIn.weight.dtype;
   const decoded = sd.vae.decode(sd.vae.unscale(latents).to({ dtype: weights, memoryFormat: "channelsLast" }));

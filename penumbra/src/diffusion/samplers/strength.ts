@@ -1,12 +1,11 @@
-import { DiffusionError } from "../errors.ts";
-import { ddimTimesteps } from "./ddim.ts";
-import { alphasCumprod, type SchedulerConfig } from "./noise-schedule.ts";
+import { alphasCumprod, DiffusionError, type SchedulerConfig } from "../model/index.ts";
+import { defaultSampler, readySampler, type SamplerChoice } from "./samplers.ts";
 
-/** What a strength means for a walk of a given number of steps. */
+/** What a strength means for a given number of steps. */
 export interface ResolvedStrength {
-  /** Index of the first timestep that is walked; equal to the number of steps where none is. */
+  /** Index of the first timestep that is sampled; equal to the number of steps where none is. */
   readonly startIndex: number;
-  /** The timestep to which the image is noised, higher = noisier; null where nothing is walked. */
+  /** The timestep to which the image is noised, higher = noisier; null where no step is taken. */
   readonly timestep: number | null;
   /** Share of the image's amplitude that is left there: sqrt(abar). */
   readonly signal: number;
@@ -17,23 +16,29 @@ export interface ResolvedStrength {
 }
 
 /**
- * Resolves the strength of an image-to-image walk (SDEdit, Meng et al. 2022) exactly as diffusers does:
- * calls = min(floor(steps * strength), steps), the walk begins at index steps - calls.
+ * Resolves the strength of image-to-image sampling (SDEdit, Meng et al. 2022) exactly as diffusers does:
+ * calls = min(floor(steps * strength), steps), sampling begins at index steps - calls.
  *
  * Strength is quantised to 1 / steps; strength 1 is almost, not quite, generation from noise: `signal` of the
  * image is left. Where no step is left (strength below 1 / steps) the image goes through the autoencoder only.
  *
  * @param strength 0: the image as it is … 1: almost pure noise
+ * @param sampler whose timesteps count; default: the model's
  * @throws DiffusionError for a strength outside 0 … 1
  * @example resolveStrength(sd.schedulerConfig, 50, 0.25) // { startIndex: 38, timestep: 221, signal: 0.845, … }
  */
-export function resolveStrength(config: SchedulerConfig, steps: number, strength: number): ResolvedStrength {
+export function resolveStrength(
+  config: SchedulerConfig,
+  steps: number,
+  strength: number,
+  sampler: SamplerChoice = defaultSampler(config),
+): ResolvedStrength {
   if (!(strength >= 0 && strength <= 1)) {
     throw new DiffusionError(
       `strength is ${strength}; it goes from 0 (the image as it is) to 1 (almost pure noise). Choose a number in that range.`,
     );
   }
-  const timesteps = ddimTimesteps(config, steps);
+  const timesteps = readySampler(sampler).timesteps(config, steps);
   const calls = Math.min(Math.floor(steps * strength), steps);
   const startIndex = steps - calls;
   const timestep = timesteps[startIndex] ?? null;

@@ -12,7 +12,7 @@ import {
 } from "@penumbra/torch";
 import { horizontalFlip, resize } from "../../images/index.ts";
 import { samplePosterior } from "../../models/index.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
+import type { StableDiffusion } from "../model/index.ts";
 import { TEMPLATES } from "./templates.ts";
 
 /** A batch of latents with their texts, as one step of training sees it. */
@@ -90,7 +90,7 @@ export function drawSamples(
 }
 
 /** Several classes' samples as one batch. */
-export function together(batches: readonly InversionBatch[]): InversionBatch {
+export function collate(batches: readonly InversionBatch[]): InversionBatch {
   return {
     latents: cat(batches.map(({ latents }) => latents)),
     noise: cat(batches.map(({ noise }) => noise)),

@@ -1,39 +1,34 @@
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
-  autocast,
+  checkpoints,
   deriveSeed,
   Generator,
   keep,
   nn,
   noGrad,
   optim,
+  type PrecisionSetting,
   resolvePrecision,
-  safetensors,
   scope,
-  stack,
   type Tensor,
   tensor,
 } from "@penumbra/torch";
-import { DiffusionError } from "../errors.ts";
-import type { StableDiffusion } from "../model/stable-diffusion.ts";
-import type { PrecisionSetting } from "../samplers/denoise.ts";
-import { addNoise, trainingTarget } from "../samplers/noise-schedule.ts";
-import { drawSamples, encodePhotos, type InversionBatch, together } from "./inversion-samples.ts";
+import { autocastTo, type Compute } from "../../models/index.ts";
+import { addNoise, DiffusionError, type StableDiffusion, trainingTarget } from "../model/index.ts";
+import { type ClassPhotos, checkClasses, initialVectors, pixelHash } from "./class-photos.ts";
+import {
+  collate,
+  drawSamples,
+  encodePhotos,
+  type InversionBatch,
+  type Posteriors,
+} from "./inversion-samples.ts";
 import { fillTemplate, TEMPLATES } from "./templates.ts";
-import { type Words, wordToken } from "./words.ts";
-
-/** The photos of one class. */
-export interface ClassPhotos {
-  readonly name: string;
-  /** uint8 [n, 3, H, W]; squashed to the model's size where they differ from it. */
-  readonly images: Tensor;
-}
+import type { Words } from "./words.ts";
 
 export interface LearnWordsOptions {
   readonly classes: readonly ClassPhotos[];
-  /** Default 1000, as DA-Fusion's fine_tune.py. */
+  /** Default 1000. */
   readonly steps?: number;
   /** Photos of each class at each step; default 4. */
   readonly batchSize?: number;
@@ -56,6 +51,9 @@ export interface LearnWordsOptions {
   readonly checkpointSeconds?: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
+
+/** As DA-Fusion's fine_tune.py. */
+const STEPS = 1000;
 
 /** How often the event loop gets its turn, for signals and progress. */
 const BREATHE_MS = 200;
@@ -93,72 +91,19 @@ export function inversionLoss(sd: StableDiffusion, words: Tensor, batch: Inversi
  * const images = textToImage(sd, { prompts: ["a photo of a <bolt>"], words: words.words, seeds: [1] });
  */
 export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions): Promise<Words> {
-  const { classes, steps = 1000, batchSize = 4, learningRate = 2e-3, weightDecay = 1e-2, seed } = options;
-  const { chunkSize = 128, precision = "fp32", initToken = "the", checkpointFolder, onProgress } = options;
-  const { checkpointSeconds = 30 } = options;
-  const tokens = checkClasses(classes);
-  const { device } = sd;
-  const { dtype } = resolvePrecision(precision, device);
-  const compute = <T>(fn: () => T): T =>
-    dtype === "float32" ? fn() : autocast({ device: device.replace(/:.*/, ""), dtype }, fn);
-  sd.requiresGrad_(false);
-  const tokenizer = sd.tokenizer.withTokens(tokens, sd.textEncoder.config.vocab_size);
-  const ids = tokens.map((token) =>
-    keep(tokenizer.encodeBatch(TEMPLATES.map((template) => fillTemplate(template, token))).to(device)),
-  ); // for each class [templates, 77]
-  const words = nn.parameter(initialVectors(sd, classes, initToken)); // [K, D]
-  const optimizer = new optim.AdamW([words], { lr: learningRate, weightDecay, eps: 1e-8 });
-  const posteriors = classes.map(({ images }) => keep(compute(() => encodePhotos(sd, images))));
-  const generator = new Generator({ seed: 0 });
-
-  const fingerprint = JSON.stringify({
-    model: sd.hash,
-    classes: classes.map(({ name, images }) => [name, images.shape, pixelHash(images)]),
-    steps,
-    batchSize,
-    learningRate,
-    weightDecay,
-    initToken,
-    seed,
-    dtype,
-  });
-  const checkpoint = checkpointFolder && join(checkpointFolder, "inversion.safetensors");
-  if (checkpointFolder) mkdirSync(checkpointFolder, { recursive: true });
-  let step = checkpoint ? restore(checkpoint, fingerprint, words, optimizer) : 0;
-  let saved = performance.now();
-  let breathed = saved;
+  const { steps = STEPS, checkpointFolder, checkpointSeconds = 30, onProgress } = options;
+  const inversion = new Inversion(sd, options);
+  const folder = checkpointFolder && join(checkpointFolder, "inversion");
   try {
-    for (; step < steps; step++) {
-      scope(() => {
-        const samples = classes.map(({ name }, k) =>
-          drawSamples(
-            {
-              seed: deriveSeed(seed, "word", name, step),
-              batchSize,
-              photos: posteriors[k]!,
-              ids: ids[k]!,
-              generator,
-            },
-            sd,
-          ),
-        );
-        optimizer.zeroGrad();
-        const perChunk = Math.max(1, Math.floor(chunkSize / batchSize));
-        for (let from = 0; from < samples.length; from += perChunk) {
-          scope(() => {
-            const chunk = together(samples.slice(from, from + perChunk));
-            compute(() => inversionLoss(sd, words, chunk))
-              .sum()
-              .div(batchSize)
-              .backward();
-          });
-        }
-        optimizer.step();
-      });
+    let step = folder ? inversion.restore(folder) : 0;
+    let saved = performance.now();
+    let breathed = saved;
+    while (step < steps) {
+      inversion.takeStep(step++);
+      onProgress?.(step, steps);
       const now = performance.now();
-      onProgress?.(step + 1, steps);
-      if (checkpoint && now - saved > checkpointSeconds * 1000) {
-        save(checkpoint, fingerprint, words, optimizer, step + 1);
+      if (folder && now - saved > checkpointSeconds * 1000) {
+        inversion.save(folder, step);
         saved = now;
       }
       if (now - breathed > BREATHE_MS) {
@@ -166,114 +111,153 @@ export async function learnWords(sd: StableDiffusion, options: LearnWordsOptions
         await new Promise((resolve) => setImmediate(resolve));
       }
     }
-    const vectors = noGrad(() =>
-      scope(() =>
-        words
-          .detach()
-          .to("cpu")
-          .unbind()
-          .map((row) => keep(row.clone())),
+    return inversion.words();
+  } finally {
+    inversion.dispose();
+  }
+}
+
+/** The state of a training: what is learned, and what every step draws from. */
+class Inversion {
+  readonly #sd: StableDiffusion;
+  readonly #options: LearnWordsOptions;
+  readonly #batchSize: number;
+  readonly #compute: Compute;
+  /** How each class's word is written. */
+  readonly #tokens: readonly string[];
+  /** For each class [templates, 77]. */
+  readonly #ids: readonly Tensor[];
+  readonly #posteriors: readonly Posteriors[];
+  /** The words, [K, D]: a row for each class. */
+  readonly #table: nn.Embedding;
+  readonly #optimizer: optim.AdamW;
+  readonly #generator = new Generator({ seed: 0 });
+  /** All that the result depends on. */
+  readonly #fingerprint: string;
+
+  constructor(sd: StableDiffusion, options: LearnWordsOptions) {
+    const {
+      classes,
+      learningRate = 2e-3,
+      weightDecay = 1e-2,
+      initToken = "the",
+      precision = "fp32",
+    } = options;
+    this.#sd = sd;
+    this.#options = options;
+    this.#batchSize = options.batchSize ?? 4;
+    this.#tokens = checkClasses(classes);
+    const { dtype } = resolvePrecision(precision, sd.device);
+    this.#compute = autocastTo(sd.device, dtype);
+    sd.requiresGrad_(false);
+    this.#ids = promptIds(sd, this.#tokens);
+    this.#table = wordTable(initialVectors(sd, classes, initToken));
+    this.#optimizer = new optim.AdamW(this.#table.parameters(), { lr: learningRate, weightDecay, eps: 1e-8 });
+    this.#posteriors = classes.map(({ images }) => keep(this.#compute(() => encodePhotos(sd, images))));
+    this.#fingerprint = JSON.stringify({
+      model: sd.hash,
+      classes: classes.map(({ name, images }) => [name, images.shape, pixelHash(images)]),
+      steps: options.steps ?? STEPS,
+      batchSize: this.#batchSize,
+      learningRate,
+      weightDecay,
+      initToken,
+      seed: options.seed,
+      dtype,
+    });
+  }
+
+  /** One step of the optimizer on samples of all classes, computed in chunks. */
+  takeStep(step: number): void {
+    const perChunk = Math.max(1, Math.floor((this.#options.chunkSize ?? 128) / this.#batchSize));
+    scope(() => {
+      const samples = this.#drawSamples(step);
+      this.#optimizer.zeroGrad();
+      for (let from = 0; from < samples.length; from += perChunk) {
+        scope(() => {
+          const chunk = collate(samples.slice(from, from + perChunk));
+          this.#compute(() => inversionLoss(this.#sd, this.#table.weight, chunk))
+            .sum()
+            .div(this.#batchSize)
+            .backward();
+        });
+      }
+      this.#optimizer.step();
+    });
+  }
+
+  #drawSamples(step: number): InversionBatch[] {
+    const { classes, seed } = this.#options;
+    return classes.map(({ name }, k) =>
+      drawSamples(
+        {
+          seed: deriveSeed(seed, "word", name, step),
+          batchSize: this.#batchSize,
+          photos: this.#posteriors[k]!,
+          ids: this.#ids[k]!,
+          generator: this.#generator,
+        },
+        this.#sd,
       ),
     );
+  }
+
+  save(folder: string, step: number): void {
+    checkpoints.save(folder, { ...this.#parts, step, extra: this.#fingerprint });
+  }
+
+  /** Puts words and optimizer where the checkpoint left them; returns the steps done, 0 where there is none. */
+  restore(folder: string): number {
+    if (!checkpoints.exists(folder)) return 0;
+    if (checkpoints.load<string>(folder).extra !== this.#fingerprint) {
+      throw new DiffusionError(
+        `The checkpoint "${folder}" belongs to other photos, settings or another model. Use another folder, or delete it to begin anew.`,
+      );
+    }
+    return checkpoints.load(folder, this.#parts).step;
+  }
+
+  get #parts() {
+    return { model: this.#table, optimizer: this.#optimizer };
+  }
+
+  /** What was learned, on the CPU. */
+  words(): Words {
+    const vectors = noGrad(() => scope(() => keep(this.#table.weight.detach().to("cpu").clone().unbind())));
     if (vectors.some((vector) => !Number.isFinite(scope(() => vector.sum().item())))) {
       throw new DiffusionError(
         "Learning the words diverged (numbers are no longer finite). Lower the learning rate or use precision fp32.",
       );
     }
-    return {
-      words: classes.map(({ name }, k) => ({ className: name, token: tokens[k]!, vector: vectors[k]! })),
-      modelHash: sd.hash,
-    };
-  } finally {
-    for (const held of [...ids, ...posteriors.flatMap(Object.values), words]) (held as Tensor).dispose();
-    optimizer.dispose();
+    const words = this.#options.classes.map(({ name }, k) => ({
+      className: name,
+      token: this.#tokens[k]!,
+      vector: vectors[k]!,
+    }));
+    return { words, modelHash: this.#sd.hash };
+  }
+
+  dispose(): void {
+    const posteriors = this.#posteriors.flatMap(({ mean, logvar }) => [mean, logvar]);
+    for (const held of [...this.#ids, ...posteriors, this.#table.weight]) held.dispose();
+    this.#optimizer.dispose();
   }
 }
 
-function pixelHash(images: Tensor): string {
-  const bytes = scope(() => images.to("cpu").contiguous().toTyped() as Uint8Array);
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** The words as they are written. */
-function checkClasses(classes: readonly ClassPhotos[]): string[] {
-  if (classes.length === 0)
-    throw new DiffusionError("There are no classes to learn words for. Give at least one class with photos.");
-  const seen = new Map<string, string>();
-  return classes.map(({ name, images }) => {
-    if (images.ndim !== 4 || images.shape[0] === 0 || images.dtype !== "uint8") {
-      throw new DiffusionError(
-        `Class "${name}": photos are ${images.dtype} [${images.shape}]; uint8 [n, 3, H, W] with n >= 1 is needed.`,
-      );
-    }
-    const token = wordToken(name);
-    const other = seen.get(token);
-    if (other !== undefined) {
-      throw new DiffusionError(
-        `The classes "${other}" and "${name}" would share the word ${token}. Rename one of them.`,
-      );
-    }
-    seen.set(token, name);
-    return token;
+/** The token ids of every template with each word, for each class [templates, 77]. */
+function promptIds(sd: StableDiffusion, tokens: readonly string[]): Tensor[] {
+  const tokenizer = sd.tokenizer.withTokens(tokens, sd.textEncoder.config.vocab_size);
+  return tokens.map((token) => {
+    const prompts = TEMPLATES.map((template) => fillTemplate(template, token));
+    return keep(scope(() => tokenizer.encodeBatch(prompts).to(sd.device)));
   });
 }
 
-/** [K, D]: the mean vector of the tokens that each word begins as. */
-function initialVectors(
-  sd: StableDiffusion,
-  classes: readonly ClassPhotos[],
-  init: string | Readonly<Record<string, string>>,
-): Tensor {
-  const table = sd.textEncoder.embeddings.tokenEmbedding.weight;
-  return noGrad(() =>
-    scope(() =>
-      stack(
-        classes.map(({ name }) => {
-          const text = typeof init === "string" ? init : init[name];
-          const ids = sd.tokenizer.tokens(text ?? "");
-          if (ids.length === 0) {
-            throw new DiffusionError(
-              `initToken for the class "${name}" is ${JSON.stringify(text ?? null)}; give a word of the vocabulary, for example "the".`,
-            );
-          }
-          return table
-            .detach()
-            .indexSelect(0, tensor(ids, { dtype: "int64", device: sd.device }))
-            .to("float32")
-            .mean([0]);
-        }),
-      ),
-    ),
-  );
-}
-
-function save(path: string, fingerprint: string, words: Tensor, optimizer: optim.AdamW, step: number): void {
-  const state = optimizer.stateDict();
-  const moments = Object.entries(state.tensors).map(([name, value]) => [`optimizer.${name}`, value]);
-  safetensors.write(
-    path,
-    { words: words.detach(), ...Object.fromEntries(moments) },
-    { fingerprint, step: String(step) },
-  );
-}
-
-/** Puts words and optimizer where the checkpoint left them; returns the steps done. */
-function restore(path: string, fingerprint: string, words: Tensor, optimizer: optim.AdamW): number {
-  if (!existsSync(path)) return 0;
-  return scope(() => {
-    const { tensors, metadata } = safetensors.read(path);
-    if (metadata.fingerprint !== fingerprint) {
-      throw new DiffusionError(
-        `The checkpoint "${path}" belongs to other photos, settings or another model. Use another folder, or delete it to begin anew.`,
-      );
-    }
-    noGrad(() => words.copy_(tensors.words!));
-    const moments = Object.entries(tensors).filter(([name]) => name.startsWith("optimizer."));
-    const state = optimizer.stateDict();
-    optimizer.loadStateDict({
-      ...state,
-      tensors: Object.fromEntries(moments.map(([name, value]) => [name.slice("optimizer.".length), value])),
-    });
-    return Number(metadata.step);
-  });
+/** A table that begins with these rows, [K, D]. */
+function wordTable(rows: Tensor): nn.Embedding {
+  const [count, size] = rows.shape as [number, number];
+  const table = nn.init.skip(() => new nn.Embedding(count, size)).to({ device: rows.device });
+  noGrad(() => table.weight.copy_(rows));
+  rows.dispose();
+  return table;
 }

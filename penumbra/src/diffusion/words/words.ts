@@ -1,6 +1,5 @@
 import { keep, safetensors, type Tensor } from "@penumbra/torch";
-import { DiffusionError } from "../errors.ts";
-import type { WordVector } from "../model/prompts.ts";
+import { DiffusionError, type WordVector } from "../model/index.ts";
 
 /** The word of one class: how it is written in prompts, and its place in the text encoder's embedding table. */
 export interface Word extends WordVector {
@@ -69,12 +68,16 @@ export function loadWords(path: string): Words {
       `"${path}" holds no words of this project. Give the file that learning words wrote.`,
     );
   }
-  const tokens = JSON.parse(metadata.tokens ?? "{}") as Record<string, string>;
+  if (metadata.tokens === undefined || metadata.modelHash === undefined)
+    throw new DiffusionError(
+      `"${path}" does not say which words it holds, or of which model. Learn them again.`,
+    );
+  const tokens = JSON.parse(metadata.tokens) as Record<string, string>;
   const words = Object.entries(tokens).map(([className, token]) => {
     const vector: Tensor | undefined = tensors[className];
     if (!vector)
       throw new DiffusionError(`"${path}" names the class "${className}", but holds no vector for it.`);
     return { className, token, vector: keep(vector) };
   });
-  return { words, modelHash: metadata.modelHash ?? "" };
+  return { words, modelHash: metadata.modelHash };
 }

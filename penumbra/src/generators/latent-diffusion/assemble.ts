@@ -6,12 +6,13 @@ import {
   StableDiffusion,
 } from "../../diffusion/index.ts";
 import { AutoencoderKL, CLIPTextModel, UNet2DConditionModel } from "../../models/index.ts";
-import { ARCHITECTURES, type PretrainSettings } from "./config.ts";
-import { type Denoiser, TOKEN_TABLE } from "./denoiser.ts";
+import { ARCHITECTURES } from "./architectures.ts";
+import { type DenoiserState, TOKEN_TABLE } from "./denoiser.ts";
+import type { PretrainSettings } from "./settings.ts";
 
-/** The noise schedule of Stable Diffusion 1.x, to be walked by DDIM. */
+/** The noise schedule of Stable Diffusion 1.x. */
 export function pretrainSchedule(predictionType: "epsilon" | "v_prediction"): SchedulerConfig {
-  return parseSchedulerConfig({ _class_name: "DDIMScheduler", prediction_type: predictionType });
+  return parseSchedulerConfig({ prediction_type: predictionType });
 }
 
 /**
@@ -24,13 +25,13 @@ export function assemble(options: {
   vocabulary: readonly number[];
   vae: AutoencoderKL;
   scalingFactor: number;
-  denoiser: Denoiser;
+  denoiser: DenoiserState;
 }): StableDiffusion {
   const { settings, tokenizer, vocabulary, vae, scalingFactor, denoiser } = options;
   const architecture = ARCHITECTURES[settings.preset];
   manualSeed(deriveSeed(settings.seed, "assemble")); // overwritten below; drawn so that nothing else shifts
   const text = new CLIPTextModel({ ...architecture.text, max_position_embeddings: tokenizer.maxLength });
-  const known = denoiser.text.stateDict();
+  const known = denoiser.text;
   scope(() =>
     noGrad(() => {
       const full: Record<string, Tensor> = { ...known };
@@ -46,7 +47,7 @@ export function assemble(options: {
   const fullVae = new AutoencoderKL({ ...architecture.vae, scaling_factor: scalingFactor });
   fullVae.loadStateDict(vae.stateDict());
   const unet = new UNet2DConditionModel(architecture.unet);
-  unet.loadStateDict(denoiser.unet.stateDict());
+  unet.loadStateDict(denoiser.unet);
   return new StableDiffusion({
     tokenizer,
     textEncoder: text,

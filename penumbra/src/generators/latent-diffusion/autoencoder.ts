@@ -10,12 +10,17 @@ import {
   scope,
   type Tensor,
 } from "@penumbra/torch";
-import type { Compute } from "../../diffusion/index.ts";
-import { AutoencoderKL } from "../../models/index.ts";
-import { ARCHITECTURES, type AutoencoderSettings, type PretrainSettings } from "./config.ts";
-import type { Trainee } from "./loop.ts";
+import { ShuffledRounds } from "../../data/index.ts";
+import { AutoencoderKL, type Compute } from "../../models/index.ts";
+import { randomCrops } from "../trainer/crops.ts";
+import type { Trainee } from "../trainer/loop.ts";
+import { ARCHITECTURES } from "./architectures.ts";
+import { batchAt } from "./batches.ts";
 import { edgeWeights, klDivergence, reconstructionLoss } from "./losses.ts";
-import { EpochOrder, randomCrops } from "./sampling.ts";
+import type { PretrainSettings } from "./settings.ts";
+
+/** Name of the figure that an inspection gives. */
+export const PSNR = "held-out PSNR (dB)";
 
 /**
  * The first stage: an autoencoder for the latents that the diffusion model lives in (Rombach et al. 2022,
@@ -25,9 +30,10 @@ export class AutoencoderTrainee implements Trainee {
   readonly name = "autoencoder";
   readonly lossNames = ["reconstruction", "l1", "kl"] as const;
   readonly vae: AutoencoderKL;
+  readonly networks: Trainee["networks"];
   readonly device: string;
   readonly optimizer: optim.AdamW;
-  readonly #order: EpochOrder;
+  readonly #order: ShuffledRounds;
   readonly #noise: Generator;
   readonly #images: Tensor;
   readonly #compute: Compute;
@@ -53,25 +59,23 @@ export class AutoencoderTrainee implements Trainee {
     this.vae = new AutoencoderKL(ARCHITECTURES[settings.preset].vae);
     if (from) this.vae.loadStateDict(from.stateDict());
     this.vae.to({ device: this.device, memoryFormat: "channelsLast" });
+    this.networks = { autoencoder: this.vae };
     const { learningRate, weightDecay } = settings.autoencoder;
     this.optimizer = new optim.AdamW(this.vae.parameters(), {
       lr: learningRate,
       weightDecay,
       betas: [0.9, 0.99],
     });
-    this.#order = new EpochOrder(images.shape[0]!, deriveSeed(settings.seed, "autoencoder"));
+    this.#order = new ShuffledRounds(images.shape[0]!, (epoch) =>
+      deriveSeed(deriveSeed(settings.seed, "autoencoder"), "epoch", epoch),
+    );
     this.#noise = new Generator({ seed: 0, device: this.device });
   }
 
   step(step: number, learningRate: number): Tensor[] {
     const { autoencoder, seed } = this.#settings;
-    const { crop, fullEvery, batchSize, klWeight, pyramidWeight, edgeWeight } = autoencoder;
-    const edge = this.#images.shape[2]!;
-    const whole = fullEvery > 0 && step % fullEvery === 0;
-    const size = whole ? edge : Math.min(crop, edge);
-    // Whole images come in smaller batches, so that all steps cost the same.
-    const count =
-      whole && fullEvery > 1 ? Math.max(1, Math.round(batchSize * (crop / edge) ** 2)) : batchSize;
+    const { batchSize, klWeight, pyramidWeight, edgeWeight } = autoencoder;
+    const { count, size } = batchAt(autoencoder, this.#images.shape[2]!, step);
     const items = this.#order.take(step * batchSize, count);
     const random = new Random(deriveSeed(seed, "autoencoder", "crops", step));
     const images = randomCrops(this.#images, items, size, random); // [B, 3, size, size]
@@ -94,18 +98,9 @@ export class AutoencoderTrainee implements Trainee {
     return [reconstruction.detach(), difference.detach().abs().mean(), kl.detach()];
   }
 
-  weights(): Record<string, Tensor> {
-    return this.vae.stateDict();
-  }
-
   inspect(step: number): Promise<Record<string, number>> {
     return this.#inspect?.(this.vae, step) ?? Promise.resolve({});
   }
-}
-
-/** Number of whole images in a batch: fewer than crops, so that all steps cost the same; all, where there are no crops. */
-export function wholeBatch({ batchSize, crop, fullEvery }: AutoencoderSettings, edge: number): number {
-  return fullEvery > 1 ? Math.max(1, Math.round(batchSize * Math.min(1, crop / edge) ** 2)) : batchSize;
 }
 
 /**

@@ -1,10 +1,8 @@
 import {
-  _foreachLerp_,
   deriveSeed,
   embedding,
   Generator,
   manualSeed,
-  noGrad,
   optim,
   Random,
   randint,
@@ -13,19 +11,16 @@ import {
   type Tensor,
   tensor,
 } from "@penumbra/torch";
-import {
-  alphasCumprod,
-  type Compute,
-  type SchedulerConfig,
-  type StableDiffusion,
-} from "../../diffusion/index.ts";
-import { CLIPTextModel, UNet2DConditionModel } from "../../models/index.ts";
+import { ShuffledRounds } from "../../data/index.ts";
+import { alphasCumprod, type SchedulerConfig, type StableDiffusion } from "../../diffusion/index.ts";
+import { CLIPTextModel, type Compute, UNet2DConditionModel } from "../../models/index.ts";
+import { indices } from "../trainer/crops.ts";
+import type { Trainee, TrainResult } from "../trainer/loop.ts";
+import { ARCHITECTURES } from "./architectures.ts";
 import type { CaptionTable } from "./captions.ts";
-import { ARCHITECTURES, type PretrainSettings } from "./config.ts";
 import { initialiseText, initialiseUnet } from "./initialise.ts";
 import type { Latents } from "./latents.ts";
-import { named, type Trainee, type TrainResult } from "./loop.ts";
-import { EpochOrder, indices } from "./sampling.ts";
+import type { DenoiserSettings, PretrainSettings } from "./settings.ts";
 
 /** The averaged weights move every so many steps, to spare a pass over all weights in the others. */
 const AVERAGE_EVERY = 4;
@@ -33,10 +28,12 @@ const AVERAGE_EVERY = 4;
 /** The text encoder's table of tokens, in its state dict. */
 export const TOKEN_TABLE = "embeddings.token_embedding.weight";
 
-/** Text encoder (for the words of the corpus) and UNet, trained or averaged together. */
-export interface Denoiser {
-  readonly text: CLIPTextModel;
-  readonly unet: UNet2DConditionModel;
+type State = Readonly<Record<string, Tensor>>;
+
+/** Weights of text encoder (for the words of the corpus) and UNet, by their own keys. */
+export interface DenoiserState {
+  readonly text: State;
+  readonly unet: State;
 }
 
 /**
@@ -47,13 +44,12 @@ export class DenoiserTrainee implements Trainee {
   readonly name = "denoiser";
   readonly lossNames = ["loss", "mse"] as const;
   readonly device: string;
-  readonly current: Denoiser;
+  readonly networks: { readonly text: CLIPTextModel; readonly unet: UNet2DConditionModel };
   /** Exponential averages of the weights: what is saved and sampled from. */
-  readonly average: Denoiser;
+  readonly averages: { readonly text: optim.Ema; readonly unet: optim.Ema };
   readonly optimizer: optim.AdamW;
   readonly #parameters: Tensor[];
-  readonly #averages: Tensor[];
-  readonly #order: EpochOrder;
+  readonly #order: ShuffledRounds;
   readonly #random: Generator;
   readonly #signal: Tensor;
   readonly #noise: Tensor;
@@ -65,36 +61,27 @@ export class DenoiserTrainee implements Trainee {
     const { settings, captions, latents, scheduler } = options;
     this.#options = options;
     this.device = latents.mean.device;
-    this.current = this.#build("denoiser");
-    this.average = this.#build("denoiser");
-    this.#parameters = [...this.current.text.parameters(), ...this.current.unet.parameters()];
-    this.#averages = [...this.average.text.parameters(), ...this.average.unet.parameters()];
-    for (const parameter of this.#averages) parameter.requiresGrad = false;
-    const { learningRate, weightDecay, minSnr, predictionType } = settings.denoiser;
+    this.networks = this.#build();
+    this.averages = { text: new optim.Ema(this.networks.text), unet: new optim.Ema(this.networks.unet) };
+    this.#parameters = [...this.networks.text.parameters(), ...this.networks.unet.parameters()];
+    const { learningRate, weightDecay } = settings.denoiser;
     this.optimizer = new optim.AdamW(this.#parameters, { lr: learningRate, weightDecay, betas: [0.9, 0.99] });
-    this.#order = new EpochOrder(latents.mean.shape[0]!, deriveSeed(settings.seed, "denoiser"));
+    this.#order = new ShuffledRounds(latents.mean.shape[0]!, (epoch) =>
+      deriveSeed(deriveSeed(settings.seed, "denoiser"), "epoch", epoch),
+    );
     this.#random = new Generator({ seed: 0, device: this.device });
     this.#captionIds = captions.ids.to(this.device);
-    const [signal, noise, weights] = scope(() => {
-      const abar = tensor(Float32Array.from(alphasCumprod(scheduler)));
-      const snr = abar.div(abar.neg().add(1));
-      // min(SNR, gamma) / SNR for epsilon, min(SNR, gamma) / (SNR + 1) for v: both are the same weight on x_0.
-      const weights =
-        minSnr === 0
-          ? snr.mul(0).add(1)
-          : snr.clamp({ max: minSnr }).div(predictionType === "epsilon" ? snr : snr.add(1));
-      return [abar.sqrt(), abar.neg().add(1).sqrt(), weights].map((values) => values.to(this.device));
-    }) as [Tensor, Tensor, Tensor];
+    const { signal, noise, weights } = levels(scheduler, settings.denoiser, this.device);
     this.#signal = signal;
     this.#noise = noise;
     this.#weights = weights;
   }
 
-  #build(name: string): Denoiser {
+  #build(): DenoiserTrainee["networks"] {
     const { settings, captions, from } = this.#options;
     const { text, unet } = ARCHITECTURES[settings.preset];
-    manualSeed(deriveSeed(settings.seed, name, "initial weights"));
-    const denoiser: Denoiser = {
+    manualSeed(deriveSeed(settings.seed, "denoiser", "initial weights"));
+    const denoiser = {
       text: new CLIPTextModel({
         ...text,
         vocab_size: captions.vocabulary.length,
@@ -115,68 +102,100 @@ export class DenoiserTrainee implements Trainee {
   }
 
   step(step: number, learningRate: number): Tensor[] {
-    const { settings, captions, captionOf, latents, compute } = this.#options;
-    const { batchSize, captionDropout, templateShare, predictionType, emaDecay, clipNorm } =
-      settings.denoiser;
-    const items = this.#order.take(step * batchSize, batchSize);
-    const random = new Random(deriveSeed(settings.seed, "denoiser", "captions", step));
-    const rows = items.map((item) =>
-      captions.draw(captionOf[item % captionOf.length]!, random, { dropout: captionDropout, templateShare }),
-    );
-    const plan = indices([...items, ...rows], this.device).view([2, batchSize]);
+    const { latents, settings } = this.#options;
+    const { item, caption } = this.#chooseItems(step);
     const generator = this.#random.manualSeed(deriveSeed(settings.seed, "denoiser", "noise", step));
-
-    const item = plan.select(0, 0);
     const mean = latents.mean.indexSelect(0, item).to("float32"); // [B, C, h, w]
     const std = latents.std.indexSelect(0, item).to("float32");
     const posterior = randn(mean.shape, { generator, device: this.device });
     const clean = mean.add(std.mul(posterior)).mul(latents.scalingFactor);
-    const noise = randn(mean.shape, { generator, device: this.device });
-    const timesteps = randint(this.#signal.shape[0]!, [batchSize], {
-      generator,
-      device: this.device,
-      dtype: "int64",
-    });
-    const signalLevel = this.#signal.indexSelect(0, timesteps).view([-1, 1, 1, 1]);
-    const noiseLevel = this.#noise.indexSelect(0, timesteps).view([-1, 1, 1, 1]);
-    const noisy = clean.mul(signalLevel).add(noise.mul(noiseLevel));
-    const target = predictionType === "epsilon" ? noise : noise.mul(signalLevel).sub(clean.mul(noiseLevel));
-
-    const predicted = compute(() => {
-      const context = this.current.text.forward(embedding(this.#captionIds, plan.select(0, 1)));
-      return this.current.unet.forward(noisy, timesteps, context);
+    const { noisy, target, timesteps } = this.#corrupt(clean, generator);
+    const predicted = this.#options.compute(() => {
+      const context = this.networks.text.forward(embedding(this.#captionIds, caption));
+      return this.networks.unet.forward(noisy, timesteps, context);
     });
     const errors = predicted.to("float32").sub(target).square().mean([1, 2, 3]); // [B]
     const loss = errors.mul(this.#weights.indexSelect(0, timesteps)).mean();
-    this.optimizer.zeroGrad();
-    loss.backward();
-    optim.clipGradNorm_(this.#parameters, clipNorm);
-    this.optimizer.lr = learningRate;
-    this.optimizer.step();
-    if (step % AVERAGE_EVERY === 0) {
-      // A short memory at first: an average of the random initial weights is of no use.
-      const decay = Math.min(emaDecay, (step + 1) / (step + 10)) ** AVERAGE_EVERY;
-      noGrad(() => _foreachLerp_(this.#averages, this.#parameters, 1 - decay));
-    }
+    this.#descend(loss, learningRate);
+    if (step % AVERAGE_EVERY === 0) this.#moveAverages(step);
     return [loss.detach(), errors.detach().mean()];
   }
 
-  weights(): Record<string, Tensor> {
-    return {
-      ...named("text.", this.current.text.stateDict()),
-      ...named("unet.", this.current.unet.stateDict()),
-      ...named("average.text.", this.average.text.stateDict()),
-      ...named("average.unet.", this.average.unet.stateDict()),
-    };
+  /** Places among the latents and rows of the caption table, int64 [B] each. */
+  #chooseItems(step: number): { item: Tensor; caption: Tensor } {
+    const { settings, captions, captionOf } = this.#options;
+    const { batchSize, captionDropout: dropout, templateShare } = settings.denoiser;
+    const items = this.#order.take(step * batchSize, batchSize);
+    const random = new Random(deriveSeed(settings.seed, "denoiser", "captions", step));
+    const rows = items.map((item) =>
+      captions.draw(captionOf[item % captionOf.length]!, random, { dropout, templateShare }),
+    );
+    const [item, caption] = indices([...items, ...rows], this.device)
+      .view([2, batchSize])
+      .unbind(); // one transfer
+    return { item: item!, caption: caption! };
+  }
+
+  /**
+   * Noises latents to random timesteps. As diffusion's `addNoise` and `trainingTarget`, but the timesteps are drawn on
+   * the device and never read: the loop need not wait for it.
+   */
+  #corrupt(clean: Tensor, generator: Generator): { noisy: Tensor; target: Tensor; timesteps: Tensor } {
+    const options = { generator, device: this.device };
+    const noise = randn(clean.shape, options);
+    const count = clean.shape[0]!;
+    const timesteps = randint(this.#signal.shape[0]!, [count], { ...options, dtype: "int64" });
+    const signal = this.#signal.indexSelect(0, timesteps).view([-1, 1, 1, 1]);
+    const sigma = this.#noise.indexSelect(0, timesteps).view([-1, 1, 1, 1]);
+    const noisy = clean.mul(signal).add(noise.mul(sigma));
+    const isEpsilon = this.#options.settings.denoiser.predictionType === "epsilon";
+    const target = isEpsilon ? noise : noise.mul(signal).sub(clean.mul(sigma));
+    return { noisy, target, timesteps };
+  }
+
+  #descend(loss: Tensor, learningRate: number): void {
+    this.optimizer.zeroGrad();
+    loss.backward();
+    optim.clipGradNorm_(this.#parameters, this.#options.settings.denoiser.clipNorm);
+    this.optimizer.lr = learningRate;
+    this.optimizer.step();
+  }
+
+  #moveAverages(step: number): void {
+    // A short memory at first: an average of the random initial weights is of no use.
+    const decay = Math.min(this.#options.settings.denoiser.emaDecay, (step + 1) / (step + 10));
+    for (const average of Object.values(this.averages)) average.update(decay ** AVERAGE_EVERY);
+  }
+
+  get averagedState(): DenoiserState {
+    return { text: this.averages.text.stateDict(), unet: this.averages.unet.stateDict() };
   }
 
   async inspect(step: number): Promise<Record<string, number>> {
-    return (await this.#options.inspect?.(this.average, step)) ?? {};
+    return (await this.#options.inspect?.(this.averagedState, step)) ?? {};
   }
 
   async saved(result: TrainResult): Promise<void> {
-    await this.#options.saved?.(this.average, result);
+    await this.#options.saved?.(this.averagedState, result);
   }
+}
+
+/** Amplitudes of image and noise at each timestep, and the weight of its error in the loss. */
+function levels(scheduler: SchedulerConfig, { minSnr, predictionType }: DenoiserSettings, device: string) {
+  return scope(() => {
+    const abar = tensor(Float32Array.from(alphasCumprod(scheduler)));
+    const snr = abar.div(abar.neg().add(1));
+    // min(SNR, gamma) / SNR for epsilon, min(SNR, gamma) / (SNR + 1) for v: both are the same weight on x_0.
+    const weights =
+      minSnr === 0
+        ? snr.mul(0).add(1)
+        : snr.clamp({ max: minSnr }).div(predictionType === "epsilon" ? snr : snr.add(1));
+    return {
+      signal: abar.sqrt().to(device),
+      noise: abar.neg().add(1).sqrt().to(device),
+      weights: weights.to(device),
+    };
+  });
 }
 
 export interface DenoiserOptions {
@@ -189,8 +208,8 @@ export interface DenoiserOptions {
   readonly compute: Compute;
   /** A finished model of the same sizes whose weights are the first ones. */
   readonly from?: StableDiffusion;
-  readonly inspect?: (average: Denoiser, step: number) => Promise<Record<string, number>>;
-  readonly saved?: (average: Denoiser, result: TrainResult) => Promise<void>;
+  readonly inspect?: (average: DenoiserState, step: number) => Promise<Record<string, number>>;
+  readonly saved?: (average: DenoiserState, result: TrainResult) => Promise<void>;
 }
 
 function rowsOfVocabulary(text: CLIPTextModel, vocabulary: readonly number[]): Record<string, Tensor> {

@@ -1,11 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { Photo } from "../../data/index.ts";
-import type { RedrawLine } from "../../diffusion/index.ts";
+import { compareRecipes, type RedrawLine, redrawLines } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
 import { encodeWebp } from "../../images/index.ts";
 import type { SheetImage, SheetRow } from "../../results/index.ts";
-import { redrawLines, type StudyContext, withPixels } from "../stages/index.ts";
+import { type StudyContext, withPixels } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 
 /** Redraws with the folder that their files are relative to. */
@@ -16,7 +16,7 @@ export interface Drawn {
 
 /** The redraws of an artifact, where there is one. */
 export async function drawnIn(artifact: Artifact | undefined): Promise<Drawn | undefined> {
-  return artifact && { folder: artifact.folder, lines: await redrawLines(artifact) };
+  return artifact && { folder: artifact.folder, lines: await redrawLines(artifact.folder) };
 }
 
 /**
@@ -57,7 +57,7 @@ function distinct(drawn: Drawn | undefined, photo: Photo, run: string): SheetIma
     if (line.parent === photo.id && !byKey.has(key)) byKey.set(key, line);
   }
   return [...byKey.values()]
-    .sort((a, b) => b.recipe.localeCompare(a.recipe) || a.strength - b.strength)
+    .sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength)
     .map(({ file, recipe, strength, timestep, signal, wordClass }) => ({
       image: relative(run, join(drawn.folder, file)).replaceAll("\\", "/"),
       recipe,

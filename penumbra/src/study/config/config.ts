@@ -1,7 +1,19 @@
 import { z } from "zod";
-import { AugmentSpecSchema } from "../../images/index.ts";
+import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
+import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
+import { AugmentSpecSchema, FITS } from "../../images/index.ts";
+import { CHANNEL_BLOCK, CHANNEL_RULE } from "../../models/index.ts";
 import { armNames } from "../arms/index.ts";
 import { detectorNames } from "./detector-names.ts";
+
+/** Whether a text is a regular expression with a group. */
+function isObjectPattern(text: string): boolean {
+  try {
+    return new RegExp(`${text}|`).exec("")!.length > 1; // the empty alternative always fits: one entry more a group
+  } catch {
+    return false;
+  }
+}
 
 /**
  * The settings of a study: this schema is their type, their defaults, their documentation (`penumbra init` writes the
@@ -11,11 +23,6 @@ import { detectorNames } from "./detector-names.ts";
 const count = (what: string) => z.int().positive().meta({ description: what });
 const rate = (what: string) => z.number().positive().meta({ description: what });
 const share = (what: string) => z.number().min(0).max(1).meta({ description: what });
-const strengths = (what: string) =>
-  z
-    .array(z.number().gt(0).max(1))
-    .min(1)
-    .meta({ description: `${what} (0 = unchanged, 1 = almost pure noise)` });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
 
 export const studySchema = z.strictObject({
@@ -25,7 +32,8 @@ export const studySchema = z.strictObject({
     .meta({ description: "Name of the study, and of its run folder under runs/" })
     .default("study"),
   photos: z.string().min(1).meta({
-    description: "Folder of photos: class/photo.jpg or class/object/view.jpg; relative to this file",
+    description:
+      "Folder of photos (class/photo.jpg or class/object/view.jpg), or a list of them (.csv, .jsonl with path, class, object, role, split); relative to this file",
   }),
   roles: z
     .strictObject({
@@ -41,6 +49,40 @@ export const studySchema = z.strictObject({
     })
     .prefault({}),
   ignore: names("Patterns of names or paths to pass over, such as *.tif or known/bolt/*").default([]),
+  layout: z
+    .enum(LAYOUTS)
+    .meta({
+      description:
+        "How top folders are read: classes, roles (known, near, far) or splits (train, val, test); auto goes by their names",
+    })
+    .default("auto"),
+  objects: z
+    .union([
+      z.literal(["auto", "near-duplicates"]),
+      z.int().min(1).max(8),
+      z
+        .string()
+        .refine(isObjectPattern, "It must be a regular expression whose first group names the object."),
+    ])
+    .meta({
+      description:
+        "Which photos show one object: auto (those of a folder below the class folder), a number of folders below it, a regular expression on the path below it such as '(.*)_frame\\d+', or near-duplicates",
+    })
+    .default("auto"),
+  depth: z
+    .union([z.literal("auto"), z.int().min(8).max(16)])
+    .meta({
+      description:
+        "Bits that photos of 16 bits use (10, 12, 14); auto goes by tags or the largest value of all",
+    })
+    .default("auto"),
+  fit: z
+    .enum(FITS)
+    .meta({
+      description:
+        "How a photo becomes a square: squash (proportions change), letterbox (bars are added) or crop (the middle is kept)",
+    })
+    .default("squash"),
   imageSize: count("Side of the square that every photo is resized to, in pixels")
     .min(8)
     .max(2048)
@@ -73,6 +115,13 @@ export const studySchema = z.strictObject({
         .union([z.int().positive(), z.literal("rest")])
         .meta({ description: "Objects of each known class for the results; rest = all that remain" })
         .default("rest"),
+      given: z
+        .enum(GIVEN_USES)
+        .meta({
+          description:
+            "A division that the photos came with (train, val, test): use it, or merge its parts and draw anew",
+        })
+        .default("use"),
     })
     .meta({ description: "Objects, not photos: all views of an object stay together" })
     .prefault({}),
@@ -93,6 +142,10 @@ export const studySchema = z.strictObject({
     .prefault({}),
   redraw: z
     .strictObject({
+      sampler: z.enum(samplerNames).meta({ description: "Algorithm that denoises" }).default("ddim"),
+      samplers: SamplerSettings.meta({
+        description: "What each algorithm can be told; only the chosen one's settings count",
+      }).prefault({}),
       steps: count("Denoising steps at strength 1; a strength s takes about s of them").default(20),
       guidanceScale: z
         .number()
@@ -100,23 +153,10 @@ export const studySchema = z.strictObject({
         .meta({ description: "How strongly the word pulls; 1 = off" })
         .default(5),
       batchSize: count("Images drawn at once").default(32),
-      faithful: z
-        .strictObject({
-          strengths: strengths("Strengths of faithful redraws, one of them per image").default([0.2, 0.35]),
-          variants: count("Faithful redraws of each training photo").default(2),
-        })
-        .meta({ description: "Redraws that keep their class: more positives" })
-        .prefault({}),
-      nearOod: z
-        .strictObject({
-          drift: strengths(
-            "Strengths of redraws with the own class's word, too strong to stay in it",
-          ).default([0.7, 0.85]),
-          crossed: strengths("Strengths of redraws with another class's word").default([0.5, 0.65]),
-          variants: count("Near-OOD redraws of each training photo, for each of the two recipes").default(1),
-        })
-        .meta({ description: "Redraws that fall beside their class: negatives only" })
-        .prefault({}),
+      recipes: RecipesSettings.meta({
+        description:
+          "Ways to redraw a photo; an arm that wants faithful or near-OOD redraws gets all of that kind",
+      }).prefault({}),
     })
     .meta({ description: "Synthetic images: training photos, partly noised and drawn again (DA-Fusion)" })
     .prefault({}),
@@ -130,7 +170,14 @@ export const studySchema = z.strictObject({
             "First layers: imagenet works on a quarter of the side and is some twelve times faster; cifar keeps the details of images up to some 40 pixels",
         })
         .default("imagenet"),
-      width: count("Channels of the first stage; 64 is the published network").default(32),
+      width: z
+        .int()
+        .positive()
+        .multipleOf(CHANNEL_BLOCK, CHANNEL_RULE)
+        .meta({
+          description: `Channels of the first stage, a multiple of ${CHANNEL_BLOCK}; 64 is the published network`,
+        })
+        .default(32),
       steps: count("Training steps, the same for every arm").default(600),
       batchSize: count("Photos per step").default(64),
       views: count("Random versions of each photo per step").default(2),

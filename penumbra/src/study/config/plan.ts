@@ -1,5 +1,5 @@
 import { basename, dirname, relative, resolve } from "node:path";
-import { type Manifest, ROLES } from "../../data/index.ts";
+import { findOddities, type Manifest, type Problem, RECORDING_PATTERN, ROLES } from "../../data/index.ts";
 import type { Overrides } from "./scaffold.ts";
 
 /** What `penumbra init` proposes for a folder. */
@@ -15,7 +15,7 @@ export interface Plan {
 const fewestObjects = 3;
 
 /** Settings that fit what a scan found: the split that the smallest class allows, and the encoder's stem. */
-export function planFor(manifest: Manifest, file: string): Plan {
+export function planFor(manifest: Manifest, place: string, file: string): Plan {
   const counts = ROLES.map((role) => {
     const photos = manifest.photos.filter((photo) => photo.role === role);
     return { role, photos, classes: new Set(photos.map(({ className }) => className)).size };
@@ -42,22 +42,27 @@ export function planFor(manifest: Manifest, file: string): Plan {
   const near = counts.find(({ role }) => role === "near");
   return {
     overrides: {
-      name: basename(resolve(manifest.root)).replaceAll(/[^\w.-]/g, "-") || "study",
-      photos: relative(dirname(resolve(file)), resolve(manifest.root)).replaceAll("\\", "/") || ".",
+      name:
+        basename(resolve(place))
+          .replace(/\.\w+$/, "")
+          .replaceAll(/[^\w.-]/g, "-") || "study",
+      photos: relative(dirname(resolve(file)), resolve(place)).replaceAll("\\", "/") || ".",
       imageSize: isSmall ? 32 : 64,
       "encoder.stem": isSmall ? "cifar" : "imagenet",
       // The cifar stem keeps all positions: half the channels cost a quarter.
       "encoder.width": isSmall ? 16 : 32,
       "split.shots": shots,
       "split.validation": validation,
+      ...remediesFor(findOddities(manifest), sides.length),
     },
     head: [
-      `A study of ${basename(resolve(manifest.root))} (${found.join("; ")}).`,
+      `A study of ${basename(resolve(place))} (${found.join("; ")}).`,
       "",
       `Run it with:  penumbra study ${basename(file)}`,
       "Interrupt it whenever you like: the same command goes on where it stopped.",
     ],
     notes: [
+      ...manifest.notes,
       `Found ${found.join("; ")}${objects.size > 0 ? `; the smallest known class has ${smallest} object${smallest === 1 ? "" : "s"}` : ""}.`,
       ...(tooSmall.length > 0
         ? [
@@ -70,5 +75,15 @@ export function planFor(manifest: Manifest, file: string): Plan {
           ]
         : []),
     ],
+  };
+}
+
+/** Settings that mend what was found: letterboxes for long photos, frames of a recording as one object. */
+function remediesFor(problems: readonly Problem[], photos: number): Overrides {
+  const count = (kind: Problem["kind"]) => problems.filter((problem) => problem.kind === kind).length;
+  return {
+    // One odd photo is a mistake; a tenth of them is how the parts look.
+    ...(count("odd-shape") > photos / 10 && { fit: "letterbox" }),
+    ...(count("recording") > 0 && { objects: RECORDING_PATTERN }),
   };
 }

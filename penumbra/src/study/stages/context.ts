@@ -1,6 +1,7 @@
 import type { Tensor } from "@penumbra/torch";
-import { decodePhotos, type Photo } from "../../data/index.ts";
+import { type DecodePhotosOptions, decodePhotos, type Photo } from "../../data/index.ts";
 import { hashOf } from "../../files/index.ts";
+import type { White } from "../../images/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { StageStore } from "../store/index.ts";
 
@@ -10,6 +11,8 @@ export interface StudyContext {
   readonly store: StageStore;
   /** Root of the photos. */
   readonly root: string;
+  /** What is white in photos of 16 bits and of floats. */
+  readonly white: White;
   /** Decoded pixels by content: safe to delete, filled again when needed. */
   readonly cacheFolder: string;
   /** Known classes: label = index. */
@@ -26,8 +29,7 @@ export async function withPixels<T>(
   size: number,
   use: (pixels: Tensor) => Promise<T>,
 ): Promise<T> {
-  const { root, cacheFolder } = context;
-  const pixels = await decodePhotos(root, photos, { size, cacheFolder });
+  const pixels = await decodePhotos(context.root, photos, decodingOf(context, size));
   try {
     return await use(pixels);
   } finally {
@@ -35,9 +37,30 @@ export async function withPixels<T>(
   }
 }
 
+/** How the photos of a study become pixels. */
+export function decodingOf({ config, cacheFolder, white }: StudyContext, size: number): DecodePhotosOptions {
+  return { size, fit: config.fit, white, cacheFolder };
+}
+
+/** Identity of the pixels that a list of photos becomes, but for their size: `photosHash` and how they are decoded. */
+export function pixelsHash({ config, white }: StudyContext, photos: readonly Photo[]): string {
+  const isDeep = photos.some(({ levels }) => levels !== undefined);
+  const decoding = {
+    ...(config.fit !== "squash" && { fit: config.fit }),
+    ...(isDeep && { white: { ...white } }),
+  };
+  const hash = photosHash(photos);
+  return Object.keys(decoding).length === 0 ? hash : hashOf({ photos: hash, ...decoding });
+}
+
 /** Identity of a list of photos: which files, what they hold, which class and object each shows, in which order. */
 export function photosHash(photos: readonly Photo[]): string {
-  return hashOf(photos.map(({ id, hash, className, object, role }) => [id, hash, className, object, role]));
+  return hashOf(
+    photos.map(({ id, hash, className, object, role, split }) => [
+      ...[id, hash, className, object, role],
+      ...(split ? [split] : []),
+    ]),
+  );
 }
 
 /** The label of each photo of a known class; -1 for unknowns. */

@@ -4,7 +4,7 @@ import type { RedrawLine } from "../../diffusion/index.ts";
 import type { CurvePoint } from "../../results/index.ts";
 import { type ArmName, arms } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, photosHash, type StudyContext, withPixels } from "./context.ts";
+import { labelsOf, pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { loadRedraws } from "./redraws.ts";
 
 export interface EncoderInputs {
@@ -28,7 +28,7 @@ export function encoderStage(
     version: 1,
     label: `${arm}, seed ${seed}`,
     inputs: {
-      photos: photosHash(train),
+      photos: pixelsHash(context, train),
       ...(hasFaithful && faithful && { faithful }),
       ...(hasNearOod && nearOod && { nearOod }),
     },

@@ -4,7 +4,7 @@ import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
 import type { ArmName } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, type StudyContext, withPixels } from "./context.ts";
+import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { splitNames } from "./split.ts";
 
@@ -21,7 +21,10 @@ export function featuresStage(
     name: "features",
     version: 1,
     label: `${arm}, seed ${seed}`,
-    inputs: { encoder, ...Object.fromEntries(splitNames.map((name) => [name, photosHash(split[name])])) },
+    inputs: {
+      encoder,
+      ...Object.fromEntries(splitNames.map((name) => [name, pixelsHash(context, split[name])])),
+    },
     // Always in fp32, whatever the training was in: distances between features matter.
     config: { imageSize: config.imageSize },
     run: async ({ folder, progress }) => {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { safetensors } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
+import { compareRecipes } from "../../diffusion/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
 import { mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
@@ -100,7 +101,7 @@ export async function nearnessOf(artifacts: readonly Artifact[]): Promise<Nearne
       images: group.reduce((sum, { images }) => sum + images, 0),
       insideShare: mean(group.map(({ insideShare }) => insideShare)),
     }))
-    .sort((a, b) => b.recipe.localeCompare(a.recipe) || a.strength - b.strength);
+    .sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength);
 }
 
 /** Rows of the same recipe and strength; no group is empty. */

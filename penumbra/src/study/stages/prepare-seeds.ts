@@ -2,7 +2,7 @@ import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/
 import type { ModelFolder } from "../../diffusion/index.ts";
 import { type RedrawKind, redrawKinds } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
-import type { StudyContext } from "./context.ts";
+import { decodingOf, type StudyContext } from "./context.ts";
 import { ModelLoader } from "./model-loader.ts";
 import { redrawStage } from "./redraw.ts";
 import { splitStage } from "./split.ts";
@@ -22,12 +22,10 @@ export async function prepareSeeds(
   manifest: Manifest,
   model: ModelFolder | undefined,
 ): Promise<SeedData[]> {
-  const { config, store, root, cacheFolder } = context;
+  const { config, store } = context;
   const splits: { seed: number; split: Split }[] = [];
   for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
-  await store.observe("decode", (progress) =>
-    warmCache(root, manifest.photos, { size: config.imageSize, cacheFolder, progress }),
-  );
+  await store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
   if (!model) return splits;
   const loader = new ModelLoader(model, context.device);
   const kinds = redrawKinds(config.arms);
@@ -48,17 +46,14 @@ export async function prepareSeeds(
 
 /** Decodes photos into the cache, a few hundred at a time: their pixels never lie in memory all at once. */
 async function warmCache(
-  root: string,
+  context: StudyContext,
   photos: readonly Photo[],
-  {
-    size,
-    cacheFolder,
-    progress,
-  }: { size: number; cacheFolder: string; progress: (done: number, total: number, unit: string) => void },
+  progress: (done: number, total: number, unit: string) => void,
 ): Promise<void> {
+  const decoding = decodingOf(context, context.config.imageSize);
   const chunk = 256;
   for (let start = 0; start < photos.length; start += chunk) {
-    const pixels = await decodePhotos(root, photos.slice(start, start + chunk), { size, cacheFolder });
+    const pixels = await decodePhotos(context.root, photos.slice(start, start + chunk), decoding);
     pixels.dispose();
     progress(Math.min(start + chunk, photos.length), photos.length, "photos");
   }

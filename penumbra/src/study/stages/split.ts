@@ -14,16 +14,16 @@ export const splitNames = [
 
 /** Which photos a seed learns from, chooses by and reports on. */
 export async function splitStage(context: StudyContext, manifest: Manifest, seed: number): Promise<Split> {
-  const { shots, validation, test } = context.config.split;
+  const settings = context.config.split;
   const artifact = await context.store.run({
     name: "split",
     version: 2,
     label: `seed ${seed}`,
     inputs: { photos: photosHash(manifest.photos) },
-    config: { shots, validation, test },
+    config: settings,
     seed,
     run: async ({ folder }) => {
-      const split = splitByObject(manifest, { shots, validation, test, seed });
+      const split = splitByObject(manifest, { ...settings, seed });
       const ids = Object.fromEntries(splitNames.map((name) => [name, split[name].map(({ id }) => id)]));
       await writeFileAtomic(join(folder, "split.json"), `${JSON.stringify(ids, null, 1)}\n`);
       return Object.fromEntries(splitNames.map((name) => [name, split[name].length]));

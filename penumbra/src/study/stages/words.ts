@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import * as torch from "@penumbra/torch";
+import { type Tensor, tensor } from "@penumbra/torch";
 import { byClass, type Photo } from "../../data/index.ts";
-import { learnWords, saveWords } from "../../diffusion/index.ts";
+import { type ClassPhotos, learnWords, saveWords } from "../../diffusion/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, type StudyContext, withPixels } from "./context.ts";
+import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
 
 export const wordsFile = "words.safetensors";
@@ -16,34 +16,34 @@ export function wordsStage(
   seed: number,
 ): Promise<Artifact> {
   const { config, store, precision } = context;
-  const { steps, batchSize, learningRate, initToken } = config.words;
+  const settings = { ...config.words, precision };
   return store.run({
     name: "words",
     version: 1,
     label: `seed ${seed}`,
-    inputs: { photos: photosHash(train), model: loader.model.hash },
-    config: { steps, batchSize, learningRate, initToken, precision },
+    inputs: { photos: pixelsHash(context, train), model: loader.model.hash },
+    config: settings,
     seed,
     run: ({ folder, scratch, progress }) =>
       withPixels(context, train, loader.model.imageSize, async (pixels) => {
-        const places = new Map(train.map((photo, index) => [photo.id, index]));
-        const classes = [...byClass(train)].map(([name, objects]) => {
-          const rows = [...objects.values()].flat().map(({ id }) => places.get(id) ?? 0);
-          return { name, images: pixels.indexSelect(0, torch.tensor(rows, { dtype: "int64" })) };
-        });
+        const classes = photosByClass(train, pixels);
         const words = await learnWords(loader.get(), {
+          ...settings,
           classes,
-          steps,
-          batchSize,
-          learningRate,
-          initToken,
           seed,
-          precision,
           checkpointFolder: scratch,
           onProgress: (done, total) => progress(done, total, "steps"),
         });
         saveWords(words, join(folder, wordsFile));
         return { classes: classes.length };
       }),
+  });
+}
+
+/** The photos of each class, an object's views beside each other. */
+function photosByClass(train: readonly Photo[], pixels: Tensor): ClassPhotos[] {
+  return [...byClass(train)].map(([name, objects]) => {
+    const rows = [...objects.values()].flat().map((photo) => train.indexOf(photo));
+    return { name, images: pixels.indexSelect(0, tensor(rows, { dtype: "int64" })) };
   });
 }

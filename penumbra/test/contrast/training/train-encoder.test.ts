@@ -53,7 +53,7 @@ function settings(changes: Partial<TrainOptions> = {}): TrainOptions {
   return {
     objective: "supcon",
     ...photos,
-    network: { network: "resnet10", stem: "cifar", width: 4 },
+    network: { network: "resnet10", stem: "cifar", width: 8 },
     loss: { projection: 16 },
     negatives: { images: outliers.images, labels: outliers.labels.map((label) => label % 3), perStep: 5 },
     faithful: { images: redraws.images, parents: redraws.labels.map((_, i) => 2 * i) },

@@ -5,20 +5,22 @@ import { fromTyped, type Tensor, tensor } from "@penumbra/torch";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Photo } from "../../../src/data/index.ts";
+import type { ChosenRecipe } from "../../../src/diffusion/index.ts";
 import { StableDiffusion } from "../../../src/diffusion/index.ts";
 import { readManifest } from "../../../src/diffusion/redraw/manifest.ts";
-import { planRedraws, type Recipe } from "../../../src/diffusion/redraw/recipes.ts";
+import { planRedraws } from "../../../src/diffusion/redraw/plan.ts";
 import { type RedrawOptions, redraw } from "../../../src/diffusion/redraw/redraw.ts";
 import type { Words } from "../../../src/diffusion/words/words.ts";
 import { decodeImage } from "../../../src/images/index.ts";
+import { lookLike } from "../../data/folder.ts";
 import { tinyModels, tokenizerFolder } from "../../sd-goldens.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-redraw-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const FAITHFUL: Recipe = { name: "faithful", kind: "id", strengths: [0.25, 0.5] };
-const DRIFT: Recipe = { name: "drift", kind: "near-ood", strengths: [0.75] };
-const CROSSED: Recipe = { name: "crossed", kind: "near-ood", strengths: [0.5] };
+const FAITHFUL: ChosenRecipe = { name: "faithful", strengths: [0.25, 0.5], variants: 2 };
+const DRIFT: ChosenRecipe = { name: "drift", strengths: [0.75], variants: 2 };
+const CROSSED: ChosenRecipe = { name: "crossed", strengths: [0.5], variants: 2 };
 
 describe("the plan of redraws", () => {
   const classes = ["a", "b", "c"];
@@ -30,16 +32,20 @@ describe("the plan of redraws", () => {
   const photo = fc.record({ id: fc.string(), className: fc.constantFrom(...classes) });
   const input = fc.record({
     photos: fc.uniqueArray(photo, { selector: ({ id }) => id, minLength: 1, maxLength: 6 }),
-    variantsPerPhoto: fc.integer({ min: 1, max: 4 }),
+    recipes: fc
+      .tuple(...[FAITHFUL, DRIFT, CROSSED].map(() => fc.integer({ min: 1, max: 4 })))
+      .map((counts) =>
+        [FAITHFUL, DRIFT, CROSSED].map((recipe, i) => ({ ...recipe, variants: counts[i] as number })),
+      ),
     seed: fc.nat(),
   });
-  const recipes = [FAITHFUL, DRIFT, CROSSED];
 
   test("has every photo as a parent, no other one, and stays in the recipe", () => {
     fc.assert(
-      fc.property(input, ({ photos, ...rest }) => {
-        const plan = planRedraws({ photos, words, recipes, ...rest });
-        expect(plan).toHaveLength(photos.length * recipes.length * rest.variantsPerPhoto);
+      fc.property(input, ({ photos, recipes, seed }) => {
+        const plan = planRedraws({ photos, words, recipes, seed });
+        const variants = recipes.reduce((sum, recipe) => sum + recipe.variants, 0);
+        expect(plan).toHaveLength(photos.length * variants);
         for (const { photo, recipe, strength, wordClass, word } of plan) {
           const parent = photos[photo];
           expect(parent).toBeDefined();
@@ -53,35 +59,30 @@ describe("the plan of redraws", () => {
 
   test("decides about an image whatever other photos, recipes and variants there are", () => {
     fc.assert(
-      fc.property(input, ({ photos, ...rest }) => {
-        const all = planRedraws({ photos, words, recipes, ...rest });
+      fc.property(input, ({ photos, recipes, seed }) => {
+        const all = planRedraws({ photos, words, recipes, seed });
         const last = photos.length - 1;
-        const alone = planRedraws({
-          ...rest,
-          photos: [photos[last]!],
-          words,
-          recipes: [CROSSED],
-          variantsPerPhoto: 1,
-        });
+        const crossed = { ...CROSSED, variants: 1 };
+        const alone = planRedraws({ photos: [photos[last]!], words, recipes: [crossed], seed });
         const found = all.find(
-          ({ photo, recipe, variant }) => photo === last && recipe === CROSSED && variant === 0,
+          ({ photo, recipe, variant }) => photo === last && recipe.name === "crossed" && variant === 0,
         );
-        expect({ ...alone[0], photo: last }).toEqual(found);
+        expect({ ...alone[0], photo: last, recipe: found?.recipe }).toEqual(found);
       }),
     );
   });
 
   test("draws all strengths about equally often", () => {
     const counts = new Map<number, number>();
-    const options = { photos: [{ id: "p", className: "a" }], words, variantsPerPhoto: 1000, seed: 1 };
-    for (const { strength } of planRedraws({ ...options, recipes: [FAITHFUL] })) {
+    const options = { photos: [{ id: "p", className: "a" }], words, seed: 1 };
+    for (const { strength } of planRedraws({ ...options, recipes: [{ ...FAITHFUL, variants: 1000 }] })) {
       counts.set(strength, (counts.get(strength) ?? 0) + 1);
     }
     for (const count of counts.values()) expect(Math.abs(count - 500)).toBeLessThan(80); // five standard deviations
   });
 
   test("refuses to cross a class with itself, and strengths outside 0..1", () => {
-    const one = { photos: [{ id: "p", className: "a" }], variantsPerPhoto: 1, seed: 0 };
+    const one = { photos: [{ id: "p", className: "a" }], seed: 0 };
     expect(() => planRedraws({ ...one, words: wordsFor(["a"]), recipes: [CROSSED] })).toThrow(
       "there is none",
     );
@@ -101,6 +102,7 @@ describe.skipIf(tinyModels.length === 0)("redraw", () => {
     className,
     object: `${className}/${object}`,
     view: "0",
+    look: lookLike(`${className}/${object}`),
     role: "known",
     hash: `${className}${object}`,
     width: size,
@@ -125,7 +127,6 @@ describe.skipIf(tinyModels.length === 0)("redraw", () => {
     photos,
     pixels,
     recipes: [FAITHFUL, DRIFT, CROSSED],
-    variantsPerPhoto: 2,
     steps: 4,
     guidanceScale: 2,
     seed: 3,
@@ -150,7 +151,7 @@ describe.skipIf(tinyModels.length === 0)("redraw", () => {
       expect(line.prompt).toContain(line.word);
       expect(line.signal ** 2 + line.noise ** 2).toBeCloseTo(1, 6);
     }
-    expect(new Set(lines.map(({ kind }) => kind))).toEqual(new Set(["id", "near-ood"]));
+    expect(new Set(lines.map(({ kind }) => kind))).toEqual(new Set(["faithful", "near-ood"]));
   });
 
   test("changes no image with batch size or order of photos, beyond rounding", async () => {

@@ -38,7 +38,7 @@ describe("DDIM", () => {
     });
   });
 
-  test("with a perfect prediction of any kind the walk ends at the image", () => {
+  test("with a perfect prediction of any kind sampling ends at the image", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...predictions),

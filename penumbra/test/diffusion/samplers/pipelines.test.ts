@@ -144,7 +144,7 @@ describe("imageToImage", () => {
 
     test("eta adds noise of each image's own seed, whatever the batch", () => {
       const sd = load(folder);
-      const noisy = { ...options, eta: 1 };
+      const noisy: ImageToImageOptions = { ...options, sampler: { name: "ddim", eta: 1 } };
       const together = imageToImage(sd, images, noisy);
       const alone = imageToImage(sd, images.narrow(0, 3, 1), pick([3], noisy));
       expect(largestDifference(alone, together.narrow(0, 3, 1))).toBeLessThan(1e-4);

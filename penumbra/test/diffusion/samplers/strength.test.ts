@@ -27,7 +27,7 @@ describe("resolveStrength", () => {
     expect(resolveStrength(config, 50, 1).signal).toBeCloseTo(0.076, 3);
   });
 
-  test("strength 0 walks no step and leaves the whole signal", () => {
+  test("strength 0 takes no step and leaves the whole signal", () => {
     const nothing = { startIndex: 50, timestep: null, signal: 1, noise: 0, calls: 0 };
     expect(resolveStrength(config, 50, 0)).toEqual(nothing);
     expect(resolveStrength(config, 50, 0.019)).toEqual(nothing);

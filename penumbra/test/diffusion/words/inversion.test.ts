@@ -3,14 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromTyped, nn, optim, scope, type Tensor } from "@penumbra/torch";
 import { afterAll, describe, expect, test } from "vitest";
-import { encodePrompts, StableDiffusion } from "../../../src/diffusion/index.ts";
 import {
   type ClassPhotos,
+  encodePrompts,
   inversionLoss,
   type LearnWordsOptions,
   learnWords,
-} from "../../../src/diffusion/words/inversion.ts";
-import { loadWords, saveWords, wordOf, wordToken } from "../../../src/diffusion/words/words.ts";
+  loadWords,
+  StableDiffusion,
+  saveWords,
+  wordOf,
+  wordToken,
+} from "../../../src/diffusion/index.ts";
 import { expectClose } from "../../goldens.ts";
 import { eachSdGolden, need, tinyModels, tokenizerFolder } from "../../sd-goldens.ts";
 

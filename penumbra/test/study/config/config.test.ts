@@ -36,7 +36,7 @@ describe("a configuration", () => {
 
   it("with an unknown setting is refused with the settings there are", () => {
     expect(refused("photos: x\nsplit: {colour: 1}\n")).toBe(
-      'study.yaml:2: "split.colour" is not a setting. Settings here: shots, validation, test.',
+      'study.yaml:2: "split.colour" is not a setting. Settings here: shots, validation, test, given.',
     );
   });
 
@@ -58,10 +58,14 @@ describe("a configuration", () => {
     ["seeds: 3", "It must be a list"],
     ["seeds: []", "It needs at least 1 entry."],
     ["seeds: [1, 1]", "seeds names something twice"],
-    ["redraw: {faithful: {strengths: [1.2]}}", "It must be at most 1."],
+    ["redraw: {recipes: {faithful: {strengths: [1.2]}}}", "It must be at most 1."],
     ["split: {test: all}", 'It must be a number or "rest".'],
     ["imageSize: 9999", "It must be at most 2048."],
     ["device: gpu", 'Use "auto", "cpu", "cuda" or "cuda:N".'],
+    [
+      "encoder: {width: 4}",
+      "multiple of 8: with fewer channels libtorch's convolutions hang or corrupt memory",
+    ],
     ["encoder: 5", "It must be a section of settings."],
     ["encoder: {augment: {flop: 1}}", 'Did you mean "flip"?'],
   ])("with %s is refused and told what to write", (text, remedy) => {

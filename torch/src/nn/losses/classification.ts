@@ -38,7 +38,7 @@ export class CrossEntropyLoss extends Loss {
   forward(input: Tensor, target: Tensor): Tensor {
     return input.crossEntropyLoss(target, {
       weight: this.weight,
-      reduction: this.reductionNumber,
+      reduction: this.reduction,
       ignoreIndex: this.#ignoreIndex,
       labelSmoothing: this.#labelSmoothing,
     });
@@ -60,7 +60,7 @@ export class NLLLoss extends Loss {
   forward(input: Tensor, target: Tensor): Tensor {
     return input.nllLossNd(target, {
       weight: this.weight,
-      reduction: this.reductionNumber,
+      reduction: this.reduction,
       ignoreIndex: this.#ignoreIndex,
     });
   }
@@ -77,7 +77,7 @@ export class BCELoss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.binaryCrossEntropy(target, { weight: this.weight, reduction: this.reductionNumber });
+    return input.binaryCrossEntropy(target, { weight: this.weight, reduction: this.reduction });
   }
 }
 
@@ -98,7 +98,7 @@ export class BCEWithLogitsLoss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    const { weight, posWeight, reductionNumber: reduction } = this;
+    const { weight, posWeight, reduction } = this;
     return input.binaryCrossEntropyWithLogits(target, { weight, posWeight, reduction });
   }
 }
@@ -122,7 +122,7 @@ export class KLDivLoss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    const loss = input.klDiv(target, { reduction: this.reductionNumber, logTarget: this.logTarget });
+    const loss = input.klDiv(target, { reduction: this.reduction, logTarget: this.logTarget });
     return this.isBatchMean ? loss.div(input.shape[0]!) : loss;
   }
 }
@@ -163,7 +163,7 @@ export class CTCLoss extends Loss<
     inputLengths: Tensor | readonly number[],
     targetLengths: Tensor | readonly number[],
   ): Tensor {
-    const { blank, zeroInfinity, reductionNumber: reduction } = this;
+    const { blank, zeroInfinity, reduction } = this;
     const list = (lengths: Tensor | readonly number[]) =>
       isTensor(lengths) ? lengths.toNumbers() : [...lengths];
     return ctcLoss(logProbabilities, targets, list(inputLengths), list(targetLengths), {

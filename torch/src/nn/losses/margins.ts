@@ -23,7 +23,7 @@ export class MarginRankingLoss extends Loss<[first: Tensor, second: Tensor, targ
   }
 
   forward(first: Tensor, second: Tensor, target: Tensor): Tensor {
-    return marginRankingLoss(first, second, target, { margin: this.margin, reduction: this.reductionNumber });
+    return marginRankingLoss(first, second, target, { margin: this.margin, reduction: this.reduction });
   }
 }
 
@@ -37,7 +37,7 @@ export class HingeEmbeddingLoss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.hingeEmbeddingLoss(target, { margin: this.margin, reduction: this.reductionNumber });
+    return input.hingeEmbeddingLoss(target, { margin: this.margin, reduction: this.reduction });
   }
 }
 
@@ -54,7 +54,7 @@ export class CosineEmbeddingLoss extends Loss<[first: Tensor, second: Tensor, ta
   forward(first: Tensor, second: Tensor, target: Tensor): Tensor {
     return cosineEmbeddingLoss(first, second, target, {
       margin: this.margin,
-      reduction: this.reductionNumber,
+      reduction: this.reduction,
     });
   }
 }
@@ -81,7 +81,7 @@ export class TripletMarginLoss extends Loss<[anchor: Tensor, positive: Tensor, n
   forward(anchor: Tensor, positive: Tensor, negative: Tensor): Tensor {
     return tripletMarginLoss(anchor, positive, negative, {
       ...this.#options,
-      reduction: this.reductionNumber,
+      reduction: this.reduction,
     });
   }
 }
@@ -122,7 +122,7 @@ export class SoftMarginLoss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.softMarginLoss(target, { reduction: this.reductionNumber });
+    return input.softMarginLoss(target, { reduction: this.reduction });
   }
 }
 
@@ -147,7 +147,7 @@ export class MultiMarginLoss extends Loss {
 
   /** @param input [B, C] @param target int64 [B] */
   forward(input: Tensor, target: Tensor): Tensor {
-    const { p, margin, weight, reductionNumber: reduction } = this;
+    const { p, margin, weight, reduction } = this;
     return input.multiMarginLoss(target, { p, margin, weight, reduction });
   }
 }
@@ -160,7 +160,7 @@ export class MultiLabelMarginLoss extends Loss {
 
   /** @param input [B, C] @param target int64 [B, C]: the classes, then -1 */
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.multilabelMarginLoss(target, { reduction: this.reductionNumber });
+    return input.multilabelMarginLoss(target, { reduction: this.reduction });
   }
 }
 

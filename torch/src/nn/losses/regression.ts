@@ -9,7 +9,7 @@ export class MSELoss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.mseLoss(target, { reduction: this.reductionNumber });
+    return input.mseLoss(target, { reduction: this.reduction });
   }
 }
 
@@ -20,7 +20,7 @@ export class L1Loss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.l1Loss(target, { reduction: this.reductionNumber });
+    return input.l1Loss(target, { reduction: this.reduction });
   }
 }
 
@@ -35,7 +35,7 @@ export class SmoothL1Loss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.smoothL1Loss(target, { reduction: this.reductionNumber, beta: this.beta });
+    return input.smoothL1Loss(target, { reduction: this.reduction, beta: this.beta });
   }
 }
 
@@ -50,7 +50,7 @@ export class HuberLoss extends Loss {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return input.huberLoss(target, { reduction: this.reductionNumber, delta: this.delta });
+    return input.huberLoss(target, { reduction: this.reduction, delta: this.delta });
   }
 }
 
@@ -74,7 +74,7 @@ export class PoissonNLLLoss extends Loss {
 
   forward(input: Tensor, target: Tensor): Tensor {
     const { logInput, full, eps } = this.#options;
-    return poissonNllLoss(input, target, logInput, full, eps, this.reductionNumber);
+    return poissonNllLoss(input, target, logInput, full, eps, this.reduction);
   }
 }
 

@@ -1,0 +1,23 @@
+/** Samplers: the algorithms that denoise, and images from text or from images by any of them. */
+
+export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
+export { latentNoise } from "./latent-noise.ts";
+export {
+  type GenerationOptions,
+  type ImageToImageOptions,
+  imageToImage,
+  type TextToImageOptions,
+  textToImage,
+} from "./pipelines.ts";
+export type { Sampler, SamplerStep } from "./sampler.ts";
+export {
+  defaultSampler,
+  type ReadySampler,
+  readySampler,
+  SAMPLERS,
+  type SamplerChoice,
+  type SamplerName,
+  SamplerSettings,
+  samplerNames,
+} from "./samplers.ts";
+export { type ResolvedStrength, resolveStrength } from "./strength.ts";

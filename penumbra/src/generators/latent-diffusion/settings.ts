@@ -1,0 +1,92 @@
+import { z } from "zod";
+import { presets } from "./architectures.ts";
+
+const budget = {
+  steps: z.int().positive().describe("Optimiser steps; the learning rate falls to its floor at the end."),
+  minutes: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "Stops the stage after this training time; the learning rate then follows the clock, so runs differ.",
+    ),
+  batchSize: z.int().positive(),
+  learningRate: z.number().positive(),
+  warmup: z.int().nonnegative().describe("Steps of linear rise at the start."),
+  weightDecay: z.number().nonnegative(),
+};
+
+export const AutoencoderSettings = z.strictObject({
+  ...budget,
+  steps: budget.steps.default(20_000),
+  batchSize: budget.batchSize.default(32),
+  learningRate: budget.learningRate.default(1e-3),
+  warmup: budget.warmup.default(100),
+  weightDecay: budget.weightDecay.default(0),
+  crop: z.int().positive().default(32).describe("Edge of the random crops, in pixels."),
+  fullEvery: z
+    .int()
+    .nonnegative()
+    .default(4)
+    .describe(
+      "Every so many steps the batch holds whole images instead of crops (a quarter as many for equal cost); 1: always; 0: never.",
+    ),
+  klWeight: z
+    .number()
+    .nonnegative()
+    .default(2e-4)
+    .describe("Weight of the mean KL divergence per latent number."),
+  pyramidWeight: z.number().nonnegative().default(1).describe("Weight of the Laplacian-pyramid L1 loss."),
+  edgeWeight: z
+    .number()
+    .nonnegative()
+    .default(3)
+    .describe("How much more a pixel at an edge counts than one on an even area."),
+});
+
+export const DenoiserSettings = z.strictObject({
+  ...budget,
+  steps: budget.steps.default(60_000),
+  batchSize: budget.batchSize.default(64),
+  learningRate: budget.learningRate.default(4e-4),
+  warmup: budget.warmup.default(500),
+  weightDecay: budget.weightDecay.default(0.01),
+  captionDropout: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.1)
+    .describe("Share of samples with an empty caption, for guidance."),
+  templateShare: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe('Share of captions "a photo of a X" retold by one of the 27 templates of textual inversion.'),
+  flips: z.boolean().default(true).describe("Also learn from mirrored images."),
+  minSnr: z
+    .number()
+    .nonnegative()
+    .default(5)
+    .describe("gamma of min-SNR weighting (Hang et al. 2023); 0: none."),
+  predictionType: z.enum(["epsilon", "v_prediction"]).default("epsilon"),
+  emaDecay: z.number().min(0).max(1).default(0.9995),
+  clipNorm: z.number().positive().default(1),
+});
+
+export const PretrainSettings = z.strictObject({
+  preset: z.enum(presets).default("mini"),
+  seed: z.int().nonnegative().default(0),
+  device: z.string().default("cpu"),
+  precision: z.enum(["auto", "fp32", "bf16", "fp16"]).default("auto"),
+  checkpointMinutes: z.number().nonnegative().default(5),
+  sheetMinutes: z.number().nonnegative().default(5),
+  logSeconds: z.number().nonnegative().default(10),
+  limit: z.int().positive().optional().describe("Reads only the first files of the corpus, for trials."),
+  autoencoder: AutoencoderSettings.default(() => AutoencoderSettings.parse({})),
+  denoiser: DenoiserSettings.default(() => DenoiserSettings.parse({})),
+});
+
+export type AutoencoderSettings = z.infer<typeof AutoencoderSettings>;
+export type DenoiserSettings = z.infer<typeof DenoiserSettings>;
+export type PretrainSettings = z.infer<typeof PretrainSettings>;

@@ -1,0 +1,191 @@
+import { existsSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { cuda, type Precision, resolvePrecision } from "@penumbra/torch";
+import { ClipTokenizer, type StableDiffusion } from "../../diffusion/index.ts";
+import { writeFolderAsync } from "../../files/index.ts";
+import { autocastTo, type Compute } from "../../models/index.ts";
+import type { TrainingOptions } from "../generator.ts";
+import { writeModelCard } from "../trainer/card.ts";
+import { type Corpus, readCorpus } from "../trainer/corpus.ts";
+import { type CorpusPart, holdOut } from "../trainer/hold-out.ts";
+import { type TrainOptions, type TrainResult, train } from "../trainer/loop.ts";
+import { imageSize } from "./architectures.ts";
+import { assemble, pretrainSchedule } from "./assemble.ts";
+import { AutoencoderTrainee } from "./autoencoder.ts";
+import { CaptionTable } from "./captions.ts";
+import { modelCard } from "./card.ts";
+import { type DenoiserState, DenoiserTrainee } from "./denoiser.ts";
+import { corpusLatents, type Latents } from "./latents.ts";
+import { loadOrigin, type Origin } from "./origin.ts";
+import { samplePrompts, writeRoundTrips, writeSamples } from "./samples.ts";
+import type { PretrainSettings } from "./settings.ts";
+
+const SAMPLES = 16;
+
+export type PretrainOptions = TrainingOptions<PretrainSettings>;
+
+/**
+ * Trains a small Stable Diffusion on captioned images, from scratch or on from a finished one: first the
+ * autoencoder, then text encoder and UNet together on its latents. Everything is resumable: call it again with
+ * the same folders and settings.
+ *
+ * With budgets in steps, an interrupted run ends with the same bits as an uninterrupted one on the same
+ * machine; budgets in minutes follow the clock. While the second stage runs, `work/snapshot` holds the model
+ * as of the last checkpoint.
+ *
+ * @returns the finished model's folder (diffusers layout), or null when the signal ended it before
+ * @throws for a corpus without readable images, a checkpoint of other settings, or a loss that is not finite
+ */
+export async function pretrain(options: PretrainOptions): Promise<string | null> {
+  const room = await prepare(options);
+  const first = autoencoderOf(room);
+  const autoencoder = await train(first, { ...room.budgets, ...options.settings.autoencoder });
+  if (!autoencoder.complete) return null;
+  const gallery = await prepareGallery(room, first, autoencoder);
+  const second = denoiserOf(room, gallery);
+  const denoiser = await train(second, { ...room.budgets, ...options.settings.denoiser });
+  if (!denoiser.complete) return null;
+  await writeModel(room, gallery, second.averagedState, denoiser, options.out);
+  room.onLine(`pretrain: wrote ${options.out}`);
+  return options.out;
+}
+
+/** What both stages need. */
+interface Workroom {
+  readonly options: PretrainOptions;
+  readonly work: string;
+  readonly precision: Precision;
+  readonly compute: Compute;
+  readonly origin: Origin | undefined;
+  readonly corpus: Corpus;
+  readonly training: CorpusPart;
+  readonly heldOut: CorpusPart;
+  readonly budgets: Omit<TrainOptions, "steps" | "minutes" | "batchSize" | "learningRate" | "warmup">;
+  readonly onLine: (line: string) => void;
+}
+
+async function prepare(options: PretrainOptions): Promise<Workroom> {
+  const { settings, signal, onLine = () => {}, work = `${options.out}.work` } = options;
+  const { device, preset, limit, seed } = settings;
+  const precision = resolvePrecision(settings.precision, device);
+  if (device.startsWith("cuda")) {
+    cuda.setTf32(true);
+    cuda.setCudnnBenchmark(true);
+  }
+  const origin = options.from === undefined ? undefined : await loadOrigin(options.from, settings);
+  const corpus = await readCorpus(options.corpus, { size: imageSize(preset), limit });
+  for (const problem of corpus.problems) onLine(`corpus: left out ${problem}`);
+  const { training, heldOut } = holdOut(corpus, seed, device);
+  onLine(
+    `corpus: ${corpus.fileOf.length} images of ${corpus.files.length} files, ${corpus.captions.length} captions, ${heldOut.items.length} images held out; ${precision.reason}`,
+  );
+  const { checkpointMinutes, sheetMinutes: inspectMinutes, logSeconds } = settings;
+  const budgets = { folder: work, checkpointMinutes, inspectMinutes, logSeconds, onLine, signal };
+  const compute = autocastTo(device, precision.dtype);
+  return { options, work, precision, compute, origin, corpus, training, heldOut, budgets, onLine };
+}
+
+function autoencoderOf({ options, work, compute, origin, training, heldOut }: Workroom): AutoencoderTrainee {
+  const { settings } = options;
+  return new AutoencoderTrainee({
+    settings,
+    images: training.images,
+    compute,
+    from: origin?.model.vae,
+    inspect: (vae, step) =>
+      writeRoundTrips(vae, heldOut.images, join(work, "sheets", `autoencoder-${step}.png`), {
+        device: settings.device,
+        compute,
+      }),
+  });
+}
+
+/** What the second stage needs of the first, and what shows and keeps its results. */
+interface Gallery {
+  readonly latents: Latents;
+  readonly captions: CaptionTable;
+  readonly prompts: readonly string[];
+  /** Files of pictures. */
+  readonly sheet: string;
+  readonly roundTrips: string;
+  readonly autoencoder: TrainResult;
+  /** The whole model with these weights of text encoder and UNet. */
+  readonly model: (denoiser: DenoiserState) => StableDiffusion;
+}
+
+async function prepareGallery(
+  { options, work, compute, corpus, training, heldOut, onLine }: Workroom,
+  { vae }: AutoencoderTrainee,
+  autoencoder: TrainResult,
+): Promise<Gallery> {
+  const { settings } = options;
+  const latents = await corpusLatents(vae, training.images, { settings, compute, work, onLine });
+  const tokenizer = ClipTokenizer.load(options.tokenizer);
+  const captions = new CaptionTable(corpus.captions, tokenizer);
+  const { vocabulary } = captions;
+  const { scalingFactor } = latents;
+  const roundTrips = join(work, "sheets", "round-trip.webp");
+  await writeRoundTrips(vae, heldOut.images, roundTrips, { device: settings.device, compute });
+  return {
+    latents,
+    captions,
+    prompts: samplePrompts(corpus.captions, SAMPLES),
+    sheet: join(work, "sheets", "samples.webp"),
+    roundTrips,
+    autoencoder,
+    model: (denoiser) => assemble({ settings, tokenizer, vocabulary, vae, scalingFactor, denoiser }),
+  };
+}
+
+function denoiserOf(room: Workroom, gallery: Gallery): DenoiserTrainee {
+  const { options, work, compute, origin, corpus, training } = room;
+  const { settings } = options;
+  const { latents, captions, prompts, sheet, model } = gallery;
+  return new DenoiserTrainee({
+    settings,
+    latents,
+    captions,
+    captionOf: training.items.map((item) => corpus.captionOf[item]!),
+    scheduler: pretrainSchedule(settings.denoiser.predictionType),
+    compute,
+    from: origin?.model,
+    inspect: async (average, step) => {
+      await writeSamples(model(average), prompts, sheet, settings.seed);
+      await copyFile(sheet, join(work, "sheets", `denoiser-${step}.webp`));
+      return {};
+    },
+    saved: (average, result) => writeModel(room, gallery, average, result, join(work, "snapshot")),
+  });
+}
+
+/** Writes the whole model with its card; an old folder is replaced. */
+async function writeModel(
+  { options, work, precision, origin, corpus, heldOut }: Workroom,
+  { model, prompts, sheet, roundTrips, autoencoder }: Gallery,
+  average: DenoiserState,
+  denoiser: TrainResult,
+  folder: string,
+): Promise<void> {
+  const { settings, dataNote } = options;
+  if (!existsSync(sheet)) await writeSamples(model(average), prompts, sheet, settings.seed);
+  const card = await modelCard({
+    name: basename(options.out),
+    earlierRuns: origin?.runs ?? [],
+    dataNote,
+    settings,
+    corpus,
+    heldOut: heldOut.items.length,
+    autoencoder,
+    denoiser,
+    precision: precision.reason,
+    sheet,
+    roundTrips,
+    prompts,
+    work,
+  });
+  await writeFolderAsync(folder, async (aside) => {
+    model(average).save(aside, { dtype: "float16" });
+    await writeModelCard(aside, card);
+  });
+}

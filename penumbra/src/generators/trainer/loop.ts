@@ -1,0 +1,236 @@
+import { appendFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { keep, type nn, noGrad, type optim, scope, stack, type Tensor, zeros } from "@penumbra/torch";
+import { restoreCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+
+/** One thing to be trained; `train` drives it. */
+export interface Trainee {
+  readonly name: string;
+  readonly device: string;
+  /** Names of the losses that `step` returns, in its order. */
+  readonly lossNames: readonly string[];
+  /** The networks that the optimizer changes, and running averages of them: what checkpoints hold. */
+  readonly networks: Readonly<Record<string, nn.AnyModule>>;
+  readonly averages?: Readonly<Record<string, optim.Ema>>;
+  readonly optimizer: optim.AdamW;
+  /**
+   * One optimiser step. It must draw its randomness from `step` alone, so that a resumed run repeats it.
+   * @returns detached scalars on the device; they are not read here, so the device need not be waited for
+   */
+  step(step: number, learningRate: number): Tensor[];
+  /** Writes pictures or figures that show how far it is. */
+  inspect?(step: number): Promise<Record<string, number>>;
+  /** Called after each checkpoint, for example to write a snapshot of the whole model. */
+  saved?(result: TrainResult): Promise<void>;
+}
+
+export interface TrainOptions {
+  /** Gets the checkpoint, in a folder of the trainee's name, and `log.jsonl`. */
+  readonly folder: string;
+  readonly steps: number;
+  readonly minutes?: number;
+  readonly batchSize: number;
+  readonly learningRate: number;
+  readonly warmup: number;
+  readonly checkpointMinutes: number;
+  readonly inspectMinutes: number;
+  readonly logSeconds: number;
+  readonly onLine?: (line: string) => void;
+  /** Stops after the current step with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where a training stands: what a checkpoint holds beside the tensors. */
+export interface TrainMark {
+  readonly step: number;
+  /** Time spent in training steps over all runs. */
+  readonly seconds: number;
+  /** Figures of the last inspection. */
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/** What a stage came to. */
+export interface TrainResult extends TrainMark {
+  /** False when the signal ended it early. */
+  readonly complete: boolean;
+}
+
+/**
+ * Learning rate at a point of the stage: linear warm-up, then half a cosine down to 2 % of the peak.
+ *
+ * @param progress share of the stage that is done, 0..1
+ */
+export function learningRateAt(
+  options: { learningRate: number; warmup: number },
+  step: number,
+  progress: number,
+): number {
+  const rise = Math.min(1, (step + 1) / Math.max(1, options.warmup));
+  return options.learningRate * rise * (0.02 + 0.98 * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress))));
+}
+
+/**
+ * Trains for a number of steps or minutes, whichever ends first; writes a checkpoint and lines of `log.jsonl` into
+ * the folder, and goes on from the checkpoint when there is one. Without `minutes` a resumed run gives the same bits
+ * as an uninterrupted one on the same machine and thread count.
+ *
+ * @throws Error when a loss is no longer finite, or the checkpoint comes from other settings
+ */
+export async function train(trainee: Trainee, options: TrainOptions): Promise<TrainResult> {
+  await mkdir(options.folder, { recursive: true });
+  const run = new Run(trainee, options);
+  try {
+    while (run.progress < 1 && !options.signal?.aborted) {
+      run.takeStep();
+      if (run.isDue("log", options.logSeconds)) await run.log();
+      if (run.isDue("inspection", options.inspectMinutes * 60)) await run.inspect();
+      if (run.isDue("checkpoint", options.checkpointMinutes * 60)) await run.checkpoint();
+    }
+    if (run.progress < 1) run.save();
+    return run.result;
+  } finally {
+    run.dispose();
+  }
+}
+
+type Habit = "log" | "inspection" | "checkpoint";
+
+class Run {
+  readonly #trainee: Trainee;
+  readonly #options: TrainOptions;
+  readonly #checkpoint: string;
+  #step: number;
+  #seconds: number;
+  #figures: Readonly<Record<string, number>>;
+  /** Of the last step. */
+  #learningRate = 0;
+  /** Sums of the losses since the last log, on the device. */
+  readonly #sums: Tensor;
+  #logged: { readonly step: number; readonly seconds: number };
+  readonly #last: Record<Habit, number>;
+
+  constructor(trainee: Trainee, options: TrainOptions) {
+    this.#trainee = trainee;
+    this.#options = options;
+    this.#checkpoint = join(options.folder, trainee.name);
+    const { step, seconds, figures } = restoreCheckpoint(this.#checkpoint, trainee);
+    this.#step = step;
+    this.#seconds = seconds;
+    this.#figures = figures;
+    this.#sums = keep(zeros([trainee.lossNames.length], { device: trainee.device }));
+    this.#logged = { step, seconds };
+    this.#last = { log: seconds, inspection: seconds, checkpoint: seconds };
+    if (step > 0 && this.progress < 1) this.#tell(`resumed at step ${step}`);
+  }
+
+  /** Share of the steps or of the time that is spent, whichever is larger. */
+  get progress(): number {
+    const { steps, minutes = Infinity } = this.#options;
+    return Math.max(this.#step / steps, this.#seconds / (minutes * 60));
+  }
+
+  get result(): TrainResult {
+    return { ...this.#mark, complete: this.progress >= 1 };
+  }
+
+  get #mark(): TrainMark {
+    return { step: this.#step, seconds: this.#seconds, figures: this.#figures };
+  }
+
+  /** Whether so many seconds of training have passed since it was last done; at the end everything is due. */
+  isDue(habit: Habit, seconds: number): boolean {
+    return this.#seconds - this.#last[habit] >= seconds || this.progress >= 1;
+  }
+
+  takeStep(): void {
+    const began = performance.now();
+    this.#learningRate = learningRateAt(this.#options, this.#step, this.progress);
+    scope(() => {
+      const losses = this.#trainee.step(this.#step, this.#learningRate);
+      noGrad(() => this.#sums.add_(stack(losses.map((loss) => loss.to("float32")))));
+    });
+    this.#step++;
+    this.#seconds += (performance.now() - began) / 1000;
+  }
+
+  /** Means of the losses since the last log, and the rate: into the log and to `onLine`. */
+  async log(): Promise<void> {
+    const waited = performance.now();
+    const steps = this.#step - this.#logged.step;
+    const losses = scope(() => this.#sums.div(steps).toNumbers()); // waits for the device
+    this.#sums.zero_();
+    this.#seconds += (performance.now() - waited) / 1000;
+    const rate = (steps * this.#options.batchSize) / (this.#seconds - this.#logged.seconds);
+    this.#logged = { step: this.#step, seconds: this.#seconds };
+    this.#last.log = this.#seconds;
+    const named = Object.fromEntries(
+      this.#trainee.lossNames.map((name, i) => [name, Number(losses[i]!.toPrecision(5))]),
+    );
+    this.#checkFinite(named, losses);
+    await this.#append({
+      ...named,
+      rate: Number(rate.toPrecision(4)),
+      learningRate: this.#learningRate,
+    });
+    this.#tell(this.#progressLine(rate, named));
+    await new Promise((resolve) => setImmediate(resolve)); // lets signals in
+  }
+
+  async inspect(): Promise<void> {
+    this.#last.inspection = this.#seconds;
+    this.#figures = (await this.#trainee.inspect?.(this.#step)) ?? {};
+    const entries = Object.entries(this.#figures);
+    if (entries.length === 0) return;
+    await this.#append(this.#figures);
+    this.#tell(entries.map(([name, value]) => `${name} ${value.toPrecision(4)}`).join(", "));
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#last.checkpoint = this.#seconds;
+    this.save();
+    await this.#trainee.saved?.(this.result);
+  }
+
+  save(): void {
+    writeCheckpoint(this.#checkpoint, this.#trainee, this.#mark);
+  }
+
+  dispose(): void {
+    this.#sums.dispose();
+  }
+
+  #checkFinite(named: Readonly<Record<string, number>>, losses: readonly number[]): void {
+    if (losses.every((loss) => Number.isFinite(loss))) return;
+    const { name } = this.#trainee;
+    throw new Error(
+      `The ${name} stage diverged at step ${this.#step}: ${JSON.stringify(named)}. Lower its learningRate or use precision fp32, then start again from the last checkpoint in "${this.#options.folder}".`,
+    );
+  }
+
+  #append(entry: Readonly<Record<string, number>>): Promise<void> {
+    const line = {
+      stage: this.#trainee.name,
+      step: this.#step,
+      seconds: Math.round(this.#seconds),
+      ...entry,
+    };
+    return appendFile(join(this.#options.folder, "log.jsonl"), `${JSON.stringify(line)}\n`);
+  }
+
+  #tell(text: string): void {
+    this.#options.onLine?.(`${this.#trainee.name}: ${text}`);
+  }
+
+  #progressLine(rate: number, losses: Readonly<Record<string, number>>): string {
+    const { progress } = this;
+    const left = (this.#seconds / progress) * (1 - Math.min(1, progress));
+    const values = Object.entries(losses).map(([loss, value]) => `${loss} ${value.toPrecision(4)}`);
+    return `step ${this.#step} (${(100 * progress).toFixed(1)} % of ${this.#options.steps} steps or the time), ${rate.toFixed(0)} images/s, ETA ${duration(left)}, ${values.join(", ")}`;
+  }
+}
+
+function duration(seconds: number): string {
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1) return `${Math.round(seconds)} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

@@ -1,0 +1,139 @@
+// What every recipe of the table must hold: a new entry is tested the moment it is listed.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Random, rand, tensor } from "@penumbra/torch";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import {
+  compareRecipes,
+  planRedraws,
+  RECIPES,
+  REDRAW_KINDS,
+  type Recipe,
+  recipeNames,
+  recipesOf,
+  redraw,
+  StableDiffusion,
+  type Words,
+} from "../../../../src/diffusion/index.ts";
+import { decodeImage } from "../../../../src/images/index.ts";
+import { parseSettings, studyJsonSchema } from "../../../../src/study/index.ts";
+import { tinyModels, tokenizerFolder } from "../../../sd-goldens.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "penumbra-recipes-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const wordsFor = (names: readonly string[]): Words => ({
+  modelHash: "",
+  words: names.map((name) => ({ className: name, token: `<${name}>`, vector: tensor([0]) })),
+});
+const settingsOf = (given: object = {}) =>
+  parseSettings({ photos: "photos", redraw: { recipes: given } }, "test").redraw.recipes;
+
+test("each kind has a recipe, and a kind's recipes come in the table's order", () => {
+  const byKind = REDRAW_KINDS.map((kind) => recipesOf(kind, settingsOf(), 2).map(({ name }) => name));
+  for (const names of byKind) {
+    expect(names.length).toBeGreaterThan(0);
+    expect([...names].sort(compareRecipes)).toEqual(names);
+  }
+  expect(byKind.flat().sort(compareRecipes)).toEqual(recipeNames);
+});
+
+describe.each(recipeNames)("the recipe %s", (name) => {
+  const recipe: Recipe = RECIPES[name];
+
+  test("says what it is, under a name that files and settings can have", () => {
+    for (const text of [recipe.title, recipe.description]) expect(text.trim()).not.toBe("");
+    expect(REDRAW_KINDS).toContain(recipe.kind);
+    expect(name).toMatch(/^[a-z][\w-]*$/);
+  });
+
+  test("has defaults, and refuses strengths outside of 0..1 and no variants", () => {
+    const { strengths, variants } = recipe.settings.parse({});
+    for (const strength of strengths) expect(strength > 0 && strength <= 1).toBe(true);
+    expect(variants).toBeGreaterThanOrEqual(1);
+    for (const wrong of [{ strengths: [] }, { strengths: [0] }, { strengths: [1.1] }, { variants: 0 }])
+      expect(recipe.settings.safeParse(wrong).success).toBe(false);
+  });
+
+  test("is set by a study's configuration, and described in its JSON Schema", () => {
+    expect(settingsOf({ [name]: { strengths: [0.123] } })[name].strengths).toEqual([0.123]);
+    expect(() => settingsOf({ [name]: { noSuchSetting: 1 } })).toThrow(
+      new RegExp(`redraw.recipes.${name}.noSuchSetting`),
+    );
+    expect(JSON.stringify(studyJsonSchema())).toContain(recipe.description);
+  });
+
+  test("is left out for a single class only where it needs another one", () => {
+    const names = recipesOf(recipe.kind, settingsOf(), 1).map((chosen) => chosen.name);
+    expect(names.includes(name)).toBe(!recipe.needsOtherClass);
+    const choose = () => recipe.chooseWord(wordsFor(["a"]), "a", new Random(0));
+    if (recipe.needsOtherClass) expect(choose).toThrow(new RegExp(`"${name}".*there is none`));
+    else expect(choose().className).toBe("a");
+  });
+
+  test("chooses a word of those that there are, by the image's seed alone", () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.constantFrom("a", "b", "c"), (seed, className) => {
+        const choose = () => recipe.chooseWord(wordsFor(["a", "b", "c"]), className, new Random(seed));
+        expect(["a", "b", "c"]).toContain(choose().className);
+        expect(choose().token).toBe(choose().token);
+      }),
+    );
+    expect(() => recipe.chooseWord(wordsFor(["a", "b"]), "z", new Random(0))).toThrow(/no word.*"z"/);
+  });
+
+  test("plans as many images of each photo as it is told, each with a seed of its own", () => {
+    const plan = planRedraws({
+      photos: [
+        { id: "p", className: "a" },
+        { id: "q", className: "b" },
+      ],
+      words: wordsFor(["a", "b"]),
+      recipes: [{ name, strengths: [0.4], variants: 3 }],
+      seed: 0,
+    });
+    expect(plan).toHaveLength(6);
+    expect(new Set(plan.map(({ seed }) => seed)).size).toBe(6);
+    expect(() =>
+      planRedraws({
+        photos: [],
+        words: wordsFor(["a"]),
+        recipes: [{ name, strengths: [], variants: 1 }],
+        seed: 0,
+      }),
+    ).toThrow(new RegExp(`recipe "${name}"`));
+  });
+
+  test.skipIf(tinyModels.length === 0)("draws images whose lines say so", async () => {
+    const sd = StableDiffusion.load(tinyModels[0] as string, { tokenizer: tokenizerFolder });
+    const vector = (id: number) => sd.textEncoder.embeddings.tokenEmbedding.weight.detach().at(id).clone();
+    const lines = await redraw({
+      sd,
+      words: {
+        modelHash: sd.hash,
+        words: [
+          { className: "bolt", token: "<bolt>", vector: vector(320) },
+          { className: "nut", token: "<nut>", vector: vector(1929) },
+        ],
+      },
+      photos: [{ id: "bolt/0.png", object: "bolt/0", className: "bolt" }],
+      pixels: rand([1, 3, sd.imageSize, sd.imageSize]).mul(255).to("uint8"),
+      recipes: [{ name, strengths: [0.5], variants: 2 }],
+      steps: 4,
+      seed: 0,
+      folder: join(scratch, name),
+    });
+    expect(lines).toHaveLength(2);
+    for (const line of lines) {
+      expect(line).toMatchObject({
+        recipe: name,
+        kind: recipe.kind,
+        strength: 0.5,
+        sampler: { name: "ddim", eta: 0 },
+      });
+      expect((await decodeImage(join(scratch, name, line.file), 8)).length).toBe(3 * 8 * 8);
+    }
+  });
+});
