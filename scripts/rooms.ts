@@ -31,6 +31,7 @@ interface Room {
 export const ROOMS: readonly Room[] = [
   { name: "torch", folder: "torch/src", may: [] },
   { name: "files", folder: "penumbra/src/files", may: [] },
+  { name: "results", folder: "penumbra/src/results", may: ["files"] },
   { name: "models", folder: "penumbra/src/models", may: ["torch", "files"] },
   { name: "images", folder: "penumbra/src/images", may: ["torch", "files"] },
   { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images", "results"] },
@@ -80,8 +81,7 @@ export const ROOMS: readonly Room[] = [
   { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "files", "models", "images", "data"] },
   { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
   // Results are plain data: whoever reads them must never pull in the engine.
-  { name: "results", folder: "penumbra/src/results", may: ["files"] },
-  { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "results"] },
+  { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "diffusion", "results"] },
   { name: "study/config", folder: "penumbra/src/study/config", may: [...BELOW_STUDY, "study/arms"] },
   { name: "study/store", folder: "penumbra/src/study/store", may: ["files", "results"] },
   {

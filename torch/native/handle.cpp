@@ -178,6 +178,15 @@ napi_value itemSize(const Call& call) {
   return number(call.env, tensorOf(call.env, call[0]).element_size());
 }
 
+// storage(tensor) -> {address, bytes}: of the memory that the tensor shows, the same for all that share it.
+napi_value storage(const Call& call) {
+  const at::Tensor& tensor = tensorOf(call.env, call[0]);
+  if (!tensor.has_storage() || tensor.is_nested()) throw TorchError("A sparse or nested tensor has no storage of its own.");
+  const c10::Storage& storage = tensor.storage();
+  return object(call.env, {{"address", string(call.env, std::to_string(reinterpret_cast<uintptr_t>(storage.unsafeGetStorageImpl())))},
+                           {"bytes", number(call.env, static_cast<double>(storage.nbytes()))}});
+}
+
 // differingSizes(lists): the first position where the lists' tensors have different numbers of elements, or -1.
 napi_value differingSizes(const Call& call) {
   std::vector<std::vector<at::Tensor>> lists;
@@ -209,6 +218,7 @@ void exportHandles(napi_env env, napi_value exports) {
   define(env, exports, "numel", guarded<numel, 1>);
   define(env, exports, "ndim", guarded<ndim, 1>);
   define(env, exports, "itemSize", guarded<itemSize, 1>);
+  define(env, exports, "storage", guarded<storage, 1>);
   define(env, exports, "differingSizes", guarded<differingSizes, 1>);
   define(env, exports, "memory", guarded<memory, 0>);
 }

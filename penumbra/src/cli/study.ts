@@ -56,7 +56,7 @@ export function studyCommand(): Command {
           run: study.run,
           report,
           results: join(study.run, "results.jsonl"),
-          answer: headline(outcome.comparisons, outcome.seeds.length),
+          answer: headline(outcome),
           comparisons: outcome.comparisons,
         });
         return;

@@ -4,5 +4,5 @@ export * from "./check-page.ts";
 export * from "./html.ts";
 export * from "./numbers.ts";
 export * from "./page.ts";
-export * from "./sections/answer.ts";
+export * from "./sections/index.ts";
 export * from "./write.ts";

@@ -1,3 +1,19 @@
+/** Colours of the arms, by their place among the arms; further arms start anew. */
+export const ARM_COLOURS = [
+  { paper: "#6b7280", screenAtNight: "#a3acb8" },
+  { paper: "#0072b2", screenAtNight: "#56b4e9" },
+  { paper: "#009e73", screenAtNight: "#3fc79e" },
+  { paper: "#d55e00", screenAtNight: "#f0894a" },
+  { paper: "#b3478f", screenAtNight: "#e08fc6" },
+  { paper: "#8a6d00", screenAtNight: "#e6c44d" },
+  { paper: "#3d4a9e", screenAtNight: "#9aa8f0" },
+  { paper: "#8c4a2f", screenAtNight: "#d3a58f" },
+] as const;
+
+function armColours(ground: "paper" | "screenAtNight"): string {
+  return ARM_COLOURS.map((colour, index) => `--arm-${index}: ${colour[ground]};`).join(" ");
+}
+
 /**
  * The report's style sheet. Colours: Okabe & Ito's palette (2008), which people with any common colour blindness can
  * tell apart; series differ in lightness too, for paper.
@@ -9,7 +25,7 @@ export const styleSheet = `
   --known: #0072b2; --near: #d55e00; --far: #8a6fb0; --accent: #0072b2;
   --good: #00664c; --good-bg: #d9f2ea; --bad: #9a3300; --bad-bg: #fbe3d6; --plain: #49525c; --plain-bg: #e8ebef;
   --note-bg: #fff6dd; --note: #5c4600; --note-rule: #e6b800;
-  --arm-0: #6b7280; --arm-1: #0072b2; --arm-2: #009e73; --arm-3: #d55e00; --arm-4: #b3478f;
+  ${armColours("paper")}
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -17,7 +33,7 @@ export const styleSheet = `
     --known: #56b4e9; --near: #f0894a; --far: #b79fdd; --accent: #56b4e9;
     --good: #6fd9b6; --good-bg: #0f3b30; --bad: #ffb088; --bad-bg: #4a2312; --plain: #c3cad2; --plain-bg: #2c333b;
     --note-bg: #33290b; --note: #f3dc97; --note-rule: #b38f00;
-    --arm-0: #a3acb8; --arm-1: #56b4e9; --arm-2: #3fc79e; --arm-3: #f0894a; --arm-4: #e08fc6;
+    ${armColours("screenAtNight")}
   }
 }
 * { box-sizing: border-box; }
@@ -31,7 +47,7 @@ nav a:hover { text-decoration: underline; }
 section { margin-top: 44px; }
 #answer { margin-top: 26px; }
 h2 { font-size: 1.4rem; line-height: 1.25; margin: 0 0 8px; }
-h2.headline { font-size: clamp(1.55rem, 4.2vw, 2.2rem); line-height: 1.18; letter-spacing: -.012em; margin: 0 0 14px; max-width: 26em; text-wrap: balance; }
+#answer > h2 { font-size: clamp(1.55rem, 4.2vw, 2.2rem); line-height: 1.18; letter-spacing: -.012em; margin: 0 0 14px; max-width: 26em; text-wrap: balance; }
 h3 { font-size: 1.02rem; margin: 22px 0 6px; }
 h4 { font-size: .95rem; margin: 16px 0 6px; }
 p { margin: 0 0 12px; max-width: 46em; }
@@ -79,7 +95,7 @@ svg.dots { width: 104px; height: 16px; margin: 2px 0 0 auto; }
 .cell { fill: color-mix(in srgb, var(--known) calc(var(--share) * 100%), var(--panel)); }
 .cell.right { stroke: var(--soft); stroke-width: 1; }
 .count { font-size: 10px !important; fill: var(--ink) !important; } .count.light { fill: var(--paper) !important; }
-.arm-0 { --arm: var(--arm-0); } .arm-1 { --arm: var(--arm-1); } .arm-2 { --arm: var(--arm-2); } .arm-3 { --arm: var(--arm-3); } .arm-4 { --arm: var(--arm-4); }
+${ARM_COLOURS.map((_, index) => `.arm-${index} { --arm: var(--arm-${index}); }`).join(" ")}
 .swatch, .key { display: inline-block; width: .72em; height: .72em; border-radius: 2px; background: var(--arm, var(--series)); margin-right: 7px; }
 .key { margin: 0 2px 0 6px; }
 .legend > * { white-space: nowrap; }
@@ -92,7 +108,7 @@ figure { margin: 0; } figcaption { font-size: .86rem; }
 .pairs { display: grid; gap: 0 40px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 490px), 1fr)); }
 .tiles { display: flex; gap: 10px; overflow-x: auto; padding-bottom: 6px; }
 .tile { flex: 0 0 112px; } .tile img { display: block; width: 112px; height: 112px; border-radius: 5px; border: 3px solid var(--rule); object-fit: cover; }
-.tile.faithful img, .tile.photo img { border-color: var(--known); } .tile.photo img { border-style: double; } .tile.near img { border-color: var(--near); }
+.tile.known img, .tile.photo img { border-color: var(--known); } .tile.photo img { border-style: double; } .tile.near img { border-color: var(--near); }
 .tile figcaption { font-size: .74rem; line-height: 1.35; color: var(--soft); margin-top: 4px; overflow-wrap: anywhere; } .tile figcaption b { color: var(--ink); }
 .id { overflow-wrap: anywhere; }
 .tag { font-size: .75rem; padding: 0 6px; border-radius: 4px; background: var(--plain-bg); color: var(--plain); } .tag.near { color: var(--near); } .tag.far { color: var(--far); }
@@ -114,7 +130,7 @@ footer { margin-top: 56px; color: var(--soft); font-size: .85rem; border-top: 1p
 @media print {
   :root { --paper: #fff; --panel: #f6f7f9; --ink: #000; --soft: #444; --rule: #bbb; --grid: #ddd; --known: #0072b2; --near: #d55e00; --far: #8a6fb0; --accent: #0072b2;
     --good: #00664c; --good-bg: #fff; --bad: #9a3300; --bad-bg: #fff; --plain: #333; --plain-bg: #eee; --note-bg: #fff; --note: #333;
-    --arm-0: #6b7280; --arm-1: #0072b2; --arm-2: #009e73; --arm-3: #d55e00; --arm-4: #b3478f; }
+    ${armColours("paper")}
   body { font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; } main { max-width: none; padding: 0; } nav { display: none; }
   h2, h3, h4 { break-after: avoid; } details::details-content { content-visibility: visible; block-size: auto; } summary { display: none; }
   .tiles { flex-wrap: wrap; overflow: visible; } .scroll { overflow: visible; } section, .strip, .question, figure, tr { break-inside: avoid; } section { break-inside: auto; }

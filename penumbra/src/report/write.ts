@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import type { Outcome } from "../results/index.ts";
+import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { renderReport } from "./page.ts";
 
-const imageTypes: Readonly<Record<string, string>> = {
+const IMAGE_TYPES: Readonly<Record<string, string>> = {
   ".png": "image/png",
   ".webp": "image/webp",
   ".jpg": "image/jpeg",
@@ -24,7 +24,7 @@ export class ReportError extends Error {
 export async function writeReport(run: string): Promise<string> {
   const outcome = await readOutcome(run);
   const page = renderReport(outcome, (path) => {
-    const type = imageTypes[extname(path)] ?? "application/octet-stream";
+    const type = IMAGE_TYPES[extname(path)] ?? "application/octet-stream";
     try {
       return `data:${type};base64,${readFileSync(join(run, path)).toString("base64")}`;
     } catch {
@@ -47,7 +47,7 @@ async function readOutcome(run: string): Promise<Outcome> {
         `The folder ${run} ${why}. Name the run folder of a study that has finished, such as runs/parts.`,
       );
     });
-  if (outcome?.format === 1) return outcome as Outcome;
+  if (outcome?.format === OUTCOME_FORMAT) return outcome as Outcome;
   throw new ReportError(
     `The report.json in ${run} is of another version of Penumbra. Run the study again: what it made is kept, and the page is made anew.`,
   );

@@ -7,7 +7,7 @@ import {
   weightedClassAuroc,
 } from "./bootstrap.ts";
 import type { Comparison, OutcomeName, ResultLine, Unit } from "./outcome.ts";
-import { type Contrast, compareArms } from "./questions.ts";
+import { type Contrast, compareArms, type Question } from "./questions.ts";
 import { type PartScores, type ScoreFile, scoresOf, type UnitScores } from "./scored.ts";
 import { mean, percentileInterval } from "./statistics.ts";
 
@@ -106,11 +106,12 @@ export interface StatisticsSettings {
 /** The questions with their paired differences, intervals and verdicts. */
 export function comparisonsOf(
   scores: StudyScores,
+  questions: readonly Question[],
   detector: string,
   { confidence, margin, bootstrap }: StatisticsSettings,
 ): Comparison[] {
   return compareArms({
-    arms: scores.arms,
+    questions,
     seeds: scores.seeds,
     confidence,
     margin,

@@ -3,6 +3,7 @@
  * relative to the run folder.
  */
 
+import type { ArmDesign, Question } from "./questions.ts";
 import type { Interval } from "./statistics.ts";
 
 export type Unit = "photo" | "object";
@@ -51,7 +52,8 @@ export type Verdict = "better" | "worse" | "same" | "undecided";
 
 /** One question of the study and what the numbers say to it. */
 export interface Comparison {
-  readonly question: QuestionName;
+  /** Name of a question of the outcome. */
+  readonly question: string;
   readonly outcome: OutcomeName;
   /** Difference per seed, in the order of `seeds`; 0.01 = one point. */
   readonly perSeed: readonly number[];
@@ -62,9 +64,6 @@ export interface Comparison {
   readonly bootstrap: Interval | null;
   readonly verdict: Verdict;
 }
-
-/** The questions, each a contrast between arms; see `questions.ts`. */
-export type QuestionName = "contrastive" | "faithful" | "near-ood" | "both";
 
 export interface CurvePoint {
   readonly step: number;
@@ -94,8 +93,8 @@ export interface SheetImage {
 export interface SheetRow {
   readonly className: string;
   readonly photo: string;
-  readonly faithful: readonly SheetImage[];
-  readonly nearOod: readonly SheetImage[];
+  /** One of each recipe and strength, in the order of the recipes. */
+  readonly redraws: readonly SheetImage[];
 }
 
 /** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
@@ -172,13 +171,27 @@ export interface PhotoSummary {
   readonly warnings: readonly string[];
 }
 
+/** A thing of one of the house's tables, and what people call it. */
+export interface Titled {
+  readonly name: string;
+  readonly title: string;
+}
+
+/** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
+export const OUTCOME_FORMAT = 2;
+
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
-  /** Raised whenever this changes so that a page cannot be made of an older `report.json`. */
-  readonly format: 1;
+  readonly format: typeof OUTCOME_FORMAT;
   readonly name: string;
   readonly createdAt: string;
-  readonly arms: readonly { readonly name: string; readonly title: string }[];
+  readonly arms: readonly (ArmDesign & Titled & { readonly description: string })[];
+  /** What the arms can answer. */
+  readonly questions: readonly Question[];
+  /** The images that an arm's positives and negatives can be. */
+  readonly sources: readonly Titled[];
+  readonly detectors: readonly Titled[];
+  readonly recipes: readonly (Titled & { readonly source: string })[];
   readonly seeds: readonly number[];
   /** The detector that the answer's near and far figures are of, and how it was chosen. */
   readonly detector: string;

@@ -1,14 +1,33 @@
-import { type Comparison, type OutcomeName, outcomes, type QuestionName, type Verdict } from "./outcome.ts";
-import { type Interval, mean, pairedDifference } from "./statistics.ts";
+import type { Comparison, OutcomeName, Verdict } from "./outcome.ts";
+import { outcomes } from "./outcome.ts";
+import type { Interval } from "./statistics.ts";
+import { mean, pairedDifference } from "./statistics.ts";
+
+/** In what arms differ: the factors of the design. */
+export const FACTORS = ["positives", "negatives", "objective"] as const;
+export type Factor = (typeof FACTORS)[number];
+
+/** An arm as its level of each factor; null = no synthetic images there. */
+export interface ArmDesign extends Readonly<Record<Factor, string | null>> {
+  readonly name: string;
+  readonly objective: string;
+}
+
+/** What a question is about: one factor, from one level to another. */
+export interface Change {
+  readonly factor: Factor;
+  readonly from: string | null;
+  readonly to: string;
+}
 
 /**
- * A question as a contrast between arms: mean of `treatment` minus mean of `control`, seed by seed. Faithful and
- * near-OOD redraws are judged by their main effect in the 2 x 2 design, which uses all four SupCon arms:
- * ((id - base) + (both - near)) / 2. Where an arm was left out, `fallback` compares the two that remain.
+ * A question is a change, and answered by every pair of arms that differ in it only: mean of `treatment` minus mean of
+ * `control`, seed by seed. In the 2 x 2 design around SupCon that is the main effect of each kind of redraws:
+ * ((faithful - none) + (both - near-ood)) / 2.
  */
-export interface Question {
-  readonly name: QuestionName;
-  readonly contrasts: readonly Contrast[];
+export interface Question extends Contrast {
+  readonly name: string;
+  readonly changes: readonly Change[];
 }
 
 export interface Contrast {
@@ -16,37 +35,54 @@ export interface Contrast {
   readonly control: readonly string[];
 }
 
-/** The study's questions, in the order of the report; of each question's contrasts the first that the arms allow is used. */
-export const questions: readonly Question[] = [
-  {
-    name: "faithful",
-    contrasts: [
-      { treatment: ["supcon+id", "supcon+both"], control: ["supcon", "supcon+near-ood"] },
-      { treatment: ["supcon+id"], control: ["supcon"] },
-      { treatment: ["supcon+both"], control: ["supcon+near-ood"] },
-    ],
-  },
-  {
-    name: "near-ood",
-    contrasts: [
-      { treatment: ["supcon+near-ood", "supcon+both"], control: ["supcon", "supcon+id"] },
-      { treatment: ["supcon+near-ood"], control: ["supcon"] },
-      { treatment: ["supcon+both"], control: ["supcon+id"] },
-    ],
-  },
-  { name: "both", contrasts: [{ treatment: ["supcon+both"], control: ["supcon"] }] },
-  { name: "contrastive", contrasts: [{ treatment: ["supcon"], control: ["cross-entropy"] }] },
-];
+/**
+ * The questions that these arms can answer, in the order of the report: each kind of images as positives, as
+ * negatives, each two of them together, and each objective against the first one named.
+ */
+export function questionsOf(arms: readonly ArmDesign[]): Question[] {
+  return changesOf(arms).flatMap((changes) => {
+    const pairs = arms.flatMap((treatment) => {
+      const control = arms.find((other) => differsIn(changes, treatment, other));
+      return control ? [{ treatment: treatment.name, control: control.name }] : [];
+    });
+    if (pairs.length === 0) return [];
+    return [
+      {
+        name: changes.map(({ factor, to }) => `${factor}: ${to}`).join(", "),
+        changes,
+        treatment: pairs.map(({ treatment }) => treatment),
+        control: pairs.map(({ control }) => control),
+      },
+    ];
+  });
+}
 
-/** The contrast that answers a question with these arms, or undefined where they cannot. */
-export function contrastOf(question: Question, arms: readonly string[]): Contrast | undefined {
-  return question.contrasts.find(({ treatment, control }) =>
-    [...treatment, ...control].every((arm) => arms.includes(arm)),
-  );
+function changesOf(arms: readonly ArmDesign[]): Change[][] {
+  const levels = (factor: Factor) =>
+    [...new Set(arms.map((arm) => arm[factor]))].filter((level) => level !== null);
+  const positives = levels("positives").map((to): Change => ({ factor: "positives", from: null, to }));
+  const negatives = levels("negatives").map((to): Change => ({ factor: "negatives", from: null, to }));
+  const [first = null, ...others] = levels("objective");
+  const objectives = others.map((to): Change => ({ factor: "objective", from: first, to }));
+  return [
+    ...positives.map((change) => [change]),
+    ...negatives.map((change) => [change]),
+    ...positives.flatMap((positive) => negatives.map((negative) => [positive, negative])),
+    ...objectives.map((change) => [change]),
+  ];
+}
+
+/** Whether two arms differ in these changes and in nothing else. */
+function differsIn(changes: readonly Change[], treatment: ArmDesign, control: ArmDesign): boolean {
+  return FACTORS.every((factor) => {
+    const change = changes.find((item) => item.factor === factor);
+    if (!change) return treatment[factor] === control[factor];
+    return treatment[factor] === change.to && control[factor] === change.from;
+  });
 }
 
 /** Two values say next to nothing about their own spread, and a dozen questions are asked at once. */
-export const fewestDecidingSeeds = 3;
+export const FEWEST_DECIDING_SEEDS = 3;
 
 /**
  * What an interval over `seeds` says about a difference whose smallest size that matters is `margin`: wholly above
@@ -54,14 +90,14 @@ export const fewestDecidingSeeds = 3;
  * three seeds decide nothing.
  */
 export function verdictOf(interval: Interval | null, margin: number, seeds: number): Verdict {
-  if (!interval || seeds < fewestDecidingSeeds) return "undecided";
+  if (!interval || seeds < FEWEST_DECIDING_SEEDS) return "undecided";
   if (interval.low > 0) return "better";
   if (interval.high < 0) return "worse";
   return interval.low > -margin && interval.high < margin ? "same" : "undecided";
 }
 
 export interface CompareOptions {
-  readonly arms: readonly string[];
+  readonly questions: readonly Question[];
   readonly seeds: readonly number[];
   readonly confidence: number;
   readonly margin: number;
@@ -70,22 +106,20 @@ export interface CompareOptions {
   readonly bootstrap: (outcome: OutcomeName, contrast: Contrast) => Interval | null;
 }
 
-/** All questions that the arms allow, on all outcomes that exist. */
+/** All questions on all outcomes that exist. */
 export function compareArms({
-  arms,
+  questions,
   seeds,
   confidence,
   margin,
   figure,
   bootstrap,
 }: CompareOptions): Comparison[] {
-  return questions.flatMap((question) => {
-    const contrast = contrastOf(question, arms);
-    if (!contrast) return [];
-    return outcomes.flatMap((outcome): Comparison[] => {
+  return questions.flatMap((question) =>
+    outcomes.flatMap((outcome): Comparison[] => {
       const side = (names: readonly string[]) =>
         seeds.map((seed) => mean(names.map((arm) => figure(outcome, arm, seed))));
-      const [treatment, control] = [side(contrast.treatment), side(contrast.control)];
+      const [treatment, control] = [side(question.treatment), side(question.control)];
       if ([...treatment, ...control].some(Number.isNaN)) return [];
       const difference = pairedDifference(treatment, control, confidence);
       return [
@@ -95,10 +129,10 @@ export function compareArms({
           perSeed: difference.perSeed,
           mean: difference.mean,
           interval: difference.interval,
-          bootstrap: bootstrap(outcome, contrast),
+          bootstrap: bootstrap(outcome, question),
           verdict: verdictOf(difference.interval, margin, seeds.length),
         },
       ];
-    });
-  });
+    }),
+  );
 }

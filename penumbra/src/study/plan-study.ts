@@ -1,8 +1,7 @@
 import { join, resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
-import { redrawKinds } from "./arms/index.ts";
+import { judgeOf, redrawKinds } from "./arms/index.ts";
 import type { LoadedConfig } from "./config/index.ts";
-import { judgeOf } from "./stages/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {

@@ -1,16 +1,18 @@
 import { deflateSync } from "node:zlib";
-import type { Outcome, ResultLine } from "../../src/results/index.ts";
+import { OUTCOME_FORMAT, type Outcome, questionsOf, type ResultLine } from "../../src/results/index.ts";
+import { armOf, designsOf, SOURCES } from "../../src/study/arms/arms.ts";
 
 /** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
 export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
   const random = mulberry(7);
   const arms = [
-    { name: "cross-entropy", title: "Cross-entropy", accuracy: 0.71, near: 0.66, far: 0.83 },
-    { name: "supcon", title: "SupCon", accuracy: 0.74, near: 0.68, far: 0.9 },
-    { name: "supcon+id", title: "SupCon + faithful", accuracy: 0.78, near: 0.69, far: 0.9 },
-    { name: "supcon+near-ood", title: "SupCon + near-OOD", accuracy: 0.745, near: 0.72, far: 0.91 },
-    { name: "supcon+both", title: "SupCon + both", accuracy: 0.79, near: 0.74, far: 0.92 },
+    { name: "cross-entropy", accuracy: 0.71, near: 0.66, far: 0.83 },
+    { name: "supcon", accuracy: 0.74, near: 0.68, far: 0.9 },
+    { name: "supcon+faithful", accuracy: 0.78, near: 0.69, far: 0.9 },
+    { name: "supcon+near-ood", accuracy: 0.745, near: 0.72, far: 0.91 },
+    { name: "supcon+both", accuracy: 0.79, near: 0.74, far: 0.92 },
   ] as const;
+  const questions = questionsOf(designsOf(arms.map(({ name }) => name)));
   const names = Array.from(
     { length: classes },
     (_, index) => `TerminalBlock_Phoenix_PT-1,5-${index + 3}-3.5-H`,
@@ -74,10 +76,18 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
     wordClass: names[index % names.length] ?? "",
   });
   return {
-    format: 1,
+    format: OUTCOME_FORMAT,
     name: "parts",
     createdAt: "2026-11-24T04:30:00.000Z",
-    arms: arms.map(({ name, title }) => ({ name, title })),
+    arms: arms.map(({ name }) => ({ name, ...armOf(name) })),
+    questions,
+    sources: SOURCES,
+    detectors: detectors.map((name) => ({ name, title: name })),
+    recipes: [
+      { name: "faithful", title: "faithful", source: "faithful" },
+      { name: "drift", title: "drift", source: "near-ood" },
+      { name: "crossed", title: "crossed", source: "near-ood" },
+    ],
     seeds,
     detector: "knn",
     detectorReason:
@@ -87,20 +97,20 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
     margin: 0.01,
     comparisons: (
       [
-        ["faithful", "accuracy", 0.04],
-        ["faithful", "near", 0.004],
-        ["faithful", "far", 0.001],
-        ["near-ood", "accuracy", 0.006],
-        ["near-ood", "near", 0.045],
-        ["near-ood", "far", -0.02],
-        ["both", "accuracy", 0.05],
-        ["both", "near", 0.06],
-        ["both", "far", 0.02],
-        ["contrastive", "accuracy", 0.03],
-        ["contrastive", "near", 0.02],
-        ["contrastive", "far", 0.07],
+        [0, "accuracy", 0.04],
+        [0, "near", 0.004],
+        [0, "far", 0.001],
+        [1, "accuracy", 0.006],
+        [1, "near", 0.045],
+        [1, "far", -0.02],
+        [2, "accuracy", 0.05],
+        [2, "near", 0.06],
+        [2, "far", 0.02],
+        [3, "accuracy", 0.03],
+        [3, "near", 0.02],
+        [3, "far", 0.07],
       ] as const
-    ).map(([question, outcome, mean], index) => {
+    ).map(([place, outcome, mean], index) => {
       const perSeed = seeds.map((_, seed) => mean + (seed - (seeds.length - 1) / 2) * 0.012);
       const half = seeds.length < 2 ? null : seeds.length === 2 ? 0.076 : 0.012;
       const interval = half === null ? null : { low: mean - half, high: mean + half, confidence: 0.95 };
@@ -115,7 +125,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
                 ? "same"
                 : "undecided";
       return {
-        question,
+        question: questions[place]?.name ?? "",
         outcome,
         perSeed,
         mean,
@@ -139,8 +149,8 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
     sheet: names.slice(0, 4).map((className, row) => ({
       className,
       photo: picture(row * 5),
-      faithful: [0.2, 0.35].map((strength, index) => redraw("faithful", strength, row * 5 + index + 1)),
-      nearOod: [
+      redraws: [
+        ...[0.2, 0.35].map((strength, index) => redraw("faithful", strength, row * 5 + index + 1)),
         ...[0.7, 0.85].map((strength, index) => redraw("drift", strength, row * 7 + index + 3)),
         ...[0.5, 0.65].map((strength, index) => redraw("crossed", strength, row * 7 + index + 5)),
       ],

@@ -7,13 +7,27 @@ import { extent, intervalAxis, linearScale, ticks } from "../../src/report/chart
 import { escapeHtml, html } from "../../src/report/html.ts";
 import { bytes, counted, duration, listed, percent, points } from "../../src/report/numbers.ts";
 import { renderReport } from "../../src/report/page.ts";
-import { describeAnswer, headline } from "../../src/report/sections/answer.ts";
+import { describeAnswer, headline } from "../../src/report/sections/index.ts";
 import { writeReport } from "../../src/report/write.ts";
 import type { Comparison, Verdict } from "../../src/results/index.ts";
 import { exampleOutcome, examplePng } from "./outcome.ts";
 
+const { questions } = exampleOutcome();
+const decisive = questions.find(({ changes }) => changes.length > 1) ?? fail("no question is about both");
+
+function fail(why: string): never {
+  throw new Error(why);
+}
+
+/** What the headline reads. */
+const outcomeOf = (comparisons: readonly Comparison[]) => ({
+  questions,
+  comparisons,
+  seeds: [0, 1, 2, 3, 4],
+});
+
 const comparison = (outcome: Comparison["outcome"], verdict: Verdict): Comparison => ({
-  question: "both",
+  question: decisive.name,
   outcome,
   perSeed: [0],
   mean: 0,
@@ -33,11 +47,13 @@ describe("the headline", () => {
     ["same", "undecided", /^Not decided/],
     ["undecided", "undecided", /^Not decided/],
   ] as const)("for accuracy %s and near unknowns %s says so and no more", (accuracy, near, text) => {
-    expect(headline([comparison("accuracy", accuracy), comparison("near", near)], 5)).toMatch(text);
+    expect(headline(outcomeOf([comparison("accuracy", accuracy), comparison("near", near)]))).toMatch(text);
   });
 
   it("is missing where the arms cannot answer", () => {
-    expect(headline([{ ...comparison("accuracy", "better"), question: "faithful" }], 5)).toBeNull();
+    expect(
+      headline(outcomeOf([{ ...comparison("accuracy", "better"), question: "positives: faithful" }])),
+    ).toBeNull();
   });
 });
 

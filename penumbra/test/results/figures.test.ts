@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "../../src/results/figures.ts";
 import type { ResultLine } from "../../src/results/outcome.ts";
 import { confusionsOf, histogramsOf, worstMistakes } from "../../src/results/pictures.ts";
+import { questionsOf } from "../../src/results/questions.ts";
 import type { PartScores, ScoreFile } from "../../src/results/scored.ts";
+import { designsOf } from "../../src/study/arms/arms.ts";
 
 const classes = ["bolt", "nut"];
 
@@ -79,8 +81,17 @@ describe("the figures of a study", () => {
   });
 
   it("are compared seed by seed, with a bootstrap that agrees with the differences", () => {
-    const [accuracy] = comparisonsOf(scores, "knn", { confidence: 0.95, margin: 0.01, bootstrap: 200 });
-    expect(accuracy).toMatchObject({ question: "both", outcome: "accuracy", perSeed: [0.25, 0.125] });
+    const questions = questionsOf(designsOf(["supcon", "supcon+both"]));
+    const [accuracy] = comparisonsOf(scores, questions, "knn", {
+      confidence: 0.95,
+      margin: 0.01,
+      bootstrap: 200,
+    });
+    expect(accuracy).toMatchObject({
+      question: "positives: faithful, negatives: near-ood",
+      outcome: "accuracy",
+      perSeed: [0.25, 0.125],
+    });
     expect(accuracy?.mean).toBeCloseTo(0.1875, 12);
     expect(accuracy?.bootstrap?.low).toBeLessThan(0.1875);
     expect(accuracy?.bootstrap?.high).toBeGreaterThan(0.1875);

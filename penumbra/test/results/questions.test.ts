@@ -1,6 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { compareArms, contrastOf, questions, verdictOf } from "../../src/results/questions.ts";
-import { type ArmName, armNames } from "../../src/study/arms/arms.ts";
+import { type ArmDesign, compareArms, FACTORS, questionsOf, verdictOf } from "../../src/results/questions.ts";
+import { type ArmName, armNames, designsOf } from "../../src/study/arms/arms.ts";
 
 const interval = (low: number, high: number) => ({ low, high, confidence: 0.95 });
 
@@ -26,13 +27,13 @@ describe("the questions", () => {
   const accuracies: Record<ArmName, number[]> = {
     "cross-entropy": [0.5, 0.52],
     supcon: [0.6, 0.63],
-    "supcon+id": [0.65, 0.66],
+    "supcon+faithful": [0.65, 0.66],
     "supcon+near-ood": [0.61, 0.62],
     "supcon+both": [0.7, 0.71],
   };
   const compare = (arms: readonly ArmName[], far = Number.NaN) =>
     compareArms({
-      arms,
+      questions: questionsOf(designsOf(arms)),
       seeds: [0, 1],
       confidence: 0.95,
       margin: 0.01,
@@ -41,7 +42,7 @@ describe("the questions", () => {
     });
 
   it("judge redraws by their main effect in the 2 x 2 design", () => {
-    const faithful = compare(armNames).find(({ question }) => question === "faithful");
+    const faithful = compare(armNames).find(({ question }) => question === "positives: faithful");
     // ((0.65 - 0.60) + (0.70 - 0.61)) / 2 and ((0.66 - 0.63) + (0.71 - 0.62)) / 2
     expect(faithful?.perSeed[0]).toBeCloseTo(0.07, 12);
     expect(faithful?.perSeed[1]).toBeCloseTo(0.06, 12);
@@ -49,12 +50,68 @@ describe("the questions", () => {
 
   it("fall back on the arms that were run, and are left out where those cannot answer", () => {
     const arms: ArmName[] = ["supcon", "supcon+near-ood"];
-    expect(compare(arms).map(({ question }) => question)).toEqual(["near-ood", "near-ood"]);
-    const nearOod = questions.find(({ name }) => name === "near-ood");
-    expect(nearOod && contrastOf(nearOod, arms)).toEqual({
-      treatment: ["supcon+near-ood"],
-      control: ["supcon"],
+    expect(compare(arms).map(({ question }) => question)).toEqual([
+      "negatives: near-ood",
+      "negatives: near-ood",
+    ]);
+    expect(questionsOf(designsOf(arms))).toMatchObject([
+      { treatment: ["supcon+near-ood"], control: ["supcon"] },
+    ]);
+  });
+
+  it("of all arms are the four of the study, each with the arms that differ in it alone", () => {
+    expect(questionsOf(designsOf(armNames)).map(({ treatment, control }) => [treatment, control])).toEqual([
+      [
+        ["supcon+faithful", "supcon+both"],
+        ["supcon", "supcon+near-ood"],
+      ],
+      [
+        ["supcon+near-ood", "supcon+both"],
+        ["supcon", "supcon+faithful"],
+      ],
+      [["supcon+both"], ["supcon"]],
+      [["supcon"], ["cross-entropy"]],
+    ]);
+  });
+
+  it("hold for any design: pairs differ in what is asked and in nothing else, and no pair is forgotten", () => {
+    const level = fc.constantFrom(null, "a", "b");
+    const design = fc.record({
+      positives: level,
+      negatives: level,
+      objective: fc.constantFrom("x", "y", "z"),
     });
+    const designs = fc
+      .uniqueArray(design, { selector: (item) => JSON.stringify(item), maxLength: 10 })
+      .map((items) => items.map((item, index): ArmDesign => ({ ...item, name: `arm ${index}` })));
+    fc.assert(
+      fc.property(designs, (arms) => {
+        for (const { changes, treatment, control } of questionsOf(arms)) {
+          expect(treatment.length).toBe(control.length);
+          const at = (name: string | undefined) => {
+            const arm = arms.find((item) => item.name === name);
+            if (!arm) throw new Error(`There is no arm ${name}.`);
+            return arm;
+          };
+          for (const [index, name] of treatment.entries()) {
+            const differing = FACTORS.filter((factor) => at(name)[factor] !== at(control[index])[factor]);
+            expect(differing).toEqual(
+              FACTORS.filter((item) => changes.some(({ factor }) => factor === item)),
+            );
+          }
+          const [change, second] = changes;
+          if (!change || second) continue;
+          const withIt = arms.filter((arm) => arm[change.factor] === change.to);
+          const hasPartner = (arm: ArmDesign) =>
+            arms.some((other) =>
+              FACTORS.every(
+                (factor) => other[factor] === (factor === change.factor ? change.from : arm[factor]),
+              ),
+            );
+          expect(treatment).toEqual(withIt.filter(hasPartner).map(({ name }) => name));
+        }
+      }),
+    );
   });
 
   it("leave out an outcome that the photos cannot give", () => {

@@ -161,7 +161,7 @@ describe("a whole study", () => {
     expect([...new Set(made.map((name) => name.split(" ")[0]))]).toEqual(kinds);
     if (kinds[0] === "encoder" || kinds[0] === "redraw") {
       // Only the arms that have near-OOD redraws are concerned.
-      expect(made.filter((name) => /(cross-entropy|supcon|supcon\+id),/.test(name))).toEqual([]);
+      expect(made.filter((name) => /(cross-entropy|supcon|supcon\+faithful),/.test(name))).toEqual([]);
     }
   });
 

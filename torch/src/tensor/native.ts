@@ -78,6 +78,7 @@ export interface Native extends Partial<Communication> {
   numel(tensor: Handle): number;
   ndim(tensor: Handle): number;
   itemSize(tensor: Handle): number;
+  storage(tensor: Handle): { address: string; bytes: number };
   differingSizes(lists: readonly Handles[]): number;
   fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): unknown;
   byteLength(tensor: Handle): number;

@@ -1,62 +1,34 @@
-import type { Comparison, Outcome, OutcomeName, QuestionName, Verdict } from "../../results/index.ts";
+import {
+  type Comparison,
+  FEWEST_DECIDING_SEEDS,
+  type Outcome,
+  type OutcomeName,
+  outcomes,
+  type Verdict,
+} from "../../results/index.ts";
 import { intervalAxis, intervalChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
-import { counted, listed, percent, points, pointsRange } from "../numbers.ts";
+import { counted, percent, points, pointsRange } from "../numbers.ts";
+import { additionsOf, questionTitle, titleOf } from "../titles.ts";
+import { decisiveComparisons, decisiveQuestion, headline } from "./headline.ts";
+import type { Section } from "./section.ts";
 
-const questionTitles: Readonly<Record<QuestionName, string>> = {
-  faithful: "Do faithful redraws help, as further positives?",
-  "near-ood": "Do flawed redraws help, as negatives only?",
-  both: "Do both together beat no synthetic images?",
-  contrastive: "Is contrastive training better than cross-entropy, without synthetic images?",
-};
-
-const verdictWords: Readonly<Record<Verdict, string>> = {
+const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
   better: "Yes, better",
   worse: "No, worse",
   same: "No difference",
   undecided: "Not decided",
 };
 
-function outcomeTitle(outcome: OutcomeName, { detector }: Outcome): string {
+/** Fewer seeds are called few: their intervals are wide. */
+const USEFUL_SEEDS = 5;
+
+function outcomeTitle(outcome: OutcomeName, { detector, detectors }: Outcome): string {
   if (outcome === "accuracy") return "Accuracy on the known classes";
-  return `Telling ${outcome} unknowns apart (${detector})`;
+  return `Telling ${outcome} unknowns apart (${titleOf(detectors, detector)})`;
 }
 
-/**
- * The study's question answered in one sentence, from the verdicts on `both` and nothing else: what is not decided
- * is called not decided. Null where that comparison was not part of the study.
- */
-export function headline(comparisons: readonly Comparison[], seeds: number): string | null {
-  const verdict = (outcome: OutcomeName) =>
-    comparisons.find((item) => item.question === "both" && item.outcome === outcome)?.verdict;
-  const accuracy = verdict("accuracy");
-  const near = verdict("near");
-  if (!accuracy) return null;
-  const gains = [
-    ...(accuracy === "better" ? ["more accurate"] : []),
-    ...(near === "better" ? ["better at saying “unknown” to near unknowns"] : []),
-  ];
-  const losses = [
-    ...(accuracy === "worse" ? ["less accurate"] : []),
-    ...(near === "worse" ? ["worse at saying “unknown” to near unknowns"] : []),
-  ];
-  if (losses.length > 0 && gains.length > 0) {
-    return `Mixed: synthetic images made the classifier ${listed(gains)}, but ${listed(losses)}.`;
-  }
-  if (losses.length > 0) return `No: synthetic images made the classifier ${listed(losses)}.`;
-  if (gains.length > 0) {
-    const isWhole = accuracy === "better" && (near === "better" || near === undefined);
-    return `${isWhole ? "Yes" : "In part"}: synthetic images made the classifier ${listed(gains)}.`;
-  }
-  if (accuracy === "same" && (near === "same" || near === undefined)) {
-    return "No: synthetic images made no difference that matters.";
-  }
-  return seeds < 3
-    ? `Not decided: ${seeds === 1 ? "one seed" : "two seeds"} cannot tell an effect from chance.`
-    : "Not decided: chance could explain what this study saw.";
-}
-
-const measures: Readonly<Record<OutcomeName, string>> = {
+const MEASURES: Readonly<Record<OutcomeName, string>> = {
   accuracy: "accuracy",
   near: "near-unknown AUROC",
   far: "far-unknown AUROC",
@@ -64,12 +36,13 @@ const measures: Readonly<Record<OutcomeName, string>> = {
 
 /** What the headline rests on: the differences between both kinds of synthetic images and none. */
 function evidence(outcome: Outcome): Html | null {
-  const items = outcome.comparisons.filter(({ question }) => question === "both");
-  if (items.length === 0) return null;
-  return html`<div class="evidence"><p>With both kinds of synthetic images instead of none:</p>
+  const question = decisiveQuestion(outcome);
+  const items = decisiveComparisons(outcome);
+  if (!question || items.length === 0) return null;
+  return html`<div class="evidence"><p>With ${additionsOf(question, outcome)} instead of no synthetic images:</p>
 <ul>${items.map(
     (item) =>
-      html`<li><b>${measures[item.outcome]}</b> <b class="nowrap">${points(item.mean)} points</b> <span class="nowrap">(${intervalText(item, outcome)})</span></li>`,
+      html`<li><b>${MEASURES[item.outcome]}</b> <b class="nowrap">${points(item.mean)} points</b> <span class="nowrap">(${intervalText(item, outcome)})</span></li>`,
   )}</ul></div>`;
 }
 
@@ -101,20 +74,19 @@ export function describeAnswer(outcome: Outcome): string[] {
   const table = [["", "accuracy", "near AUROC", "far AUROC"], ...rows].map(
     ([title = "", ...cells]) => `${title.padEnd(20)}${cells.map((cell) => cell.padStart(12)).join("")}`,
   );
-  const differences = outcome.comparisons
-    .filter(({ question }) => question === "both")
-    .map(
-      (item) => `  ${measures[item.outcome]} ${points(item.mean)} points (${intervalText(item, outcome)})`,
-    );
+  const question = decisiveQuestion(outcome);
+  const differences = decisiveComparisons(outcome).map(
+    (item) => `  ${MEASURES[item.outcome]} ${points(item.mean)} points (${intervalText(item, outcome)})`,
+  );
   return [
-    headline(outcome.comparisons, outcome.seeds.length) ?? "What the arms show:",
+    headline(outcome) ?? "What the arms show:",
     "",
     ...table,
-    ...(differences.length > 0
-      ? ["", "Both kinds of synthetic images instead of none:", ...differences]
+    ...(question && differences.length > 0
+      ? ["", `With ${additionsOf(question, outcome)} instead of no synthetic images:`, ...differences]
       : []),
     ...caveats(outcome).map((text) => `Warning: ${text}`),
-    ...(seeds.length < 5
+    ...(seeds.length < USEFUL_SEEDS
       ? [
           `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
         ]
@@ -125,8 +97,7 @@ export function describeAnswer(outcome: Outcome): string[] {
 /** What the numbers must not be read without: oddities of the photos, and encoders that learned nothing. */
 function caveats({ photos, curves, arms }: Outcome): string[] {
   const collapsed = curves.flatMap(({ arm, seed, collapse }) => {
-    const title = arms.find(({ name }) => name === arm)?.title ?? arm;
-    return collapse ? [`${title}, seed ${seed}: ${collapse.message}`] : [];
+    return collapse ? [`${titleOf(arms, arm)}, seed ${seed}: ${collapse.message}`] : [];
   });
   return [...collapsed, ...photos.warnings];
 }
@@ -142,8 +113,8 @@ function seedsNote({ seeds, confidence }: Outcome): Html | null {
   if (seeds.length === 1) {
     return html`<p class="note"><b>One seed decides nothing.</b> How much the result changes with another draw of training photos cannot be seen from a single one. Run with at least two seeds, better five: <code>--seeds 5</code>.</p>`;
   }
-  if (seeds.length < 5) {
-    return html`<p class="note"><b>${counted(seeds.length, "seed")} are few.</b> The ${percent(confidence, 0)} % intervals rest on ${counted(seeds.length, "paired difference")}: honest, but ${seeds.length < 3 ? "with fewer than three nothing here is called decided, however narrow an interval happens to be" : "wide, so that only a large effect can be proven"}. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.</p>`;
+  if (seeds.length < USEFUL_SEEDS) {
+    return html`<p class="note"><b>${counted(seeds.length, "seed")} are few.</b> The ${percent(confidence, 0)} % intervals rest on ${counted(seeds.length, "paired difference")}: honest, but ${seeds.length < FEWEST_DECIDING_SEEDS ? "with fewer than three nothing here is called decided, however narrow an interval happens to be" : "wide, so that only a large effect can be proven"}. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.</p>`;
   }
   return null;
 }
@@ -169,7 +140,7 @@ function row(item: Comparison, outcome: Outcome, limit: number): Html {
     .join("; ");
   return html`<tr>
 <th scope="row">${outcomeTitle(item.outcome, outcome)}</th>
-<td><span class="verdict ${item.verdict}">${verdictWords[item.verdict]}</span></td>
+<td><span class="verdict ${item.verdict}">${VERDICT_WORDS[item.verdict]}</span></td>
 <td class="number"><b>${points(item.mean)}</b></td>
 <td class="range">${interval}</td>
 <td class="glyph">${intervalChart({ ...item, title }, { limit, margin: outcome.margin })}</td>
@@ -177,37 +148,42 @@ function row(item: Comparison, outcome: Outcome, limit: number): Html {
 }
 
 /** The answer in words, then each question with its paired differences and intervals. */
-export function answerSection(outcome: Outcome): Html {
-  const limits = new Map<OutcomeName, number>();
-  for (const name of ["accuracy", "near", "far"] as const) {
-    limits.set(
-      name,
-      limitOf(
-        outcome.comparisons.filter((item) => item.outcome === name),
-        outcome.margin,
+export const answer: Section = {
+  name: "answer",
+  navigation: "Answer",
+  title: (outcome) => headline(outcome) ?? "What the arms show",
+  isShown: () => true,
+  render(outcome) {
+    const limit = Math.max(
+      ...outcomes.map((name) =>
+        limitOf(
+          outcome.comparisons.filter((item) => item.outcome === name),
+          outcome.margin,
+        ),
       ),
     );
-  }
-  const limit = Math.max(...limits.values());
-  const asked = [...new Set(outcome.comparisons.map(({ question }) => question))];
-  return html`<section id="answer">
-<h2 class="headline">${headline(outcome.comparisons, outcome.seeds.length) ?? "What the arms show"}</h2>
-${evidence(outcome)}
+    return html`${evidence(outcome)}
 ${seedsNote(outcome)}
 ${caveatsNote(outcome)}
-${asked.map(
-  (question) => html`<div class="question">
-<h3>${questionTitles[question]}</h3>
+${outcome.questions.map((question) => {
+  const comparisons = outcome.comparisons.filter((item) => item.question === question.name);
+  if (comparisons.length === 0) return null;
+  return html`<div class="question">
+<h3>${questionTitle(question, outcome)}</h3>
 <div class="scroll"><table class="comparisons">
 <thead><tr><th scope="col">Measured by</th><th scope="col">Answer</th><th scope="col" class="number">Points</th><th scope="col">${percent(outcome.confidence, 0)} % interval</th><th scope="col" class="glyph"><span>worse</span><span>better</span></th></tr></thead>
-<tbody>${outcome.comparisons.filter((item) => item.question === question).map((item) => row(item, outcome, limit))}</tbody>
+<tbody>${comparisons.map((item) => row(item, outcome, limit))}</tbody>
 <tfoot><tr><td colspan="4"></td><td class="glyph">${intervalAxis({ limit, title: "Scale: difference in points" })}</td></tr></tfoot>
-</table></div></div>`,
-)}
-<details class="how"><summary>How to read this</summary>
-<p>Each question compares arms that differ only in it, seed by seed: the same objects to learn from, the same test photos, the same first weights and order of photos. For faithful and flawed redraws it is the main effect in the 2 × 2 design: the mean over the arms with them minus the mean over the arms without.</p>
-<p><b>Dot</b>: mean difference. <b>Small ticks</b>: the single seeds. <b>Thin line</b>: ${percent(outcome.confidence, 0)} % Student's t interval over seeds, which decides the answer (an arrow: it reaches beyond the picture). <b>Thick bar</b>: bootstrap over the physical objects of the test at these seeds. <b>Grey band</b>: differences below ${percent(outcome.margin)} points, which this study calls no difference. The intervals are not adjusted for the number of questions.</p>
-<p>${outcome.detectorReason}</p>
-</details>
-</section>`;
+</table></div></div>`;
+})}
+${howToRead(outcome)}`;
+  },
+};
+
+function howToRead({ confidence, margin, detectorReason }: Outcome): Html {
+  return html`<details class="how"><summary>How to read this</summary>
+<p>Each question compares arms that differ only in it, seed by seed: the same objects to learn from, the same test photos, the same first weights and order of photos. Where several pairs of arms differ in it, it is the main effect: the mean over the arms with it minus the mean over the arms without.</p>
+<p><b>Dot</b>: mean difference. <b>Small ticks</b>: the single seeds. <b>Thin line</b>: ${percent(confidence, 0)} % Student's t interval over seeds, which decides the answer (an arrow: it reaches beyond the picture). <b>Thick bar</b>: bootstrap over the physical objects of the test at these seeds. <b>Grey band</b>: differences below ${percent(margin)} points, which this study calls no difference. The intervals are not adjusted for the number of questions.</p>
+<p>${detectorReason}</p>
+</details>`;
 }

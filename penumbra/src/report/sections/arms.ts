@@ -2,6 +2,9 @@ import type { ClassificationResult, Outcome, ResultLine, UnknownsResult } from "
 import { dotsChart, extent } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, percent } from "../numbers.ts";
+import { ARM_COLOURS } from "../style.ts";
+import { titleOf } from "../titles.ts";
+import type { Section } from "./section.ts";
 
 interface Column {
   readonly title: string;
@@ -57,9 +60,9 @@ ${dotsChart(own, { title, className: armClass(outcome, arm.name), domain: extent
   )}</tbody></table></div>`;
 }
 
-/** CSS class with the colour of an arm. */
-export function armClass(outcome: Outcome, arm: string): string {
-  return `arm-${outcome.arms.findIndex(({ name }) => name === arm)}`;
+/** CSS class with the colour of an arm, by its place among the arms. */
+export function armClass({ arms }: Outcome, arm: string): string {
+  return `arm-${arms.findIndex(({ name }) => name === arm) % ARM_COLOURS.length}`;
 }
 
 function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
@@ -67,7 +70,7 @@ function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
   const detectors = [...new Set(lines.map(({ detector }) => detector))];
   if (detectors.length === 0) return null;
   return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector in %, mean over seeds</h4>
-<div class="scroll"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${name}</th>`)}</tr></thead>
+<div class="scroll"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${titleOf(outcome.detectors, name)}</th>`)}</tr></thead>
 <tbody>${outcome.arms.map(
     (arm) =>
       html`<tr><th scope="row">${arm.title}</th>${detectors.map(
@@ -88,7 +91,7 @@ function classTable(outcome: Outcome): Html | null {
   );
   const classes = [...new Map(lines.map((line) => [`${line.role} ${line.unknownClass}`, line])).values()];
   if (classes.length === 0) return null;
-  return html`<h4>Every unknown class: AUROC of ${outcome.detector} in %, mean over seeds</h4>
+  return html`<h4>Every unknown class: AUROC of ${titleOf(outcome.detectors, outcome.detector)} in %, mean over seeds</h4>
 <div class="scroll"><table class="plain"><thead><tr><th scope="col">Unknown class</th>${outcome.arms.map((arm) => html`<th scope="col" class="number">${arm.title}</th>`)}</tr></thead>
 <tbody>${classes.map(
     ({ role, unknownClass }) =>
@@ -100,14 +103,29 @@ function classTable(outcome: Outcome): Html | null {
 }
 
 /** The arms side by side: a mean and a dot per seed; all detectors and all unknown classes behind a fold. */
-export function armsSection(outcome: Outcome): Html {
-  const { unit, detector } = outcome;
+export const arms: Section = {
+  name: "arms",
+  navigation: "Arms",
+  title: () => "The arms",
+  isShown: ({ results }) => results.length > 0,
+  render(outcome) {
+    const tables = [detectorTable(outcome, "near"), detectorTable(outcome, "far"), classTable(outcome)];
+    const details = tables.filter((item) => item !== null);
+    return html`<p>Means over ${counted(outcome.seeds.length, "seed")} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
+${table(outcome, columnsOf(outcome))}
+<details><summary>What each arm is</summary><ul>${outcome.arms.map(({ title, description }) => html`<li><b>${title}</b>: ${description}.</li>`)}</ul></details>
+${details.length > 0 && html`<details><summary>Every detector, every unknown class</summary>${details}</details>`}`;
+  },
+};
+
+/** The figures of the table, from left to right; one that no arm has is left out. */
+function columnsOf({ results, unit, detector }: Outcome): Column[] {
   const other = unit === "photo" ? "object" : "photo";
   // Where the classes have equally many test photos the two are the same.
-  const isUnequal = outcome.results.some(
+  const isUnequal = results.some(
     (line) => isClassification(line, unit) && Math.abs(line.balancedAccuracy - line.accuracy) > 1e-9,
   );
-  const columns: Column[] = [
+  return [
     {
       title: "Accuracy %",
       isHigherBetter: true,
@@ -143,11 +161,4 @@ export function armsSection(outcome: Outcome): Html {
       value: (line) => (isClassification(line, unit) ? line.ece : undefined),
     },
   ];
-  const tables = [detectorTable(outcome, "near"), detectorTable(outcome, "far"), classTable(outcome)];
-  const details = tables.filter((item) => item !== null);
-  return html`<section id="arms"><h2>The arms</h2>
-<p>Means over ${counted(outcome.seeds.length, "seed")} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
-${table(outcome, columns)}
-${details.length > 0 && html`<details><summary>Every detector, every unknown class</summary>${details}</details>`}
-</section>`;
 }

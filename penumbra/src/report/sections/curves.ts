@@ -1,17 +1,21 @@
-import type { Outcome } from "../../results/index.ts";
 import { linesChart } from "../charts/index.ts";
-import { type Html, html } from "../html.ts";
+import { html } from "../html.ts";
 import { armClass } from "./arms.ts";
+import type { Section } from "./section.ts";
 
 /** Training loss of every arm and seed. */
-export function curvesSection(outcome: Outcome): Html | null {
-  if (outcome.curves.length === 0) return null;
-  return html`<section id="curves"><h2>Training</h2>
-<p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>
+export const curves: Section = {
+  name: "curves",
+  navigation: "Training",
+  title: () => "Training",
+  isShown: (outcome) => outcome.curves.length > 0,
+  render: (
+    outcome,
+  ) => html`<p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>
 <div class="grid">${outcome.arms.map((arm) => {
-    const curves = outcome.curves.filter((curve) => curve.arm === arm.name);
-    const collapse = curves.find((curve) => curve.collapse)?.collapse;
-    const lines = curves.map((curve) => ({
+    const own = outcome.curves.filter((curve) => curve.arm === arm.name);
+    const collapse = own.find((curve) => curve.collapse)?.collapse;
+    const lines = own.map((curve) => ({
       title: `seed ${curve.seed}`,
       points: curve.points.map(({ step, loss }) => ({ x: step, y: loss })),
     }));
@@ -24,5 +28,5 @@ export function curvesSection(outcome: Outcome): Html | null {
         level: { y: collapse.plateau, title: "what an encoder gives that has learned nothing" },
       }),
     })}</figure>`;
-  })}</div></section>`;
-}
+  })}</div>`,
+};

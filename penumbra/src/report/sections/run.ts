@@ -1,6 +1,7 @@
 import type { Outcome, StageRecord } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { bytes, counted, duration } from "../numbers.ts";
+import type { Section } from "./section.ts";
 
 interface StageTotal {
   readonly stage: string;
@@ -27,40 +28,59 @@ export function stageTotals(stages: readonly StageRecord[]): StageTotal[] {
 }
 
 /** What ran: photos, model, machine, time of each stage, memory, configuration. */
-export function runSection(outcome: Outcome): Html {
-  const { machine, photos } = outcome;
-  const totals = stageTotals(outcome.stages);
-  const longest = Math.max(1e-9, ...totals.map(({ seconds }) => seconds));
-  const all = totals.reduce((sum, { seconds }) => sum + seconds, 0);
-  const group = (name: string, part: { classes: number; objects: number; photos: number }) =>
-    part.photos > 0 &&
-    html`<li>${name}: ${counted(part.classes, "class", "classes")}, ${counted(part.objects, "object")}, ${counted(part.photos, "photo")}</li>`;
-  const facts: readonly (readonly [string, string])[] = [
+export const run: Section = {
+  name: "run",
+  navigation: "What ran",
+  title: () => "What ran",
+  isShown: () => true,
+  render: (outcome) => html`<div class="columns">
+<div><h3>Machine</h3><table class="facts"><tbody>${factsOf(outcome).map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>
+${photosList(outcome)}</div>
+<div>${stagesTable(outcome)}</div>
+</div>
+<details><summary>Configuration</summary><pre>${outcome.configuration}</pre></details>`,
+};
+
+function factsOf({
+  machine,
+  model,
+  seeds,
+  stages,
+  peakMemoryBytes,
+  createdAt,
+}: Outcome): (readonly [string, string])[] {
+  return [
     ["Processor", `${machine.processor}, ${counted(machine.cores, "core")}`],
     ["Device", machine.device],
     ["Precision", machine.precisionReason],
     ["Threads", String(machine.threads)],
-    ["Peak memory", bytes(outcome.peakMemoryBytes)],
-    ["Working time", duration(all)],
-    ...(outcome.model
-      ? ([["Diffusion model", `${outcome.model.name} (${outcome.model.hash.slice(0, 12)})`]] as const)
-      : []),
-    ["Seeds", outcome.seeds.join(", ")],
+    ["Peak memory", bytes(peakMemoryBytes)],
+    ["Working time", duration(stages.reduce((sum, { seconds }) => sum + seconds, 0))],
+    ...(model ? [["Diffusion model", `${model.name} (${model.hash.slice(0, 12)})`] as const] : []),
+    ["Seeds", seeds.join(", ")],
     ["Versions", `penumbra ${machine.penumbra}, libtorch ${machine.libtorch}, Node ${machine.node}`],
-    ["Finished", outcome.createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")],
+    ["Finished", createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")],
   ];
-  return html`<section id="run"><h2>What ran</h2>
-<div class="columns">
-<div><h3>Machine</h3><table class="facts"><tbody>${facts.map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>
-<h3>Photos</h3><ul>${group("Known", photos.known)}${group("Near unknowns", photos.near)}${group("Far unknowns", photos.far)}</ul>
+}
+
+function photosList({ photos }: Outcome): Html {
+  const group = (name: string, part: { classes: number; objects: number; photos: number }) =>
+    part.photos > 0 &&
+    html`<li>${name}: ${counted(part.classes, "class", "classes")}, ${counted(part.objects, "object")}, ${counted(part.photos, "photo")}</li>`;
+  return html`<h3>Photos</h3><ul>${group("Known", photos.known)}${group("Near unknowns", photos.near)}${group("Far unknowns", photos.far)}</ul>
 <p>At each seed: ${Object.entries(photos.parts)
     .map(([part, count]) => `${count} ${part}`)
     .join(", ")}.</p>
 ${
   photos.problems.length > 0 &&
   html`<details><summary>${counted(photos.problems.length, "file")} left out</summary><ul>${photos.problems.map((problem) => html`<li>${problem}</li>`)}</ul></details>`
-}</div>
-<div><h3>Time of each stage</h3>${totals.some(({ reused }) => reused > 0) && html`<p>Kept stages lay complete in the run folder from an earlier start; their time is that of then.</p>`}<table class="stages"><tbody>${totals.map(
+}`;
+}
+
+function stagesTable({ stages }: Outcome): Html {
+  const totals = stageTotals(stages);
+  const longest = Math.max(1e-9, ...totals.map(({ seconds }) => seconds));
+  return html`<h3>Time of each stage</h3>${totals.some(({ reused }) => reused > 0) && html`<p>Kept stages lay complete in the run folder from an earlier start; their time is that of then.</p>`}<table class="stages"><tbody>${totals.map(
     (
       total,
     ) => html`<tr><th scope="row">${total.stage}${total.count > 1 && html` <span class="times">× ${total.count}</span>`}</th>
@@ -71,8 +91,5 @@ ${
     ]
       .filter(Boolean)
       .join(", ")}</td></tr>`,
-  )}</tbody></table></div>
-</div>
-<details><summary>Configuration</summary><pre>${outcome.configuration}</pre></details>
-</section>`;
+  )}</tbody></table>`;
 }

@@ -1,42 +1,113 @@
-/** One way to train the encoder. The arms form the 2 x 2 design around `supcon`, with cross-entropy beside it. */
+import type { ObjectiveName } from "../../contrast/index.ts";
+import type { RedrawKind } from "../../diffusion/index.ts";
+import type { ArmDesign } from "../../results/index.ts";
+
+/** The images that an arm's positives and negatives can be, beside real photos. */
+export const SOURCES: readonly { readonly name: RedrawKind; readonly title: string }[] = [
+  { name: "faithful", title: "faithful redraws" },
+  { name: "near-ood", title: "near-OOD redraws" },
+];
+
+/** One way to train the encoder. To add one: an entry in the table; questions, colours and words follow from it. */
 export interface Arm {
-  readonly objective: "cross-entropy" | "supcon";
-  /** Faithful redraws join the training photos as further members of their class. */
-  readonly hasFaithful: boolean;
-  /** Near-OOD redraws are columns of the denominator: negatives only. */
-  readonly hasNearOod: boolean;
   /** What the report calls it. */
   readonly title: string;
+  /** What it is, in one sentence. */
+  readonly description: string;
+  /** What the encoder is trained for. */
+  readonly objective: ObjectiveName;
+  /** Redraws that join the training photos as further members of their class. */
+  readonly positives: RedrawKind | null;
+  /** Redraws that the loss sees as negatives only. */
+  readonly negatives: RedrawKind | null;
 }
 
-export const armNames = ["cross-entropy", "supcon", "supcon+id", "supcon+near-ood", "supcon+both"] as const;
-export type ArmName = (typeof armNames)[number];
-
-export const arms: Readonly<Record<ArmName, Arm>> = {
+/** The arms: a 2 x 2 design of redraws around `supcon`, with cross-entropy beside it. */
+export const arms = {
   "cross-entropy": {
-    objective: "cross-entropy",
-    hasFaithful: false,
-    hasNearOod: false,
     title: "Cross-entropy",
+    description: "A classifier's loss on real photos alone",
+    objective: "cross-entropy",
+    positives: null,
+    negatives: null,
   },
-  supcon: { objective: "supcon", hasFaithful: false, hasNearOod: false, title: "SupCon" },
-  "supcon+id": { objective: "supcon", hasFaithful: true, hasNearOod: false, title: "SupCon + faithful" },
-  "supcon+near-ood": {
+  supcon: {
+    title: "SupCon",
+    description: "The supervised contrastive loss on real photos alone",
     objective: "supcon",
-    hasFaithful: false,
-    hasNearOod: true,
-    title: "SupCon + near-OOD",
+    positives: null,
+    negatives: null,
   },
-  "supcon+both": { objective: "supcon", hasFaithful: true, hasNearOod: true, title: "SupCon + both" },
-};
+  "supcon+faithful": {
+    title: "SupCon + faithful",
+    description: "Faithful redraws stand in for their photos: more positives",
+    objective: "supcon",
+    positives: "faithful",
+    negatives: null,
+  },
+  "supcon+near-ood": {
+    title: "SupCon + near-OOD",
+    description: "Near-OOD redraws are columns of the loss's denominator: negatives only",
+    objective: "supcon",
+    positives: null,
+    negatives: "near-ood",
+  },
+  "supcon+both": {
+    title: "SupCon + both",
+    description: "Faithful redraws as positives and near-OOD redraws as negatives",
+    objective: "supcon",
+    positives: "faithful",
+    negatives: "near-ood",
+  },
+} as const satisfies Readonly<Record<string, Arm>>;
 
-/** Which redraws: positives, or negatives only. */
-export type RedrawKind = "faithful" | "near-ood";
+export type ArmName = keyof typeof arms;
+
+/** All arms, in the order of the table. */
+export const armNames = Object.keys(arms) as [ArmName, ...ArmName[]];
+
+/** An arm by its name. */
+export function armOf(name: ArmName): Arm {
+  return arms[name];
+}
+
+/** How these arms differ from each other, in the order of the table. */
+export function designsOf(names: readonly ArmName[]): ArmDesign[] {
+  return armNames
+    .filter((name) => names.includes(name))
+    .map((name) => {
+      const { objective, positives, negatives } = armOf(name);
+      return { name, objective, positives, negatives };
+    });
+}
 
 /** The redraws that some of these arms want. */
 export function redrawKinds(names: readonly ArmName[]): RedrawKind[] {
-  return [
-    ...(names.some((name) => arms[name].hasFaithful) ? (["faithful"] as const) : []),
-    ...(names.some((name) => arms[name].hasNearOod) ? (["near-ood"] as const) : []),
-  ];
+  const wanted = names.flatMap((name) => [armOf(name).positives, armOf(name).negatives]);
+  return SOURCES.map(({ name }) => name).filter((kind) => wanted.includes(kind));
+}
+
+/**
+ * The arm whose features may judge redraws, because it has seen none: of several the one with the objective of an arm
+ * that has. Undefined where every arm has seen some.
+ */
+export function judgeOf(names: readonly ArmName[]): ArmName | undefined {
+  const isReal = (name: ArmName) => sources(name) === 0;
+  const objectives = names.filter((name) => !isReal(name)).map((name) => armOf(name).objective);
+  const real = names.filter(isReal);
+  return real.find((name) => objectives.includes(armOf(name).objective)) ?? real[0];
+}
+
+/** The arm whose mistakes are shown: the last of those with the most kinds of synthetic images. */
+export function shownArm(names: readonly ArmName[]): ArmName {
+  const most = Math.max(...names.map(sources));
+  const shown = names.findLast((name) => sources(name) === most);
+  if (!shown) throw new RangeError("A study has at least one arm.");
+  return shown;
+}
+
+/** How many kinds of synthetic images an arm learns from. */
+function sources(name: ArmName): number {
+  const { positives, negatives } = armOf(name);
+  return Number(positives !== null) + Number(negatives !== null);
 }

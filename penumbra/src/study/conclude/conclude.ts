@@ -1,21 +1,25 @@
 import { join } from "node:path";
 import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../../data/index.ts";
-import type { ModelFolder } from "../../diffusion/index.ts";
+import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
+  type Curve,
   chooseDetector,
   comparisonsOf,
   confusionsOf,
   histogramsOf,
   type Machine,
+  OUTCOME_FORMAT,
   type Outcome,
   type PhotoSummary,
+  questionsOf,
   resultLines,
   type ScoreFile,
   StudyScores,
   worstMistakes,
 } from "../../results/index.ts";
-import { arms } from "../arms/index.ts";
+import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
+import type { StudyConfig } from "../config/index.ts";
 import {
   lossCurve,
   nearnessOf,
@@ -29,6 +33,7 @@ import {
 import type { Artifact } from "../store/index.ts";
 import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
 
+/** A finished study: its artifacts, and what they were made on. */
 export interface Finished {
   /** The run folder. */
   readonly run: string;
@@ -43,68 +48,36 @@ export interface Finished {
 }
 
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
-export async function concludeStudy(
-  context: StudyContext,
-  { run, text, machine, manifest, model, seeds, trained, nearness }: Finished,
-): Promise<Outcome> {
+export async function concludeStudy(context: StudyContext, finished: Finished): Promise<Outcome> {
   const { config, store } = context;
-  const files = await Promise.all(
-    trained.map(async ({ arm, seed, score }) => ({
-      arm,
-      seed,
-      file: await readJson<ScoreFile>(join(score.folder, scoresFile)),
-    })),
-  );
-  const scores = new StudyScores(manifest.classes, files);
+  const { machine, manifest, model, seeds, trained, nearness, text } = finished;
+  const scores = await readScores(manifest, trained);
   const results = resultLines(scores);
   const { detector, reason } = chooseDetector(results, config.detectors);
-  const shownArm = config.arms.includes("supcon+both") ? "supcon+both" : (config.arms.at(-1) ?? "supcon");
+  const questions = questionsOf(designsOf(config.arms));
   const comparisons = await store.observe("compare", async () =>
-    comparisonsOf(scores, detector, config.statistics),
+    comparisonsOf(scores, questions, detector, config.statistics),
   );
-
-  const first = seeds[0];
-  const sheet = first
-    ? chooseSheet(first.split.train, await drawnIn(first.faithful), await drawnIn(first.nearOod), {
-        run,
-      })
-    : [];
-  const mistakes = worstMistakes(scores, shownArm, detector, 8);
-  const byId = new Map(manifest.photos.map((photo) => [photo.id, photo]));
-  const shown = [...sheet.map(({ photo }) => photo), ...mistakes.flatMap(({ id }) => byId.get(id) ?? [])];
-  const images = await writePhotos(context, run, shown);
-  const imageOf = (id: string) => images.get(id) ?? "";
-
   return {
-    format: 1,
+    format: OUTCOME_FORMAT,
     name: config.name,
     createdAt: new Date().toISOString(),
-    arms: config.arms.map((name) => ({ name, title: arms[name].title })),
+    ...titlesOf(config),
     seeds: config.seeds,
     detector,
     detectorReason: reason,
     unit: "photo",
     confidence: config.statistics.confidence,
     margin: config.statistics.margin,
+    questions,
     comparisons,
     results,
-    curves: trained.map(({ arm, seed, encoder: artifact }) => {
-      const encoder = readEncoder(context, artifact);
-      const { collapse } = encoder;
-      return {
-        arm,
-        seed,
-        points: lossCurve(encoder),
-        collapse: collapse && { plateau: collapse.plateau, message: collapse.message },
-      };
-    }),
-    sheet: sheet.map((row) => ({ ...row, photo: imageOf(row.photo.id) })),
+    curves: trained.map((item) => curveOf(context, item)),
     nearness: await nearnessOf(nearness),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
-    mistakesArm: shownArm,
-    mistakes: mistakes.map((mistake) => ({ ...mistake, image: imageOf(mistake.id) })),
-    photos: summarise(manifest, first),
+    ...(await picturesOf(context, finished, scores, detector)),
+    photos: summarise(manifest, firstOf(seeds)),
     model: model ? { name: model.name, hash: model.hash } : null,
     machine,
     stages: store.records,
@@ -113,7 +86,75 @@ export async function concludeStudy(
   };
 }
 
-function summarise(manifest: Manifest, first: SeedData | undefined): PhotoSummary {
+async function readScores(manifest: Manifest, trained: readonly TrainedArm[]): Promise<StudyScores> {
+  const files = await Promise.all(
+    trained.map(async ({ arm, seed, score }) => ({
+      arm,
+      seed,
+      file: await readJson<ScoreFile>(join(score.folder, scoresFile)),
+    })),
+  );
+  return new StudyScores(manifest.classes, files);
+}
+
+/** What people call everything that the outcome names. */
+function titlesOf({
+  arms,
+  detectors,
+}: StudyConfig): Pick<Outcome, "arms" | "sources" | "detectors" | "recipes"> {
+  return {
+    arms: arms.map((name) => ({ name, ...armOf(name) })),
+    sources: SOURCES,
+    detectors: detectors.map((name) => ({ name, title: name })),
+    recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
+  };
+}
+
+function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {
+  const encoder = readEncoder(context, artifact);
+  const { collapse } = encoder;
+  return {
+    arm,
+    seed,
+    points: lossCurve(encoder),
+    collapse: collapse && { plateau: collapse.plateau, message: collapse.message },
+  };
+}
+
+/** What the report shows as pictures: photos with their redraws, and the worst mistakes of one arm. */
+async function picturesOf(
+  context: StudyContext,
+  { run, manifest, seeds }: Finished,
+  scores: StudyScores,
+  detector: string,
+): Promise<Pick<Outcome, "sheet" | "mistakesArm" | "mistakes">> {
+  const { split, redraws } = firstOf(seeds);
+  const sheet = chooseSheet(split.train, await drawnIn(Object.values(redraws)), { run });
+  const mistakesArm = shownArm(context.config.arms);
+  const mistakes = worstMistakes(scores, mistakesArm, detector, 8);
+  const photos = new Map(manifest.photos.map((photo) => [photo.id, photo]));
+  const shown = [...sheet.map(({ photo }) => photo), ...mistakes.map(({ id }) => entry(photos, id))];
+  const images = await writePhotos(context, run, shown);
+  return {
+    sheet: sheet.map((row) => ({ ...row, photo: entry(images, row.photo.id) })),
+    mistakesArm,
+    mistakes: mistakes.map((mistake) => ({ ...mistake, image: entry(images, mistake.id) })),
+  };
+}
+
+function firstOf(seeds: readonly SeedData[]): SeedData {
+  const [first] = seeds;
+  if (!first) throw new RangeError("A study has at least one seed.");
+  return first;
+}
+
+function entry<T>(entries: ReadonlyMap<string, T>, id: string): T {
+  const value = entries.get(id);
+  if (value === undefined) throw new RangeError(`There is no photo ${id} in this study.`);
+  return value;
+}
+
+function summarise(manifest: Manifest, { split }: SeedData): PhotoSummary {
   const { root, photos, problems } = manifest;
   const count = (list: readonly Photo[]) => ({
     classes: new Set(list.map(({ className }) => className)).size,
@@ -126,13 +167,13 @@ function summarise(manifest: Manifest, first: SeedData | undefined): PhotoSummar
   return {
     root,
     ...byRole,
-    parts: Object.fromEntries(splitNames.map((name) => [partTitles[name], first?.split[name].length ?? 0])),
+    parts: Object.fromEntries(splitNames.map((name) => [PART_TITLES[name], split[name].length])),
     problems: problems.filter(({ isLeftOut }) => isLeftOut).map(({ message }) => message),
     warnings: checkHealth(manifest).warnings,
   };
 }
 
-const partTitles: Readonly<Record<(typeof splitNames)[number], string>> = {
+const PART_TITLES: Readonly<Record<(typeof splitNames)[number], string>> = {
   train: "to learn from",
   validation: "for choices",
   test: "for results",

@@ -14,9 +14,9 @@ export interface Drawn {
   readonly lines: readonly RedrawLine[];
 }
 
-/** The redraws of an artifact, where there is one. */
-export async function drawnIn(artifact: Artifact | undefined): Promise<Drawn | undefined> {
-  return artifact && { folder: artifact.folder, lines: await redrawLines(artifact.folder) };
+/** The redraws of some artifacts. */
+export function drawnIn(artifacts: readonly Artifact[]): Promise<Drawn[]> {
+  return Promise.all(artifacts.map(async ({ folder }) => ({ folder, lines: await redrawLines(folder) })));
 }
 
 /**
@@ -25,8 +25,7 @@ export async function drawnIn(artifact: Artifact | undefined): Promise<Drawn | u
  */
 export function chooseSheet(
   train: readonly Photo[],
-  faithful: Drawn | undefined,
-  nearOod: Drawn | undefined,
+  drawn: readonly Drawn[],
   { run, rows = 6 }: { readonly run: string; readonly rows?: number },
 ): (Omit<SheetRow, "photo"> & { readonly photo: Photo })[] {
   const classes = [...new Set(train.map(({ className }) => className))];
@@ -37,35 +36,24 @@ export function chooseSheet(
   return shown.flatMap((className) => {
     const candidates = train
       .filter((photo) => photo.className === className)
-      .map((photo) => ({
-        photo,
-        className,
-        faithful: distinct(faithful, photo, run),
-        nearOod: distinct(nearOod, photo, run),
-      }));
-    candidates.sort((a, b) => b.faithful.length + b.nearOod.length - (a.faithful.length + a.nearOod.length));
+      .map((photo) => ({ photo, className, redraws: distinct(drawn, photo, run) }));
+    candidates.sort((a, b) => b.redraws.length - a.redraws.length);
     return candidates.slice(0, 1);
   });
 }
 
 /** One redraw of a photo for each recipe and strength, recipes together, weak before strong. */
-function distinct(drawn: Drawn | undefined, photo: Photo, run: string): SheetImage[] {
-  if (!drawn) return [];
-  const byKey = new Map<string, RedrawLine>();
-  for (const line of drawn.lines) {
-    const key = `${line.recipe} ${line.strength}`;
-    if (line.parent === photo.id && !byKey.has(key)) byKey.set(key, line);
+function distinct(drawn: readonly Drawn[], photo: Photo, run: string): SheetImage[] {
+  const byKey = new Map<string, SheetImage>();
+  for (const { folder, lines } of drawn) {
+    for (const { parent, file, recipe, strength, timestep, signal, wordClass } of lines) {
+      const key = `${recipe} ${strength}`;
+      if (parent !== photo.id || byKey.has(key)) continue;
+      const image = relative(run, join(folder, file)).replaceAll("\\", "/");
+      byKey.set(key, { image, recipe, strength, timestep, signal, wordClass });
+    }
   }
-  return [...byKey.values()]
-    .sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength)
-    .map(({ file, recipe, strength, timestep, signal, wordClass }) => ({
-      image: relative(run, join(drawn.folder, file)).replaceAll("\\", "/"),
-      recipe,
-      strength,
-      timestep,
-      signal,
-      wordClass,
-    }));
+  return [...byKey.values()].sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength);
 }
 
 /** Writes photos as the study saw them into the run folder; returns each one's path there, by its id. */

@@ -186,7 +186,7 @@ export const studySchema = z.strictObject({
       temperature: rate("Temperature of the contrastive loss").default(0.1),
       projection: count("Dimensions of the projection that the contrastive loss sees").default(64),
       labelSmoothing: share("Label smoothing of the cross-entropy arm").default(0),
-      faithfulShare: share(
+      faithfulProbability: share(
         "In the arms with faithful redraws: probability that one of a photo's redraws stands in for it",
       ).default(0.5),
       negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),

@@ -2,7 +2,7 @@ import { loadEncoder, saveEncoder, type TrainedEncoder, trainEncoder } from "../
 import type { Photo } from "../../data/index.ts";
 import type { RedrawLine } from "../../diffusion/index.ts";
 import type { CurvePoint } from "../../results/index.ts";
-import { type ArmName, arms } from "../arms/index.ts";
+import { type ArmName, armOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { loadRedraws } from "./redraws.ts";
@@ -10,18 +10,19 @@ import { loadRedraws } from "./redraws.ts";
 export interface EncoderInputs {
   readonly arm: ArmName;
   readonly seed: number;
-  readonly faithful?: Artifact;
-  readonly nearOod?: Artifact;
+  /** Redraws of the kinds that the arm names. */
+  readonly positives?: Artifact | undefined;
+  readonly negatives?: Artifact | undefined;
 }
 
 /** Trains the encoder of an arm at a seed; arms of one seed see the same photos in the same versions. */
 export function encoderStage(
   context: StudyContext,
   train: readonly Photo[],
-  { arm, seed, faithful, nearOod }: EncoderInputs,
+  { arm, seed, positives, negatives }: EncoderInputs,
 ): Promise<Artifact> {
   const { config, store, classes, device, precision } = context;
-  const { objective, hasFaithful, hasNearOod } = arms[arm];
+  const { objective } = armOf(arm);
   const settings = config.encoder;
   return store.run({
     name: "encoder",
@@ -29,15 +30,15 @@ export function encoderStage(
     label: `${arm}, seed ${seed}`,
     inputs: {
       photos: pixelsHash(context, train),
-      ...(hasFaithful && faithful && { faithful }),
-      ...(hasNearOod && nearOod && { nearOod }),
+      ...(positives && { positives }),
+      ...(negatives && { negatives }),
     },
     config: { objective, classes, imageSize: config.imageSize, precision, ...relevant(settings, arm) },
     seed,
     run: ({ folder, scratch, progress }) =>
       withPixels(context, train, config.imageSize, async (images) => {
-        const positives = hasFaithful && faithful ? await loadRedraws(faithful, config.imageSize) : undefined;
-        const negatives = hasNearOod && nearOod ? await loadRedraws(nearOod, config.imageSize) : undefined;
+        const drawnPositives = positives && (await loadRedraws(positives, config.imageSize));
+        const drawnNegatives = negatives && (await loadRedraws(negatives, config.imageSize));
         const places = new Map(train.map(({ id }, index) => [id, index]));
         const labels = labelsOf(train, classes);
         const parentsOf = (lines: readonly RedrawLine[]) =>
@@ -49,17 +50,17 @@ export function encoderStage(
           classes: classes.length,
           network: { network: settings.network, stem: settings.stem, width: settings.width },
           loss: lossOf(settings, arm),
-          ...(positives && {
+          ...(drawnPositives && {
             faithful: {
-              images: positives.images,
-              parents: parentsOf(positives.lines),
-              probability: settings.faithfulShare,
+              images: drawnPositives.images,
+              parents: parentsOf(drawnPositives.lines),
+              probability: settings.faithfulProbability,
             },
           }),
-          ...(negatives && {
+          ...(drawnNegatives && {
             negatives: {
-              images: negatives.images,
-              labels: parentsOf(negatives.lines).map((place) => labels[place] ?? -1),
+              images: drawnNegatives.images,
+              labels: parentsOf(drawnNegatives.lines).map((place) => labels[place] ?? -1),
               perStep: settings.negatives,
             },
           }),
@@ -74,8 +75,8 @@ export function encoderStage(
           checkpointFolder: scratch,
           onProgress: (done, total) => progress(done, total, "steps"),
         });
-        positives?.images.dispose();
-        negatives?.images.dispose();
+        drawnPositives?.images.dispose();
+        drawnNegatives?.images.dispose();
         saveEncoder(folder, trained);
         return { finalLoss: trained.losses.at(-1) ?? null, collapse: trained.collapse?.message ?? null };
       }),
@@ -85,11 +86,11 @@ export function encoderStage(
 type EncoderSettings = StudyContext["config"]["encoder"];
 
 function lossOf(settings: EncoderSettings, arm: ArmName) {
-  if (arms[arm].objective === "cross-entropy") return { labelSmoothing: settings.labelSmoothing };
+  if (armOf(arm).objective === "cross-entropy") return { labelSmoothing: settings.labelSmoothing };
   return {
     temperature: settings.temperature,
     projection: settings.projection,
-    ...(arms[arm].hasNearOod && {
+    ...(armOf(arm).negatives && {
       lambda: settings.negativeWeight,
       beta: settings.negativeTilt,
       negativeScope: settings.negativeScope,
@@ -100,12 +101,12 @@ function lossOf(settings: EncoderSettings, arm: ArmName) {
 /** The settings that an arm depends on: another number of negatives does not train plain SupCon again. */
 function relevant(settings: EncoderSettings, arm: ArmName) {
   const { network, stem, width, steps, batchSize, views, learningRate, weightDecay, augment } = settings;
-  const { hasFaithful, hasNearOod } = arms[arm];
+  const { positives, negatives } = armOf(arm);
   return {
     ...{ network, stem, width, steps, batchSize, views, learningRate, weightDecay, augment },
     loss: lossOf(settings, arm),
-    ...(hasFaithful && { faithfulShare: settings.faithfulShare }),
-    ...(hasNearOod && { negatives: settings.negatives }),
+    ...(positives && { faithfulProbability: settings.faithfulProbability }),
+    ...(negatives && { negatives: settings.negatives }),
   };
 }
 

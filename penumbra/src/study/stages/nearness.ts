@@ -6,19 +6,11 @@ import { compareRecipes } from "../../diffusion/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
 import { mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
-import type { ArmName } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { loadRedraws } from "./redraws.ts";
-
-/** Arms that have seen no synthetic image, best first: only their features can judge redraws. */
-const judges: readonly ArmName[] = ["supcon", "cross-entropy"];
-
-export function judgeOf(arms: readonly ArmName[]): ArmName | undefined {
-  return judges.find((name) => arms.includes(name));
-}
 
 const nearnessFile = "nearness.json";
 /** Share of the known validation photos that count as known: the usual operating point. */

@@ -1,6 +1,6 @@
 import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
-import type { ModelFolder } from "../../diffusion/index.ts";
-import { type RedrawKind, redrawKinds } from "../arms/index.ts";
+import type { ModelFolder, RedrawKind } from "../../diffusion/index.ts";
+import { redrawKinds } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
 import { ModelLoader } from "./model-loader.ts";
@@ -12,9 +12,11 @@ import { wordsStage } from "./words.ts";
 export interface SeedData {
   readonly seed: number;
   readonly split: Split;
-  readonly faithful?: Artifact;
-  readonly nearOod?: Artifact;
+  readonly redraws: SeedRedraws;
 }
+
+/** The redraws of a seed, of the kinds that some arm wants. */
+export type SeedRedraws = Readonly<Partial<Record<RedrawKind, Artifact>>>;
 
 /** Splits, decodes, learns words and draws, for every seed; the diffusion model is released afterwards. */
 export async function prepareSeeds(
@@ -26,19 +28,17 @@ export async function prepareSeeds(
   const splits: { seed: number; split: Split }[] = [];
   for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
   await store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
-  if (!model) return splits;
+  if (!model) return splits.map((seed) => ({ ...seed, redraws: {} }));
   const loader = new ModelLoader(model, context.device);
   const kinds = redrawKinds(config.arms);
   const seeds: SeedData[] = [];
   for (const { seed, split } of splits) {
     const words = await wordsStage(context, loader, split.train, seed);
-    const draw = (kind: RedrawKind) => redrawStage(context, loader, split.train, words, kind, seed);
-    seeds.push({
-      seed,
-      split,
-      ...(kinds.includes("faithful") && { faithful: await draw("faithful") }),
-      ...(kinds.includes("near-ood") && { nearOod: await draw("near-ood") }),
-    });
+    const redraws: Partial<Record<RedrawKind, Artifact>> = {};
+    for (const kind of kinds) {
+      redraws[kind] = await redrawStage(context, loader, split.train, words, kind, seed);
+    }
+    seeds.push({ seed, split, redraws });
   }
   loader.release();
   return seeds;

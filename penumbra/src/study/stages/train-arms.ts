@@ -1,10 +1,11 @@
-import type { ArmName } from "../arms/index.ts";
+import type { RedrawKind } from "../../diffusion/index.ts";
+import { type ArmName, armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage } from "./encoder.ts";
 import { featuresStage } from "./features.ts";
-import { judgeOf, nearnessStage } from "./nearness.ts";
-import type { SeedData } from "./prepare-seeds.ts";
+import { nearnessStage } from "./nearness.ts";
+import type { SeedData, SeedRedraws } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
 
@@ -20,9 +21,15 @@ export interface TrainedArm {
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const trained: TrainedArm[] = [];
-  for (const { seed, split, faithful, nearOod } of seeds) {
+  for (const { seed, split, redraws } of seeds) {
     for (const arm of context.config.arms) {
-      const encoder = await encoderStage(context, split.train, { arm, seed, faithful, nearOod });
+      const { positives, negatives } = armOf(arm);
+      const encoder = await encoderStage(context, split.train, {
+        arm,
+        seed,
+        positives: positives === null ? undefined : redrawsOf(redraws, positives),
+        negatives: negatives === null ? undefined : redrawsOf(redraws, negatives),
+      });
       const features = await featuresStage(context, split, encoder, arm, seed);
       const probe = await probeStage(context, split, features, arm, seed);
       const score = await scoreStage(context, split, features, probe, arm, seed);
@@ -30,6 +37,12 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
     }
   }
   return trained;
+}
+
+function redrawsOf(redraws: SeedRedraws, kind: RedrawKind): Artifact {
+  const artifact = redraws[kind];
+  if (!artifact) throw new Error(`The ${kind} redraws that an arm wants were not drawn.`);
+  return artifact;
 }
 
 /** Measures, seed by seed, how many redraws still look known; nothing where no arm is without synthetic images. */
@@ -40,8 +53,8 @@ export async function judgeRedraws(
 ): Promise<Artifact[]> {
   const judge = judgeOf(context.config.arms);
   const artifacts: Artifact[] = [];
-  for (const { seed, split, faithful, nearOod } of seeds) {
-    const redraws = [faithful, nearOod].filter((artifact) => artifact !== undefined);
+  for (const { seed, split, redraws: byKind } of seeds) {
+    const redraws = Object.values(byKind);
     const own = trained.find((item) => item.arm === judge && item.seed === seed);
     if (!own || redraws.length === 0) continue;
     const { encoder, features } = own;

@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { studyJsonSchema } from "../../../src/study/config/config.ts";
 import { ConfigError, loadConfig, parseConfig } from "../../../src/study/config/load-config.ts";
+import { RENAMED_SETTINGS, RENAMED_VALUES } from "../../../src/study/config/renamed.ts";
 import { writeScaffold } from "../../../src/study/config/scaffold.ts";
+import { schemaAt } from "../../../src/study/config/schema.ts";
 import { editDistance, suggest } from "../../../src/study/config/suggest.ts";
 
 const refused = (text: string): string => {
@@ -54,7 +56,15 @@ describe("a configuration", () => {
 
   it.each([
     ["arms: [supcn]", 'Did you mean "supcon"?'],
-    ["arms: [everything]", "Choose one of: cross-entropy, supcon, supcon+id, supcon+near-ood, supcon+both."],
+    [
+      "arms: [everything]",
+      "Choose one of: cross-entropy, supcon, supcon+faithful, supcon+near-ood, supcon+both.",
+    ],
+    ["arms: [supcon, supcon+id]", '"arms[1]": "supcon+id" is now called "supcon+faithful". Rename it.'],
+    [
+      "encoder: {faithfulShare: 0.5}",
+      '"encoder.faithfulShare" is now called "encoder.faithfulProbability". Rename it.',
+    ],
     ["seeds: 3", "It must be a list"],
     ["seeds: []", "It needs at least 1 entry."],
     ["seeds: [1, 1]", "seeds names something twice"],
@@ -83,6 +93,21 @@ describe("a configuration", () => {
     await expect(loadConfig("nowhere/study.yaml")).rejects.toThrow(
       /nowhere\/study.yaml does not exist.*penumbra init/,
     );
+  });
+});
+
+describe("the table of renamed settings", () => {
+  it("leads from names that are none any more to names that are", () => {
+    for (const [old, now] of Object.entries(RENAMED_SETTINGS)) {
+      expect(schemaAt(old.split(".")), old).toBeUndefined();
+      expect(schemaAt(now.split(".")), now).toBeDefined();
+    }
+    for (const [setting, values] of Object.entries(RENAMED_VALUES)) {
+      for (const [old, now] of Object.entries(values)) {
+        expect(refused(`photos: x\n${setting}: [${old}]`)).toContain(now);
+        expect(() => parseConfig(`photos: x\n${setting}: [${now}]`, "study.yaml")).not.toThrow();
+      }
+    }
   });
 });
 

@@ -1,0 +1,121 @@
+// The suite that every arm of the table passes: a new one is tested as soon as it is listed.
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { html, writeReport } from "../../../src/report/index.ts";
+import type { Outcome } from "../../../src/results/index.ts";
+import {
+  armNames,
+  armOf,
+  designsOf,
+  judgeOf,
+  loadConfig,
+  planStudy,
+  redrawKinds,
+  type StageManifest,
+  shownArm,
+} from "../../../src/study/index.ts";
+import { makeTinyStudy, runTinyStudy, tinySettings, writeSettings } from "../tiny-study.ts";
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const settings = { ...tinySettings, seeds: [0], encoder: { ...tinySettings.encoder, steps: 2 } };
+
+let folder = "";
+let outcome: Outcome;
+let page = "";
+const encoders = new Map<string, StageManifest>();
+
+beforeAll(async () => {
+  folder = await makeTinyStudy({ ...settings, arms: armNames });
+  ({ outcome } = await runTinyStudy(folder));
+  page = await readFile(await writeReport(join(folder, "run")), "utf8");
+  const artifacts = join(folder, "run", "artifacts");
+  for (const name of (await readdir(artifacts)).filter((item) => item.startsWith("encoder"))) {
+    const text = await readFile(join(artifacts, name, "manifest.json"), "utf8");
+    const manifest = JSON.parse(text) as StageManifest;
+    encoders.set(manifest.label.split(",")[0] ?? "", manifest);
+  }
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe.each(armNames)("the arm %s", (name) => {
+  const arm = armOf(name);
+
+  it("says what it is", () => {
+    expect(arm.title).not.toBe("");
+    expect(arm.description).toMatch(/^[A-Z].*[^.]$/);
+  });
+
+  it("is the only one of its design and its title", () => {
+    expect(armNames.filter((other) => armOf(other).title === arm.title)).toEqual([name]);
+    const own = designsOf(armNames).find((design) => design.name === name);
+    expect(designsOf(armNames).filter((design) => isAlike(design, own))).toEqual([own]);
+  });
+
+  it("plans a study that needs a diffusion model exactly where it wants redraws", async () => {
+    await writeSettings(folder, { ...settings, arms: [name] });
+    const study = planStudy(await loadConfig(join(folder, "study.yaml")));
+    expect(study.needsModel).toBe(arm.positives !== null || arm.negatives !== null);
+    expect(redrawKinds([name])).toEqual([arm.positives, arm.negatives].filter((kind) => kind !== null));
+  });
+
+  it("trains on the redraws that it names and on no other", () => {
+    const { inputs } = encoders.get(name) ?? expect.fail("It was not trained.");
+    expect("positives" in inputs).toBe(arm.positives !== null);
+    expect("negatives" in inputs).toBe(arm.negatives !== null);
+  });
+
+  it("is an encoder of its own, with finite losses and all figures", () => {
+    const hashes = [...encoders.values()].map(({ hash }) => hash);
+    expect(hashes.filter((hash) => hash === encoders.get(name)?.hash)).toHaveLength(1);
+    const curve = outcome.curves.find((item) => item.arm === name);
+    expect(curve?.points.every(({ loss }) => Number.isFinite(loss))).toBe(true);
+    const lines = outcome.results.filter((line) => line.arm === name);
+    expect(lines.some(({ kind }) => kind === "classification")).toBe(true);
+    expect(lines.some(({ kind }) => kind === "unknowns")).toBe(true);
+  });
+
+  it("answers a question of the study", () => {
+    const asked = outcome.questions.flatMap(({ treatment, control }) => [...treatment, ...control]);
+    expect(asked).toContain(name);
+  });
+
+  it("stands in the report by its title", () => {
+    expect(page.includes(html`</span>${arm.title}</th>`.text)).toBe(true);
+    expect(page.includes(html`<b>${arm.title}</b>: ${arm.description}.`.text)).toBe(true);
+  });
+});
+
+function isAlike(a: object, b: object | undefined): boolean {
+  return JSON.stringify({ ...a, name: "" }) === JSON.stringify({ ...b, name: "" });
+}
+
+describe("of any arms of the table", () => {
+  const some = fc.subarray(armNames, { minLength: 1 });
+  const isReal = (name: (typeof armNames)[number]) => redrawKinds([name]).length === 0;
+
+  it("the judge of redraws has seen none, and there is one where an arm has seen none", () => {
+    fc.assert(
+      fc.property(some, (names) => {
+        const judge = judgeOf(names);
+        expect(judge !== undefined).toBe(names.some(isReal));
+        if (judge) expect(isReal(judge) && names.includes(judge)).toBe(true);
+      }),
+    );
+    expect(judgeOf(armNames)).toBe("supcon");
+  });
+
+  it("the arm that is shown is one of them, with as many kinds of redraws as any", () => {
+    fc.assert(
+      fc.property(some, (names) => {
+        const shown = shownArm(names);
+        const most = Math.max(...names.map((name) => redrawKinds([name]).length));
+        expect(names).toContain(shown);
+        expect(redrawKinds([shown])).toHaveLength(most);
+      }),
+    );
+    expect(shownArm(armNames)).toBe("supcon+both");
+  });
+});
