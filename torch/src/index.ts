@@ -6,6 +6,7 @@ export { cpuFeatures } from "./library/cpu.ts";
 export { type Precision, type PrecisionSetting, resolvePrecision } from "./library/precision.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./optim/index.ts";
+export { type LoadOptions, load, PickleError, type Saved, save } from "./pickle/index.ts";
 export * from "./random.ts";
 export * as safetensors from "./safetensors.ts";
 export * from "./system.ts";
@@ -47,3 +48,4 @@ export {
   unique,
 } from "./tensor/index.ts";
 export * from "./tensor/operators.ts";
+export * as threads from "./threads/index.ts";
