@@ -25,6 +25,22 @@ export const MEASURES: readonly Measure[] = [
     goal: 1.1,
   }),
   timed({
+    name: "to-typed",
+    title: "toTyped(): a copy of 1,000,000 float32 elements, beside numpy().copy()",
+    workload: "to-typed",
+    unit: "µs",
+    steps: 100,
+    goal: 1,
+  }),
+  timed({
+    name: "data",
+    title: "await data(): the same copy while the event loop goes on",
+    workload: "data",
+    unit: "µs",
+    steps: 100,
+    goal: 1,
+  }),
+  timed({
     name: "resnet18",
     title: "training step of ResNet-18, CIFAR stem, 128 images of 32 px, channels-last, fp32",
     workload: "resnet18",
@@ -124,6 +140,15 @@ export const MEASURES: readonly Measure[] = [
     workload: "small-network",
     warmUp: 1000,
     steps: 9000,
+    goal: 0.8,
+  }),
+  resident({
+    name: "memory-ways-out",
+    title:
+      "peak resident memory of a process in which elements leave tensors in every way, 100,000 synchronous turns",
+    workload: "ways-out",
+    warmUp: 10_000,
+    steps: 90_000,
     goal: 0.8,
   }),
   scaling({

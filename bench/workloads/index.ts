@@ -1,12 +1,14 @@
 // What is computed on both sides: our half of every measure, by name.
 import { inversion } from "./inversion.ts";
 import { operators } from "./operators.ts";
+import { data, toTyped } from "./reading.ts";
 import { redraw } from "./redraw.ts";
 import { resnet18 } from "./resnet18.ts";
 import { smallNetwork } from "./small-network.ts";
 import { supcon } from "./supcon.ts";
 import { transformer } from "./transformer.ts";
 import { unetBlock } from "./unet-block.ts";
+import { allWaysOut } from "./ways-out.ts";
 import type { Workload } from "./workload.ts";
 
 export { withoutModel } from "./stable-diffusion.ts";
@@ -15,6 +17,9 @@ export type { Built, Workload } from "./workload.ts";
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
   operators,
   "small-network": smallNetwork,
+  "to-typed": toTyped,
+  data,
+  "ways-out": allWaysOut,
   resnet18: resnet18("fp32"),
   "resnet18-bf16": resnet18("bf16"),
   "unet-block": unetBlock,

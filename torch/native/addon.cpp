@@ -41,9 +41,7 @@ void check(napi_env env, napi_status status) {
   throw TorchError("A value of another type was needed: " + message + ".");
 }
 
-namespace {
-
-void throwTorchError(napi_env env, const std::string& message, const std::string& op = "", const std::string& schema = "") noexcept {
+void throwTorchError(napi_env env, const std::string& message, const std::string& op, const std::string& schema) noexcept {
   napi_value constructor = nullptr, error = nullptr;
   napi_value values[3] = {string(env, message), string(env, op), string(env, schema)};
   napi_ref reference = environment(env).errorClass;
@@ -54,6 +52,8 @@ void throwTorchError(napi_env env, const std::string& message, const std::string
     napi_throw_error(env, nullptr, message.c_str());
   }
 }
+
+namespace {
 
 // Large tensors come and go at every step, and glibc would map and unmap each of them: page faults were a tenth of a
 // training step (measured on a UNet's level). So it keeps the memory and hands it out again, unless the user has set it.
@@ -120,6 +120,8 @@ NAPI_MODULE_INIT() {
     collectWarnings(*state);
     define(env, exports, "registerClasses", guarded<registerClasses, 6>);
     exportHandles(env, exports);
+    exportBytes(env, exports);
+    exportThreads(env, exports);
     exportSchemas(env, exports);
     exportDispatch(env, exports);
     exportGuards(env, exports);

@@ -84,6 +84,13 @@ at::Generator* generatorIn(napi_env env, napi_value value);  // nullptr where it
 at::Generator& generatorOf(napi_env env, napi_value value);
 void exportHandles(napi_env env, napi_value exports);
 
+// --- elements as bytes (bytes.cpp), what leaves its thread (threads.cpp), references to give up (garbage.cpp)
+void exportBytes(napi_env env, napi_value exports);
+void exportThreads(napi_env env, napi_value exports);
+void discard(napi_env env, napi_ref reference);  // from any thread and any finalizer
+void freeGarbage(napi_env env);                  // what was discarded
+void forgetGarbage(napi_env env);                // when an environment ends
+
 // --- conversion between JavaScript values and C++ (convert.cpp)
 std::string text(napi_env env, napi_value value);
 napi_value string(napi_env env, const std::string& value);
@@ -125,7 +132,8 @@ void exportDispatch(napi_env env, napi_value exports);
 void exportGuards(napi_env env, napi_value exports);
 void exportAutograd(napi_env env, napi_value exports);
 void exportFunction(napi_env env, napi_value exports);
-void forgetGarbage(napi_env env);  // when an environment ends
+// Throws where differentiating would run a custom function whose backward is running already: libtorch would wait for ever.
+void refuseReentry(const std::vector<at::Tensor>& outputs, const std::vector<at::Tensor>& inputs);
 void exportSystem(napi_env env, napi_value exports);
 void exportDistributed(napi_env env, napi_value exports);
 
@@ -141,6 +149,7 @@ struct Call {
 using Function = napi_value (*)(const Call&);
 std::string readable(std::string message);  // with custom functions named by what they are
 void throwToJavaScript(napi_env env) noexcept;  // inside a catch block
+void throwTorchError(napi_env env, const std::string& message, const std::string& op = "", const std::string& schema = "") noexcept;
 void collectWarnings(Environment& state);       // from now on, on this thread (warnings.cpp)
 void emitWarnings(napi_env env, Environment& state) noexcept;
 void define(napi_env env, napi_value exports, const char* name, napi_callback callback);

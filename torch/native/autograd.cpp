@@ -28,15 +28,19 @@ struct OneThread {
 napi_value backward(const Call& call) {
   OneThread guard;
   variable_list inputs = isNullish(call.env, call[4]) ? variable_list() : tensors(call.env, call[4]);
-  torch::autograd::backward(tensors(call.env, call[0]), tensors(call.env, call[1]), toBool(call.env, call[2]), toBool(call.env, call[3]), inputs);
+  variable_list outputs = tensors(call.env, call[0]);
+  refuseReentry(outputs, inputs);
+  torch::autograd::backward(outputs, tensors(call.env, call[1]), toBool(call.env, call[2]), toBool(call.env, call[3]), inputs);
   return nullptr;
 }
 
 // grad(outputs, inputs, gradOutputs, retainGraph, createGraph, allowUnused)
 napi_value grad(const Call& call) {
   OneThread guard;
-  return array(call.env, torch::autograd::grad(tensors(call.env, call[0]), tensors(call.env, call[1]), tensors(call.env, call[2]),
-                                               toBool(call.env, call[3]), toBool(call.env, call[4]), toBool(call.env, call[5])));
+  variable_list outputs = tensors(call.env, call[0]), inputs = tensors(call.env, call[1]);
+  refuseReentry(outputs, inputs);
+  return array(call.env, torch::autograd::grad(outputs, inputs, tensors(call.env, call[2]), toBool(call.env, call[3]), toBool(call.env, call[4]),
+                                               toBool(call.env, call[5])));
 }
 
 napi_value requiresGrad(const Call& call) { return boolean(call.env, tensorOf(call.env, call[0]).requires_grad()); }

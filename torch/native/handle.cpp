@@ -1,11 +1,5 @@
-// Tensors and generators as JavaScript objects: slots, disposal, properties, and typed arrays in and out.
+// Tensors and generators as JavaScript objects: slots, disposal and properties.
 #include "addon.h"
-
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
-
-#include <algorithm>
-#include <cstring>
 
 namespace penumbra {
 namespace {
@@ -136,6 +130,7 @@ napi_value freeSlots(const Call& call) {
   check(call.env, napi_get_value_uint32(call.env, call[1], &count));
   if (type != napi_int32_array || count > length) throw TorchError("free() needs an Int32Array of at least `count` slots.");
   for (uint32_t i = 0; i < count; i++) release(call.env, *call.state, static_cast<int32_t*>(data)[i]);
+  freeGarbage(call.env);
   return nullptr;
 }
 
@@ -209,72 +204,6 @@ napi_value differingSizes(const Call& call) {
   return number(call.env, -1);
 }
 
-// fromBytes(Uint8Array, shape, dtype): a CPU tensor with a copy of the bytes.
-napi_value fromBytes(const Call& call) {
-  bool isBytes = false;
-  napi_typedarray_type kind;
-  size_t length = 0;
-  void* data = nullptr;
-  check(call.env, napi_is_typedarray(call.env, call[0], &isBytes));
-  if (isBytes) check(call.env, napi_get_typedarray_info(call.env, call[0], &kind, &length, &data, nullptr, nullptr));
-  if (!isBytes || kind != napi_uint8_array) throw TorchError("fromBytes() needs a Uint8Array.");
-  at::ScalarType type = scalarType(text(call.env, call[2]));
-  std::vector<int64_t> sizes;
-  double needed = static_cast<double>(c10::elementSize(type));  // a product of sizes may pass 64 bits
-  for (napi_value element : elements(call.env, call[1])) {
-    check(call.env, napi_get_value_int64(call.env, element, &sizes.emplace_back()));
-    needed *= static_cast<double>(sizes.back());
-  }
-  if (needed != static_cast<double>(length)) {
-    throw TorchError("The array holds " + std::to_string(length) + " bytes, but the shape and dtype " + scalarTypeName(type) +
-                     " need " + std::to_string(static_cast<uint64_t>(std::min(needed, 1e18))) + ". Pass a shape whose product is the array's length.");
-  }
-  at::Tensor tensor = at::empty(sizes, at::TensorOptions().dtype(type));
-  if (length != 0) std::memcpy(tensor.mutable_data_ptr(), data, length);
-  return wrap(call.env, std::move(tensor));
-}
-
-// An ArrayBuffer over a tensor's memory, which lives as long as the buffer does.
-napi_value bufferOver(napi_env env, at::Tensor tensor) {
-  // Resizing would free the memory that the buffer shows.
-  tensor.storage().unsafeGetStorageImpl()->set_resizable(false);
-  auto* keeper = new at::Tensor(std::move(tensor));
-  napi_value buffer;
-  check(env, napi_create_external_arraybuffer(
-                 env, keeper->mutable_data_ptr(), keeper->nbytes(),
-                 [](node_api_basic_env, void*, void* hint) { delete static_cast<at::Tensor*>(hint); }, keeper, &buffer));
-  return buffer;
-}
-
-// toBytes(tensor): an ArrayBuffer with a copy of the elements in row-major order.
-napi_value toBytes(const Call& call) {
-  at::Tensor& source = tensorOf(call.env, call[0]);
-  // A tensor of zeros that autograd makes has no memory.
-  at::Tensor given = source._is_zerotensor() ? at::zeros(source.sizes(), source.options()) : source.detach();
-  at::Tensor tensor = given.to(at::kCPU).contiguous().resolve_conj().resolve_neg();
-  // A large copy is libtorch's: where memory is short, it throws and Node-API would end the process.
-  constexpr size_t large = 1 << 20;
-  if (tensor.nbytes() >= large) return bufferOver(call.env, tensor.is_alias_of(source) ? tensor.clone(at::MemoryFormat::Contiguous) : tensor);
-  void* data = nullptr;
-  napi_value buffer;
-  check(call.env, napi_create_arraybuffer(call.env, tensor.nbytes(), &data, &buffer));
-  if (tensor.nbytes() != 0) std::memcpy(data, tensor.const_data_ptr(), tensor.nbytes());
-  return buffer;
-}
-
-// shareBytes(tensor): an ArrayBuffer over the tensor's own memory.
-napi_value shareBytes(const Call& call) {
-  at::Tensor& tensor = tensorOf(call.env, call[0]);
-  bool isPlain = tensor.device().is_cpu() && tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_nested();
-  if (!isPlain || !tensor.is_contiguous() || tensor.is_conj() || tensor.is_neg() || tensor._is_zerotensor()) {
-    throw TorchError("Only a contiguous CPU tensor can be read without a copy. Use toTyped(), which copies.");
-  }
-  if (tensor.nbytes() != 0) return bufferOver(call.env, tensor.detach());
-  napi_value buffer;
-  check(call.env, napi_create_arraybuffer(call.env, 0, nullptr, &buffer));
-  return buffer;
-}
-
 // memory() -> {tensors, bytes}: what lives in this environment.
 napi_value memory(const Call& call) {
   return object(call.env, {{"tensors", number(call.env, call.state->live)},
@@ -295,9 +224,6 @@ void exportHandles(napi_env env, napi_value exports) {
   define(env, exports, "itemSize", guarded<itemSize, 1>);
   define(env, exports, "storage", guarded<storage, 1>);
   define(env, exports, "differingSizes", guarded<differingSizes, 1>);
-  define(env, exports, "fromBytes", guarded<fromBytes, 3>);
-  define(env, exports, "toBytes", guarded<toBytes, 1>);
-  define(env, exports, "shareBytes", guarded<shareBytes, 1>);
   define(env, exports, "memory", guarded<memory, 0>);
 }
 

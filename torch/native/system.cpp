@@ -55,19 +55,25 @@ napi_value defaultGenerator(const Call& call) {
 
 napi_value generatorSeed(const Call& call) {
   at::Generator& target = generatorOf(call.env, call[0]);
+  uint64_t seed = toSeed(call.env, call[1]);
   std::lock_guard<std::mutex> lock(target.mutex());
-  target.set_current_seed(toSeed(call.env, call[1]));
+  target.set_current_seed(seed);
   return nullptr;
 }
 napi_value generatorState(const Call& call) {
   at::Generator& target = generatorOf(call.env, call[0]);
-  std::lock_guard<std::mutex> lock(target.mutex());
-  return wrap(call.env, target.get_state());
+  at::Tensor state;
+  {
+    std::lock_guard<std::mutex> lock(target.mutex());
+    state = target.get_state();
+  }
+  return wrap(call.env, std::move(state));  // without the lock: this calls JavaScript
 }
 napi_value setGeneratorState(const Call& call) {
   at::Generator& target = generatorOf(call.env, call[0]);
+  const at::Tensor& state = tensorOf(call.env, call[1]);
   std::lock_guard<std::mutex> lock(target.mutex());
-  target.set_state(tensorOf(call.env, call[1]));
+  target.set_state(state);
   return nullptr;
 }
 napi_value generatorDevice(const Call& call) { return string(call.env, generatorOf(call.env, call[0]).device().str()); }

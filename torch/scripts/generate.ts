@@ -13,6 +13,7 @@ type Parameter = OperatorSchema["parameters"][number];
 /** Written by hand in tensor.ts, because JavaScript wants another form. */
 const HAND_WRITTEN_METHODS = new Set([
   "backward",
+  "data",
   "item",
   "numel",
   "requiresGrad_",

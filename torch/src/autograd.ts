@@ -149,27 +149,63 @@ export interface DifferentiableFunction<Inputs extends readonly Tensor[], Output
   backward: (...gradients: (Tensor | null)[]) => OneOrMore<Tensor | null> | null;
 }
 
+/** What a custom function keeps from its forward for its backward. */
+export interface FunctionContext {
+  /** In forward: the graph holds these tensors (inputs, outputs or others) until it is freed. Replaces an earlier list. */
+  save(...tensors: Tensor[]): void;
+  /** In backward: what forward saved. @throws TorchError elsewhere */
+  readonly saved: readonly Tensor[];
+}
+
 /**
- * A differentiable operation from a pair of functions. What `backward` needs of `forward`'s inputs is
- * captured by closure.
+ * A differentiable operation from a pair of functions, or from a function that makes such a pair of a context.
+ *
+ * What `backward` needs of the inputs may be captured by closure; an output may not: output, graph and closure would
+ * hold each other for ever where no scope releases the output. `context.save` holds both.
  *
  * @example
  * const square = (x: Tensor) =>
  *   customFunction({ forward: (x) => x.mul(x), backward: (g) => g!.mul(x).mul(2) }, x);
+ * @example
+ * const exp = (x: Tensor) =>
+ *   customFunction((context) => ({
+ *     forward: (x: Tensor) => {
+ *       const y = x.exp();
+ *       context.save(y);
+ *       return y;
+ *     },
+ *     backward: (g) => g!.mul(context.saved[0]!),
+ *   }), x);
  */
 export function customFunction<Inputs extends readonly Tensor[], Output extends OneOrMore<Tensor>>(
-  { forward, backward: differentiate }: DifferentiableFunction<Inputs, Output>,
+  pair:
+    | DifferentiableFunction<Inputs, Output>
+    | ((context: FunctionContext) => DifferentiableFunction<Inputs, Output>),
   ...inputs: Inputs
 ): Output {
-  return differentiable(
-    (values) => forward(...(values as unknown as Inputs)),
-    (gradients) => scope(() => differentiate(...gradients)),
-    inputs,
-    [],
-  );
+  const toSave: Tensor[] = [];
+  let held: readonly Tensor[] | undefined;
+  const context: FunctionContext = {
+    save: (...tensors) => void toSave.splice(0, toSave.length, ...tensors),
+    get saved() {
+      if (held) return held;
+      throw new TorchError("The saved tensors are there during backward. Use what forward has at hand.");
+    },
+  };
+  const { forward, backward: differentiate } = typeof pair === "function" ? pair(context) : pair;
+  const run = (gradients: readonly (Tensor | null)[], saved: readonly Tensor[]) => {
+    const outer = held;
+    held = saved;
+    try {
+      return scopeTaking(saved, () => differentiate(...gradients));
+    } finally {
+      held = outer;
+    }
+  };
+  return differentiable((values) => forward(...(values as unknown as Inputs)), run, inputs, toSave);
 }
 
-/** The same with tensors that the graph holds for `backward`, until it is freed. */
+/** The same with tensors that the graph holds for `backward`, until it is freed: what `saved` has after `forward`. */
 function differentiable<Output extends OneOrMore<Tensor>>(
   forward: (inputs: readonly Tensor[]) => Output,
   backward: (
@@ -177,7 +213,7 @@ function differentiable<Output extends OneOrMore<Tensor>>(
     saved: readonly Tensor[],
   ) => OneOrMore<Tensor | null> | null,
   inputs: readonly Tensor[],
-  saved: readonly Tensor[],
+  saved: Tensor[],
 ): Output {
   let single = false;
   const outputs = native.customFunction(
@@ -198,6 +234,7 @@ function differentiable<Output extends OneOrMore<Tensor>>(
     inputs,
     saved,
   ) as Tensor[];
+  saved.length = 0; // the functions hold this list
   return (single ? outputs[0] : outputs) as Output;
 }
 

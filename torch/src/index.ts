@@ -48,3 +48,4 @@ export {
   unique,
 } from "./tensor/index.ts";
 export * from "./tensor/operators.ts";
+export * as threads from "./threads/index.ts";

@@ -1,5 +1,14 @@
 import * as torch from "@penumbra/torch";
-import { autocast, customFunction, grad, inferenceMode, noGrad, scope, type Tensor } from "@penumbra/torch";
+import {
+  autocast,
+  customFunction,
+  type FunctionContext,
+  grad,
+  inferenceMode,
+  noGrad,
+  scope,
+  type Tensor,
+} from "@penumbra/torch";
 import { beforeEach, describe, expect, test } from "vitest";
 import { collect } from "./collect.ts";
 
@@ -287,5 +296,59 @@ describe("customFunction", () => {
       });
     }
     expect(torch.memory().tensors).toBe(before);
+  });
+
+  test("keeps what forward saves: inputs, outputs and others, for a backward that may run again", () => {
+    scope(() => {
+      const x = leaf([0.5, -1, 2]);
+      let seen: FunctionContext | undefined;
+      const y = customFunction((context) => {
+        seen = context;
+        return {
+          forward: (v: Tensor) => {
+            expect(() => context.saved).toThrow(/during backward/);
+            const exp = v.exp();
+            context.save(v);
+            context.save(v, exp, v.mul(0).add(3)); // the last call counts
+            return exp;
+          },
+          backward: (g) => {
+            const [input, output, three] = context.saved as [Tensor, Tensor, Tensor];
+            expect(input.tolist()).toEqual(x.tolist());
+            return g!.mul(output).mul(three);
+          },
+        };
+      }, x);
+      for (let pass = 1; pass <= 2; pass += 1) {
+        const [gradient] = grad(y.sum(), [x], { retainGraph: true });
+        expect(gradient!.allclose(x.exp().mul(3))).toBe(true);
+      }
+      expect(() => seen!.saved).toThrow(/during backward/);
+    });
+  });
+
+  test("saves an output without holding it for ever: 3,000 outside of scopes are all freed", async () => {
+    const exp = (x: Tensor): Tensor =>
+      customFunction(
+        (context) => ({
+          forward: (v: Tensor) => {
+            const y = v.exp();
+            context.save(y);
+            return y;
+          },
+          backward: (g) => g!.mul(context.saved[0]!),
+        }),
+        x,
+      );
+    const x = torch.ones([1000]).requiresGrad_();
+    collect();
+    const before = torch.memory();
+    for (let i = 0; i < 3000; i++) exp(x);
+    for (let i = 0; i < 5; i++) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+      scope(() => torch.ones([1])); // functions that only a freed graph held are released at such an occasion
+    }
+    expect(torch.memory().tensors - before.tensors).toBeLessThanOrEqual(1); // the last one may still lie on the stack
   });
 });

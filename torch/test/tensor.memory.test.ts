@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import { scope, tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
@@ -5,20 +8,38 @@ import { native } from "../src/tensor/native.ts";
 import { collect } from "./collect.ts";
 
 describe("a tensor whose size changes", () => {
-  test("keeps the memory that a typed array shows", () => {
+  test("parts from the typed array that shares its memory, and each keeps its own", () => {
     scope(() => {
       const x = torch.ones([4]);
       const shared = x.asTyped() as Float32Array;
-      expect(() => torch.call("aten::resize_", x, [1_000_000])).toThrow(/not resizable/);
+      torch.call("aten::resize_", x, [1_000_000]);
       collect();
       shared[0] = 5;
-      expect(x.tolist()).toEqual([5, 1, 1, 1]);
+      expect(x.narrow(0, 0, 4).tolist()).toEqual([1, 1, 1, 1]);
+      expect([...shared]).toEqual([5, 1, 1, 1]);
+      expect((x.asTyped() as Float32Array).length).toBe(1_000_000);
       const large = torch.ones([1_000_000]);
       const out = torch.ones([2, 2]);
       out.asTyped();
-      expect(() => torch.call("aten::add.out", large, large, { out })).toThrow(torch.TorchError);
-      expect(out.tolist()).toEqual([1, 1, 1, 1]); // never more than its memory holds
+      torch.call("aten::add.out", large, large, { out });
+      expect(out.sum().item()).toBe(2_000_000);
     });
+  });
+
+  test("may do so after its elements were written into a file or read by another thread", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "penumbra-resize-"));
+    const x = torch.ones([100]);
+    try {
+      torch.safetensors.write(join(folder, "x.safetensors"), { x });
+      const reading = x.data();
+      torch.call("aten::resize_", x, [1_000_000]); // while the other thread reads
+      x.zero_();
+      expect((await reading).length).toBe(100);
+      expect(x.shape).toEqual([1_000_000]);
+    } finally {
+      x.dispose();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("reaches no further than its memory when there is none for the new size", () => {
@@ -31,7 +52,80 @@ describe("a tensor whose size changes", () => {
   });
 });
 
+describe("a typed array that shares a tensor's memory", () => {
+  test("shows what the tensor gets and gives it what it is given, at any place in the memory", () => {
+    scope(() => {
+      const x = torch.arange(6).reshape([2, 3]);
+      const row = x.at(1);
+      const shared = row.asTyped() as BigInt64Array;
+      expect([...shared]).toEqual([3n, 4n, 5n]);
+      shared[0] = 30n;
+      x.add_(1);
+      expect(x.tolist()).toEqual([
+        [1, 2, 3],
+        [31, 5, 6],
+      ]);
+      expect([...shared]).toEqual([31n, 5n, 6n]);
+      expect(x.asTyped().buffer).toBe(shared.buffer);
+      expect(torch.zeros([2], { dtype: "complex64" }).asTyped().length).toBe(4);
+      expect(torch.zeros([0]).asTyped().length).toBe(0);
+    });
+  });
+
+  test("lives as long as either needs it", () => {
+    const shared = scope(() => torch.full([1000], 3).asTyped() as Float32Array);
+    collect();
+    expect(shared.every((value) => value === 3)).toBe(true);
+    const x = torch.full([1000], 4);
+    x.asTyped();
+    collect();
+    expect(x.sum().item()).toBe(4000);
+    x.dispose();
+  });
+
+  test("cannot move away from under the tensor", () => {
+    scope(() => {
+      const { buffer } = torch.ones([3]).asTyped();
+      try {
+        structuredClone(buffer, { transfer: [buffer as ArrayBuffer] }); // Node 20 copies it, 22 throws
+      } catch (error) {
+        expect(error).toMatchObject({ name: "DataCloneError" });
+      }
+      const movable = buffer as ArrayBuffer & { transfer(): ArrayBuffer };
+      expect(() => movable.transfer()).toThrow(/cannot move/);
+      expect(buffer.byteLength).toBe(12);
+    });
+  });
+});
+
 describe("reading elements", () => {
+  test.each([0, 1, 10, 1_000_000])("of %d on another thread gives what toTyped gives", async (size) => {
+    const x = torch
+      .arange(2 * size)
+      .reshape([2, size])
+      .t();
+    const pending = x.data();
+    const expected = x.toTyped();
+    x.dispose(); // the other thread has its own hold
+    expect(Buffer.from((await pending).buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+  });
+
+  test("on another thread leaves the event loop free, and fails as toTyped does", async () => {
+    const x = torch.ones([1000, 20_000]).t(); // to be put in order: slow
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const read = await x.data();
+    clearInterval(timer);
+    expect(read.length).toBe(2e7);
+    expect(turns).toBeGreaterThan(3);
+    x.dispose();
+    await expect(x.data()).rejects.toThrow(/disposed/);
+    await expect(torch.ones([2]).toSparse().data()).rejects.toThrow(/toDense/);
+    await expect(torch.ones([2]).quantizePerTensor(0.5, 0, "qint8").data()).rejects.toThrow(/dequantize/);
+  });
+
   test("gives a copy for small and large tensors, contiguous or not", () => {
     scope(() => {
       for (const size of [10, 1_000_000]) {

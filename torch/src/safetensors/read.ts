@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Device, Tensor } from "../tensor/index.ts";
-import { call, fromTyped, scope } from "../tensor/index.ts";
+import { allocate, call, native, scope } from "../tensor/index.ts";
 import { SafetensorsError } from "./error.ts";
 import { duplicateKey, type Header, headerLength, parseHeader, type TensorEntry } from "./header.ts";
 
@@ -9,8 +9,9 @@ export interface ReadOptions {
   /** Default "cpu". */
   device?: Device;
   /**
-   * Maps the file into memory (default): nothing is read before it is used, and processes share the pages.
-   * `false` copies the bytes: for files on a medium that may disappear, or that others overwrite in place.
+   * Maps the file into memory: nothing is read before it is used, and processes share the pages. Whoever shortens the
+   * file or overwrites it in place while a tensor is in use, or takes its disk away, **ends this process** (SIGBUS) or
+   * changes the tensor; only for files that are replaced as a whole, if ever. Default false: the bytes are copied.
    */
   mapped?: boolean;
 }
@@ -73,7 +74,7 @@ export function readHeader(path: string): Header {
   return withFile(path, (descriptor) => headerOf(descriptor, path));
 }
 
-function readFile(path: string, { device = "cpu", mapped = true }: ReadOptions): SafetensorsFile {
+function readFile(path: string, { device = "cpu", mapped = false }: ReadOptions): SafetensorsFile {
   return withFile(path, (descriptor) => {
     const { tensors: entries, metadata } = headerOf(descriptor, path);
     return scope(() => {
@@ -102,10 +103,20 @@ function viewOf(map: Tensor, entry: TensorEntry): Tensor | undefined {
   return call("aten::view", call("aten::view.dtype", bytes, entry.dtype), entry.shape) as Tensor;
 }
 
+/** Bytes that are read at once on their way into a tensor: they stay in the processor's cache. */
+const CHUNK_BYTES = 2 ** 20;
+
 /** The entry read into memory of its own. */
 function streamed(descriptor: number, entry: TensorEntry, path: string): Tensor {
-  const bytes = readBytes(descriptor, entry.begin, entry.end - entry.begin, path);
-  return fromTyped(bytes, entry.shape, { dtype: entry.dtype });
+  const made = call("aten::empty.memory_format", entry.shape, { dtype: entry.dtype }) as Tensor;
+  const size = entry.end - entry.begin;
+  const chunk = allocate(Math.min(size, CHUNK_BYTES));
+  for (let begin = 0; begin < size; begin += chunk.length) {
+    const part = chunk.subarray(0, size - begin);
+    readInto(part, descriptor, entry.begin + begin, path);
+    native.writeBytes(made, part, begin);
+  }
+  return made;
 }
 
 function headerOf(descriptor: number, path: string): Header {
@@ -114,14 +125,16 @@ function headerOf(descriptor: number, path: string): Header {
   return parseHeader(readBytes(descriptor, 8, length, path), size, path);
 }
 
-/** No system call reads more than this at once. */
-const MAX_READ = 2 ** 30;
-
 function readBytes(descriptor: number, position: number, length: number, path: string): Uint8Array {
   const bytes = new Uint8Array(length);
+  readInto(bytes, descriptor, position, path);
+  return bytes;
+}
+
+function readInto(bytes: Uint8Array, descriptor: number, position: number, path: string): void {
   let done = 0;
-  while (done < length) {
-    const count = readSync(descriptor, bytes, done, Math.min(length - done, MAX_READ), position + done);
+  while (done < bytes.length) {
+    const count = readSync(descriptor, bytes, done, bytes.length - done, position + done);
     if (count === 0) {
       throw new SafetensorsError(
         path,
@@ -132,7 +145,6 @@ function readBytes(descriptor: number, position: number, length: number, path: s
     }
     done += count;
   }
-  return bytes;
 }
 
 function withFile<T>(path: string, use: (descriptor: number) => T): T {

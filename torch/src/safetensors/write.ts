@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Tensor } from "../tensor/index.ts";
-import { call, scope } from "../tensor/index.ts";
+import { allocate, native, scope } from "../tensor/index.ts";
 import { SafetensorsError } from "./error.ts";
 import { MAX_HEADER_BYTES, storageTypes } from "./header.ts";
 
@@ -137,12 +137,20 @@ function headerOf(
   return header;
 }
 
+/** Goes through a buffer of this size, so that writing needs no memory of the size of a tensor. */
+const CHUNK_BYTES = 2 ** 22;
+
 function writeTensor(descriptor: number, tensor: Tensor): void {
   if (tensor.numel === 0) return;
   scope(() => {
-    const flat = tensor.detach().to("cpu").resolveConj().resolveNeg().contiguous().reshape([-1]);
-    const bytes = call("aten::view.dtype", flat, "uint8") as Tensor;
-    writeAll(descriptor, bytes.asTyped() as Uint8Array);
+    const flat = tensor.detach().to("cpu").resolveConj().resolveNeg().contiguous();
+    const size = native.byteLength(flat);
+    const chunk = allocate(Math.min(size, CHUNK_BYTES));
+    for (let begin = 0; begin < size; begin += chunk.length) {
+      const part = chunk.subarray(0, size - begin);
+      native.readBytes(flat, part, begin);
+      writeAll(descriptor, part);
+    }
   });
 }
 

@@ -65,7 +65,10 @@ type Float16Elements = typeof globalThis extends { Float16Array: { prototype: in
   ? Elements
   : never;
 
-type TypedArrayConstructor = new (buffer: ArrayBuffer) => TypedArray;
+interface TypedArrayConstructor {
+  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): TypedArray;
+  readonly BYTES_PER_ELEMENT: number;
+}
 
 /** The typed array that holds a dtype's elements; float16, bfloat16 and float8 come as their bits. */
 export const typedArrayOf: Readonly<Partial<Record<DType, TypedArrayConstructor>>> = {

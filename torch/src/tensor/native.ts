@@ -82,8 +82,17 @@ export interface Native extends Partial<Communication> {
   storage(tensor: Handle): { address: string; bytes: number };
   differingSizes(lists: readonly Handles[]): number;
   fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): unknown;
-  toBytes(tensor: Handle): ArrayBuffer;
-  shareBytes(tensor: Handle): ArrayBuffer;
+  byteLength(tensor: Handle): number;
+  readBytes(tensor: Handle, target: Uint8Array, begin: number): void;
+  readBytesAsync(tensor: Handle, target: Uint8Array): Promise<void>;
+  writeBytes(tensor: Handle, source: Uint8Array, begin: number): void;
+  shareMemory(
+    tensor: Handle,
+    allocate: (bytes: number) => ArrayBuffer,
+  ): { buffer: ArrayBuffer; byteOffset: number };
+  give(tensor: Handle): number;
+  take(given: number): unknown;
+  givenTensors(): number;
   memory(): { tensors: number; bytes: number };
   customFunction(
     forward: (inputs: unknown[]) => Handles,

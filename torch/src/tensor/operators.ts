@@ -1168,8 +1168,6 @@ export interface TensorOperators {
   cumsum_(dim: number, options?: {
     dtype?: DType | null;
   }): Tensor;
-  /** `aten::data(Tensor self) -> Tensor` */
-  data(): Tensor;
   /** `aten::deg2rad(Tensor self) -> Tensor` */
   deg2rad(): Tensor;
   /** `aten::deg2rad_(Tensor(a!) self) -> Tensor(a!)` */
@@ -3906,7 +3904,6 @@ export const methods: readonly (readonly [name: string, operator: string])[] = [
   ["cumprod_", "aten::cumprod_"],
   ["cumsum", "aten::cumsum"],
   ["cumsum_", "aten::cumsum_"],
-  ["data", "aten::data"],
   ["deg2rad", "aten::deg2rad"],
   ["deg2rad_", "aten::deg2rad_"],
   ["denseDim", "aten::dense_dim"],

@@ -1,6 +1,7 @@
-import { fileURLToPath } from "node:url";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { isTensor } from "./call.ts";
 import { TorchError } from "./errors.ts";
+import { note } from "./memory.ts";
 import { native, slot } from "./native.ts";
 
 /** What a scope knows of a tensor. */
@@ -10,21 +11,34 @@ interface Scoped {
   owner: Scope | undefined;
 }
 
+/** The innermost scope of the synchronous code that runs now. */
 let current: Scope | undefined;
-let tracing = false;
-const places = new Map<WeakRef<Scoped>, string>();
+/** The asynchronous scope that the code belongs to that runs now; looked at only while there is one. */
+const context = new AsyncLocalStorage<Scope>();
+let asynchronousScopes = 0;
+let isWatched = false;
+
+/** A block ends in the code that opens it, a call with its function, an asynchronous scope with its function's promise. */
+type Kind = "block" | "call" | "asynchronous";
 
 /**
  * Releases the tensors that were made while it was the innermost scope. `scope(fn)` is the usual form;
- * `using s = new Scope()` ends with its block.
+ * `using s = new Scope()` ends with its block, in which nothing may be awaited: for that there is `scope(async () => …)`.
  */
 export class Scope {
-  readonly #outer = current;
+  readonly #kind: Kind;
+  readonly #outer: Scope | undefined;
   readonly #tensors: Scoped[] = [];
-  #open = true;
+  #isOpen = true;
+  #isStranded = false;
 
-  constructor() {
+  /** @param kind internal */
+  constructor(kind: Kind = "block") {
+    this.#kind = kind;
+    this.#outer = kind === "asynchronous" ? asynchronous() : innermost();
+    if (kind === "asynchronous") return;
     current = this;
+    if (kind === "block") watch();
   }
 
   /** @internal */
@@ -35,19 +49,27 @@ export class Scope {
 
   /** Hands tensors of this scope to the surrounding one, found in arrays, maps, sets and plain objects too. */
   release<T>(value: T): T {
+    const outer = Scope.open(this.#outer);
     forEachTensor(value, (tensor) => {
       if (tensor.owner !== this) return;
-      if (this.#outer) this.#outer.add(tensor);
+      if (outer) outer.add(tensor);
       else leave(tensor);
     });
     return value;
   }
 
+  /**
+   * Releases its tensors.
+   * @throws TorchError where a scope that was begun later is still open, and where something was awaited meanwhile
+   */
   [Symbol.dispose](): void {
-    if (!this.#open) return;
-    if (current !== this) throw new TorchError("Scopes must end in the reverse order of their begin.");
-    this.#open = false;
-    current = this.#outer;
+    if (!this.#isOpen) return;
+    const isInnermost = current === this;
+    this.#isOpen = false;
+    if (isInnermost) {
+      const next = Scope.open(this.#outer);
+      current = next && next.#kind !== "asynchronous" ? next : undefined;
+    }
     let count = 0;
     for (const tensor of this.#tensors) {
       if (tensor.owner !== this || tensor[slot] <= 0) continue;
@@ -59,7 +81,45 @@ export class Scope {
       }
     }
     if (count > 0) native.free(freed, count);
+    if (this.#isStranded) {
+      throw new TorchError(
+        "A Scope was open while something was awaited: other tasks ran meanwhile, and what this one made after the await " +
+          "was not released with it. Use `await scope(async () => { … })`.",
+      );
+    }
+    if (!isInnermost && this.#kind !== "asynchronous") {
+      throw new TorchError("Scopes must end in the reverse order of their begin.");
+    }
   }
+
+  /** @internal This scope or the nearest one around it that has not ended. */
+  static open(scope: Scope | undefined): Scope | undefined {
+    let open = scope;
+    while (open !== undefined && !open.#isOpen) open = open.#outer;
+    return open;
+  }
+
+  /** @internal The synchronous code has ended in which these scopes were opened: they must not see what other tasks make. */
+  static strand(): void {
+    for (let open = current; open && open.#kind !== "asynchronous"; open = Scope.open(open.#outer)) {
+      open.#isStranded = true;
+    }
+    current = undefined;
+  }
+}
+
+const asynchronous = (): Scope | undefined =>
+  asynchronousScopes > 0 ? Scope.open(context.getStore()) : undefined;
+const innermost = (): Scope | undefined => current ?? asynchronous();
+
+/** Promises go on where the synchronous code has ended: a block that is open then awaits something. */
+function watch(): void {
+  if (isWatched) return;
+  isWatched = true;
+  queueMicrotask(() => {
+    isWatched = false;
+    Scope.strand();
+  });
 }
 
 /** Ends a scope with all that were begun in it and left open, by an exception for instance. */
@@ -87,20 +147,50 @@ function leave(tensor: Scoped): void {
 
 /** @internal Called by the constructor of Tensor. */
 export function enter(tensor: Scoped): void {
-  if (current) current.add(tensor);
+  const scope = innermost();
+  if (scope) scope.add(tensor);
   else leave(tensor);
-  if (tracing) note(tensor);
+  note(tensor);
 }
 
 /**
  * Runs `fn` and releases every tensor made in it, except the ones it returns (in arrays, maps and plain
  * objects too), kept ones, and what autograd needs. Scopes nest; a training step is one scope.
  *
- * @throws TorchError when `fn` is asynchronous: tensors of other tasks would be released with its own
+ * An `async` function's scope ends with its promise. It goes along with the function's own course (`AsyncLocalStorage`), so
+ * that tasks which overlap, requests of a server for instance, release each its own.
+ *
+ * @throws TorchError when `fn` returns a promise and is not declared `async`
  * @example const loss = scope(() => model.forward(x).mseLoss(y).item());
+ * @example const answer = await scope(async () => (await load(url)).softmax(-1).tolist());
  */
 export function scope<T>(fn: () => T): T {
-  return scopeTaking([], fn);
+  // Every realm and every loader's functions have the tag.
+  const isAsync = (fn as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === "AsyncFunction";
+  return isAsync ? (scopeOfPromise(fn as () => Promise<unknown>) as T) : scopeTaking([], fn);
+}
+
+async function scopeOfPromise<T>(fn: () => Promise<T>): Promise<T> {
+  const inner = new Scope("asynchronous");
+  asynchronousScopes += 1;
+  try {
+    return inner.release(await begin(inner, fn));
+  } finally {
+    inner[Symbol.dispose]();
+    asynchronousScopes -= 1;
+  }
+}
+
+/** Runs the synchronous beginning of an asynchronous function, which is no part of the scopes around the call. */
+function begin<T>(inner: Scope, fn: () => Promise<T>): Promise<T> {
+  const outside = current;
+  current = undefined;
+  try {
+    return context.run(inner, fn);
+  } finally {
+    Scope.strand();
+    current = outside;
+  }
 }
 
 /**
@@ -110,13 +200,15 @@ export function synchronous<T>(name: string, result: T): T {
   if (!(result instanceof Promise)) return result;
   result.catch(() => {}); // the error below is the one to report
   throw new TorchError(
-    `${name}() needs a synchronous function. Await first, and call ${name}() around what follows.`,
+    name === "scope"
+      ? "scope() needs a synchronous function, or one that is declared async; this one returned a promise. Write scope(async () => …)."
+      : `${name}() needs a synchronous function. Await first, and call ${name}() around what follows.`,
   );
 }
 
 /** @internal A scope that also releases these tensors, which the surrounding one would have released later. */
 export function scopeTaking<T>(tensors: readonly (Scoped | null)[], fn: () => T): T {
-  const inner = new Scope();
+  const inner = new Scope("call");
   try {
     for (const tensor of tensors) if (tensor?.owner) inner.add(tensor);
     const result = fn();
@@ -148,66 +240,4 @@ function forEachTensor(value: unknown, visit: (tensor: Scoped) => void, seen = n
   } else if (!ArrayBuffer.isView(value)) {
     for (const item of Object.values(value)) forEachTensor(item, visit, seen);
   }
-}
-
-export interface MemoryReport {
-  /** Tensors that are neither disposed nor collected. */
-  readonly tensors: number;
-  /** Bytes of those among them that own their CPU memory. */
-  readonly bytes: number;
-  /** Where the living tensors were made and how many there; only while tracing. */
-  readonly places?: ReadonlyMap<string, number>;
-}
-
-/** Counts the living tensors of this thread; with `traceMemory(true)` before, also says where they were made. */
-export function memory(): MemoryReport {
-  const report = native.memory();
-  if (!tracing) return report;
-  forgetDead();
-  const counts = new Map<string, number>();
-  for (const text of places.values()) counts.set(place(text), (counts.get(place(text)) ?? 0) + 1);
-  return { ...report, places: counts };
-}
-
-let enough = 0;
-
-/** Notes where a tensor was made; now and then forgets those that are gone, so that the notes do not become the leak. */
-function note(tensor: Scoped): void {
-  places.set(new WeakRef(tensor), stack());
-  if (places.size < enough) return;
-  forgetDead();
-  enough = 2 * places.size + 1000;
-}
-
-function forgetDead(): void {
-  for (const reference of places.keys()) {
-    const tensor = reference.deref();
-    if (!tensor || tensor[slot] <= 0) places.delete(reference);
-  }
-}
-
-/** Switches on (or off) the recording of where tensors are made. Slow; for finding leaks. */
-export function traceMemory(enabled: boolean): void {
-  tracing = enabled;
-  if (!enabled) places.clear();
-}
-
-/** Where the call came from. The usual ten lines would end within a network of nested modules. */
-function stack(): string {
-  const before = Error.stackTraceLimit;
-  Error.stackTraceLimit = 100;
-  const text = new Error("made here").stack ?? "";
-  Error.stackTraceLimit = before;
-  return text;
-}
-
-/** The engine's own folder, as it stands in the lines of a stack. */
-const own = [new URL("..", import.meta.url).href, fileURLToPath(new URL("..", import.meta.url))];
-
-/** The first line of a stack outside of the engine and of JavaScript's own functions. */
-function place(text: string): string {
-  const lines = text.split("\n").slice(1);
-  const isOutside = (line: string) =>
-    !line.includes("<anonymous>") && !own.some((folder) => line.includes(folder));
-  return (lines.find(isOutside) ?? lines[0] ?? "unknown").trim();
 }

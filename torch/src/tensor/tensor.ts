@@ -1,3 +1,4 @@
+import { allocate, allocateFixed } from "./allocate.ts";
 import { call, caller, described, isTensor, onNewTensor } from "./call.ts";
 import {
   type Device,
@@ -175,26 +176,40 @@ export class Tensor {
     return Number(value);
   }
 
-  /** A copy of the elements, row-major; int64 as bigint, float16 and bfloat16 as their bits. */
+  /**
+   * A copy of the elements, row-major; int64 as bigint, float16 and bfloat16 as their bits.
+   * @throws TorchError for a dtype that no typed array holds, a sparse or nested tensor, and where memory is short
+   */
   toTyped(): TypedArray {
-    const dtype = this.dtype;
-    const Constructor = typedArrayOf[dtype];
-    if (!Constructor)
-      throw new TorchError(
-        `toTyped(): no typed array holds ${dtype}. Convert first: .dequantize() or .to("float32").`,
-      );
-    return new Constructor(native.toBytes(this));
+    const Constructor = arrayFor("toTyped", this);
+    const bytes = allocate(native.byteLength(this));
+    native.readBytes(this, bytes, 0);
+    return new Constructor(bytes.buffer);
   }
 
   /**
-   * The elements of a contiguous CPU tensor without a copy: writing to either changes both. The memory
-   * lives as long as the array, and can no longer be resized.
-   * @throws TorchError for any other tensor
+   * `toTyped` on another thread: the event loop goes on while the elements come from a GPU, are put in order and copied.
+   * Disposing the tensor meanwhile is safe; writing to it may or may not show.
+   * @throws TorchError as `toTyped` does
+   * @example response.end(await probabilities.data());
+   */
+  async data(): Promise<TypedArray> {
+    const Constructor = arrayFor("data", this);
+    const bytes = allocate(native.byteLength(this));
+    await native.readBytesAsync(this, bytes);
+    return new Constructor(bytes.buffer);
+  }
+
+  /**
+   * The elements of a contiguous CPU tensor, shared: writing to either changes both. The first call moves the memory of
+   * the tensor and its views into a buffer of JavaScript, which is one copy; later calls cost nothing. The memory lives
+   * as long as one of them uses it, so that neither has to wait for the other; where the tensor is resized, they part.
+   * @throws TorchError for any other tensor, and where the memory is a mapped file or was given to another thread
    */
   asTyped(): TypedArray {
-    const Constructor = typedArrayOf[this.dtype];
-    if (!Constructor) throw new TorchError(`asTyped(): no typed array holds ${this.dtype}.`);
-    return new Constructor(native.shareBytes(this));
+    const Constructor = arrayFor("asTyped", this);
+    const { buffer, byteOffset } = native.shareMemory(this, allocateFixed);
+    return new Constructor(buffer, byteOffset, (this.numel * this.itemSize) / Constructor.BYTES_PER_ELEMENT);
   }
 
   /** The elements as numbers, row-major; bool as 0 and 1. */
@@ -296,5 +311,14 @@ for (const [name, operator] of methods) {
 }
 
 installShortForms(Tensor.prototype);
+
+/** @throws TorchError where none holds the tensor's dtype */
+function arrayFor(method: string, { dtype }: Tensor) {
+  const Constructor = typedArrayOf[dtype];
+  if (Constructor) return Constructor;
+  throw new TorchError(
+    `${method}(): no typed array holds ${dtype}. Convert first: .dequantize() or .to("float32").`,
+  );
+}
 
 const isDType = (name: string): name is DType => Object.hasOwn(typedArrayOf, name);

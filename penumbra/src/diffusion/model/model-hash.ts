@@ -25,7 +25,7 @@ export function hashModel(parts: readonly HashedPart[], texts: readonly string[]
         feed(hash, `${key} ${tensor.dtype} [${tensor.shape}]`);
         scope(() => {
           const plain = tensor.detach().to("cpu").contiguous();
-          if (plain.numel > 0) hash.update(plain.asTyped());
+          if (plain.numel > 0) hash.update(plain.toTyped());
         });
       }
     });

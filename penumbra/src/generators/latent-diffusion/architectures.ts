@@ -10,9 +10,6 @@ export interface Architecture {
 
 const CLIP_VOCABULARY = 49_408;
 
-/** Channels of convolutions come in multiples of this: what kernels bear, see the decisions in ARCHITECTURE.md. */
-export const CHANNELS_MULTIPLE = 8;
-
 function vae(blockOutChannels: readonly number[], latentChannels: number, groups: number) {
   return {
     in_channels: 3,

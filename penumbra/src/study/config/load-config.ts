@@ -88,7 +88,7 @@ function explain(issue: z.core.$ZodIssue, values: unknown): Problem[] {
     return issue.keys.map((key) => {
       const at = [...issue.path, key];
       const renamed = renamedSetting(at);
-      if (renamed) return { at, message: `"${settingName(at)}" is now called "${renamed}". Rename it.` };
+      if (renamed) return { at, message: `"${settingName(at)}" is now called ${renamed}. Rename it.` };
       const meant = suggest(key, known);
       const remedy = meant ? `Did you mean "${meant}"?` : `Settings here: ${known.join(", ")}.`;
       return { at, message: `"${settingName(at)}" is not a setting. ${remedy}` };

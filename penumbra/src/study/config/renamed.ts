@@ -1,8 +1,10 @@
 /** What was once called otherwise: an old name is refused with the new one. */
 
-/** Settings by their dotted path of old. */
-export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
-  "encoder.faithfulShare": "encoder.faithfulProbability",
+/** Settings by their dotted path of old; a section that was divided has several new ones. */
+export const RENAMED_SETTINGS: Readonly<Record<string, readonly string[]>> = {
+  "encoder.faithfulShare": ["encoder.faithfulProbability"],
+  "redraw.faithful": ["redraw.recipes.faithful"],
+  "redraw.nearOod": ["redraw.recipes.drift", "redraw.recipes.crossed"],
 };
 
 /** Values of settings that are names. */
@@ -10,9 +12,9 @@ export const RENAMED_VALUES: Readonly<Record<string, Readonly<Record<string, str
   arms: { "supcon+id": "supcon+faithful" },
 };
 
-/** The new path of a setting that was renamed. */
+/** The new paths of a setting that was renamed, in quotation marks. */
 export function renamedSetting(path: readonly PropertyKey[]): string | undefined {
-  return RENAMED_SETTINGS[path.join(".")];
+  return RENAMED_SETTINGS[path.join(".")]?.map((name) => `"${name}"`).join(" and ");
 }
 
 /** The new name of a value of the setting at this path; an entry of a list belongs to its list. */
