@@ -1,7 +1,7 @@
 import { noGrad } from "../autograd.ts";
-import type { Tensor } from "../tensor/index.ts";
-import { _fusedAdam_, _fusedAdamw_, full, scope, TorchError } from "../tensor/index.ts";
-import { checkNotNegative, Optimizer, type OptimizerState, type Parameters } from "./optimizer.ts";
+import { _fusedAdam_, _fusedAdamw_, scope } from "../tensor/index.ts";
+import { checkNotNegative, type Parameters } from "./optimizer.ts";
+import { checkBetas, SteppedOptimizer } from "./stepped.ts";
 
 export interface AdamSettings {
   lr: number;
@@ -18,16 +18,13 @@ export interface AdamSettings {
 
 type Moment = "expAvg" | "expAvgSq" | "maxExpAvgSq";
 
-abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
+abstract class AdamFamily extends SteppedOptimizer<AdamSettings, Moment> {
   protected abstract readonly update: typeof _fusedAdam_;
-  readonly #steps = new Map<Tensor, number>();
 
   constructor(parameters: Parameters<AdamSettings>, settings: AdamSettings) {
     super(parameters, settings);
     for (const { betas, eps, weightDecay } of this.groups) {
-      if (!betas.every((beta) => beta >= 0 && beta < 1)) {
-        throw new TorchError(`${new.target.name}: betas are [${betas}]. Choose both in 0 … 1, below 1.`);
-      }
+      checkBetas(new.target.name, betas);
       checkNotNegative(new.target.name, { eps, weightDecay });
     }
   }
@@ -45,7 +42,7 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
               state.expAvg,
               state.expAvgSq,
               amsgrad ? state.maxExpAvgSq : [],
-              this.#count(params),
+              this.countTensors(params),
               {
                 lr,
                 beta1: betas[0],
@@ -64,40 +61,6 @@ abstract class AdamFamily extends Optimizer<AdamSettings, Moment> {
 
   protected stateNames({ amsgrad }: AdamSettings): Moment[] {
     return amsgrad ? ["expAvg", "expAvgSq", "maxExpAvgSq"] : ["expAvg", "expAvgSq"];
-  }
-
-  protected override savedNames(settings: AdamSettings): string[] {
-    return [...this.stateNames(settings), "step"];
-  }
-
-  override stateDict(): OptimizerState {
-    const state = super.stateDict();
-    const steps = this.parameters().flatMap((parameter, i) => {
-      const count = this.#steps.get(parameter);
-      return count === undefined ? [] : [[`${i}.step`, full([], count)]];
-    });
-    return { ...state, tensors: { ...state.tensors, ...Object.fromEntries(steps) } };
-  }
-
-  override loadStateDict(given: OptimizerState): void {
-    super.loadStateDict(given);
-    this.#steps.clear();
-    this.parameters().forEach((parameter, i) => {
-      const count = given.tensors[`${i}.step`];
-      if (count) this.#steps.set(parameter, count.item());
-    });
-  }
-
-  /** Counts a step of each parameter; gives the counts as tensors, one for all that agree. */
-  #count(params: readonly Tensor[]): Tensor[] {
-    const tensors = new Map<number, Tensor>();
-    return params.map((parameter) => {
-      const step = (this.#steps.get(parameter) ?? 0) + 1;
-      this.#steps.set(parameter, step);
-      const tensor = tensors.get(step) ?? full([], step, { dtype: "float32", device: parameter.device });
-      tensors.set(step, tensor);
-      return tensor;
-    });
   }
 }
 

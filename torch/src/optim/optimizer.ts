@@ -43,7 +43,7 @@ interface Entry {
 /**
  * What optimizers have in common: groups of parameters, a learning rate, state by parameter.
  *
- * State tensors have the shape of their parameter, begin at zero, and live as long as the optimizer does.
+ * State tensors have the shape of their parameter, begin at zero where nothing else is said, and live as long as the optimizer does.
  */
 export abstract class Optimizer<Settings extends { lr: number }, Name extends string> {
   /** The parameters with their settings, which may be changed between steps. */
@@ -173,6 +173,11 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
     return this.stateNames(settings);
   }
 
+  /** A state tensor before the first step. */
+  protected initialState(parameter: Tensor, _settings: Settings): Tensor {
+    return parameter.detach().zerosLike();
+  }
+
   /** What is not there for parameters that have some state; one that never had a gradient has none. */
   #lackingTensors({ tensors }: OptimizerState, settings: readonly Settings[]): string[] {
     const begun = new Set(Object.keys(tensors).map((key) => key.split(".")[0]));
@@ -215,7 +220,7 @@ export abstract class Optimizer<Settings extends { lr: number }, Name extends st
       bucket.isNew.push(!this.#state.has(parameter));
       const tensors = this.#stateOf(parameter, { device, dtype, layout });
       for (const name of names) {
-        tensors[name] ??= keep(parameter.detach().zerosLike());
+        tensors[name] ??= keep(this.initialState(parameter, group));
         bucket.state[name].push(tensors[name]);
       }
     }

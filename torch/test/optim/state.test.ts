@@ -14,6 +14,13 @@ const makers = {
   Adam: (params: Tensor[]) => new optim.Adam(params, { lr: 0.01, amsgrad: true }),
   AdamW: (params: Tensor[]) => new optim.AdamW(optim.weightDecayGroups(params, 0.1), { lr: 0.01 }),
   LARS: (params: Tensor[]) => new optim.LARS(params, { lr: 1 }),
+  "RMSprop, centered": (params: Tensor[]) =>
+    new optim.RMSprop(params, { lr: 0.01, momentum: 0.5, centered: true }),
+  Adagrad: (params: Tensor[]) => new optim.Adagrad(params, { initialAccumulator: 0.1 }),
+  NAdam: (params: Tensor[]) => new optim.NAdam(params, { lr: 0.01 }),
+  RAdam: (params: Tensor[]) => new optim.RAdam(params, { lr: 0.01 }),
+  Adafactor: (params: Tensor[]) => new optim.Adafactor(params),
+  Muon: (params: Tensor[]) => new optim.Muon(params.filter(({ ndim }) => ndim === 2)),
   LBFGS: (params: Tensor[]) =>
     new optim.LBFGS(params, { maxIterations: 2, historySize: 4, lineSearch: "strongWolfe" }),
 };
