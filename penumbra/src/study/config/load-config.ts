@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { type StudyConfig, studySchema } from "./config.ts";
+import { renamedSetting, renamedValue } from "./renamed.ts";
 import { descriptionAt, settingsAt } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 
@@ -85,12 +86,12 @@ function explain(issue: z.core.$ZodIssue, values: unknown): Problem[] {
   if (issue.code === "unrecognized_keys") {
     const known = settingsAt(issue.path);
     return issue.keys.map((key) => {
+      const at = [...issue.path, key];
+      const renamed = renamedSetting(at);
+      if (renamed) return { at, message: `"${settingName(at)}" is now called "${renamed}". Rename it.` };
       const meant = suggest(key, known);
       const remedy = meant ? `Did you mean "${meant}"?` : `Settings here: ${known.join(", ")}.`;
-      return {
-        at: [...issue.path, key],
-        message: `"${settingName([...issue.path, key])}" is not a setting. ${remedy}`,
-      };
+      return { at, message: `"${settingName(at)}" is not a setting. ${remedy}` };
     });
   }
   const value = valueAt(values, issue.path);
@@ -98,6 +99,12 @@ function explain(issue: z.core.$ZodIssue, values: unknown): Problem[] {
     return [{ at: issue.path, message: `"${name}" is missing. Add it: ${name}: …${describe(issue.path)}` }];
   }
   if (issue.code === "invalid_value") {
+    const renamed = renamedValue(issue.path, value);
+    if (renamed) {
+      return [
+        { at: issue.path, message: `"${name}": ${show(value)} is now called "${renamed}". Rename it.` },
+      ];
+    }
     const choices = issue.values.map(String);
     const meant = typeof value === "string" ? suggest(value, choices) : undefined;
     const remedy = meant ? `Did you mean "${meant}"?` : `Choose one of: ${choices.join(", ")}.`;
@@ -112,7 +119,7 @@ function explain(issue: z.core.$ZodIssue, values: unknown): Problem[] {
 
 /** What a value must be, in words. */
 function rule(issue: z.core.$ZodIssue): string {
-  if (issue.code === "invalid_type") return `It must be ${kinds[issue.expected] ?? issue.expected}.`;
+  if (issue.code === "invalid_type") return `It must be ${KINDS[issue.expected] ?? issue.expected}.`;
   if (issue.code === "too_small") {
     const bound = issue.inclusive ? "at least" : "more than";
     if (issue.origin === "array")
@@ -131,10 +138,10 @@ function rule(issue: z.core.$ZodIssue): string {
 /** One thing that a value of several kinds may be. */
 function alternative(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_value") return issue.values.map(show).join(" or ");
-  return issue.code === "invalid_type" ? (kinds[issue.expected] ?? issue.expected) : rule(issue);
+  return issue.code === "invalid_type" ? (KINDS[issue.expected] ?? issue.expected) : rule(issue);
 }
 
-const kinds: Readonly<Record<string, string>> = {
+const KINDS: Readonly<Record<string, string>> = {
   int: "a whole number",
   number: "a number",
   string: "a text",
@@ -182,10 +189,4 @@ function offsetOf(document: Document, path: readonly PropertyKey[]): number | un
     if (isNode(node) && node.range) return node.range[0];
   }
   return undefined;
-}
-
-/** Name for the run folder of a configuration that does not set one. */
-export function defaultRunName(path: string): string {
-  const file = basename(path).replace(/\.ya?ml$/, "");
-  return file === "study" ? basename(dirname(resolve(path))) : file;
 }

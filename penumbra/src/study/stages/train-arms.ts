@@ -22,7 +22,7 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
   const trained: TrainedArm[] = [];
   for (const { seed, split, faithful, nearOod } of seeds) {
     for (const arm of context.config.arms) {
-      const encoder = await encoderStage(context, split.train, { arm, seed, faithful, nearOod });
+      const encoder = await encoderStage(context, split, { arm, seed, faithful, nearOod });
       const features = await featuresStage(context, split, encoder, arm, seed);
       const probe = await probeStage(context, split, features, arm, seed);
       const score = await scoreStage(context, split, features, probe, arm, seed);
