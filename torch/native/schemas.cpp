@@ -199,12 +199,24 @@ napi_value packet(const Call& call) { return number(call.env, packetOf(text(call
 napi_value packetNameAt(const Call& call) { return string(call.env, packetName(toInteger(call.env, call[0]))); }
 napi_value nameIdOf(const Call& call) { return number(call.env, nameId(text(call.env, call[0]))); }
 
-// directForms(packet): bit n is set where direct() takes n tensors, bit 4 where it takes a tensor and a number, bit 5 where
-// call() returns the slot of a new tensor.
+// What an operator offers beside call(): the same names and bits as in call.ts.
+enum Form {
+  ONE_TENSOR = 1 << 0,         // direct() takes a tensor,
+  TWO_TENSORS = 1 << 1,        // two of them,
+  THREE_TENSORS = 1 << 2,      // or three
+  TENSOR_AND_NUMBER = 1 << 3,  // directScalar() takes a tensor and a number
+  GIVES_ONE_TENSOR = 1 << 4,   // call() returns the slot of a new tensor
+};
+
+// directForms(packet): the forms that the operator has.
 napi_value directForms(const Call& call) {
   const Packet& packet = packetAt(toInteger(call.env, call[0]));
-  int forms = (packet.directScalar != nullptr ? 16 : 0) | (packet.givesOneTensor ? 32 : 0);
-  for (int count = 1; count <= 3; count++) forms |= packet.direct[count] != nullptr ? 1 << count : 0;
+  int forms = 0;
+  if (packet.direct[1] != nullptr) forms |= ONE_TENSOR;
+  if (packet.direct[2] != nullptr) forms |= TWO_TENSORS;
+  if (packet.direct[3] != nullptr) forms |= THREE_TENSORS;
+  if (packet.directScalar != nullptr) forms |= TENSOR_AND_NUMBER;
+  if (packet.givesOneTensor) forms |= GIVES_ONE_TENSOR;
   return number(call.env, forms);
 }
 

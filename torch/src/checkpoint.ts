@@ -144,13 +144,22 @@ function writeParts(folder: string, step: number, extra: unknown, parts: Checkpo
 /** The numbers that JSON lacks, as a diverged loss is, are written as objects; what it would silently lose is refused. */
 function toJson(key: string, value: unknown): unknown {
   if (typeof value === "number" && !Number.isFinite(value)) return { [NUMBER]: String(value) };
+  requireJson(key, value);
+  // A tensor refuses to become JSON before this function sees it: its container says where it is.
+  if (typeof value === "object" && value !== null) {
+    for (const [inner, item] of Object.entries(value)) requireJson(inner, item);
+  }
+  return value;
+}
+
+function requireJson(key: string, value: unknown): void {
   const isLost =
     isTensor(value) ||
     value instanceof Map ||
     value instanceof Set ||
     ArrayBuffer.isView(value) ||
     typeof value === "bigint";
-  if (!isLost) return value;
+  if (!isLost) return;
   const kind = isTensor(value) ? "tensor" : Object.getPrototypeOf(value).constructor.name;
   throw new TorchError(
     `checkpoint: "${key}" is a ${kind}, which JSON cannot hold. Pass numbers, strings, arrays or plain objects.`,

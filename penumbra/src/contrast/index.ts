@@ -3,12 +3,14 @@
 export { ContrastError } from "./errors.ts";
 export { crossEntropy } from "./losses/cross-entropy.ts";
 export {
+  defineObjective,
   type LossSettings,
   type Objective,
-  type ObjectiveName,
-  objectives,
+  readLossSettings,
   type StepOutputs,
-} from "./losses/objectives.ts";
+  type StepSize,
+} from "./losses/objective.ts";
+export { type ObjectiveName, type ObjectiveTable, objectiveOf, objectives } from "./losses/objectives.ts";
 export { type Collapse, detectCollapse, type PlateauSettings, supConPlateau } from "./losses/plateau.ts";
 export { type SupConOptions, sourceClassMask, supCon, supConPerAnchor } from "./losses/supcon.ts";
 export { normalizeRows, requireUnitRows } from "./losses/unit-rows.ts";
@@ -16,7 +18,7 @@ export { chooseProbe, type LabelledFeatures, type ProbeTrial } from "./probe/cho
 export { type ExtractOptions, extractFeatures } from "./probe/extract-features.ts";
 export { type FusedViews, fuseViews } from "./probe/fuse-views.ts";
 export { fitLinearProbe, type LinearProbe, type ProbeOptions, probeOf } from "./probe/linear-probe.ts";
-export { Encoder, type EncoderConfig } from "./training/encoder.ts";
+export { Encoder, type EncoderConfig, NETWORKS, STEMS } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
 export { type TrainedEncoder, trainEncoder } from "./training/train-encoder.ts";
-export type { OptimizerSettings, TrainOptions } from "./training/train-options.ts";
+export { FAITHFUL_PROBABILITY, type OptimizerSettings, type TrainOptions } from "./training/train-options.ts";

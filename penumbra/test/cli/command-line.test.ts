@@ -109,11 +109,11 @@ describe("penumbra", () => {
   });
 
   it("tells what to do in one message, without a stack trace, and exits with 1", async () => {
-    await writeFile(join(folder, "study.yaml"), "photos: photos\nencoder: {temprature: 1}\n");
+    await writeFile(join(folder, "study.yaml"), "photos: photos\nencoder: {learningrte: 1}\n");
     const { code, out, err } = await penumbra("study", "study.yaml");
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toBe(
-      'Error: study.yaml:2: "encoder.temprature" is not a setting. Did you mean "temperature"?\n',
+      'Error: study.yaml:2: "encoder.learningrte" is not a setting. Did you mean "learningRate"?\n',
     );
     expect((await readdir(folder)).sort()).toEqual(["study.yaml"]);
   });

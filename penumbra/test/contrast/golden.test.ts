@@ -40,8 +40,8 @@ describe("SupCon with negatives-only columns", () => {
       const options = {
         labels,
         temperature: json.temperature as number,
-        lambda: json.lam as number,
-        beta: json.beta as number,
+        negativeWeight: json.lam as number,
+        negativeTilt: json.beta as number,
       };
       const got = differentiate(
         (leaf, u) => supCon(leaf, { ...options, negatives: u }),

@@ -102,7 +102,7 @@ describe("a whole study", () => {
     ) as StageManifest;
     expect(manifest).toMatchObject({
       stage: "encoder",
-      version: 1,
+      version: 2,
       machine: { device: "cpu", precision: "fp32" },
     });
     expect(manifest.seconds).toBeGreaterThan(0);
@@ -137,10 +137,10 @@ describe("a whole study", () => {
 
   it.each([
     ["the probe's penalty", { probe: { l2: [0.5] } }, ["probe", "score"]],
-    ["the number of neighbours", { knn: [2] }, ["score"]],
+    ["the number of neighbours", { tuning: { knn: { k: [2] } } }, ["score"]],
     [
       "the negatives' weight",
-      { encoder: { ...tinySettings.encoder, negativeWeight: 2 } },
+      { objectives: { supcon: { projection: 8, negativeWeight: 2 } } },
       ["encoder", "features", "probe", "score"],
     ],
     [

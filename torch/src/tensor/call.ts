@@ -33,14 +33,20 @@ export function onNewTensor(make: typeof makeTensor): void {
   makeTensor = make;
 }
 
+/** What an operator offers beside `call`: the same names and bits as in schemas.cpp. */
+const ONE_TENSOR = 1 << 0; // `direct` takes a tensor,
+const TWO_TENSORS = 1 << 1; // two of them,
+const THREE_TENSORS = 1 << 2; // or three
+const TENSOR_AND_NUMBER = 1 << 3; // `directScalar` takes a tensor and a number
+const GIVES_ONE_TENSOR = 1 << 4; // `call` returns the slot of a new tensor
+
 const forms: number[] = [];
 
-/** Which forms of call an operator has: see `directForms` in schemas.cpp. */
+/** Which of these forms an operator has. */
 export function formsOf(packet: number): number {
   forms[packet] ??= native.directForms(packet);
   return forms[packet];
 }
-const GIVES_ONE_TENSOR = 32;
 
 /** Calls an operator with positional arguments and, at the end, at most one object of named ones. Changes `args`. */
 export function invoke(packet: number, args: unknown[]): unknown {
@@ -158,17 +164,17 @@ export function caller(operator: string): (first: unknown, rest: unknown[]) => u
     try {
       switch (rest.length) {
         case 0:
-          if (forms & 2) return result(native.direct(packet, own), packet, first);
+          if (forms & ONE_TENSOR) return result(native.direct(packet, own), packet, first);
           break;
         case 1:
           if (typeof a === "number") {
-            if (forms & 16) return result(native.directScalar(packet, own, a), packet, first);
-          } else if (forms & 4 && isTensor(a) && a[slot] > 0) {
+            if (forms & TENSOR_AND_NUMBER) return result(native.directScalar(packet, own, a), packet, first);
+          } else if (forms & TWO_TENSORS && isTensor(a) && a[slot] > 0) {
             return result(native.direct(packet, own, a[slot]), packet, first, a);
           }
           break;
         case 2:
-          if (forms & 8 && isTensor(a) && isTensor(b) && a[slot] > 0 && b[slot] > 0) {
+          if (forms & THREE_TENSORS && isTensor(a) && isTensor(b) && a[slot] > 0 && b[slot] > 0) {
             return result(native.direct(packet, own, a[slot], b[slot]), packet, first, a, b);
           }
       }

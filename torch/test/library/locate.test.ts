@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LibraryError, locate, searchPlaces } from "../../src/library/index.ts";
 import { planBuild } from "../../src/library/key.ts";
@@ -115,6 +115,21 @@ test("the build's own files tell the C++ standard, the string layout and CUDA", 
     cxx11Abi: 0,
     hasCuda: true,
   });
+});
+
+test("groups of processes are compiled in where the build holds Gloo", () => {
+  const targets = (definitions: string) => ({
+    "share/cmake/Caffe2/Caffe2Targets.cmake": `  INTERFACE_COMPILE_DEFINITIONS "${definitions}"\n`,
+  });
+  const withGloo = fakeTorch(join(root, "a"), "2.13.0", targets("USE_DISTRIBUTED;USE_C10D_GLOO;USE_RPC"));
+  const without = fakeTorch(join(root, "b"), "2.13.0", targets("USE_DISTRIBUTED"));
+  const flagsFor = (folder: string) =>
+    planBuild(locate({ LIBTORCH: folder })!).sources.flatMap(({ source, flags }) =>
+      flags.map((flag) => `${basename(source)} ${flag}`),
+    );
+  expect(flagsFor(withGloo)).toEqual(["distributed.cpp -DPENUMBRA_GLOO"]);
+  expect(flagsFor(without)).toEqual([]);
+  expect(flagsFor(fakeTorch(join(root, "c"), "2.13.0"))).toEqual([]);
 });
 
 test("a libtorch archive says its version in build-version", () => {

@@ -4,8 +4,8 @@ export interface PlateauSettings {
   readonly rows: number;
   /** Negatives-only columns that an anchor sees, on average: K. Default 0. */
   readonly negatives?: number;
-  /** Their weight. Default 1. */
-  readonly lambda?: number;
+  /** Their weight, lambda. Default 1. */
+  readonly negativeWeight?: number;
   readonly temperature?: number;
   readonly baseTemperature?: number;
 }
@@ -19,12 +19,16 @@ export interface PlateauSettings {
 export function supConPlateau({
   rows,
   negatives = 0,
-  lambda = 1,
+  negativeWeight = 1,
   temperature = 0.1,
   baseTemperature = temperature,
 }: PlateauSettings): number {
-  return (temperature / baseTemperature) * Math.log(rows - 1 + lambda * negatives);
+  return (temperature / baseTemperature) * Math.log(rows - 1 + negativeWeight * negatives);
 }
+
+/** What usually helps where a loss stays on its plateau. */
+export const COLLAPSE_REMEDY =
+  "Lengthen the warm-up, lower the learning rate, raise the temperature, or train for more steps.";
 
 /** What {@link detectCollapse} found. */
 export interface Collapse {
@@ -42,12 +46,13 @@ export interface Collapse {
  * @param plateau loss of an encoder that tells nothing apart: {@link supConPlateau}, or ln(classes) for cross-entropy
  * @param options.steps how many of the newest steps to average; default a tenth of them, at least 20
  * @param options.tolerance relative distance that still counts as the plateau; default 0.01
+ * @param options.remedy what helps, in words
  * @returns null when the loss is off the plateau, or there are fewer steps than to average
  */
 export function detectCollapse(
   losses: ArrayLike<number>,
   plateau: number,
-  { steps = Math.max(20, Math.ceil(losses.length / 10)), tolerance = 0.01 } = {},
+  { steps = Math.max(20, Math.ceil(losses.length / 10)), tolerance = 0.01, remedy = COLLAPSE_REMEDY } = {},
 ): Collapse | null {
   if (losses.length < steps) return null;
   const newest = Array.from(losses).slice(-steps);
@@ -55,7 +60,6 @@ export function detectCollapse(
   if (Math.abs(loss - plateau) > tolerance * plateau) return null;
   const message =
     `The loss has stayed at ${loss.toFixed(3)} over the last ${steps} steps. ${plateau.toFixed(3)} is what an encoder ` +
-    "gives that maps all images to one point, so it has learned nothing. Lengthen the warm-up, lower the learning " +
-    "rate, raise the temperature, or train for more steps.";
+    `gives that maps all images to one point, so it has learned nothing. ${remedy}`;
   return { loss, plateau, message };
 }

@@ -17,10 +17,10 @@ export interface SupConOptions {
   readonly contrastMode?: "all" | "one";
   /** Unit rows [K, D] that are columns of every denominator and nothing else: never anchors, never positives. */
   readonly negatives?: Tensor | null;
-  /** Weight of those columns, 0 or more. Default 1. */
-  readonly lambda?: number;
-  /** Tilt of the importance weights towards the nearer negatives (H-SCL). Default 0: all alike. */
-  readonly beta?: number;
+  /** Weight of those columns, lambda, 0 or more. Default 1. */
+  readonly negativeWeight?: number;
+  /** Tilt, beta, of the importance weights towards the nearer negatives (H-SCL). Default 0: all alike. */
+  readonly negativeTilt?: number;
   /** bool [B, K]: true where image i (all its views) has negative k in its denominator. Default: everywhere. */
   readonly negativeMask?: Tensor | null;
   /** No gradient reaches the negatives' encoding; they push the anchors only. An ablation. Default false. */
@@ -108,15 +108,15 @@ function negativeColumns(
   temperature: number,
   {
     negatives,
-    lambda = 1,
-    beta = 0,
+    negativeWeight = 1,
+    negativeTilt = 0,
     negativeMask,
     detachNegatives = false,
     detachWeights = false,
   }: SupConOptions,
 ): Tensor | null {
   const count = negatives?.shape[0] ?? 0;
-  if (!negatives || count === 0 || lambda === 0) return null;
+  if (!negatives || count === 0 || negativeWeight === 0) return null;
   const columns = inFullPrecision(detachNegatives ? negatives.detach() : negatives); // [K, D]
   const isHidden = negativeMask
     ? negativeMask.to(anchors.device).logicalNot().repeat([anchorViews, 1]) // [A, K]
@@ -124,14 +124,14 @@ function negativeColumns(
   const hide = (values: Tensor) => (isHidden ? values.maskedFill(isHidden, EXCLUDED) : values);
 
   let logits = anchors.matmul(columns.t()).div(temperature); // [A, K]
-  if (beta !== 0) {
-    const tilted = (detachWeights ? logits.detach() : logits).mul(beta);
+  if (negativeTilt !== 0) {
+    const tilted = (detachWeights ? logits.detach() : logits).mul(negativeTilt);
     const visible = isHidden // ln K_i
       ? isHidden.logicalNot().sum([1], { keepdim: true, dtype: logits.dtype }).clampMin(1).log()
       : Math.log(count);
     logits = logits.add(tilted.sub(hide(tilted).logsumexp([1], { keepdim: true })).add(visible)); // + ln omega
   }
-  return hide(logits.add(Math.log(lambda)));
+  return hide(logits.add(Math.log(negativeWeight)));
 }
 
 /** bool [B, B]: true where two images have the same class; without labels, where they are the same image. */
@@ -162,8 +162,8 @@ function requireOptions(features: Tensor, options: SupConOptions): void {
     );
   }
   for (const [name, value] of [
-    ["lambda", options.lambda ?? 1],
-    ["beta", options.beta ?? 0],
+    ["negativeWeight", options.negativeWeight ?? 1],
+    ["negativeTilt", options.negativeTilt ?? 0],
   ] as const) {
     if (!(value >= 0 && Number.isFinite(value))) {
       throw new ContrastError(`supCon got ${name} = ${value}; it must be a number of 0 or more.`);

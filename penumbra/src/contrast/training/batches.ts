@@ -11,8 +11,8 @@ export interface BatchPlan {
   readonly views: number;
   /** Faithful redraws of each real image, by index; empty where there are none. */
   readonly variants: readonly (readonly number[])[];
-  /** alpha: with this probability a drawn image is replaced by one of its variants. */
-  readonly variantProbability: number;
+  /** With this probability a drawn image is replaced by one of its variants. */
+  readonly faithfulProbability: number;
   /** Negatives-only images: M. */
   readonly negatives: number;
   /** Negatives per step, a fixed quota: K; 0 without negatives. */
@@ -53,14 +53,14 @@ export class Batches {
   }
 
   at(step: number): Batch {
-    const { seed, batchSize, views, variants, variantProbability, negativesPerStep } = this.#plan;
+    const { seed, batchSize, views, variants, faithfulProbability, negativesPerStep } = this.#plan;
     const places = Array.from({ length: batchSize }, (_, place) => place);
     const images = this.#images.take(step * batchSize, batchSize);
     const replacements = images.map((image, place) => {
       const own = variants[image] ?? [];
       if (own.length === 0) return null;
       const random = new Random(deriveSeed(seed, "variant", step, place));
-      return random.uniform() < variantProbability ? random.choice(own) : null;
+      return random.uniform() < faithfulProbability ? random.choice(own) : null;
     });
     const columns = Array.from({ length: negativesPerStep }, (_, column) => column);
     const negatives = this.#negatives.take(step * negativesPerStep, negativesPerStep);

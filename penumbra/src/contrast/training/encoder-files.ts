@@ -4,8 +4,9 @@ import { type nn, type Precision, safetensors, scope } from "@penumbra/torch";
 import { z } from "zod";
 import { writeFileAtomicSync } from "../../files/index.ts";
 import { ContrastError } from "../errors.ts";
-import { type LossSettings, type Objective, type ObjectiveName, objectives } from "../losses/objectives.ts";
-import { Encoder } from "./encoder.ts";
+import type { LossSettings } from "../losses/objective.ts";
+import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
+import { Encoder, NETWORKS, STEMS } from "./encoder.ts";
 import type { TrainedEncoder } from "./train-encoder.ts";
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
@@ -14,13 +15,13 @@ const triple = z.tuple([z.number(), z.number(), z.number()]);
 const fileSchema = z.object({
   format: z.literal(1),
   network: z.object({
-    network: z.enum(["resnet10", "resnet18"]),
-    stem: z.enum(["cifar", "imagenet"]),
+    network: z.enum(NETWORKS),
+    stem: z.enum(STEMS),
     width: z.int().positive(),
     mean: triple,
     std: triple,
   }),
-  objective: z.enum(Object.keys(objectives) as [ObjectiveName, ...ObjectiveName[]]),
+  objective: z.string(),
   loss: z.custom<LossSettings>((value) => typeof value === "object" && value !== null),
   classes: z.int().positive(),
   precision: z.custom<Precision>((value) => typeof value === "object" && value !== null),
@@ -55,11 +56,15 @@ export function saveEncoder(folder: string, trained: TrainedEncoder): void {
  * Loads what {@link saveEncoder} wrote, in evaluation mode.
  *
  * @param options.device default "cpu"
+ * @param options.objectives where its objective is looked up; default the room's own
  * @throws ContrastError when the folder holds no encoder, or one that this version cannot read
  */
-export function loadEncoder(folder: string, { device = "cpu" } = {}): TrainedEncoder {
+export function loadEncoder(
+  folder: string,
+  { device = "cpu", objectives }: { readonly device?: string; readonly objectives?: ObjectiveTable } = {},
+): TrainedEncoder {
   const { format: _, network, ...rest } = readDescription(join(folder, "encoder.json"));
-  const objective: Objective = objectives[rest.objective];
+  const objective = objectiveOf(rest.objective, objectives);
   return scope(() => {
     const encoder = new Encoder(network);
     const head = objective.makeHead(encoder.dimensions, rest.classes, rest.loss);

@@ -5,11 +5,14 @@ import { ContrastError } from "../errors.ts";
 
 const DEPTHS = { resnet10: 10, resnet18: 18 } as const;
 
+export const NETWORKS = ["resnet10", "resnet18"] as const;
+export const STEMS = ["cifar", "imagenet"] as const;
+
 export interface EncoderConfig {
   /** Default "resnet10". */
-  readonly network?: keyof typeof DEPTHS;
+  readonly network?: (typeof NETWORKS)[number];
   /** Default "imagenet", which works on a quarter of the side; "cifar" keeps the details of small images. */
-  readonly stem?: "cifar" | "imagenet";
+  readonly stem?: (typeof STEMS)[number];
   /** Channels of the first stage, a multiple of 8. Default 32; 64 is the published network. */
   readonly width?: number;
   /** Means of red, green and blue, of pixels 0..1. Default 0.5 each. */

@@ -1,13 +1,14 @@
 import * as torch from "@penumbra/torch";
 import { type nn, optim, type Precision, scope, type Tensor } from "@penumbra/torch";
-import { autocastTo } from "../../models/index.ts";
+import { autocastTo, type Compute } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
-import { type LossSettings, type Objective, type ObjectiveName, objectives } from "../losses/objectives.ts";
+import { type LossSettings, type Objective, readLossSettings } from "../losses/objective.ts";
+import { objectiveOf } from "../losses/objectives.ts";
 import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
 import { LossScale } from "./loss-scale.ts";
 import { type OptimizerSettings, requireTrainOptions, type TrainOptions } from "./train-options.ts";
-import { makeSource } from "./training-images.ts";
+import { makeSource, type TrainingImages } from "./training-images.ts";
 import { identityOf, readCheckpoint, type TrainingState, writeCheckpoint } from "./training-state.ts";
 
 export interface TrainedEncoder {
@@ -15,7 +16,8 @@ export interface TrainedEncoder {
   readonly encoder: Encoder;
   /** What the loss saw the features through: a projection, or for cross-entropy the class logits. */
   readonly head: nn.Module;
-  readonly objective: ObjectiveName;
+  /** Its name in the table of objectives. */
+  readonly objective: string;
   readonly loss: LossSettings;
   readonly classes: number;
   /** Loss of every step. */
@@ -29,7 +31,7 @@ export interface TrainedEncoder {
 /**
  * Trains an encoder and its head from random weights.
  *
- * Every step: B photos in shuffled rounds, each in V random versions (or, with probability alpha, those of one of its
+ * Every step: B photos in shuffled rounds, each in V random versions (or, with the faithful probability, those of one of its
  * faithful redraws), and K negatives in one version, all through the SAME augmentation and ONE forward pass: batch
  * norm sees photos and negatives together, as PASCL and OpenOOD's OE have it, so that neither can be told by its own
  * statistics. At use, batch norm's averages are those of that mixture. Learning rate: linear warm-up, half a cosine.
@@ -51,76 +53,116 @@ export interface TrainedEncoder {
  */
 export async function trainEncoder(options: TrainOptions): Promise<TrainedEncoder> {
   const classes = requireTrainOptions(options);
-  const { steps, device = "cpu", checkpointFolder, checkpointEvery = 100, onProgress } = options;
+  const training = beginTraining(options, classes);
+  try {
+    await takeSteps(training, options);
+  } finally {
+    training.state.optimizer.dispose();
+    training.source.dispose();
+  }
+  return describeTrained(training, options, classes);
+}
+
+/** What the steps of a training work with. */
+interface Training {
+  readonly objective: Objective;
+  readonly loss: LossSettings;
+  readonly precision: Precision;
+  /** Runs a forward pass in it. */
+  readonly compute: Compute;
+  readonly schedule: optim.Schedule;
+  readonly state: TrainingState;
+  readonly source: TrainingImages;
+  /** Names the checkpoint's training; empty without a checkpoint folder. */
+  readonly identity: string;
+}
+
+/** Weights, optimizer and images: at the start, or where the checkpoint stands. */
+function beginTraining(options: TrainOptions, classes: number): Training {
+  const { steps, device = "cpu", checkpointFolder } = options;
   const precision = torch.resolvePrecision(options.precision ?? "auto", device);
-  const objective: Objective = objectives[options.objective];
-  const { encoder, head } = drawNetwork(options, objective, classes);
+  const objective = objectiveOf(options.objective, options.objectives);
+  const loss = readLossSettings(objective, options.loss ?? {});
+  const { encoder, head } = drawNetwork(options, objective, loss, classes);
   const optimizer = makeOptimizer([...encoder.parameters(), ...head.parameters()], options.optimizer);
-  const schedule = makeSchedule(steps, options.optimizer);
   const scale = precision.dtype === "float16" ? new LossScale() : null;
   const state: TrainingState = { encoder, head, optimizer, scale, losses: [] };
-  const identity = checkpointFolder === undefined ? "" : identityOfTraining(options, precision.dtype);
+  const identity =
+    checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
   if (checkpointFolder !== undefined) readCheckpoint(checkpointFolder, identity, state);
+  const schedule = makeSchedule(steps, options.optimizer);
+  const compute = autocastTo(device, precision.dtype);
+  return { objective, loss, precision, compute, schedule, state, source: makeSource(options), identity };
+}
 
-  const source = makeSource(options);
-  const takeStep = (step: number): number => {
-    const batch = source.batches.at(step);
-    const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
-    const compute = autocastTo(device, precision.dtype);
-    const outputs = compute(() => head.forward(encoder.forward(pixels))).to("float32");
-    const loss = objective.loss(source.outputsOf(batch, outputs), options.loss ?? {});
-    const value = loss.item();
-    if (!Number.isFinite(value)) {
-      throw new ContrastError(
-        `The loss of step ${step} is ${value}. Lower the learning rate, lengthen the warm-up, or train in fp32.`,
-      );
+/** Takes the steps that are left, writes checkpoints between them, and tells after each. */
+async function takeSteps(training: Training, options: TrainOptions): Promise<void> {
+  const { steps, checkpointFolder, checkpointEvery = 100, onProgress } = options;
+  const { state, identity } = training;
+  state.encoder.train();
+  state.head.train();
+  while (state.losses.length < steps) {
+    state.losses.push(scope(() => takeStep(training, state.losses.length)));
+    const done = state.losses.length;
+    if (checkpointFolder !== undefined && done % checkpointEvery === 0 && done < steps) {
+      writeCheckpoint(checkpointFolder, identity, state);
     }
-    optimizer.zeroGrad();
-    optimizer.lr = schedule(step);
-    if (!scale) {
-      loss.backward();
-      optimizer.step();
-    } else {
-      loss.mul(scale.scale).backward();
-      if (scale.unscale(optimizer.groups.flatMap(({ params }) => params))) optimizer.step();
-    }
-    return value;
-  };
-
-  try {
-    encoder.train();
-    head.train();
-    while (state.losses.length < steps) {
-      state.losses.push(scope(() => takeStep(state.losses.length)));
-      const done = state.losses.length;
-      if (checkpointFolder !== undefined && done % checkpointEvery === 0 && done < steps) {
-        writeCheckpoint(checkpointFolder, identity, state);
-      }
-      onProgress?.(done, steps);
-      await nextTurn();
-    }
-    optimizer.zeroGrad();
-  } finally {
-    optimizer.dispose();
-    source.dispose();
+    onProgress?.(done, steps);
+    await nextTurn();
   }
-  const perStep = { rows: source.rows, negatives: source.negatives, classes };
+  state.optimizer.zeroGrad();
+}
+
+/** One step: images, forward, loss, backward, update. Returns the loss. */
+function takeStep(training: Training, step: number): number {
+  const { compute, objective, schedule, source, state } = training;
+  const { encoder, head, optimizer, scale } = state;
+  const batch = source.batches.at(step);
+  const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
+  const outputs = compute(() => head.forward(encoder.forward(pixels))).to("float32");
+  const loss = objective.loss(source.outputsOf(batch, outputs), training.loss);
+  const value = loss.item();
+  if (!Number.isFinite(value)) {
+    throw new ContrastError(
+      `The loss of step ${step} is ${value}. Lower the learning rate, lengthen the warm-up, or train in fp32.`,
+    );
+  }
+  optimizer.zeroGrad();
+  optimizer.lr = schedule(step);
+  if (!scale) {
+    loss.backward();
+    optimizer.step();
+  } else {
+    loss.mul(scale.scale).backward();
+    if (scale.unscale(optimizer.groups.flatMap(({ params }) => params))) optimizer.step();
+  }
+  return value;
+}
+
+/** The finished encoder, and whether it has learned anything. */
+function describeTrained(
+  { objective, loss, precision, state, source }: Training,
+  options: TrainOptions,
+  classes: number,
+): TrainedEncoder {
+  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes }, loss);
   return {
-    encoder: encoder.eval(),
-    head: head.eval(),
+    encoder: state.encoder.eval(),
+    head: state.head.eval(),
     objective: options.objective,
-    loss: options.loss ?? {},
+    loss,
     classes,
     losses: state.losses,
-    collapse: detectCollapse(state.losses, objective.plateau(perStep, options.loss ?? {})),
+    collapse: detectCollapse(state.losses, plateau, { remedy: objective.collapseRemedy }),
     precision,
   };
 }
 
 /** Draws the weights of encoder and head from the seed, and leaves the default generator as it was. */
 function drawNetwork(
-  { network, loss = {}, seed, device = "cpu" }: TrainOptions,
+  { network, seed, device = "cpu" }: TrainOptions,
   objective: Objective,
+  loss: LossSettings,
   classes: number,
 ) {
   return scope(() => {
@@ -170,6 +212,7 @@ function identityOfTraining(options: TrainOptions, dtype: string): string {
     onProgress: _,
     checkpointFolder: __,
     checkpointEvery: ___,
+    objectives: ____,
     ...rest
   } = options;
   const settings = {

@@ -1,8 +1,12 @@
 import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { AugmentSpec } from "../../images/index.ts";
 import { ContrastError } from "../errors.ts";
-import { type LossSettings, type ObjectiveName, objectives } from "../losses/objectives.ts";
+import { type LossSettings, readLossSettings } from "../losses/objective.ts";
+import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
+
+/** Chance that one of a photo's faithful redraws stands in for it, as in DA-Fusion (Trabucco et al. 2023). */
+export const FAITHFUL_PROBABILITY = 0.5;
 
 export interface OptimizerSettings {
   /** Default "adamw". */
@@ -21,7 +25,10 @@ export interface OptimizerSettings {
 export type ImageTensor = Tensor;
 
 export interface TrainOptions {
-  readonly objective: ObjectiveName;
+  /** What to train for, by its name in `objectives`. */
+  readonly objective: string;
+  /** The table that it is looked up in: pass `{ ...objectives, mine }` to train for one of your own. Default: the room's own. */
+  readonly objectives?: ObjectiveTable;
   /** Real training photos, uint8 [N, 3, H, W]. */
   readonly images: ImageTensor;
   /** Class of each, 0 … C - 1. */
@@ -29,6 +36,7 @@ export interface TrainOptions {
   /** C. Default: the highest label + 1. */
   readonly classes?: number;
   readonly network?: EncoderConfig;
+  /** Settings of the objective, as its schema has them. */
   readonly loss?: LossSettings;
   /** Faithful redraws: when photo i is drawn, with this probability one of ITS redraws replaces it. */
   readonly faithful?: {
@@ -36,8 +44,8 @@ export interface TrainOptions {
     readonly images: ImageTensor;
     /** The photo that each was made from, as an index into `images`, [S]. */
     readonly parents: readonly number[];
-    /** alpha. Default 0.5, as in DA-Fusion. */
-    readonly probability?: number;
+    /** DA-Fusion's alpha. Default 0.5, as there. */
+    readonly faithfulProbability?: number;
   };
   /** Near-OOD redraws: negatives only. They share augmentation and forward pass with the photos. */
   readonly negatives?: {
@@ -70,7 +78,9 @@ export interface TrainOptions {
 
 /** The number of classes. @throws ContrastError when the options do not fit together */
 export function requireTrainOptions(options: TrainOptions): number {
-  const { objective, images, labels, faithful, negatives, steps, batchSize = 64, views = 2, loss } = options;
+  const { images, labels, faithful, negatives, steps, batchSize = 64, views = 2, loss = {} } = options;
+  const objective = objectiveOf(options.objective, options.objectives);
+  const settings = readLossSettings(objective, loss);
   requireImages(images, "images");
   const count = images.shape[0] as number;
   if (labels.length !== count)
@@ -90,14 +100,14 @@ export function requireTrainOptions(options: TrainOptions): number {
       );
     }
     requireIndices(faithful.parents, count, "parent", "images");
-    const { probability = 0.5 } = faithful;
-    if (!(probability >= 0 && probability <= 1))
-      fail(`the probability of faithful redraws is ${probability}`, "Set 0 to 1");
+    const { faithfulProbability = FAITHFUL_PROBABILITY } = faithful;
+    if (!(faithfulProbability >= 0 && faithfulProbability <= 1))
+      fail(`faithfulProbability is ${faithfulProbability}`, "Set 0 to 1");
   }
   if (negatives) {
-    if (!objectives[objective].takesNegatives) {
+    if (!objective.negatives) {
       fail(
-        `the objective ${objective} has no place for negatives`,
+        `the objective ${options.objective} has no place for negatives`,
         'Take the objective "supcon" or leave them out',
       );
     }
@@ -115,8 +125,8 @@ export function requireTrainOptions(options: TrainOptions): number {
         "Pass one a negative",
       );
     }
-    if (loss?.negativeScope === "source-class" && labelCount === undefined) {
-      fail('the negatives\' scope is "source-class" but they have no labels', 'Pass "negatives.labels"');
+    if (labelCount === undefined && objective.needsNegativeLabels(settings)) {
+      fail("the objective's settings need the class of each negative's photo", 'Pass "negatives.labels"');
     }
   }
   return classes;

@@ -1,9 +1,9 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import { augment } from "../../images/index.ts";
-import type { StepOutputs } from "../losses/objectives.ts";
+import type { StepOutputs } from "../losses/objective.ts";
 import { type Batch, Batches } from "./batches.ts";
-import type { TrainOptions } from "./train-options.ts";
+import { FAITHFUL_PROBABILITY, type TrainOptions } from "./train-options.ts";
 
 /** Where the batches of a training come from. */
 export interface TrainingImages {
@@ -37,7 +37,7 @@ export function makeSource(options: TrainOptions): TrainingImages {
     batchSize,
     views,
     variants,
-    variantProbability: faithful?.probability ?? 0.5,
+    faithfulProbability: faithful?.faithfulProbability ?? FAITHFUL_PROBABILITY,
     negatives: negatives?.images.shape[0] ?? 0,
     negativesPerStep: negatives?.perStep ?? 0,
   });

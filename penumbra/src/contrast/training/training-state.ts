@@ -4,13 +4,14 @@ import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import { type nn, type optim, safetensors, scope, type Tensor } from "@penumbra/torch";
 import { ContrastError } from "../errors.ts";
+import type { Encoder } from "./encoder.ts";
 import type { LossScale } from "./loss-scale.ts";
 
 type AnyOptimizer = optim.AdamW | optim.SGD;
 
 /** All that changes while an encoder is trained. */
 export interface TrainingState {
-  readonly encoder: nn.Module;
+  readonly encoder: Encoder;
   readonly head: nn.Module;
   readonly optimizer: AnyOptimizer;
   readonly scale: LossScale | null;

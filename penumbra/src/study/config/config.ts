@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { NETWORKS, objectives, STEMS } from "../../contrast/index.ts";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
 import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
 import { AugmentSpecSchema, FITS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE } from "../../models/index.ts";
+import { type DetectorName, detectorNames, detectors } from "../../unknowns/index.ts";
 import { armNames } from "../arms/index.ts";
-import { detectorNames } from "./detector-names.ts";
 
 /** Whether a text is a regular expression with a group. */
 function isObjectPattern(text: string): boolean {
@@ -24,6 +25,30 @@ const count = (what: string) => z.int().positive().meta({ description: what });
 const rate = (what: string) => z.number().positive().meta({ description: what });
 const share = (what: string) => z.number().min(0).max(1).meta({ description: what });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
+
+type Objectives = typeof objectives;
+
+/** A section of settings for each entry of the table of objectives. */
+function objectiveSections() {
+  const sections = Object.entries(objectives).map(([name, { settings, description }]) => [
+    name,
+    (settings as z.ZodObject).meta({ description }).prefault({}),
+  ]);
+  return Object.fromEntries(sections) as {
+    [Name in keyof Objectives]: z.ZodPrefault<Objectives[Name]["settings"]>;
+  };
+}
+
+/** Candidates by the name of the setting. */
+type Candidates = Record<string, (number | string | boolean)[]>;
+
+/** A section of candidates for each detector that has something to choose. */
+function tuningSections() {
+  const sections = Object.entries(detectors).flatMap(([name, { tuning, description }]) =>
+    tuning ? [[name, tuning.settings.meta({ description }).prefault({})]] : [],
+  );
+  return Object.fromEntries(sections) as Record<DetectorName, z.ZodOptional<z.ZodType<Candidates>>>;
+}
 
 export const studySchema = z.strictObject({
   name: z
@@ -162,9 +187,9 @@ export const studySchema = z.strictObject({
     .prefault({}),
   encoder: z
     .strictObject({
-      network: z.enum(["resnet10", "resnet18"]).meta({ description: "Network" }).default("resnet10"),
+      network: z.enum(NETWORKS).meta({ description: "Network" }).default("resnet10"),
       stem: z
-        .enum(["cifar", "imagenet"])
+        .enum(STEMS)
         .meta({
           description:
             "First layers: imagenet works on a quarter of the side and is some twelve times faster; cifar keeps the details of images up to some 40 pixels",
@@ -183,26 +208,10 @@ export const studySchema = z.strictObject({
       views: count("Random versions of each photo per step").default(2),
       learningRate: rate("Peak learning rate; warm-up, then cosine decay").default(2e-3),
       weightDecay: z.number().min(0).meta({ description: "Decoupled weight decay of AdamW" }).default(1e-4),
-      temperature: rate("Temperature of the contrastive loss").default(0.1),
-      projection: count("Dimensions of the projection that the contrastive loss sees").default(64),
-      labelSmoothing: share("Label smoothing of the cross-entropy arm").default(0),
       faithfulProbability: share(
         "In the arms with faithful redraws: probability that one of a photo's redraws stands in for it",
       ).default(0.5),
       negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
-      negativeWeight: rate("Weight of the near-OOD columns in the loss's denominator (lambda)").default(1),
-      negativeTilt: z
-        .number()
-        .min(0)
-        .meta({ description: "Importance of the nearer ones among them (beta); 0 = all alike" })
-        .default(0),
-      negativeScope: z
-        .enum(["all", "source-class"])
-        .meta({
-          description:
-            "Which photos a near-OOD redraw is held against: all, or those of the class it came from",
-        })
-        .default("all"),
       augment: AugmentSpecSchema.meta({
         description:
           "Random changes of every image at every step, the same for all arms and images; what is left out is off",
@@ -220,6 +229,10 @@ export const studySchema = z.strictObject({
     })
     .meta({ description: "The classifier's encoder, trained once per arm and seed" })
     .prefault({}),
+  objectives: z
+    .strictObject(objectiveSections())
+    .meta({ description: "What encoders are trained for; an arm names its objective" })
+    .prefault({}),
   probe: z
     .strictObject({
       l2: z
@@ -235,11 +248,10 @@ export const studySchema = z.strictObject({
     .min(1)
     .meta({ description: "Scores that say unknown; validation unknowns choose the one the answer is about" })
     .default([...detectorNames]),
-  knn: z
-    .array(z.int().positive())
-    .min(1)
-    .meta({ description: "Candidates for the number of neighbours; validation unknowns choose" })
-    .default([1, 5, 10, 20]),
+  tuning: z
+    .strictObject(tuningSections())
+    .meta({ description: "Candidates for settings of detectors; validation unknowns choose" })
+    .prefault({}),
   statistics: z
     .strictObject({
       confidence: z

@@ -1,7 +1,6 @@
 /** The study's settings: their schema, reading a study.yaml, and writing one. */
 
 export * from "./config.ts";
-export * from "./detector-names.ts";
 export * from "./load-config.ts";
 export * from "./plan.ts";
 export * from "./scaffold.ts";

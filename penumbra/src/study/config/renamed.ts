@@ -5,6 +5,13 @@ export const RENAMED_SETTINGS: Readonly<Record<string, readonly string[]>> = {
   "encoder.faithfulShare": ["encoder.faithfulProbability"],
   "redraw.faithful": ["redraw.recipes.faithful"],
   "redraw.nearOod": ["redraw.recipes.drift", "redraw.recipes.crossed"],
+  "encoder.temperature": ["objectives.supcon.temperature"],
+  "encoder.projection": ["objectives.supcon.projection"],
+  "encoder.negativeWeight": ["objectives.supcon.negativeWeight"],
+  "encoder.negativeTilt": ["objectives.supcon.negativeTilt"],
+  "encoder.negativeScope": ["objectives.supcon.negativeScope"],
+  "encoder.labelSmoothing": ["objectives.cross-entropy.labelSmoothing"],
+  knn: ["tuning.knn.k"],
 };
 
 /** Values of settings that are names. */

@@ -1,6 +1,12 @@
-import { loadEncoder, saveEncoder, type TrainedEncoder, trainEncoder } from "../../contrast/index.ts";
-import type { Photo } from "../../data/index.ts";
-import type { RedrawLine } from "../../diffusion/index.ts";
+import type { Tensor } from "@penumbra/torch";
+import {
+  loadEncoder,
+  objectiveOf,
+  saveEncoder,
+  type TrainedEncoder,
+  trainEncoder,
+} from "../../contrast/index.ts";
+import { DataError, requireTrainParents, type Split } from "../../data/index.ts";
 import type { CurvePoint } from "../../results/index.ts";
 import { type ArmName, armOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
@@ -18,60 +24,42 @@ export interface EncoderInputs {
 /** Trains the encoder of an arm at a seed; arms of one seed see the same photos in the same versions. */
 export function encoderStage(
   context: StudyContext,
-  train: readonly Photo[],
+  split: Split,
   { arm, seed, positives, negatives }: EncoderInputs,
 ): Promise<Artifact> {
-  const { config, store, classes, device, precision } = context;
-  const { objective } = armOf(arm);
-  const settings = config.encoder;
+  const { config, store, classes, device } = context;
+  const { imageSize } = config;
+  const { train } = split;
+  const training = trainingOf(context, arm);
   return store.run({
     name: "encoder",
-    version: 1,
+    version: 2,
     label: `${arm}, seed ${seed}`,
     inputs: {
       photos: pixelsHash(context, train),
       ...(positives && { positives }),
       ...(negatives && { negatives }),
     },
-    config: { objective, classes, imageSize: config.imageSize, precision, ...relevant(settings, arm) },
+    config: { ...training, classes, imageSize },
     seed,
     run: ({ folder, scratch, progress }) =>
-      withPixels(context, train, config.imageSize, async (images) => {
-        const drawnPositives = positives && (await loadRedraws(positives, config.imageSize));
-        const drawnNegatives = negatives && (await loadRedraws(negatives, config.imageSize));
-        const places = new Map(train.map(({ id }, index) => [id, index]));
+      withPixels(context, train, imageSize, async (images) => {
         const labels = labelsOf(train, classes);
-        const parentsOf = (lines: readonly RedrawLine[]) =>
-          lines.map(({ parent }) => places.get(parent) ?? -1);
+        const drawnPositives = positives && (await redrawsOf(positives, split, imageSize));
+        const drawnNegatives = negatives && (await redrawsOf(negatives, split, imageSize));
+        const { faithful: asPositives, negatives: asNegatives, ...settings } = training;
         const trained = await trainEncoder({
-          objective,
-          images,
-          labels,
-          classes: classes.length,
-          network: { network: settings.network, stem: settings.stem, width: settings.width },
-          loss: lossOf(settings, arm),
-          ...(drawnPositives && {
-            faithful: {
-              images: drawnPositives.images,
-              parents: parentsOf(drawnPositives.lines),
-              probability: settings.faithfulProbability,
-            },
-          }),
-          ...(drawnNegatives && {
-            negatives: {
-              images: drawnNegatives.images,
-              labels: parentsOf(drawnNegatives.lines).map((place) => labels[place] ?? -1),
-              perStep: settings.negatives,
-            },
-          }),
-          steps: settings.steps,
-          batchSize: settings.batchSize,
-          views: settings.views,
-          optimizer: { learningRate: settings.learningRate, weightDecay: settings.weightDecay },
-          augment: settings.augment,
-          seed,
-          device,
-          precision,
+          ...settings,
+          ...{ images, labels, classes: classes.length, seed, device },
+          ...(drawnPositives && { faithful: { ...asPositives, ...drawnPositives } }),
+          ...(drawnNegatives &&
+            asNegatives && {
+              negatives: {
+                ...asNegatives,
+                images: drawnNegatives.images,
+                labels: drawnNegatives.parents.map((parent) => labels[parent] as number),
+              },
+            }),
           checkpointFolder: scratch,
           onProgress: (done, total) => progress(done, total, "steps"),
         });
@@ -83,31 +71,50 @@ export function encoderStage(
   });
 }
 
-type EncoderSettings = StudyContext["config"]["encoder"];
-
-function lossOf(settings: EncoderSettings, arm: ArmName) {
-  if (armOf(arm).objective === "cross-entropy") return { labelSmoothing: settings.labelSmoothing };
+/**
+ * All settings of an arm's training, as they are passed and as they are hashed: another number of negatives does not
+ * train plain SupCon again.
+ */
+function trainingOf({ config, precision }: StudyContext, arm: ArmName) {
+  const { objective: name, positives, negatives: wantsNegatives } = armOf(arm);
+  const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...steps } =
+    config.encoder;
+  const { negatives: place } = objectiveOf(name);
+  const onlyWithNegatives: readonly string[] = place ? place.settings : [];
+  const loss = Object.entries(config.objectives[name]).filter(
+    ([key]) => wantsNegatives !== null || !onlyWithNegatives.includes(key),
+  );
   return {
-    temperature: settings.temperature,
-    projection: settings.projection,
-    ...(armOf(arm).negatives && {
-      lambda: settings.negativeWeight,
-      beta: settings.negativeTilt,
-      negativeScope: settings.negativeScope,
-    }),
+    ...steps,
+    objective: name,
+    precision,
+    network: { network, stem, width },
+    optimizer: { learningRate, weightDecay },
+    loss: Object.fromEntries<string | number | boolean>(loss),
+    ...(positives !== null && { faithful: { faithfulProbability } }),
+    ...(wantsNegatives !== null && { negatives: { perStep: negatives } }),
   };
 }
 
-/** The settings that an arm depends on: another number of negatives does not train plain SupCon again. */
-function relevant(settings: EncoderSettings, arm: ArmName) {
-  const { network, stem, width, steps, batchSize, views, learningRate, weightDecay, augment } = settings;
-  const { positives, negatives } = armOf(arm);
-  return {
-    ...{ network, stem, width, steps, batchSize, views, learningRate, weightDecay, augment },
-    loss: lossOf(settings, arm),
-    ...(positives && { faithfulProbability: settings.faithfulProbability }),
-    ...(negatives && { negatives: settings.negatives }),
-  };
+/**
+ * The redraws of an artifact and the training photo that each was made from, as its index.
+ * @throws DataError for a redraw of anything but a training photo
+ */
+async function redrawsOf(
+  artifact: Artifact,
+  { train, ...rest }: Split,
+  size: number,
+): Promise<{ readonly images: Tensor; readonly parents: number[] }> {
+  const { images, lines } = await loadRedraws(artifact, size);
+  const places = new Map(train.map(({ id }, index) => [id, index]));
+  const parents = requireTrainParents(lines, { train, ...rest }).map(({ parent }) => {
+    const place = places.get(parent);
+    if (place !== undefined) return place;
+    throw new DataError(
+      `${artifact.folder} has a redraw of "${parent}", which is no training photo. Remove the folder and run again.`,
+    );
+  });
+  return { images, parents };
 }
 
 /** The encoder of an artifact, on the study's device. */

@@ -18,8 +18,10 @@ import {
   auprIn,
   auprOut,
   auroc,
+  type DetectorName,
   detectors,
   ece,
+  fitChosen,
   fpr95IdPositive,
   fpr95OodPositive,
   macroAccuracy,
@@ -28,7 +30,7 @@ import {
   softmax,
 } from "../../unknowns/index.ts";
 import type { ArmName } from "../arms/index.ts";
-import type { DetectorName } from "../config/index.ts";
+import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
@@ -48,27 +50,30 @@ export function scoreStage(
   seed: number,
 ): Promise<Artifact> {
   const { config, store } = context;
+  const { detectors: names } = config;
+  const tuned = Object.entries(config.tuning).filter(([name]) => names.includes(name as DetectorName));
+  const settings = { detectors: names, tuning: Object.fromEntries(tuned) as StudyConfig["tuning"] };
   return store.run({
     name: "score",
-    version: 3,
+    version: 4,
     label: `${arm}, seed ${seed}`,
     inputs: {
       features,
       probe,
       ...Object.fromEntries(splitNames.map((name) => [name, photosHash(split[name])])),
     },
-    config: { detectors: config.detectors, knn: config.knn },
+    config: { ...settings },
     run: async ({ folder }) => {
       const { tensors } = safetensors.read(join(features.folder, featuresFile));
       const classifier = loadProbe(probe);
       const photo = photoSamples(split, tensors, classifier, context.classes);
-      const { fitted, ...photoScores } = scoreUnit(photo, config.detectors, config.knn);
+      const { fitted, ...photoScores } = scoreUnit(photo, settings.detectors, settings.tuning);
       const units: Partial<Record<Unit, UnitScores>> = { photo: photoScores };
       if (photo.test.ids.length > new Set(photo.test.objects).size) {
         const { fitted: _, ...objectScores } = scoreUnit(
           objectSamples(photo, classifier),
-          config.detectors,
-          config.knn,
+          settings.detectors,
+          settings.tuning,
         );
         units.object = objectScores;
       }
@@ -82,12 +87,20 @@ export function scoreStage(
 export function scoreUnit(
   samples: UnitSamples,
   names: readonly DetectorName[],
-  neighbours: readonly number[],
+  tuning: StudyConfig["tuning"],
 ): UnitScores & { readonly fitted: Readonly<Record<string, number>> } {
   const fitted: Record<string, number> = {};
   const scoresByPart = new Map<ScoredPart, Record<string, number[]>>(scoredParts.map((part) => [part, {}]));
   for (const name of names) {
-    const detector = fitDetector(name, samples, neighbours);
+    const detector = fitChosen(
+      detectors[name],
+      {
+        train: samplesOf(samples.train),
+        validation: samplesOf(samples.validation),
+        unknown: samples.nearValidation.ids.length > 0 ? samplesOf(samples.nearValidation) : null,
+      },
+      tuning[name],
+    );
     for (const [key, value] of Object.entries(detector.fitted)) fitted[`${name}.${key}`] = value;
     for (const part of scoredParts) {
       const scores = samples[part].ids.length === 0 ? [] : [...detector.score(samplesOf(samples[part]))];
@@ -111,28 +124,6 @@ export function scoreUnit(
     unknowns: names.flatMap((detector) => unknownsResults(parts, detector)),
     fitted,
   };
-}
-
-/** Fits a detector; of several numbers of neighbours the one that tells validation unknowns best from validation knowns. */
-function fitDetector(name: DetectorName, samples: UnitSamples, neighbours: readonly number[]) {
-  const { train, validation, nearValidation } = samples;
-  if (name !== "knn") {
-    const detector = detectors[name];
-    return detector.fit(samplesOf(detector.fitsOn === "validation" ? validation : train));
-  }
-  const possible = neighbours.filter((k) => k <= train.ids.length);
-  const candidates = (possible.length > 0 ? possible : [1]).map((k) =>
-    detectors.knn.fit(samplesOf(train), { k }),
-  );
-  const first = candidates[0];
-  if (!first) throw new RangeError("The setting knn names no number of neighbours. List at least one.");
-  if (nearValidation.ids.length === 0) return first;
-  let best = { detector: first, value: Number.NEGATIVE_INFINITY };
-  for (const detector of candidates) {
-    const value = auroc(detector.score(samplesOf(validation)), detector.score(samplesOf(nearValidation)));
-    if (value > best.value) best = { detector, value };
-  }
-  return best.detector;
 }
 
 function samplesOf({ features, logits, labels }: PartSamples): Samples {

@@ -24,7 +24,7 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
   for (const { seed, split, redraws } of seeds) {
     for (const arm of context.config.arms) {
       const { positives, negatives } = armOf(arm);
-      const encoder = await encoderStage(context, split.train, {
+      const encoder = await encoderStage(context, split, {
         arm,
         seed,
         positives: positives === null ? undefined : redrawsOf(redraws, positives),

@@ -13,8 +13,10 @@ export interface EnergyOptions {
  */
 export const energy: Detector<EnergyOptions> = {
   title: "Energy",
+  description: "Log-sum-exp of the logits (Liu et al. 2020)",
   needs: "logits",
   fitsOn: "nothing",
+  tuning: null,
   fit: (_known, { temperature = 1 } = {}) => {
     if (!(temperature > 0)) {
       throw new UnknownsError(

@@ -17,7 +17,11 @@ export const detectors = { msp, temperature, energy, knn, mahalanobis } satisfie
 
 export type DetectorName = keyof typeof detectors;
 
-export type { Detector, FittedDetector } from "./detector.ts";
+/** Their names, in the order of the table. */
+export const detectorNames = Object.keys(detectors) as [DetectorName, ...DetectorName[]];
+
+export { type ChoiceSamples, fitChosen } from "./choose.ts";
+export type { Detector, FittedDetector, Need, Tuning } from "./detector.ts";
 export type { EnergyOptions } from "./energy.ts";
 export type { KnnOptions } from "./knn.ts";
 export { ledoitWolfShrinkage, type MahalanobisOptions } from "./mahalanobis.ts";

@@ -1,5 +1,6 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
+import { z } from "zod";
 import { UnknownsError } from "../errors.ts";
 import type { Detector, FittedDetector } from "./detector.ts";
 import { featuresOf, type Samples, WITHOUT_MATRIX_PRODUCT } from "./samples.ts";
@@ -19,8 +20,26 @@ export interface KnnOptions {
  */
 export const knn: Detector<KnnOptions> = {
   title: "KNN",
+  description: "Distance to the k-th nearest training image (Sun et al. 2022)",
   needs: "features",
   fitsOn: "train",
+  tuning: {
+    settings: z.strictObject({
+      k: z
+        .array(z.int().positive())
+        .min(1)
+        .meta({
+          description:
+            "Candidates for the number of neighbours; those above the number of training photos are left out",
+        })
+        .default([1, 5, 10, 20]),
+    }),
+    candidates(settings, trainImages) {
+      const { k } = this.settings.parse(settings) as { k: number[] };
+      const possible = k.filter((count) => count <= trainImages);
+      return (possible.length > 0 ? possible : [1]).map((count) => ({ k: count }));
+    },
+  },
   fit: fitKnn,
 };
 

@@ -22,8 +22,10 @@ export interface MahalanobisOptions {
  */
 export const mahalanobis: Detector<MahalanobisOptions> = {
   title: "Mahalanobis",
+  description: "Distance to the nearest class mean under one shrunk covariance (Lee et al. 2018)",
   needs: "features",
   fitsOn: "train",
+  tuning: null,
   fit: fitMahalanobis,
 };
 

@@ -17,7 +17,9 @@ export function maxSoftmax(samples: Samples, temperature = 1): Float64Array {
 /** MSP: the largest softmax probability (Hendrycks and Gimpel 2017). */
 export const msp: Detector = {
   title: "MSP",
+  description: "Largest softmax probability (Hendrycks and Gimpel 2017)",
   needs: "logits",
   fitsOn: "nothing",
+  tuning: null,
   fit: () => ({ fitted: {}, score: (samples) => maxSoftmax(samples) }),
 };

@@ -56,8 +56,10 @@ export function fitTemperature(
 /** MSP of temperature-scaled logits: max softmax(f / T), T fitted on validation images. */
 export const temperature: Detector<TemperatureOptions> = {
   title: "Temperature scaling",
+  description: "Largest softmax probability at a temperature fitted on validation images (Guo et al. 2017)",
   needs: "logits",
   fitsOn: "validation",
+  tuning: null,
   fit: (known, options) => {
     const logits = logitsOf(known).tolist() as number[][];
     const fitted = fitTemperature(logits, labelsOf(known, logits.length), options);

@@ -10,7 +10,10 @@ describe("the plateau", () => {
   });
 
   test("rises with the negatives by ln(2B - 1 + lambda K)", () => {
-    expect(supConPlateau({ rows: 128, negatives: 32, lambda: 0.5 })).toBeCloseTo(Math.log(127 + 16), 12);
+    expect(supConPlateau({ rows: 128, negatives: 32, negativeWeight: 0.5 })).toBeCloseTo(
+      Math.log(127 + 16),
+      12,
+    );
   });
 });
 

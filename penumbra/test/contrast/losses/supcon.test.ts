@@ -73,9 +73,9 @@ describe("the worked example", () => {
   test("negatives-only columns give 1.732907, doubled 2.023466, tilted 1.932012 and 1.962635", () => {
     const { negatives } = example();
     expect(exampleLoss({ negatives })).toBeCloseTo(1.732907, 6);
-    expect(exampleLoss({ negatives, lambda: 2 })).toBeCloseTo(2.023466, 6);
-    expect(exampleLoss({ negatives, beta: 1 })).toBeCloseTo(1.932012, 6);
-    expect(exampleLoss({ negatives, beta: 5 })).toBeCloseTo(1.962635, 6);
+    expect(exampleLoss({ negatives, negativeWeight: 2 })).toBeCloseTo(2.023466, 6);
+    expect(exampleLoss({ negatives, negativeTilt: 1 })).toBeCloseTo(1.932012, 6);
+    expect(exampleLoss({ negatives, negativeTilt: 5 })).toBeCloseTo(1.962635, 6);
   });
 
   test("without labels it is NT-Xent: 0.889715 at temperature 0.5, 0.186593 at 0.1", () => {
@@ -112,7 +112,7 @@ describe("the wrong ways of negatives do not happen", () => {
       // from it. As columns, twice the same one equals one of weight two.
       const one = negatives.narrow(0, 0, 1);
       const twice = supCon(features, { labels, negatives: torch.cat([one, one]) }).item();
-      expect(twice).toBeCloseTo(supCon(features, { labels, negatives: one, lambda: 2 }).item(), 10);
+      expect(twice).toBeCloseTo(supCon(features, { labels, negatives: one, negativeWeight: 2 }).item(), 10);
     });
   });
 
@@ -174,7 +174,7 @@ describe("properties", () => {
       const { features, labels, negatives } = drawn(seed);
       const plain = supCon(features, { labels }).item();
       expect(supCon(features, { labels, negatives: negatives.narrow(0, 0, 0) }).item()).toBe(plain);
-      expect(supCon(features, { labels, negatives, lambda: 0 }).item()).toBe(plain);
+      expect(supCon(features, { labels, negatives, negativeWeight: 0 }).item()).toBe(plain);
       expect(supCon(features, { labels, negatives: null }).item()).toBe(plain);
     });
   });
@@ -196,7 +196,10 @@ describe("properties", () => {
       const { features, labels, negatives } = drawn(seed);
       for (const copies of [2, 3]) {
         const duplicated = supCon(features, { labels, negatives: negatives.repeat([copies, 1]) }).item();
-        expect(supCon(features, { labels, negatives, lambda: copies }).item()).toBeCloseTo(duplicated, 10);
+        expect(supCon(features, { labels, negatives, negativeWeight: copies }).item()).toBeCloseTo(
+          duplicated,
+          10,
+        );
       }
     });
   });
@@ -206,7 +209,7 @@ describe("properties", () => {
       const { features, labels, negatives } = drawn(seed);
       const order = new torch.Random(seed).shuffle([...labels.keys()]);
       const index = torch.fromTyped(BigInt64Array.from(order, BigInt), [order.length]);
-      const options = { beta: 1.5, lambda: 0.7 };
+      const options = { negativeTilt: 1.5, negativeWeight: 0.7 };
       const shuffled = supCon(features.indexSelect(0, index), {
         ...options,
         labels: order.map((i) => labels[i] as number),
@@ -223,8 +226,8 @@ describe("properties", () => {
     expect(supCon(features, { labels }).item()).toBeCloseTo(4.844, 3);
     expect(supCon(features, { labels, baseTemperature: 0.07 }).item()).toBeCloseTo(6.92, 3);
     const negatives = row.reshape([1, 8]).expand([32, 8]);
-    for (const beta of [0, 2]) {
-      const loss = supCon(features, { labels, negatives, lambda: 0.5, beta }).item();
+    for (const negativeTilt of [0, 2]) {
+      const loss = supCon(features, { labels, negatives, negativeWeight: 0.5, negativeTilt }).item();
       expect(loss).toBeCloseTo(Math.log(127 + 16), 4);
     }
   });
@@ -233,7 +236,7 @@ describe("properties", () => {
     check((seed) => {
       const { features, labels, negatives } = drawn(seed, { negatives: 1 });
       const options = { labels, negatives: negatives.expand([3, 5]) };
-      expect(supCon(features, { ...options, beta: 4 }).item()).toBeCloseTo(
+      expect(supCon(features, { ...options, negativeTilt: 4 }).item()).toBeCloseTo(
         supCon(features, options).item(),
         10,
       );
@@ -246,9 +249,9 @@ describe("properties", () => {
       labels,
       negatives: negatives.to("float32"),
       temperature: 0.05,
-      beta: 5,
+      negativeTilt: 5,
     });
-    const exact = supCon(features, { labels, negatives, temperature: 0.05, beta: 5 });
+    const exact = supCon(features, { labels, negatives, temperature: 0.05, negativeTilt: 5 });
     expect(loss.dtype).toBe("float32");
     expect(loss.item()).toBeCloseTo(exact.item(), 4);
   });
@@ -267,7 +270,7 @@ describe("which anchors see which negatives", () => {
     check((seed) => {
       const { features, labels, negatives } = drawn(seed);
       const sources = [0, 1, 2, 2];
-      const options = { labels, beta: 1 };
+      const options = { labels, negativeTilt: 1 };
       const masked = supConPerAnchor(features, {
         ...options,
         negatives,
@@ -289,7 +292,7 @@ describe("which anchors see which negatives", () => {
     const { features, labels, negatives } = drawn(11);
     const leaf = features.detach().requiresGrad_();
     const negativeMask = torch.zeros([6, 4], { dtype: "bool" });
-    const loss = supCon(leaf, { labels, negatives, negativeMask, beta: 2 });
+    const loss = supCon(leaf, { labels, negatives, negativeMask, negativeTilt: 2 });
     expect(loss.item()).toBeCloseTo(supCon(features, { labels }).item(), 12);
     loss.backward();
     expect((leaf.grad as Tensor).isfinite().all().item()).toBe(1);
@@ -317,11 +320,11 @@ describe("gradients by finite differences in float64", () => {
     ["plain", ({ labels }) => ({ labels })],
     ["without labels", () => ({ temperature: 0.5 })],
     ["one anchor view", ({ labels }) => ({ labels, contrastMode: "one" as const, baseTemperature: 0.07 })],
-    ["lambda", ({ labels }) => ({ labels, lambda: 2 })],
-    ["tilted", ({ labels }) => ({ labels, beta: 1.5 })],
+    ["lambda", ({ labels }) => ({ labels, negativeWeight: 2 })],
+    ["tilted", ({ labels }) => ({ labels, negativeTilt: 1.5 })],
     [
       "tilted within the class",
-      ({ labels }) => ({ labels, beta: 2, negativeMask: sourceClassMask(labels, [0, 1, 2, 0]) }),
+      ({ labels }) => ({ labels, negativeTilt: 2, negativeMask: sourceClassMask(labels, [0, 1, 2, 0]) }),
     ],
   ];
   for (const [name, settingsOf] of settings) {
@@ -344,7 +347,7 @@ describe("gradients by finite differences in float64", () => {
     const { features, labels, negatives } = drawn(17);
     const gradient = (detachWeights: boolean) => {
       const leaf = negatives.detach().clone().requiresGrad_();
-      const loss = supCon(features, { labels, negatives: leaf, beta: 2, detachWeights });
+      const loss = supCon(features, { labels, negatives: leaf, negativeTilt: 2, detachWeights });
       loss.backward();
       return { loss: loss.item(), gradient: (leaf.grad as Tensor).toNumbers() };
     };
@@ -376,7 +379,7 @@ describe("what cannot be computed is refused with what to do", () => {
     expect(() => supCon(features, { labels: [...labels, 0] })).toThrow(/7 labels for 6 images/);
     expect(() => supCon(features.narrow(1, 0, 1))).toThrow(/nothing is positive/);
     expect(() => supCon(features, { labels, temperature: 0 })).toThrow(/temperature 0/);
-    expect(() => supCon(features, { labels, negatives, lambda: -1 })).toThrow(/lambda = -1/);
+    expect(() => supCon(features, { labels, negatives, negativeWeight: -1 })).toThrow(/negativeWeight = -1/);
     expect(() => supCon(features, { labels, negatives: negatives.narrow(1, 0, 3) })).toThrow(/\[K, 5\]/);
     expect(() =>
       supCon(features, { labels, negatives, negativeMask: torch.zeros([4, 6], { dtype: "bool" }) }),

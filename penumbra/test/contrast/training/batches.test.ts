@@ -7,7 +7,7 @@ const plan: BatchPlan = {
   batchSize: 4,
   views: 2,
   variants: Array.from({ length: 10 }, (_, image) => (image === 9 ? [] : [2 * image, 2 * image + 1])),
-  variantProbability: 0.5,
+  faithfulProbability: 0.5,
   negatives: 7,
   negativesPerStep: 3,
 };

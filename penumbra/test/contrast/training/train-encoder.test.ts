@@ -116,7 +116,7 @@ describe("training an encoder", () => {
   test("refuses the checkpoint of another training", async () => {
     const checkpointFolder = temporaryFolder();
     await trainEncoder(settings({ checkpointFolder, checkpointEvery: 5 }));
-    const other = trainEncoder(settings({ checkpointFolder, loss: { projection: 16, lambda: 2 } }));
+    const other = trainEncoder(settings({ checkpointFolder, loss: { projection: 16, negativeWeight: 2 } }));
     await expect(other).rejects.toThrow(/checkpoint of a training with other images or settings.*Remove it/s);
   });
 
@@ -129,7 +129,7 @@ describe("training an encoder", () => {
           negatives: undefined,
           faithful: undefined,
           steps: 60,
-          loss: { projection: 16 },
+          loss: objective === "supcon" ? { projection: 16 } : {},
         }),
       );
       scope(() => {
@@ -157,7 +157,7 @@ describe("training an encoder", () => {
     const without = await losses({ faithful: undefined });
     expect(without).not.toEqual(both);
     const { images, parents } = settings().faithful as NonNullable<TrainOptions["faithful"]>;
-    expect(await losses({ faithful: { images, parents, probability: 0 } })).toEqual(without);
+    expect(await losses({ faithful: { images, parents, faithfulProbability: 0 } })).toEqual(without);
   });
 
   test("the scope of the negatives changes what anchors see", async () => {
@@ -236,7 +236,7 @@ describe("what cannot be trained is refused with what to do", () => {
     ["one class", { labels: photos.labels.map(() => 0) }, /all images are of one class.*two classes/],
     ["images that are no bytes", { images: photos.images.to("float32") }, /images are float32 .*Pass uint8/],
     ["no steps", { steps: 0 }, /steps is 0/],
-    ["negatives for cross-entropy", { objective: "cross-entropy" }, /no place for negatives/],
+    ["negatives for cross-entropy", { objective: "cross-entropy", loss: {} }, /no place for negatives/],
     [
       "negatives of another size",
       { negatives: { images: torch.zeros([2, 3, 8, 8], { dtype: "uint8" }), perStep: 1 } },

@@ -31,8 +31,8 @@ describe("a configuration", () => {
   });
 
   it("with a misspelt setting is refused with file, line, setting and the one that was meant", () => {
-    expect(refused("photos: x\nencoder:\n  temprature: 0.2\n")).toBe(
-      'study.yaml:3: "encoder.temprature" is not a setting. Did you mean "temperature"?',
+    expect(refused("photos: x\nencoder:\n  learningrte: 0.2\n")).toBe(
+      'study.yaml:3: "encoder.learningrte" is not a setting. Did you mean "learningRate"?',
     );
   });
 

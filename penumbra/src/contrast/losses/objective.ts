@@ -1,0 +1,70 @@
+import type { nn, Tensor } from "@penumbra/torch";
+import type { z } from "zod";
+import { ContrastError } from "../errors.ts";
+
+/** Settings of an objective as they are given; each reads its own by its schema. */
+export type LossSettings = Readonly<Record<string, unknown>>;
+
+/** What the head gave for one step. */
+export interface StepOutputs {
+  /** [V B, P], float32: view 0 of all images, then view 1, and so on. */
+  readonly rows: Tensor;
+  readonly views: number;
+  /** Class of each image, [B]. */
+  readonly labels: readonly number[];
+  /** [K, P], or null without negatives. */
+  readonly negatives: Tensor | null;
+  /** Source class of each negative, [K]; empty where unknown. */
+  readonly negativeLabels: readonly number[];
+}
+
+/** The size of a step, for its plateau. */
+export interface StepSize {
+  /** V B. */
+  readonly rows: number;
+  /** K. */
+  readonly negatives: number;
+  readonly classes: number;
+}
+
+/** What an encoder is trained for. To add one: a file with its loss, and a line in the table. */
+export interface Objective<Settings = LossSettings> {
+  /** What reports call it. */
+  readonly title: string;
+  /** What it wants, in one sentence. */
+  readonly description: string;
+  /** Its settings with descriptions and defaults: the configuration's section `objectives.NAME` is made of it. */
+  readonly settings: z.ZodType<Settings>;
+  /** Whether negatives-only images can take part, and which settings matter only where they do. */
+  readonly negatives: { readonly settings: readonly (keyof Settings & string)[] } | null;
+  /** Settings that need to know which class each negative was made from. */
+  needsNegativeLabels(settings: Settings): boolean;
+  /** The head on D features; weights from the default generator. */
+  makeHead(dimensions: number, classes: number, settings: Settings): nn.Module;
+  /** The step's loss, a scalar. */
+  loss(outputs: StepOutputs, settings: Settings): Tensor;
+  /** The loss of an encoder that tells nothing apart: {@link detectCollapse} compares with it. */
+  plateau(step: StepSize, settings: Settings): number;
+  /** What helps against a loss that stays there, in words. */
+  readonly collapseRemedy: string;
+}
+
+/** An entry of the table whose settings are typed by their schema. */
+export function defineObjective<Schema extends z.ZodObject>(
+  objective: Omit<Objective<z.output<Schema>>, "settings"> & { readonly settings: Schema },
+): Objective<z.output<Schema>> & { readonly settings: Schema } {
+  return objective as ReturnType<typeof defineObjective<Schema>>;
+}
+
+/**
+ * The settings of an objective, defaults filled in.
+ * @throws ContrastError for a setting that it does not have, or an impossible value
+ */
+export function readLossSettings<Settings>(objective: Objective<Settings>, given: LossSettings): Settings {
+  const read = objective.settings.safeParse(given);
+  if (read.success) return read.data;
+  const problems = read.error.issues.map(({ path, message }) => `${path.join(".") || "loss"}: ${message}`);
+  throw new ContrastError(
+    `The settings of the objective "${objective.title}" do not fit. ${problems.join("; ")}. Correct "loss".`,
+  );
+}
