@@ -67,12 +67,20 @@ export function studyCommand(): Command {
           "",
           ...describeAnswer(outcome),
           "",
+          ...leftOut(outcome.photos.problems, path),
           `Time ${shortDuration(seconds)}, peak memory ${(outcome.peakMemoryBytes / 2 ** 30).toFixed(2)} GiB`,
           `Report: ${report}`,
           "",
         ].join("\n"),
       );
     });
+}
+
+/** That photos were not used, where some were not; the report lists them. */
+function leftOut(problems: readonly string[], path: string): string[] {
+  if (problems.length === 0) return [];
+  const what = problems.length === 1 ? "1 file or folder was" : `${problems.length} files and folders were`;
+  return [`${what} left out, such as: ${problems[0]} All: penumbra check ${path}`];
 }
 
 /** Flags that override settings of the file. */

@@ -163,6 +163,11 @@ export class ConvTranspose3d extends TransposedConvolution {
 }
 
 function perDimension(size: Size, dimensions: number): number[] {
+  if (typeof size !== "number" && !Array.isArray(size)) {
+    throw new TorchError(
+      `A ${dimensions}-d convolution was given ${String(size)} for a size. Pass a number, or ${dimensions}; the arguments are (inChannels, outChannels, kernelSize, options).`,
+    );
+  }
   const sizes = typeof size === "number" ? new Array<number>(dimensions).fill(size) : [...size];
   if (sizes.length === dimensions) return sizes;
   throw new TorchError(

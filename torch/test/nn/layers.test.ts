@@ -164,6 +164,12 @@ describe("Layers refuse what they cannot do", () => {
       /Conv2d: 4 input and 6 output.*4 groups/,
     ],
     [
+      "a convolution without a size",
+      // @ts-expect-error: JavaScript may leave the size out.
+      () => new nn.Conv2d(1, 2),
+      /A 2-d convolution was given undefined for a size.*kernelSize/,
+    ],
+    [
       "a kernel of the wrong number of sizes",
       () => new nn.Conv2d(4, 6, [3, 3, 3]),
       /2-d convolution.*\[3,3,3\]/,

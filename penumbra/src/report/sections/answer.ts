@@ -58,7 +58,7 @@ export function describeAnswer(outcome: Outcome): string[] {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const rows = arms.map(({ name, title }) => {
     const own = results.filter((line) => line.arm === name && line.unit === unit);
-    const accuracy = own.flatMap((line) => (line.kind === "classification" ? [line.accuracy] : []));
+    const named = own.flatMap((line) => (line.kind === "classification" ? [line] : []));
     const auroc = (role: string) =>
       own.flatMap((line) =>
         line.kind === "unknowns" &&
@@ -69,9 +69,17 @@ export function describeAnswer(outcome: Outcome): string[] {
           ? [line.auroc]
           : [],
       );
-    return [title, ...[accuracy, auroc("near"), auroc("far")].map((values) => percent(mean(values)))];
+    return [
+      title,
+      ...[
+        named.map(({ accuracy }) => accuracy),
+        named.map(({ balancedAccuracy }) => balancedAccuracy),
+        auroc("near"),
+        auroc("far"),
+      ].map((values) => percent(mean(values))),
+    ];
   });
-  const table = [["", "accuracy", "near AUROC", "far AUROC"], ...rows].map(
+  const table = [["", "accuracy", "balanced", "near AUROC", "far AUROC"], ...rows].map(
     ([title = "", ...cells]) => `${title.padEnd(20)}${cells.map((cell) => cell.padStart(12)).join("")}`,
   );
   const question = decisiveQuestion(outcome);
@@ -170,7 +178,7 @@ ${outcome.questions.map((question) => {
   if (comparisons.length === 0) return null;
   return html`<div class="question">
 <h3>${questionTitle(question, outcome)}</h3>
-<div class="scroll"><table class="comparisons">
+<div class="scroll" tabindex="0" role="region" aria-label="Differences between arms"><table class="comparisons">
 <thead><tr><th scope="col">Measured by</th><th scope="col">Answer</th><th scope="col" class="number">Points</th><th scope="col">${percent(outcome.confidence, 0)} % interval</th><th scope="col" class="glyph"><span>worse</span><span>better</span></th></tr></thead>
 <tbody>${comparisons.map((item) => row(item, outcome, limit))}</tbody>
 <tfoot><tr><td colspan="4"></td><td class="glyph">${intervalAxis({ limit, title: "Scale: difference in points" })}</td></tr></tfoot>

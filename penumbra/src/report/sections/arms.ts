@@ -41,7 +41,7 @@ function table(outcome: Outcome, columns: readonly Column[]): Html {
   const shown = columns
     .map((column, index) => ({ column, values: cells[index] ?? [] }))
     .filter(({ values }) => values.some((list) => list.length > 0));
-  return html`<div class="scroll"><table class="arms">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Arms"><table class="arms">
 <thead><tr><th scope="col">Arm</th>${shown.map(({ column }) => html`<th scope="col" class="number">${column.title}</th>`)}</tr></thead>
 <tbody>${outcome.arms.map(
     (
@@ -70,7 +70,7 @@ function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
   const detectors = [...new Set(lines.map(({ detector }) => detector))];
   if (detectors.length === 0) return null;
   return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector in %, mean over seeds</h4>
-<div class="scroll"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${titleOf(outcome.detectors, name)}</th>`)}</tr></thead>
+<div class="scroll" tabindex="0" role="region" aria-label="Detectors"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${titleOf(outcome.detectors, name)}</th>`)}</tr></thead>
 <tbody>${outcome.arms.map(
     (arm) =>
       html`<tr><th scope="row">${arm.title}</th>${detectors.map(
@@ -92,7 +92,7 @@ function classTable(outcome: Outcome): Html | null {
   const classes = [...new Map(lines.map((line) => [`${line.role} ${line.unknownClass}`, line])).values()];
   if (classes.length === 0) return null;
   return html`<h4>Every unknown class: AUROC of ${titleOf(outcome.detectors, outcome.detector)} in %, mean over seeds</h4>
-<div class="scroll"><table class="plain"><thead><tr><th scope="col">Unknown class</th>${outcome.arms.map((arm) => html`<th scope="col" class="number">${arm.title}</th>`)}</tr></thead>
+<div class="scroll" tabindex="0" role="region" aria-label="Unknown classes"><table class="plain"><thead><tr><th scope="col">Unknown class</th>${outcome.arms.map((arm) => html`<th scope="col" class="number">${arm.title}</th>`)}</tr></thead>
 <tbody>${classes.map(
     ({ role, unknownClass }) =>
       html`<tr><th scope="row"><span class="tag ${role}">${role}</span> <span class="id">${unknownClass}</span></th>${outcome.arms.map(

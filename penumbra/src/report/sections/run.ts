@@ -38,7 +38,7 @@ export const run: Section = {
 ${photosList(outcome)}</div>
 <div>${stagesTable(outcome)}</div>
 </div>
-<details><summary>Configuration</summary><pre>${outcome.configuration}</pre></details>`,
+<details><summary>Configuration</summary><pre tabindex="0">${outcome.configuration}</pre></details>`,
 };
 
 function factsOf({

@@ -45,7 +45,7 @@ function nearnessTable(outcome: Outcome): Html | null {
   if (outcome.nearness.length === 0) return null;
   return html`<h3>How many still look known</h3>
 <p>Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.</p>
-<div class="scroll"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th></tr></thead>
+<div class="scroll" tabindex="0" role="region" aria-label="Nearness of redraws"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th></tr></thead>
 <tbody>${outcome.nearness.map(
     ({ recipe, strength, images, insideShare }) =>
       html`<tr><th scope="row"><span class="key ${colourOf(recipe, outcome)}"></span> ${titleOf(outcome.recipes, recipe)}</th><td class="number">${fixed(strength, 2)}</td><td class="number">${images}</td><td class="number">${percent(insideShare, 0)} %</td><td class="bar"><span style="width:${percent(insideShare, 1)}%"></span></td></tr>`,

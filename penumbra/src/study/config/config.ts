@@ -53,7 +53,7 @@ function tuningSections() {
 export const studySchema = z.strictObject({
   name: z
     .string()
-    .regex(/^[\w.-]+$/, "Use letters, digits, dots, dashes and underscores.")
+    .regex(/^(?!\.+$)[\w.-]+$/, "Use letters, digits, dots, dashes and underscores, and not dots alone.")
     .meta({ description: "Name of the study, and of its run folder under runs/" })
     .default("study"),
   photos: z.string().min(1).meta({

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import type { z } from "zod";
 import { type StudyConfig, studySchema } from "./config.ts";
 import { renamedSetting, renamedValue } from "./renamed.ts";
@@ -28,12 +28,16 @@ export interface LoadedConfig {
  * all of them in one message.
  */
 export async function loadConfig(path: string): Promise<LoadedConfig> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     const why = error.code === "ENOENT" ? "does not exist" : `cannot be read (${error.code})`;
     throw new ConfigError(
       `The configuration ${path} ${why}. Check the path, or write one with: penumbra init FOLDER_OF_PHOTOS`,
     );
   });
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
+    throw new ConfigError(`The configuration ${path} is written in UTF-16. Save it as UTF-8.`);
+  }
+  const text = bytes.toString("utf8");
   return { config: parseConfig(text, path), folder: resolve(dirname(path)), path, text };
 }
 
@@ -45,10 +49,30 @@ export function parseConfig(text: string, file: string): StudyConfig {
   if (syntax) {
     throw new ConfigError(`${file} is not valid YAML: ${syntax.message.trim()}\nCorrect the file there.`);
   }
-  return validate(document.toJS() ?? {}, (path) => {
+  return validate(plainValues(document, file, lines) ?? {}, (path) => {
     const offset = offsetOf(document, path);
     return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`;
   });
+}
+
+/** The values of a document; an alias that names no anchor is refused with its line. */
+function plainValues(document: Document, file: string, lines: LineCounter): unknown {
+  const anchors = new Set<string>();
+  visit(document, {
+    Node: (_, { anchor }: { anchor?: string }) => {
+      if (anchor !== undefined) anchors.add(anchor);
+    },
+  });
+  visit(document, {
+    Alias: (_, { source, range }) => {
+      if (anchors.has(source)) return;
+      const line = range ? `:${lines.linePos(range[0]).line}` : "";
+      throw new ConfigError(
+        `${file}${line}: "*${source}" refers to something that is not there. Put a pattern that begins with * in quotes: "*${source}".`,
+      );
+    },
+  });
+  return document.toJS();
 }
 
 /** The settings in a plain object; `source` names where they come from in messages. Throws ConfigError. */
@@ -113,12 +137,18 @@ function explain(issue: z.core.$ZodIssue, values: unknown): Problem[] {
   if (name === "")
     return [{ at: [], message: `A configuration is a list of "setting: value" lines, not ${show(value)}.` }];
   return [
-    { at: issue.path, message: `"${name}" cannot be ${show(value)}. ${rule(issue)}${describe(issue.path)}` },
+    {
+      at: issue.path,
+      message: `"${name}" cannot be ${show(value)}. ${rule(issue, value)}${describe(issue.path)}`,
+    },
   ];
 }
 
 /** What a value must be, in words. */
-function rule(issue: z.core.$ZodIssue): string {
+function rule(issue: z.core.$ZodIssue, value?: unknown): string {
+  if (issue.code === "invalid_type" && issue.expected === "string" && typeof value === "number") {
+    return "It must be a text. Put it in quotes, so that it stays as it is written.";
+  }
   if (issue.code === "invalid_type") return `It must be ${KINDS[issue.expected] ?? issue.expected}.`;
   if (issue.code === "too_small") {
     const bound = issue.inclusive ? "at least" : "more than";

@@ -1,4 +1,7 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { studyJsonSchema } from "../../../src/study/config/config.ts";
@@ -40,6 +43,22 @@ describe("a configuration", () => {
     expect(refused("photos: x\nsplit: {colour: 1}\n")).toBe(
       'study.yaml:2: "split.colour" is not a setting. Settings here: shots, validation, test, given.',
     );
+  });
+
+  it("with a number for a name asks for quotes, and an alias of nothing is named with its line", () => {
+    expect(refused("photos: x\nroles: {near: [007]}\n")).toMatch(
+      /^study\.yaml:2: "roles\.near\[0\]" cannot be 7\. It must be a text\. Put it in quotes/,
+    );
+    expect(refused("photos: x\nroles:\n  near: [*bolt]\n")).toMatch(
+      /^study\.yaml:3: "\*bolt" refers to something that is not there.*in quotes/,
+    );
+    expect(refused("photos: x\nname: ..\n")).toMatch(/not dots alone/);
+  });
+
+  it("in UTF-16 is refused with what to do", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "penumbra-utf16-")), "study.yaml");
+    writeFileSync(path, Buffer.from("\uFEFFphotos: x\n", "utf16le"));
+    await expect(loadConfig(path)).rejects.toThrow(/written in UTF-16\. Save it as UTF-8/);
   });
 
   it("has all its faults named at once", () => {
