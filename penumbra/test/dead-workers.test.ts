@@ -48,9 +48,12 @@ test("a worker that dies is named by its last test, and what it left undone coun
   expect(counted).toBe(1);
 });
 
-test("a file whose tests cannot be collected or whose hook fails counts as failed, a whole one as it is", () => {
+test("a file whose tests cannot be collected or whose hook fails counts as failed, a whole or a skipped one as it is", () => {
   const files = { "good.test.js": 'test("adds", () => {}); test.skip("later", () => {});' };
   expect(runVitest(files)).toMatchObject({ status: 0, count: "1 passed, 0 failed, 1 skipped\n", counted: 0 });
+  const skipped = runVitest({ ...files, "skipped.test.js": 'test.skip("never", () => {});' });
+  expect(skipped).toMatchObject({ status: 0, count: "1 passed, 0 failed, 2 skipped\n", counted: 0 });
+  expect(skipped.output).not.toContain("A worker died");
   const broken = runVitest({ ...files, "broken.test.js": 'throw new Error("at import");' });
   expect(broken).toMatchObject({ status: 1, count: "1 passed, 1 failed, 1 skipped\n", counted: 1 });
   const hook = 'beforeAll(() => { throw new Error("hook"); }); test("adds", () => {});';

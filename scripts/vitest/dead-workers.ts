@@ -18,7 +18,11 @@ export class DeadWorkers implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const dead = lastTests(this.#folder);
+    // A file of which every test is skipped never comes to the hook that takes its note back.
+    const skipped = modules.filter((module) => module.state() === "skipped");
+    const dead = lastTests(this.#folder).filter(
+      (test) => !skipped.some(({ relativeModuleId }) => test.startsWith(`${relativeModuleId} (`)),
+    );
     for (const test of dead) console.error(`A worker died in: ${test}`);
     const silent = modules.filter((module) => ["queued", "pending"].includes(module.state()));
     for (const { relativeModuleId } of silent) console.error(`Tests that never ran: ${relativeModuleId}`);
