@@ -8,10 +8,11 @@ import type { Ema } from "./optim/ema.ts";
 import type { OptimizerState } from "./optim/optimizer.ts";
 import type { Random, RandomState } from "./random.ts";
 import { read } from "./safetensors/read.ts";
-import { syncFolder, write, writeFileSynced } from "./safetensors/write.ts";
+import { write } from "./safetensors/write.ts";
 import { cuda } from "./system.ts";
 import type { Tensor } from "./tensor/index.ts";
 import { defaultGenerator, type Generator, isTensor, scope, TorchError } from "./tensor/index.ts";
+import { syncFolder, writeFileSynced } from "./whole-file.ts";
 
 /** One thing, or several by name. */
 type OneOrNamed<T> = T | Readonly<Record<string, T>>;

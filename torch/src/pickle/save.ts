@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { syncFolder } from "../safetensors/write.ts";
+import { dirname } from "node:path";
+import { cannotWrite } from "../file-error.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { call, native, scope } from "../tensor/index.ts";
+import { syncFolder, writeWholeFile } from "../whole-file.ts";
 import { PickleError } from "./error.ts";
 import type { Saved } from "./load.ts";
 import { Pickler } from "./pickle.ts";
@@ -23,42 +22,26 @@ const CHUNK = 2 ** 26;
  * @example torch.save({ model: model.stateDict(), epoch: 3 }, "checkpoint.pt");
  */
 export function save(value: Saved, path: string): void {
-  const aside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
-  let descriptor: number | undefined;
   try {
-    scope(() => {
-      const storages = new Storages();
-      const pickle = new Pickler(path, (tensor, part) => storages.keyOf(tensor, path, part)).pickle(value);
-      descriptor = openSync(aside, "wx");
-      const zip = new ZipWriter(descriptor);
-      const add = (name: string, content: Uint8Array) =>
-        zip.add(`archive/${name}`, content.length, [content]);
-      add("data.pkl", pickle);
-      add("byteorder", Buffer.from("little"));
-      for (const { key, bytes, holder } of storages.list) {
-        zip.add(`archive/data/${key}`, bytes, piecesOf(holder, bytes));
-      }
-      add("version", Buffer.from("3\n"));
-      zip.end();
-      fsyncSync(descriptor);
-      closeSync(descriptor);
-      descriptor = undefined;
-    });
-    renameSync(aside, path);
-  } catch (cause) {
-    if (descriptor !== undefined) closeSync(descriptor);
-    rmSync(aside, { force: true });
-    if (cause instanceof PickleError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new PickleError(
-      path,
-      "file",
-      `cannot be written (${reason}).`,
-      "Check the folder and the free space.",
-      {
-        cause,
-      },
+    writeWholeFile(path, (descriptor) =>
+      scope(() => {
+        const storages = new Storages();
+        const pickle = new Pickler(path, (tensor, part) => storages.keyOf(tensor, path, part)).pickle(value);
+        const zip = new ZipWriter(descriptor);
+        const add = (name: string, content: Uint8Array) =>
+          zip.add(`archive/${name}`, content.length, [content]);
+        add("data.pkl", pickle);
+        add("byteorder", Buffer.from("little"));
+        for (const { key, bytes, holder } of storages.list) {
+          zip.add(`archive/data/${key}`, bytes, piecesOf(holder, bytes));
+        }
+        add("version", Buffer.from("3\n"));
+        zip.end();
+      }),
     );
+  } catch (cause) {
+    if (cause instanceof PickleError) throw cause;
+    throw new PickleError(path, ...cannotWrite(cause));
   }
   syncFolder(dirname(path));
 }

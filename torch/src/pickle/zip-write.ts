@@ -1,5 +1,5 @@
-import { writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import { writeAll } from "../whole-file.ts";
 
 /** Storages begin at multiples of this, as in PyTorch's files: they can be mapped into memory. */
 const ALIGNMENT = 64;
@@ -109,15 +109,4 @@ function describe(into: Buffer, at: number, checksum: number, nameLength: number
   into.writeUInt32LE(IN_EXTRA, at + 18);
   into.writeUInt16LE(nameLength, at + 22);
   into.writeUInt16LE(extraLength, at + 24);
-}
-
-/** No system call writes more than this at once. */
-const MOST_AT_ONCE = 2 ** 30;
-
-function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < bytes.length) {
-    const count = Math.min(bytes.length - done, MOST_AT_ONCE);
-    done += writeSync(descriptor, bytes, done, count, position + done);
-  }
 }

@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
+import { cannotWrite } from "../file-error.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { allocate, native, scope } from "../tensor/index.ts";
+import { syncFolder, writeAll, writeWholeFile } from "../whole-file.ts";
 import { SafetensorsError } from "./error.ts";
 import { MAX_HEADER_BYTES, storageTypes } from "./header.ts";
 
@@ -25,51 +25,15 @@ export function write(
     .map(([name, tensor]) => ({ name, tensor, ...storageOf(name, tensor, path) }))
     .sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1));
   const header = headerOf(entries, metadata, path);
-  // The name cannot be taken: another process may be writing the same file.
-  const aside = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
-  let descriptor: number | undefined;
   try {
-    descriptor = openSync(aside, "wx");
-    writeAll(descriptor, header);
-    for (const { tensor } of entries) writeTensor(descriptor, tensor);
-    fsyncSync(descriptor);
-    closeSync(descriptor);
-    descriptor = undefined;
-    renameSync(aside, path);
+    writeWholeFile(path, (descriptor) => {
+      writeAll(descriptor, header);
+      for (const { tensor } of entries) writeTensor(descriptor, tensor);
+    });
   } catch (cause) {
-    if (descriptor !== undefined) closeSync(descriptor);
-    rmSync(aside, { force: true });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SafetensorsError(
-      path,
-      "file",
-      `cannot be written (${reason}).`,
-      "Check the folder and the free space.",
-      { cause },
-    );
+    throw new SafetensorsError(path, ...cannotWrite(cause));
   }
   syncFolder(dirname(path));
-}
-
-/** Makes the renaming itself durable. */
-export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Writes a text file and flushes it to the disk. */
-export function writeFileSynced(path: string, text: string): void {
-  const descriptor = openSync(path, "w");
-  try {
-    writeAll(descriptor, Buffer.from(text, "utf8"));
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 interface Entry {
@@ -152,14 +116,4 @@ function writeTensor(descriptor: number, tensor: Tensor): void {
       writeAll(descriptor, part);
     }
   });
-}
-
-/** No system call writes more than this at once. */
-const MAX_WRITE = 2 ** 30;
-
-function writeAll(descriptor: number, bytes: Uint8Array): void {
-  let done = 0;
-  while (done < bytes.length) {
-    done += writeSync(descriptor, bytes, done, Math.min(bytes.length - done, MAX_WRITE));
-  }
 }
