@@ -20,7 +20,7 @@ export function initCommand(): Command {
           `${out} exists already and is left as it is. Name another file with --out, or remove it.`,
         );
       }
-      const { checkHealth, describeLeftOut, scanPhotos } = await import("../data/index.ts");
+      const { describeLeftOut, scanPhotos, warningsOf } = await import("../data/index.ts");
       const { writeFileAtomic } = await import("../files/index.ts");
       const { planFor, writeScaffold } = await import("../study/index.ts");
       const manifest = await scanPhotos(folder);
@@ -29,7 +29,7 @@ export function initCommand(): Command {
       process.stdout.write(`${[`Wrote ${out}`, ...plan.notes].join("\n")}\n`);
       const leftOut = describeLeftOut(manifest);
       if (leftOut) process.stdout.write(`Warning: ${leftOut} penumbra check ${out} names them.\n`);
-      for (const warning of checkHealth(manifest).warnings) process.stdout.write(`Warning: ${warning}\n`);
+      for (const warning of warningsOf(manifest)) process.stdout.write(`Warning: ${warning}\n`);
       process.stdout.write(`Next: look through ${out}, then run: penumbra study ${out}\n`);
     });
 }

@@ -1,52 +1,47 @@
+import type { PhotoCheck } from "../results/index.ts";
 import { findOddities } from "./findings.ts";
 import { groupBy } from "./group.ts";
 import { byClass } from "./split.ts";
 import { type Manifest, type Photo, PROBLEM_TITLES, type Problem, ROLES, type Role } from "./types.ts";
 
 /** What a folder holds, counted, and what a person should look at before training on it. */
-export interface Health {
-  readonly classes: readonly ClassHealth[];
-  /** Distinct sizes, the most frequent first. */
-  readonly sizes: readonly { readonly width: number; readonly height: number; readonly photos: number }[];
-  /** Advice on the set as a whole; each is a sentence with a remedy. */
-  readonly warnings: readonly string[];
+export interface Health extends Pick<PhotoCheck, "classes" | "sizes" | "warnings" | "notes"> {
   /** What was left out, then what is used though odd. */
   readonly problems: readonly Problem[];
-  /** How the folder was read, where it could be meant otherwise. */
-  readonly notes: readonly string[];
 }
 
-export interface ClassHealth {
-  readonly className: string;
-  readonly role: Role;
-  readonly objects: number;
-  readonly photos: number;
-  /** Fewest and most photos of one object. */
-  readonly views: readonly [fewest: number, most: number];
-}
+type ClassHealth = PhotoCheck["classes"][number];
 
 /** Counts what a scan found and looks for what spoils a study. */
 export function checkHealth(manifest: Manifest): Health {
-  const classes = ROLES.flatMap((role) =>
-    [...byClass(manifest.photos.filter((photo) => photo.role === role))].map(([className, objects]) => {
-      let photos = 0;
-      let fewest = Number.POSITIVE_INFINITY;
-      let most = 0;
-      for (const { length } of objects.values()) {
-        photos += length;
-        fewest = Math.min(fewest, length);
-        most = Math.max(most, length);
-      }
-      return { className, role, objects: objects.size, photos, views: [fewest, most] as const };
-    }),
-  );
   return {
-    classes,
+    classes: countClasses(manifest.photos),
     sizes: countSizes(manifest.photos),
-    warnings: [...warnOfClasses(classes), ...warnOfSizes(manifest.photos)],
+    warnings: warningsOf(manifest),
     problems: [...manifest.problems, ...findOddities(manifest)],
     notes: manifest.notes,
   };
+}
+
+/** Advice on the set as a whole; each is a sentence with a remedy. */
+export function warningsOf({ photos }: Pick<Manifest, "photos">): string[] {
+  return [...warnOfClasses(countClasses(photos)), ...warnOfSizes(photos)];
+}
+
+function countClasses(photos: readonly Photo[]): ClassHealth[] {
+  return ROLES.flatMap((role) =>
+    [...byClass(photos.filter((photo) => photo.role === role))].map(([className, objects]) => {
+      let count = 0;
+      let fewest = Number.POSITIVE_INFINITY;
+      let most = 0;
+      for (const { length } of objects.values()) {
+        count += length;
+        fewest = Math.min(fewest, length);
+        most = Math.max(most, length);
+      }
+      return { className, role, objects: objects.size, photos: count, views: [fewest, most] as const };
+    }),
+  );
 }
 
 /** Plain lines for people, without a trailing line break. `most` limits the findings that are listed of each kind. */

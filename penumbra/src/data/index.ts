@@ -4,7 +4,7 @@ export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { DataError } from "./errors.ts";
 export { findOddities, RECORDING_PATTERN } from "./findings.ts";
 export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
-export { type ClassHealth, checkHealth, describeHealth, describeLeftOut, type Health } from "./health.ts";
+export { checkHealth, describeHealth, describeLeftOut, type Health, warningsOf } from "./health.ts";
 export { compareNatural } from "./natural.ts";
 export { findLike, type LikePair } from "./near-duplicates.ts";
 export { fixListOf, photoCheckOf } from "./photo-check.ts";

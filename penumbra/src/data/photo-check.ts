@@ -9,7 +9,7 @@ import { type Manifest, PROBLEM_TITLES, type Problem, type ProblemKind } from ".
 /** Kinds whose pictures are worth a look; the others have none, or are about names. */
 const SHOWN_KINDS: ReadonlySet<ProblemKind> = new Set([
   ...(["duplicate", "near-duplicate", "repaired", "dark", "blank", "blurred"] as const),
-  ...(["tiny", "odd-shape", "recording", "wrong-label"] as const),
+  ...(["tiny", "odd-shape", "recording"] as const),
 ]);
 
 const PREVIEW_SIDE = 96;

@@ -67,7 +67,6 @@ export const PROBLEM_TITLES = {
   tiny: "Very small",
   "odd-shape": "Unusual proportions",
   "missing-view": "Views missing",
-  "wrong-label": "Labels that may be wrong",
 } as const;
 export type ProblemKind = keyof typeof PROBLEM_TITLES;
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { checkHealth, type Manifest, type Photo, ROLES, type Role } from "../../data/index.ts";
+import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
 import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
@@ -18,6 +18,7 @@ import {
   StudyScores,
   worstMistakes,
 } from "../../results/index.ts";
+import { detectors as detectorTable } from "../../unknowns/index.ts";
 import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import {
@@ -105,7 +106,7 @@ function titlesOf({
   return {
     arms: arms.map((name) => ({ name, ...armOf(name) })),
     sources: SOURCES,
-    detectors: detectors.map((name) => ({ name, title: name })),
+    detectors: detectors.map((name) => ({ name, title: detectorTable[name].title })),
     recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
   };
 }
@@ -169,7 +170,7 @@ function summarise(manifest: Manifest, { split }: SeedData): PhotoSummary {
     ...byRole,
     parts: Object.fromEntries(splitNames.map((name) => [PART_TITLES[name], split[name].length])),
     problems: problems.filter(({ isLeftOut }) => isLeftOut).map(({ message }) => message),
-    warnings: checkHealth(manifest).warnings,
+    warnings: warningsOf(manifest),
   };
 }
 
