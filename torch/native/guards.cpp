@@ -1,4 +1,4 @@
-// Calls that end the process inside libtorch, in Python as here, are refused before they begin. A guard looks at the
+// Calls that end the process inside libtorch, or did so here once, are refused before they begin. A guard looks at the
 // arguments as the operator would get them; only operators of this list pay for one.
 #include "operators.h"
 

@@ -40,5 +40,5 @@ export {
   resizedCrop,
   rotate,
 } from "./geometry.ts";
-export { hashDistance, type Look, lookOf, tileDistance } from "./look.ts";
+export { hashDistance, type Look, tileDistance } from "./look.ts";
 export { contactSheet, type SheetOptions } from "./sheet.ts";
