@@ -6,6 +6,7 @@ export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export { ModelError } from "./errors.ts";
+export type { ImageEncoder } from "./image-encoder.ts";
 export type { RawConfig } from "./model-config.ts";
 export {
   findNetwork,

@@ -1,4 +1,5 @@
 import type { RedrawKind } from "../../diffusion/index.ts";
+import { type DetectorName, detectors, type Need } from "../../unknowns/index.ts";
 import { type ArmName, armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
@@ -21,6 +22,7 @@ export interface TrainedArm {
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const trained: TrainedArm[] = [];
+  const withStages = context.config.detectors.some((name) => needOf(name) === "stages");
   for (const { seed, split, redraws } of seeds) {
     for (const arm of context.config.arms) {
       const { positives, negatives } = armOf(arm);
@@ -30,13 +32,17 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
         positives: positives === null ? undefined : redrawsOf(redraws, positives),
         negatives: negatives === null ? undefined : redrawsOf(redraws, negatives),
       });
-      const features = await featuresStage(context, split, encoder, arm, seed);
+      const features = await featuresStage(context, split, encoder, { arm, seed, withStages });
       const probe = await probeStage(context, split, features, arm, seed);
       const score = await scoreStage(context, split, features, probe, arm, seed);
       trained.push({ arm, seed, encoder, features, score });
     }
   }
   return trained;
+}
+
+function needOf(name: DetectorName): Need {
+  return detectors[name].needs;
 }
 
 function redrawsOf(redraws: SeedRedraws, kind: RedrawKind): Artifact {
