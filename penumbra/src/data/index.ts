@@ -5,6 +5,7 @@ export { DataError } from "./errors.ts";
 export { findOddities, RECORDING_PATTERN } from "./findings.ts";
 export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
 export { checkHealth, describeHealth, describeLeftOut, type Health, warningsOf } from "./health.ts";
+export { listPhotoFiles } from "./list-photo-files.ts";
 export { compareNatural } from "./natural.ts";
 export { fixListOf, photoCheckOf } from "./photo-check.ts";
 export type { RoleSetting } from "./roles.ts";

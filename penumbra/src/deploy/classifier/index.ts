@@ -1,0 +1,18 @@
+/** The classifier: one folder, from which known classes are told, and unknown objects. */
+export { type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
+export {
+  Classifier,
+  type ClassifierParts,
+  type PhotoSource,
+  type Preprocessing,
+} from "./classifier.ts";
+export {
+  loadClassifier,
+  type Provenance,
+  readProvenance,
+  type SavedClassifier,
+  saveClassifier,
+  type UsedPhoto,
+} from "./classifier-files.ts";
+export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
+export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";
