@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
-import type { ArmName } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
@@ -13,7 +12,7 @@ export function featuresStage(
   context: StudyContext,
   split: Split,
   encoder: Artifact,
-  arm: ArmName,
+  arm: string,
   seed: number,
 ): Promise<Artifact> {
   const { config, store, device } = context;

@@ -1,5 +1,5 @@
 import type { RedrawKind } from "../../diffusion/index.ts";
-import { type ArmName, armOf, judgeOf } from "../arms/index.ts";
+import { armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage } from "./encoder.ts";
@@ -11,7 +11,7 @@ import { scoreStage } from "./score.ts";
 
 /** An arm at a seed, trained and scored. */
 export interface TrainedArm {
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   readonly encoder: Artifact;
   readonly features: Artifact;
@@ -23,7 +23,7 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
   const trained: TrainedArm[] = [];
   for (const { seed, split, redraws } of seeds) {
     for (const arm of context.config.arms) {
-      const { positives, negatives } = armOf(arm);
+      const { positives, negatives } = armOf(arm, context.tables.arms);
       const encoder = await encoderStage(context, split, {
         arm,
         seed,
@@ -51,7 +51,7 @@ export async function judgeRedraws(
   seeds: readonly SeedData[],
   trained: readonly TrainedArm[],
 ): Promise<Artifact[]> {
-  const judge = judgeOf(context.config.arms);
+  const judge = judgeOf(context.config.arms, context.tables.arms);
   const artifacts: Artifact[] = [];
   for (const { seed, split, redraws: byKind } of seeds) {
     const redraws = Object.values(byKind);
