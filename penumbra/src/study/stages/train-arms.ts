@@ -1,4 +1,5 @@
 import type { RedrawKind } from "../../diffusion/index.ts";
+import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
@@ -21,16 +22,18 @@ export interface TrainedArm {
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const trained: TrainedArm[] = [];
+  const { config, tables } = context;
+  const withStages = config.detectors.some((name) => detectorOf(name, tables.detectors).needs === "stages");
   for (const { seed, split, redraws } of seeds) {
-    for (const arm of context.config.arms) {
-      const { positives, negatives } = armOf(arm, context.tables.arms);
+    for (const arm of config.arms) {
+      const { positives, negatives } = armOf(arm, tables.arms);
       const encoder = await encoderStage(context, split, {
         arm,
         seed,
         positives: positives === null ? undefined : redrawsOf(redraws, positives),
         negatives: negatives === null ? undefined : redrawsOf(redraws, negatives),
       });
-      const features = await featuresStage(context, split, encoder, arm, seed);
+      const features = await featuresStage(context, split, encoder, { arm, seed, withStages });
       const probe = await probeStage(context, split, features, arm, seed);
       const score = await scoreStage(context, split, features, probe, arm, seed);
       trained.push({ arm, seed, encoder, features, score });

@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import type { Samples } from "./samples.ts";
 
-/** What a detector can look at. */
-export type Need = "logits" | "features";
+/** What a detector can look at; "stages" are the features of every stage of the encoder. */
+export type Need = "logits" | "features" | "stages";
 
 /** What is chosen on validation unknowns: lists of candidates, of which the table's entry makes options to fit with. */
 export interface Tuning<Options extends object> {
