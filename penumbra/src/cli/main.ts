@@ -2,10 +2,12 @@ import { Command } from "commander";
 import { checkCommand } from "./check.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
+import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
 import { studyCommand } from "./study.ts";
+import { trainCommand } from "./train.ts";
 import { version } from "./version.ts";
 
 /** What to do about what the system refuses; its own message says what, and where. */
@@ -30,6 +32,8 @@ const program = new Command("penumbra")
   .addCommand(checkCommand())
   .addCommand(studyCommand())
   .addCommand(reportCommand())
+  .addCommand(trainCommand())
+  .addCommand(predictCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { copyFile, mkdir, stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { Judged, PhotoObject } from "../deploy/index.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 interface PredictFlags {
   readonly views?: boolean;
@@ -28,13 +29,16 @@ export function predictCommand(): Command {
   return new Command("predict")
     .description("say of photos which known class they show, how surely, and whether it is an unknown one")
     .argument("<model>", "classifier, as made by penumbra train: models/NAME")
-    .argument("<photos...>", "photos, folders of photos (with those below), or - for paths from standard input")
+    .argument(
+      "<photos...>",
+      "photos, folders of photos (with those below), or - for paths from standard input",
+    )
     .option("--views", "the photos of one folder are views of one object (default: each photo is an object)")
     .option("--json", "one JSON object a line")
     .option("--csv", "a table of comma-separated values")
     .option("--copy-to <folder>", "copy the photos into a folder for each class, and one called unknown")
     .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
-    .option("--batch <photos>", "photos that go through the network together", positive, 64)
+    .option("--batch <photos>", "photos that go through the network together", wholeNumber(1), 64)
     .option("--fail-on-unknown", `exit with ${EXIT.unknown} when an object is unknown`)
     .addHelpText(
       "after",
@@ -47,14 +51,18 @@ export function predictCommand(): Command {
       const print = printerOf(flags);
       const counts = { objects: 0, unknown: 0, unreadable: 0 };
       const sorted = flags.copyTo === undefined ? undefined : new SortedCopies(flags.copyTo);
-      for await (const judged of predictEach(classifier, objectsOf(photos, flags), { batchSize: flags.batch })) {
+      for await (const judged of predictEach(classifier, objectsOf(photos, flags), {
+        batchSize: flags.batch,
+      })) {
         counts.objects++;
         if (judged.verdict?.isUnknown) counts.unknown++;
         counts.unreadable += judged.unreadable.length;
         await sorted?.add(judged);
-        if (!process.stdout.write(print(judged)) && !process.stdout.destroyed) await once(process.stdout, "drain");
+        if (!process.stdout.write(print(judged)) && !process.stdout.destroyed)
+          await once(process.stdout, "drain");
       }
-      if (counts.objects === 0) throw new Error("There is no photo there. Give files or folders with photos.");
+      if (counts.objects === 0)
+        throw new Error("There is no photo there. Give files or folders with photos.");
       if (counts.unreadable > 0) process.exitCode = EXIT.unreadable;
       else if (flags.failOnUnknown && counts.unknown > 0) process.exitCode = EXIT.unknown;
     });
@@ -62,7 +70,7 @@ export function predictCommand(): Command {
 
 /** The objects that arguments name: files as they are, folders with what lies in them. */
 async function* objectsOf(places: readonly string[], { views }: PredictFlags): AsyncGenerator<FileObject> {
-  const { listPhotoFiles } = await import("../data/index.ts");
+  const { groupBy, listPhotoFiles } = await import("../data/index.ts");
   for (const place of places) {
     if (place === "-") {
       for await (const line of createInterface({ input: process.stdin }))
@@ -72,7 +80,7 @@ async function* objectsOf(places: readonly string[], { views }: PredictFlags): A
     const found = await stat(place).catch(() => undefined);
     // A file that is missing is a line with its reason, as one that is damaged.
     const files = found?.isDirectory() ? await listPhotoFiles(place) : [place];
-    if (views) for (const [name, photos] of Map.groupBy(files, dirname)) yield { name, photos };
+    if (views) for (const [name, photos] of groupBy(files, dirname)) yield { name, photos };
     else for (const file of files) yield { name: file, photos: [file] };
   }
 }
@@ -121,7 +129,9 @@ function csvCell(value: unknown): string {
 }
 
 function asLine({ object, verdict, unreadable }: Judged<FileObject>): string {
-  const errors = unreadable.map(({ photo, reason }) => `${object.photos[photo]}: cannot be read: ${reason}\n`);
+  const errors = unreadable.map(
+    ({ photo, reason }) => `${object.photos[photo]}: cannot be read: ${reason}\n`,
+  );
   if (!verdict) return errors.join("");
   const { isUnknown, className, confidence, pValue, views, classes } = verdict;
   const share = (value: number) => `${(100 * value).toFixed(1)} %`;
@@ -146,7 +156,8 @@ class SortedCopies {
     const folder = join(this.#root, verdictName(verdict));
     await mkdir(folder, { recursive: true });
     const left = new Set(unreadable.map(({ photo }) => photo));
-    for (const [index, photo] of object.photos.entries()) if (!left.has(index)) await copyBeside(photo, folder);
+    for (const [index, photo] of object.photos.entries())
+      if (!left.has(index)) await copyBeside(photo, folder);
   }
 }
 
@@ -164,10 +175,4 @@ async function copyBeside(file: string, folder: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
   }
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number of at least 1.");
-  return value;
 }

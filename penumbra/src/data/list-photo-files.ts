@@ -13,7 +13,9 @@ import { isClutter, isImageName } from "./sources/index.ts";
  */
 export async function listPhotoFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError(`The folder "${folder}" cannot be read (${cause.code}). Give a folder of photos.`, { cause });
+    throw new DataError(`The folder "${folder}" cannot be read (${cause.code}). Give a folder of photos.`, {
+      cause,
+    });
   });
   const found: string[] = [];
   for (const entry of entries.sort((a, b) => compareNatural(a.name, b.name))) {

@@ -1,3 +1,2 @@
 /** Deploy: what is used after a study, a classifier and the doors to it. */
 export * from "./classifier/index.ts";
-export { DeployError } from "./errors.ts";

@@ -1,6 +1,6 @@
 import * as torch from "@penumbra/torch";
 import { deriveSeed, scope, type Tensor } from "@penumbra/torch";
-import { DeployError } from "../errors.ts";
+import { DeployError } from "./errors.ts";
 
 /** Known objects that no training saw: scores are compared with theirs. */
 export interface CalibrationObjects {
@@ -119,7 +119,11 @@ function drawSets(photos: readonly number[], size: number, object: string): numb
   if (all.length <= MOST_SETS) return all;
   return Array.from({ length: MOST_SETS }, (_, draw) => {
     const order = photos.map((photo) => ({ photo, at: deriveSeed("views", object, size, draw, photo) }));
-    return order.sort((a, b) => a.at - b.at).slice(0, size).map(({ photo }) => photo).sort((a, b) => a - b);
+    return order
+      .sort((a, b) => a.at - b.at)
+      .slice(0, size)
+      .map(({ photo }) => photo)
+      .sort((a, b) => a - b);
   });
 }
 

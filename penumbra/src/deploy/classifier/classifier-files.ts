@@ -6,8 +6,8 @@ import { loadEncoder, probeOf, saveEncoder, type TrainedEncoder } from "../../co
 import { writeFileAtomicSync } from "../../files/index.ts";
 import { FITS } from "../../images/index.ts";
 import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
-import { DeployError } from "../errors.ts";
 import { Classifier, type ClassifierParts } from "./classifier.ts";
+import { DeployError } from "./errors.ts";
 
 const labelled = z.object({ id: z.string(), object: z.string(), className: z.string(), hash: z.string() });
 
@@ -37,10 +37,13 @@ const fileSchema = z.object({
   preprocessing: z.object({
     imageSize: z.int().positive(),
     fit: z.enum(FITS),
-    white: z.object({ uint16: z.number().positive(), float: z.number().positive() }),
+    white: z.object({ uint16: z.number().positive(), float32: z.number().positive() }),
   }),
   level: z.number().gt(0).lt(1),
-  calibration: z.object({ objects: z.array(z.string()).min(1), labels: z.array(z.int().nonnegative()).min(1) }),
+  calibration: z.object({
+    objects: z.array(z.string()).min(1),
+    labels: z.array(z.int().nonnegative()).min(1),
+  }),
   provenance: provenanceSchema,
 });
 
@@ -62,7 +65,11 @@ export interface SavedClassifier extends Omit<ClassifierParts, "encoder" | "devi
 export function saveClassifier(folder: string, saved: SavedClassifier): void {
   const { trained, probe, detectorName, detector, calibration, provenance, ...rest } = saved;
   saveEncoder(join(folder, FILES.encoder), trained);
-  safetensors.write(join(folder, FILES.probe), { weight: probe.weight, bias: probe.bias }, { l2: String(probe.l2) });
+  safetensors.write(
+    join(folder, FILES.probe),
+    { weight: probe.weight, bias: probe.bias },
+    { l2: String(probe.l2) },
+  );
   writeDetector(join(folder, FILES.detector), detectorName, detector);
   const stages = Object.fromEntries(calibration.stages.map((rows, index) => [stageName(index), rows]));
   safetensors.write(join(folder, FILES.calibration), stages);
@@ -85,7 +92,10 @@ export function saveClassifier(folder: string, saved: SavedClassifier): void {
  * using classifier = loadClassifier("models/parts");
  * const verdicts = await classifier.predict(["a.jpg", ["b-left.jpg", "b-right.jpg"]]);
  */
-export function loadClassifier(folder: string, { device = "cpu" }: { readonly device?: string } = {}): Classifier {
+export function loadClassifier(
+  folder: string,
+  { device = "cpu" }: { readonly device?: string } = {},
+): Classifier {
   const { name, classes, preprocessing, level, calibration } = readDescription(folder);
   const part = <T>(file: string, read: (path: string) => T): T => {
     const path = join(folder, file);
@@ -129,18 +139,24 @@ function readDescription(folder: string): z.output<typeof fileSchema> {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new DeployError(`${path} is damaged: ${(cause as Error).message}. Train the classifier again.`, { cause });
+    throw new DeployError(`${path} is damaged: ${(cause as Error).message}. Train the classifier again.`, {
+      cause,
+    });
   }
   const read = fileSchema.safeParse(json);
   if (!read.success) {
-    const problems = read.error.issues.map(({ path: field, message }) => `${field.join(".") || "file"}: ${message}`);
+    const problems = read.error.issues.map(
+      ({ path: field, message }) => `${field.join(".") || "file"}: ${message}`,
+    );
     throw new DeployError(
       `${path} is of another version or damaged. ${problems.slice(0, 3).join("; ")}. Train the classifier again.`,
     );
   }
   const { calibration } = read.data;
   if (calibration.objects.length !== calibration.labels.length)
-    throw new DeployError(`${path}: calibration has ${calibration.objects.length} objects and ${calibration.labels.length} labels. Train the classifier again.`);
+    throw new DeployError(
+      `${path}: calibration has ${calibration.objects.length} objects and ${calibration.labels.length} labels. Train the classifier again.`,
+    );
   return read.data;
 }
 
@@ -161,7 +177,9 @@ function readStages(path: string, photos: number): Tensor[] {
   const stages = Array.from({ length: Object.keys(tensors).length }, (_, index) => tensors[stageName(index)]);
   const wrong = stages.findIndex((rows) => rows?.shape[0] !== photos);
   if (stages.length === 0 || wrong >= 0)
-    throw new DeployError(`it lacks the features of stage ${Math.max(0, wrong)} for ${photos} photos. Train the classifier again.`);
+    throw new DeployError(
+      `it lacks the features of stage ${Math.max(0, wrong)} for ${photos} photos. Train the classifier again.`,
+    );
   return stages as Tensor[];
 }
 

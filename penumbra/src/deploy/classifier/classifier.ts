@@ -4,8 +4,8 @@ import { type Encoder, extractStages, type LinearProbe } from "../../contrast/in
 import { mapConcurrently } from "../../data/index.ts";
 import { decodeImage, type Fit, type White } from "../../images/index.ts";
 import { type FittedDetector, fitTemperature, type Samples } from "../../unknowns/index.ts";
-import { DeployError } from "../errors.ts";
 import { averageViews, type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
+import { DeployError } from "./errors.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** How files become what the encoder sees. */
@@ -151,7 +151,9 @@ export class Classifier implements Disposable {
     return scope(() => {
       const { encoder, device, probe, detector, classes, level } = this.#parts;
       const averaging = blockAverages(views);
-      const stages = extractStages(encoder, pixels, { device }).map((rows) => averaging.matmul(rows.to("float64")));
+      const stages = extractStages(encoder, pixels, { device }).map((rows) =>
+        averaging.matmul(rows.to("float64")),
+      );
       const samples = samplesOf(stages, probe);
       const scores = detector.score(samples);
       const logits = samples.logits!.tolist() as number[][];
@@ -164,7 +166,16 @@ export class Classifier implements Disposable {
           .sort((a, b) => b.probability - a.probability);
         const { className, probability: confidence } = ranked[0]!;
         const isUnknown = pValue <= level;
-        return { views: count, isUnknown, className, confidence, pValue, unknownScore: 1 - pValue, score, classes: ranked };
+        return {
+          views: count,
+          isUnknown,
+          className,
+          confidence,
+          pValue,
+          unknownScore: 1 - pValue,
+          score,
+          classes: ranked,
+        };
       });
     });
   }

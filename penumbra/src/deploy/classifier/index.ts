@@ -1,5 +1,8 @@
 /** The classifier: one folder, from which known classes are told, and unknown objects. */
+
 export { type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
+export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
+export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
 export {
   Classifier,
   type ClassifierParts,
@@ -14,5 +17,6 @@ export {
   saveClassifier,
   type UsedPhoto,
 } from "./classifier-files.ts";
+export { DeployError } from "./errors.ts";
 export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
 export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";
