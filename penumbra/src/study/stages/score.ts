@@ -92,12 +92,12 @@ export function scoreUnit(
   const fitted: Record<string, number> = {};
   const scoresByPart = new Map<ScoredPart, Record<string, number[]>>(scoredParts.map((part) => [part, {}]));
   for (const name of names) {
-    const detector = fitChosen(
+    const { detector } = fitChosen(
       detectors[name],
       {
         train: samplesOf(samples.train),
         validation: samplesOf(samples.validation),
-        unknown: samples.nearValidation.ids.length > 0 ? samplesOf(samples.nearValidation) : null,
+        unknown: samples.nearValidation.ids.length > 0 ? [samplesOf(samples.nearValidation)] : [],
       },
       tuning[name],
     );
