@@ -2,16 +2,28 @@ import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import { describe, expect } from "vitest";
 import {
+  accuracy,
+  adaptiveEce,
+  argmax,
   auprIn,
   auprOut,
+  aurc,
   auroc,
+  brier,
+  ccrAtFpr,
+  classFigures,
+  classwiseEce,
   detectors,
   ece,
   type FittedDetector,
   fitTemperature,
   fpr95OodPositive,
+  macroAccuracy,
+  macroF1,
   nll,
+  riskCoverage,
   type Samples,
+  topAccuracy,
   towardsClass,
 } from "../../src/unknowns/index.ts";
 import { eachGolden, type Golden } from "../goldens.ts";
@@ -268,5 +280,52 @@ describe("metrics of tied scores as scikit-learn computes them", () => {
     close(auroc(side(0), side(1)), "auroc");
     close(auprOut(side(0), side(1)), "aupr_out_trapezoid");
     close(fpr95OodPositive(side(0), side(1)), "fpr95_ood_positive");
+  });
+});
+
+describe("metrics of a classifier as scikit-learn, OpenOOD, fd-shifts and others compute them", () => {
+  eachGolden("ood", "more-metrics", ({ json, tensors }) => {
+    const part = (name: string) => tensors[name] as Tensor;
+    const logits = rowsOf(part("logits"));
+    const labels = part("labels").toNumbers();
+    const metrics = json.metrics as Record<string, number>;
+    const close = (got: number, name: string) =>
+      expect(Math.abs(got - (metrics[name] as number)), name).toBeLessThanOrEqual(json.rtol);
+    const figures = classFigures(logits, labels);
+    const confidence = part("confidence").toNumbers();
+    const isRight = logits.map((row, i) => argmax(row) === labels[i]);
+    const unknown = part("ood_confidence").toNumbers();
+
+    close(accuracy(logits, labels), "accuracy");
+    close(macroAccuracy(logits, labels), "balanced_accuracy");
+    close(macroF1(figures), "macro_f1");
+    for (const [i, f1] of (json.metrics as { per_class_f1: number[] }).per_class_f1.entries()) {
+      expect(figures[i]?.f1).toBeCloseTo(f1, 12);
+    }
+    close(topAccuracy(logits, labels, 5), "top5_lower_index_first");
+    close(nll(logits, labels), "nll");
+    close(brier(logits, labels), "brier");
+    close(ece(logits, labels), "ece15_torchmetrics");
+    close(classwiseEce(logits, labels), "classwise_ece15");
+    // Only where no confidences are equal has this reference an order.
+    if ("adaptive_ece15_torch_uncertainty" in metrics) {
+      close(adaptiveEce(logits, labels), "adaptive_ece15_torch_uncertainty");
+    }
+    close(aurc(confidence, isRight), "aurc_plateaus");
+    const coverage = part("coverage_plateaus").toNumbers();
+    const risk = part("selective_risk_plateaus").toNumbers();
+    const curve = riskCoverage(confidence, isRight);
+    for (const [i, point] of curve.entries()) {
+      expect(point.coverage).toBeCloseTo(coverage[i] as number, 9);
+      expect(point.risk).toBeCloseTo(risk[i] as number, 9);
+    }
+    const byFpr = (json.metrics as { ccr_at_fpr: Record<string, number> }).ccr_at_fpr;
+    for (const [fpr, wanted] of Object.entries(byFpr)) {
+      expect(ccrAtFpr(confidence, isRight, unknown, Number(fpr)), `CCR at ${fpr}`).toBeCloseTo(wanted, 12);
+    }
+    close(auroc(confidence, unknown), "msp_auroc");
+    close(auprIn(confidence, unknown), "msp_aupr_in");
+    close(auprOut(confidence, unknown), "msp_aupr_out");
+    close(fpr95OodPositive(confidence, unknown), "msp_fpr95_ood_positive");
   });
 });

@@ -12,6 +12,8 @@ export interface Detector<Options extends object = object> {
   readonly title: string;
   /** What it does, in one sentence. */
   readonly description: string;
+  /** For one that is not built in: another one whenever its code gives other scores, so that a study makes them anew. */
+  readonly version?: number;
   /** What it looks at. Those that look at neither logits nor the classifier depend on the encoder alone. */
   readonly needs: readonly Need[];
   readonly fitsOn: (typeof FITS_ON)[number];
@@ -68,20 +70,22 @@ export interface KnownLabels {
 export function defineDetector<Options extends object, N extends Need>(
   definition: DetectorDefinition<Options, N>,
 ): Detector<Options> {
-  const { title, description, needs, fitsOn, tuning } = definition;
+  const { learn, score, ...entry } = definition;
+  const { title, needs, fitsOn } = entry;
   const load = (state: DetectorState): FittedDetector => ({
     fitted: state.numbers,
     state,
     score: (samples) =>
-      scope(() => Float64Array.from(definition.score(state, takeGiven(samples, needs, title)).toNumbers())),
+      scope(() => Float64Array.from(score(state, takeGiven(samples, needs, title)).toNumbers())),
   });
   return {
-    ...{ title, description, needs, fitsOn, tuning, load },
+    ...entry,
+    load,
     fit(known, options) {
       const learned = scope(() => {
         const given = fitsOn === "nothing" ? ({} as Given<N>) : takeGiven(known, needs, title);
         const labels = (rows: number) => labelsOf(known.labels, rows);
-        const { numbers, tensors } = definition.learn({ ...given, labels }, options ?? ({} as Options));
+        const { numbers, tensors } = learn({ ...given, labels }, options ?? ({} as Options));
         // As they will lie when read from a file: another layout sums in another order.
         const laidOut = Object.entries(tensors).map(([name, tensor]) => [name, tensor.contiguous()] as const);
         return { numbers, tensors: Object.fromEntries(laidOut) };

@@ -1,4 +1,5 @@
 // Detectors of unknown images: one file each, and the table of them.
+import { UnknownsError } from "../errors.ts";
 import { ashB, ashP, ashS } from "./ash.ts";
 import { cosinePrototypes } from "./cosine-prototypes.ts";
 import type { Detector } from "./detector.ts";
@@ -68,6 +69,22 @@ export const detectorNames = Object.keys(detectors) as [DetectorName, ...Detecto
 
 /** Those that a study has where it names none: of each kind the one that others are measured against. */
 export const usualDetectors: readonly DetectorName[] = ["msp", "temperature", "energy", "knn", "mahalanobis"];
+
+/** Detectors by name: the room's own, or with a caller's. */
+export type DetectorTable = Readonly<Record<string, Detector>>;
+
+/** What a study has where it names no detectors: the usual ones, and those that are a caller's own. */
+export function defaultDetectors(table: DetectorTable): string[] {
+  const others = detectorNames.filter((name) => !usualDetectors.includes(name));
+  return Object.keys(table).filter((name) => !others.includes(name as DetectorName));
+}
+
+/** @throws UnknownsError when the table has no detector of this name */
+export function detectorOf(name: string, table: DetectorTable = detectors): Detector {
+  const detector = table[name];
+  if (detector) return detector;
+  throw new UnknownsError(`There is no detector "${name}". Choose ${Object.keys(table).join(" or ")}.`);
+}
 
 export type { AshOptions } from "./ash.ts";
 export { type Choice, type ChoiceSamples, fitChosen, type Trial } from "./choose.ts";
