@@ -101,12 +101,12 @@ export function scoreUnit(
   const fitted: Record<string, number> = {};
   const scoresByPart = new Map<ScoredPart, Record<string, number[]>>(scoredParts.map((part) => [part, {}]));
   for (const name of names) {
-    const detector = fitChosen(
+    const { detector } = fitChosen(
       detectorOf(name, table),
       {
         train: samplesOf(samples.train),
         validation: samplesOf(samples.validation),
-        unknown: samples.nearValidation.ids.length > 0 ? samplesOf(samples.nearValidation) : null,
+        unknown: samples.nearValidation.evidence ? [samplesOf(samples.nearValidation)] : [],
       },
       tuning[name],
     );
@@ -120,7 +120,7 @@ export function scoreUnit(
   const parts = Object.fromEntries(
     scoredParts.map((part) => [part, describePart(samples[part], scoresByPart.get(part) ?? {})]),
   ) as Record<ScoredPart, PartScores>;
-  const logits = rowsOf(samples.test.logits);
+  const logits = rowsOf(samples.test.evidence?.logits);
   return {
     parts,
     classification: {
@@ -135,8 +135,8 @@ export function scoreUnit(
   };
 }
 
-function samplesOf({ features, logits, labels }: PartSamples): Samples {
-  return { ...(features && { features }), ...(logits && { logits }), labels };
+function samplesOf({ evidence, labels }: PartSamples): Samples {
+  return { ...evidence, labels };
 }
 
 function rowsOf(matrix: Tensor | undefined): number[][] {
@@ -144,7 +144,7 @@ function rowsOf(matrix: Tensor | undefined): number[][] {
 }
 
 function describePart(part: PartSamples, scores: Record<string, number[]>): PartScores {
-  const probabilities = rowsOf(part.logits).map(softmax);
+  const probabilities = rowsOf(part.evidence?.logits).map(softmax);
   const answers = probabilities.map(argmax);
   return {
     ids: part.ids,

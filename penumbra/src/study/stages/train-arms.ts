@@ -23,7 +23,9 @@ export interface TrainedArm {
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const trained: TrainedArm[] = [];
   const { config, tables } = context;
-  const withStages = config.detectors.some((name) => detectorOf(name, tables.detectors).needs === "stages");
+  const withStages = config.detectors.some((name) =>
+    detectorOf(name, tables.detectors).needs.includes("stages"),
+  );
   for (const { seed, split, redraws } of seeds) {
     for (const arm of config.arms) {
       const { positives, negatives } = armOf(arm, tables.arms);
