@@ -63,14 +63,22 @@ export function trainCommand(): Command {
 
 /** The study of a configuration, or one with what `penumbra init` would propose for a folder. */
 async function studyOf(place: string): Promise<Study> {
-  const { loadConfig, parseConfig, planFor, planStudy, TABLES, writeScaffold } = await import("../study/index.ts");
+  const { loadConfig, parseConfig, planFor, planStudy, TABLES, writeScaffold } = await import(
+    "../study/index.ts"
+  );
   if (/\.ya?ml$/.test(place)) return planStudy(await loadConfig(place));
   const { scanPhotos } = await import("../data/index.ts");
   await stat(place);
   const plan = planFor(await scanPhotos(place), place, "study.yaml");
   const text = writeScaffold(plan.overrides, plan.head);
   for (const note of plan.notes) process.stderr.write(`${note}\n`);
-  return planStudy({ config: parseConfig(text, place), folder: process.cwd(), path: place, text, tables: TABLES });
+  return planStudy({
+    config: parseConfig(text, place),
+    folder: process.cwd(),
+    path: place,
+    text,
+    tables: TABLES,
+  });
 }
 
 function level(text: string): number {

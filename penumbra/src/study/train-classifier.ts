@@ -225,9 +225,9 @@ async function assemble(
   const labels = labelsOf(split.calibration, classes);
   // With n objects no p-value is below 1 / (n + 1): a lower level would never call anything unknown.
   const level = Math.max(wantedLevel, 1 / (new Set(objects).size + 1));
-  const provenance = provenanceOf(split, parts, chosen, seed);
+  const provenance = provenanceOf(parts, chosen, seed);
   const about = {
-    ...{ name: config.name, classes, level, provenance },
+    ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
     preprocessing: { imageSize: config.imageSize, fit: config.fit, white },
   };
   await writeFolderAsync(out, async (aside) => {
@@ -270,18 +270,20 @@ function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly 
 }
 
 function provenanceOf(
-  { train, calibration, near }: UseSplit,
   { encoder, features, probe, redraws }: Parts,
   { arm, reason }: Recommendation,
   seed: number,
 ): Provenance {
-  const used = (photos: readonly Photo[], use: UsedPhoto["use"]): UsedPhoto[] =>
-    photos.map(({ id, object, className, hash }) => ({ id, object, className, hash, use }));
   return {
     ...{ penumbra: version, libtorch: torch.version(), arm, reason, seed },
     artifacts: Object.fromEntries(
       [...redraws, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
     ),
-    photos: [...used(train, "train"), ...used(calibration, "calibration"), ...used(near, "near")],
   };
+}
+
+function usedPhotos({ train, calibration, near }: UseSplit): UsedPhoto[] {
+  const used = (photos: readonly Photo[], use: UsedPhoto["use"]): UsedPhoto[] =>
+    photos.map(({ id, object, className, hash }) => ({ id, object, className, hash, use }));
+  return [...used(train, "train"), ...used(calibration, "calibration"), ...used(near, "near")];
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../../files/index.ts";
 import type { Preprocessing } from "./classifier.ts";
-import type { Provenance } from "./classifier-files.ts";
+import type { Provenance, UsedPhoto } from "./classifier-files.ts";
 
 /** How well a class was named on the calibration photos. */
 export interface ClassFigures {
@@ -21,6 +21,7 @@ export interface CardFacts {
   readonly detector: { readonly title: string; readonly reason: string; readonly auroc: number | null };
   readonly figures: readonly ClassFigures[];
   readonly provenance: Provenance;
+  readonly photos: readonly UsedPhoto[];
 }
 
 /** Writes the classifier's model card, `README.md`: what it was made of, how good it is, what it cannot do. */
@@ -38,7 +39,7 @@ export function cardOf(facts: CardFacts): string {
     `A classifier of ${classes.length} classes that says *unknown* of what is none of them. Made by Penumbra ${penumbra}.`,
     "",
     "```",
-    `penumbra predict ${name} photo.jpg`,
+    `penumbra predict models/${name} photo.jpg`,
     "```",
     "",
     "## Photos",
@@ -66,12 +67,12 @@ export function cardOf(facts: CardFacts): string {
   ].join("\n");
 }
 
-function photosTable({ classes, provenance }: CardFacts): string[] {
+function photosTable({ classes, photos: all }: CardFacts): string[] {
   const count = (className: string, use: string) => {
-    const photos = provenance.photos.filter((photo) => photo.className === className && photo.use === use);
+    const photos = all.filter((photo) => photo.className === className && photo.use === use);
     return `${new Set(photos.map(({ object }) => object)).size} / ${photos.length}`;
   };
-  const near = provenance.photos.filter(({ use }) => use === "near");
+  const near = all.filter(({ use }) => use === "near");
   return [
     "| class | learned from, objects / photos | calibrated on |",
     "|---|---|---|",
@@ -102,10 +103,8 @@ function figuresOf({ figures, detector }: CardFacts): string[] {
   ];
 }
 
-function levelOf({ level, wantedLevel, provenance }: CardFacts): string[] {
-  const objects = new Set(
-    provenance.photos.filter(({ use }) => use === "calibration").map(({ object }) => object),
-  ).size;
+function levelOf({ level, wantedLevel, photos }: CardFacts): string[] {
+  const objects = new Set(photos.filter(({ use }) => use === "calibration").map(({ object }) => object)).size;
   const share = (100 * level).toFixed(1);
   return [
     `An object is called unknown when its p-value is at most ${level.toFixed(4)}: of known objects about ${share} % are called unknown by mistake. The p-value is the share of ${objects} calibration objects that look no less unknown.`,

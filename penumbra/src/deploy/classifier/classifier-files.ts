@@ -3,17 +3,21 @@ import { join } from "node:path";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { loadEncoder, probeOf, saveEncoder, type TrainedEncoder } from "../../contrast/index.ts";
-import { writeFileAtomicSync } from "../../files/index.ts";
+import { readJsonLines, writeFileAtomicSync } from "../../files/index.ts";
 import { FITS } from "../../images/index.ts";
 import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
 import { Classifier, type ClassifierParts } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
 
-const labelled = z.object({ id: z.string(), object: z.string(), className: z.string(), hash: z.string() });
-
 /** A photo that a classifier was made with: whoever evaluates it must not use this photo again. */
-export type UsedPhoto = z.output<typeof usedPhotoSchema>;
-const usedPhotoSchema = labelled.extend({ use: z.enum(["train", "calibration", "near"]) });
+export interface UsedPhoto {
+  readonly id: string;
+  readonly object: string;
+  readonly className: string;
+  /** SHA-256 of the file's bytes, hexadecimal. */
+  readonly hash: string;
+  readonly use: "train" | "calibration" | "near";
+}
 
 /** How a classifier came about, told in its card; nothing of it is needed to use the classifier. */
 export type Provenance = z.output<typeof provenanceSchema>;
@@ -26,7 +30,6 @@ const provenanceSchema = z.object({
   seed: z.int(),
   /** The artifacts that it was made of: stage and identity. */
   artifacts: z.record(z.string(), z.string()),
-  photos: z.array(usedPhotoSchema),
 });
 
 /** What `classifier.json` holds. */
@@ -40,11 +43,13 @@ const fileSchema = z.object({
     white: z.object({ uint16: z.number().positive(), float32: z.number().positive() }),
   }),
   level: z.number().gt(0).lt(1),
-  calibration: z.object({
-    objects: z.array(z.string()).min(1),
-    labels: z.array(z.int().nonnegative()).min(1),
-  }),
   provenance: provenanceSchema,
+});
+
+/** What the metadata of the calibration's features say: whose they are. */
+const calibrationSchema = z.object({
+  objects: z.array(z.string()).min(1),
+  labels: z.array(z.int().nonnegative()).min(1),
 });
 
 const FILES = {
@@ -53,17 +58,19 @@ const FILES = {
   probe: "probe.safetensors",
   detector: "detector.safetensors",
   calibration: "calibration.safetensors",
+  photos: "photos.jsonl",
 } as const;
 
 /** What is written: the parts, with the training's result in place of the encoder alone, and how they came about. */
 export interface SavedClassifier extends Omit<ClassifierParts, "encoder" | "device"> {
   readonly trained: TrainedEncoder;
   readonly provenance: Provenance;
+  readonly photos: readonly UsedPhoto[];
 }
 
 /** Writes a classifier into a folder that is there and empty; `classifier.json` comes last. */
 export function saveClassifier(folder: string, saved: SavedClassifier): void {
-  const { trained, probe, detectorName, detector, calibration, provenance, ...rest } = saved;
+  const { trained, probe, detectorName, detector, calibration, provenance, photos, ...rest } = saved;
   saveEncoder(join(folder, FILES.encoder), trained);
   safetensors.write(
     join(folder, FILES.probe),
@@ -72,11 +79,16 @@ export function saveClassifier(folder: string, saved: SavedClassifier): void {
   );
   writeDetector(join(folder, FILES.detector), detectorName, detector);
   const stages = Object.fromEntries(calibration.stages.map((rows, index) => [stageName(index), rows]));
-  safetensors.write(join(folder, FILES.calibration), stages);
+  const { objects, labels } = calibration;
+  const whose = { objects: JSON.stringify(objects), labels: JSON.stringify(labels) };
+  safetensors.write(join(folder, FILES.calibration), stages, whose);
+  writeFileAtomicSync(
+    join(folder, FILES.photos),
+    photos.map((photo) => `${JSON.stringify(photo)}\n`).join(""),
+  );
   const description: z.input<typeof fileSchema> = {
     format: 1,
     ...{ name: rest.name, classes: [...rest.classes], preprocessing: rest.preprocessing, level: rest.level },
-    calibration: { objects: [...calibration.objects], labels: [...calibration.labels] },
     provenance,
   };
   writeFileAtomicSync(join(folder, FILES.description), `${JSON.stringify(description, null, 1)}\n`);
@@ -96,7 +108,7 @@ export function loadClassifier(
   folder: string,
   { device = "cpu" }: { readonly device?: string } = {},
 ): Classifier {
-  const { name, classes, preprocessing, level, calibration } = readDescription(folder);
+  const { name, classes, preprocessing, level } = readDescription(folder);
   const part = <T>(file: string, read: (path: string) => T): T => {
     const path = join(folder, file);
     try {
@@ -112,16 +124,19 @@ export function loadClassifier(
     ...{ name, classes, preprocessing, level, device, encoder },
     probe: part(FILES.probe, readProbe),
     ...part(FILES.detector, readFittedDetector),
-    calibration: {
-      ...calibration,
-      stages: part(FILES.calibration, (path) => readStages(path, calibration.objects.length)),
-    },
+    calibration: part(FILES.calibration, readCalibration),
   });
 }
 
-/** The photos that a classifier was made with and how. @throws DeployError as {@link loadClassifier} */
+/** How a classifier came about. @throws DeployError as {@link loadClassifier} */
 export function readProvenance(folder: string): Provenance {
   return readDescription(folder).provenance;
+}
+
+/** The photos that a classifier was made with. @throws DeployError when the folder holds no classifier */
+export async function readUsedPhotos(folder: string): Promise<UsedPhoto[]> {
+  readDescription(folder);
+  return readJsonLines<UsedPhoto>(join(folder, FILES.photos));
 }
 
 function readDescription(folder: string): z.output<typeof fileSchema> {
@@ -152,11 +167,6 @@ function readDescription(folder: string): z.output<typeof fileSchema> {
       `${path} is of another version or damaged. ${problems.slice(0, 3).join("; ")}. Train the classifier again.`,
     );
   }
-  const { calibration } = read.data;
-  if (calibration.objects.length !== calibration.labels.length)
-    throw new DeployError(
-      `${path}: calibration has ${calibration.objects.length} objects and ${calibration.labels.length} labels. Train the classifier again.`,
-    );
   return read.data;
 }
 
@@ -172,15 +182,18 @@ function readFittedDetector(path: string) {
   return { detectorName: name, detector };
 }
 
-function readStages(path: string, photos: number): Tensor[] {
-  const { tensors } = safetensors.read(path);
+function readCalibration(path: string): ClassifierParts["calibration"] {
+  const { tensors, metadata } = safetensors.read(path);
+  const parsed = calibrationSchema.safeParse({
+    objects: JSON.parse(metadata.objects ?? "null"),
+    labels: JSON.parse(metadata.labels ?? "null"),
+  });
+  const photos = parsed.data?.objects.length;
   const stages = Array.from({ length: Object.keys(tensors).length }, (_, index) => tensors[stageName(index)]);
-  const wrong = stages.findIndex((rows) => rows?.shape[0] !== photos);
-  if (stages.length === 0 || wrong >= 0)
-    throw new DeployError(
-      `it lacks the features of stage ${Math.max(0, wrong)} for ${photos} photos. Train the classifier again.`,
-    );
-  return stages as Tensor[];
+  const isWhole = stages.length > 0 && stages.every((rows) => rows?.shape[0] === photos);
+  if (!parsed.data || parsed.data.labels.length !== photos || !isWhole)
+    throw new DeployError("it lacks the features, objects or labels. Train the classifier again.");
+  return { ...parsed.data, stages: stages as Tensor[] };
 }
 
 function stageName(index: number): string {

@@ -13,6 +13,7 @@ export {
   loadClassifier,
   type Provenance,
   readProvenance,
+  readUsedPhotos,
   type SavedClassifier,
   saveClassifier,
   type UsedPhoto,

@@ -46,7 +46,10 @@ describe("p-values of known objects", () => {
   test("are 1 / (objects + 1) for a score below all, 1 for one above all, and never fall as scores grow", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.integer({ min: -50, max: 50 }), fc.nat({ max: 6 })), { minLength: 1, maxLength: 40 }),
+        fc.array(fc.tuple(fc.integer({ min: -50, max: 50 }), fc.nat({ max: 6 })), {
+          minLength: 1,
+          maxLength: 40,
+        }),
         fc.array(fc.integer({ min: -60, max: 60 }), { minLength: 2, maxLength: 10 }),
         (items, asked) => {
           const known = new KnownScores(
@@ -65,7 +68,10 @@ describe("p-values of known objects", () => {
   test("agree with the threshold: below it is unknown, at it and above is not", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.integer({ min: -9, max: 9 }), fc.nat({ max: 6 })), { minLength: 1, maxLength: 40 }),
+        fc.array(fc.tuple(fc.integer({ min: -9, max: 9 }), fc.nat({ max: 6 })), {
+          minLength: 1,
+          maxLength: 40,
+        }),
         fc.double({ min: 0.01, max: 0.99, noNaN: true }),
         fc.integer({ min: -10, max: 10 }),
         (items, level, score) => {
@@ -103,7 +109,10 @@ describe("sets of views", () => {
   });
 
   test("of many views are 16 an object, of that size, the same every time", () => {
-    const many = { objects: Array.from({ length: 24 }, (_, i) => `o${i % 2}`), labels: Array<number>(24).fill(0) };
+    const many = {
+      objects: Array.from({ length: 24 }, (_, i) => `o${i % 2}`),
+      labels: Array<number>(24).fill(0),
+    };
     const rows = viewSets(many, 4).averaging.tolist() as number[][];
     expect(rows).toHaveLength(32);
     for (const row of rows) expect(row.filter((weight) => weight === 0.25)).toHaveLength(4);
