@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { checkCommand } from "./check.ts";
 import { doctorCommand } from "./doctor.ts";
+import { evaluateCommand } from "./evaluate.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -34,6 +35,7 @@ const program = new Command("penumbra")
   .addCommand(reportCommand())
   .addCommand(trainCommand())
   .addCommand(predictCommand())
+  .addCommand(evaluateCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());

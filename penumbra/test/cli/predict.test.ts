@@ -88,3 +88,19 @@ describe("penumbra predict", () => {
     expect(none.err).toMatch(/is no classifier.*penumbra train/s);
   });
 });
+
+describe("penumbra evaluate", () => {
+  it("refuses photos that the classifier was made with, and marks them where it is told to go on", async () => {
+    const refused = await penumbra(["evaluate", "models/tiny", "photos"]);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(/was made with \d+ of the 50 photos in photos, such as known\/part-0/);
+    const { code, out } = await penumbra(["evaluate", "models/tiny", "photos", "--anyway", "--json"]);
+    expect(code).toBe(0);
+    const { seen, photo, object } = JSON.parse(out);
+    expect(seen).toBe(40); // all but the far class
+    expect([photo.objects, object.objects]).toEqual([50, 25]);
+    expect(photo.unknowns.map((line: { className: string | null }) => line.className)).toEqual([
+      ...[null, "near-0", "near-1", null, "far-0"],
+    ]);
+  });
+});

@@ -19,5 +19,16 @@ export {
   type UsedPhoto,
 } from "./classifier-files.ts";
 export { DeployError } from "./errors.ts";
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluateClassifier,
+  figuresOf,
+  type KnownFigures,
+  type LabelledVerdict,
+  type Share,
+  shareOf,
+  type UnknownFigures,
+} from "./evaluate.ts";
 export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
 export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";
