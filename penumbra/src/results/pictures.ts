@@ -23,7 +23,7 @@ export function histogramsOf(scores: StudyScores, detector: string): Histogram[]
       const counts = new Array<number>(bins).fill(0);
       for (const value of list) {
         const bin = Math.min(bins - 1, Math.max(0, Math.floor((value - low) / width)));
-        counts[bin] = (counts[bin] ?? 0) + 1;
+        counts[bin] = (counts[bin] as number) + 1;
       }
       return counts.map((count) => count / Math.max(1, list.length));
     };

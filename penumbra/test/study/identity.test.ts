@@ -9,6 +9,7 @@ import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "../../src/study/stages/index.ts";
 import { type Artifact, type StageSpec, StageStore, stageHash } from "../../src/study/store/index.ts";
+import { detectorNames } from "../../src/unknowns/index.ts";
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
 
 // A stage's folder is named by the hash of what it depends on. A setting that a stage reads and does not hash would
@@ -67,6 +68,7 @@ const settings = {
   ...tinySettings,
   seeds: [0],
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
+  detectors: detectorNames,
 };
 
 let folder = "";
