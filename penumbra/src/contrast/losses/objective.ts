@@ -33,6 +33,8 @@ export interface Objective<Settings = LossSettings> {
   readonly title: string;
   /** What it wants, in one sentence. */
   readonly description: string;
+  /** For one that is not built in: another one whenever its code gives another loss, so that a study trains anew. */
+  readonly version?: number;
   /** Its settings with descriptions and defaults: the configuration's section `objectives.NAME` is made of it. */
   readonly settings: z.ZodType<Settings>;
   /** Whether negatives-only images can take part, and which settings matter only where they do. */
