@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { NEGATIVE_USES, objectives } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
 import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
@@ -16,6 +17,7 @@ import {
   resultLines,
   type ScoreFile,
   StudyScores,
+  type Titled,
   worstMistakes,
 } from "../../results/index.ts";
 import { detectors as detectorTable } from "../../unknowns/index.ts";
@@ -102,13 +104,19 @@ async function readScores(manifest: Manifest, trained: readonly TrainedArm[]): P
 function titlesOf({
   arms,
   detectors,
-}: StudyConfig): Pick<Outcome, "arms" | "sources" | "detectors" | "recipes"> {
+}: StudyConfig): Pick<Outcome, "arms" | "sources" | "objectives" | "uses" | "detectors" | "recipes"> {
   return {
     arms: arms.map((name) => ({ name, ...armOf(name) })),
     sources: SOURCES,
+    objectives: titled(objectives),
+    uses: titled(NEGATIVE_USES),
     detectors: detectors.map((name) => ({ name, title: detectorTable[name].title })),
     recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
   };
+}
+
+function titled(table: Readonly<Record<string, { readonly title: string }>>): Titled[] {
+  return Object.entries(table).map(([name, { title }]) => ({ name, title }));
 }
 
 function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {

@@ -5,7 +5,7 @@ import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/
 import { AugmentSpecSchema, FITS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE } from "../../models/index.ts";
 import { type DetectorName, detectorNames, detectors } from "../../unknowns/index.ts";
-import { armNames } from "../arms/index.ts";
+import { armNames, usualArms } from "../arms/index.ts";
 
 /** Whether a text is a regular expression with a group. */
 function isObjectPattern(text: string): boolean {
@@ -124,7 +124,7 @@ export const studySchema = z.strictObject({
     .array(z.enum(armNames))
     .min(1)
     .meta({ description: "What is compared. Leave out what you do not need" })
-    .default([...armNames]),
+    .default([...usualArms]),
   seeds: z
     .array(z.int().nonnegative())
     .min(1)

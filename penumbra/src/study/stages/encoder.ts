@@ -76,13 +76,14 @@ export function encoderStage(
  * train plain SupCon again.
  */
 function trainingOf({ config, precision }: StudyContext, arm: ArmName) {
-  const { objective: name, positives, negatives: wantsNegatives } = armOf(arm);
+  const { objective: name, positives, use } = armOf(arm);
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...steps } =
     config.encoder;
-  const { negatives: place } = objectiveOf(name);
-  const onlyWithNegatives: readonly string[] = place ? place.settings : [];
+  const places = objectiveOf(name).negatives;
+  const ofUses = new Set<string>(Object.values(places).flat());
+  const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
   const loss = Object.entries(config.objectives[name]).filter(
-    ([key]) => wantsNegatives !== null || !onlyWithNegatives.includes(key),
+    ([key]) => !ofUses.has(key) || ofThisUse.includes(key),
   );
   return {
     ...steps,
@@ -92,7 +93,7 @@ function trainingOf({ config, precision }: StudyContext, arm: ArmName) {
     optimizer: { learningRate, weightDecay },
     loss: Object.fromEntries<string | number | boolean>(loss),
     ...(positives !== null && { faithful: { faithfulProbability } }),
-    ...(wantsNegatives !== null && { negatives: { perStep: negatives } }),
+    ...(use !== null && { negatives: { perStep: negatives, use } }),
   };
 }
 
