@@ -25,7 +25,7 @@ export { type Collapse, detectCollapse, type PlateauSettings, supConPlateau } fr
 export { type SupConOptions, sourceClassMask, supCon, supConPerAnchor } from "./losses/supcon.ts";
 export { normalizeRows, requireUnitRows } from "./losses/unit-rows.ts";
 export { chooseProbe, type LabelledFeatures, type ProbeTrial } from "./probe/choose-probe.ts";
-export { type ExtractOptions, extractFeatures } from "./probe/extract-features.ts";
+export { type ExtractOptions, extractFeatures, extractStages } from "./probe/extract-features.ts";
 export { type FusedViews, fuseViews } from "./probe/fuse-views.ts";
 export { fitLinearProbe, type LinearProbe, type ProbeOptions, probeOf } from "./probe/linear-probe.ts";
 export { Encoder, type EncoderConfig, NETWORKS, STEMS } from "./training/encoder.ts";

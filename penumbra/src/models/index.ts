@@ -6,11 +6,12 @@ export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export { ModelError } from "./errors.ts";
+export type { ImageEncoder } from "./image-encoder.ts";
+export { readJson } from "./json-file.ts";
 export type { RawConfig } from "./model-config.ts";
 export {
   findNetwork,
   loadWeights,
-  readJson,
   type SaveModelOptions,
   type StoredModel,
   saveModel,
@@ -19,3 +20,4 @@ export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-nam
 export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
+export { readWeights, weightsFileIn } from "./weights-file.ts";

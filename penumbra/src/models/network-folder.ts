@@ -1,16 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DType, nn, safetensors, scope, type Tensor } from "@penumbra/torch";
 import { ModelError } from "./errors.ts";
+import { readJson } from "./json-file.ts";
 import type { RawConfig } from "./model-config.ts";
-
-/** Names under which diffusers and transformers publish weights, the usual one first. */
-const WEIGHTS = [
-  "diffusion_pytorch_model.safetensors",
-  "model.safetensors",
-  "diffusion_pytorch_model.fp16.safetensors",
-  "model.fp16.safetensors",
-] as const;
+import { readWeights, WEIGHTS_NAMES, weightsFileIn } from "./weights-file.ts";
 
 export interface StoredModel {
   readonly config: RawConfig;
@@ -24,39 +18,13 @@ export interface StoredModel {
  */
 export function findNetwork(folder: string): StoredModel {
   const configFile = join(folder, "config.json");
-  const weightsFile = WEIGHTS.map((name) => join(folder, name)).find(
-    (file) => existsSync(file) || existsSync(`${file}.index.json`),
-  );
+  const weightsFile = weightsFileIn(folder);
   if (!weightsFile) {
-    const pickled = ["diffusion_pytorch_model.bin", "pytorch_model.bin"].find((name) =>
-      existsSync(join(folder, name)),
+    throw new ModelError(
+      `${folder} holds no weights (${WEIGHTS_NAMES[0]}, pytorch_model.bin or another of the usual names). Fetch the model's weights.`,
     );
-    const remedy = pickled
-      ? `${pickled} is a pickle, which may run code: convert it to safetensors`
-      : "Fetch the model's safetensors files";
-    throw new ModelError(`${folder} holds no weights (${WEIGHTS[0]} or ${WEIGHTS[1]}). ${remedy}.`);
   }
   return { config: readJson(configFile), configFile, weightsFile };
-}
-
-/**
- * Reads a JSON object.
- * @throws ModelError when the file is missing or holds anything else
- */
-export function readJson(file: string): RawConfig {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new ModelError(`${file} cannot be read. Give a complete folder in diffusers' layout.`, { cause });
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as RawConfig;
-  } catch (cause) {
-    throw new ModelError(`${file} is no JSON. Fetch the file again.`, { cause });
-  }
-  throw new ModelError(`${file} holds no JSON object. Fetch the file again.`);
 }
 
 /**
@@ -64,7 +32,7 @@ export function readJson(file: string): RawConfig {
  *
  * @param rename from the key in the file to the model's own; null leaves a tensor out
  * @throws ModelError naming the file and all keys that are missing, too many or of another shape
- * @throws SafetensorsError when the file is damaged
+ * @throws SafetensorsError or PickleError when the file is damaged
  */
 export function loadWeights(
   model: nn.AnyModule,
@@ -73,7 +41,7 @@ export function loadWeights(
 ): void {
   scope(() => {
     const state: Record<string, Tensor> = {};
-    for (const [key, tensor] of Object.entries(safetensors.read(weightsFile).tensors)) {
+    for (const [key, tensor] of Object.entries(readWeights(weightsFile))) {
       const own = rename(key);
       if (own !== null) state[own] = tensor;
     }
@@ -89,8 +57,8 @@ export function loadWeights(
 export interface SaveModelOptions {
   /** Dtype of the stored weights; default: as they are. */
   dtype?: DType;
-  /** Name of the weights' file. */
-  weightsName?: (typeof WEIGHTS)[number];
+  /** Name of the weights' safetensors file. */
+  weightsName?: `${string}.safetensors`;
   /** From the model's own key to the one in the file. */
   rename?: (key: string) => string;
 }
@@ -100,7 +68,7 @@ export function saveModel(
   folder: string,
   model: nn.AnyModule,
   config: RawConfig,
-  { dtype, weightsName = WEIGHTS[0], rename = (key) => key }: SaveModelOptions = {},
+  { dtype, weightsName = WEIGHTS_NAMES[0], rename = (key) => key }: SaveModelOptions = {},
 ): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);

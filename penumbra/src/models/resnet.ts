@@ -1,5 +1,6 @@
 import { nn, scope, type Tensor } from "@penumbra/torch";
 import { requireChannels } from "./channels.ts";
+import type { ImageEncoder } from "./image-encoder.ts";
 
 /** Blocks in each of the four stages. */
 const BLOCKS = { 10: [1, 1, 1, 1], 18: [2, 2, 2, 2] } as const;
@@ -28,9 +29,9 @@ export interface ResNetOptions {
  * const encoder = new ResNet({ depth: 10, stem: "cifar", width: 32 });
  * const features = encoder.features(images); // [B, 3, 64, 64] -> [B, 256]
  */
-export class ResNet extends nn.Module {
-  /** D, the number of features of an image. */
+export class ResNet extends nn.Module implements ImageEncoder {
   readonly dimensions: number;
+  readonly stageDimensions: readonly number[];
   readonly conv1: nn.Conv2d;
   readonly bn1: nn.BatchNorm2d;
   readonly layer1: nn.Sequential;
@@ -47,6 +48,7 @@ export class ResNet extends nn.Module {
     const isCifar = stem === "cifar";
     this.#pools = !isCifar;
     this.dimensions = 8 * width;
+    this.stageDimensions = [width, 2 * width, 4 * width, 8 * width];
     this.conv1 = isCifar
       ? new nn.Conv2d(3, width, 3, { padding: 1, bias: false })
       : new nn.Conv2d(3, width, 7, { stride: 2, padding: 3, bias: false });
@@ -70,16 +72,35 @@ export class ResNet extends nn.Module {
    * @returns [B, D]
    */
   features(images: Tensor): Tensor {
+    let x = this.#stem(images);
+    for (const layer of this.#layers) x = layer.forward(x);
+    return pooled(x);
+  }
+
+  /**
+   * Means over the positions of each of the four stages.
+   * @param images [B, 3, H, W], normalised
+   * @returns [B, width], [B, 2 width], [B, 4 width] and the features [B, D]
+   */
+  stages(images: Tensor): Tensor[] {
+    let x = this.#stem(images);
+    return this.#layers.map((layer) => {
+      x = layer.forward(x);
+      return pooled(x);
+    });
+  }
+
+  /** [B, width, h, w], each stage but the first halves the sides. */
+  get #layers(): readonly nn.Sequential[] {
+    return [this.layer1, this.layer2, this.layer3, this.layer4];
+  }
+
+  #stem(images: Tensor): Tensor {
     // Scopes leave what backward needs to the graph alone, which frees it layer by layer.
-    let x = scope(() => {
+    return scope(() => {
       const stem = this.bn1.forward(this.conv1.forward(images)).relu_();
       return this.#pools ? stem.maxPool2d(3, { stride: 2, padding: 1 }) : stem;
     });
-    x = this.layer1.forward(x); // [B, width, h, w]
-    x = this.layer2.forward(x); // [B, 2 width, h/2, w/2]
-    x = this.layer3.forward(x); // [B, 4 width, h/4, w/4]
-    x = this.layer4.forward(x); // [B, 8 width, h/8, w/8]
-    return x.mean([2, 3]);
   }
 
   /** Class logits [B, classes] where the network has `fc`, else the features [B, D]. */
@@ -87,6 +108,11 @@ export class ResNet extends nn.Module {
     const features = this.features(images);
     return this.fc ? this.fc.forward(features) : features;
   }
+}
+
+/** [B, C, h, w] -> [B, C]. */
+function pooled(x: Tensor): Tensor {
+  return x.mean([2, 3]);
 }
 
 /** Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution where sizes change. */

@@ -13,7 +13,7 @@ export const UNCLONEABLE: object = Object.defineProperty({}, "elements", {
   get: () =>
     trap(
       "A tensor cannot be cloned or posted: its elements are not in its JavaScript object.",
-      "Send x.toTyped() with x.shape and x.dtype, and make a tensor of them with torch.fromTyped there.",
+      "Post threads.give(x) and call threads.take there, which shares the memory between threads of this process; elsewhere send x.toTyped() with x.shape and x.dtype, and make a tensor of them with torch.fromTyped.",
     ),
 });
 

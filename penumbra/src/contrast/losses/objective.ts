@@ -53,6 +53,8 @@ export interface Objective<Settings = LossSettings> {
   readonly title: string;
   /** What it wants, in one sentence. */
   readonly description: string;
+  /** For one that is not built in: another one whenever its code gives another loss, so that a study trains anew. */
+  readonly version?: number;
   /** Its settings with descriptions and defaults: the configuration's section `objectives.NAME` is made of it. */
   readonly settings: z.ZodType<Settings>;
   /** What negatives can be used as, and which settings matter for that use alone; empty where they have no place. */

@@ -49,15 +49,33 @@ export class Encoder extends nn.Module {
     return this.network.dimensions;
   }
 
+  /** D_s of every stage of the network; the last is D. */
+  get stageDimensions(): readonly number[] {
+    return this.network.stageDimensions;
+  }
+
   /**
    * The features before any head.
    * @param pixels01 [B, 3, H, W] in 0..1
    * @returns [B, D]
    */
   override forward(pixels01: Tensor): Tensor {
+    return this.network.features(this.#normalised(pixels01));
+  }
+
+  /**
+   * The pooled features of every stage of the network.
+   * @param pixels01 [B, 3, H, W] in 0..1
+   * @returns for each stage [B, D_s]; the last equals `forward(pixels01)`
+   */
+  stages(pixels01: Tensor): Tensor[] {
+    return this.network.stages(this.#normalised(pixels01));
+  }
+
+  #normalised(pixels01: Tensor): Tensor {
     const { mean, std } = this.config;
     const normalised = pixels01.sub(perChannel(mean, pixels01)).div(perChannel(std, pixels01));
-    return this.network.features(normalised.to({ memoryFormat: "channelsLast" }));
+    return normalised.to({ memoryFormat: "channelsLast" });
   }
 }
 

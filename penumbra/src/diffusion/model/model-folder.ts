@@ -5,6 +5,7 @@ import { join, relative, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { safetensors } from "@penumbra/torch";
+import { weightsFileIn } from "../../models/index.ts";
 import { DiffusionError } from "./errors.ts";
 
 /** A diffusion model in the diffusers layout, whole as far as its files tell. */
@@ -68,12 +69,12 @@ async function partsOf(folder: string, name: string): Promise<readonly PartFile[
 
 function checkWeights(folder: string, files: readonly PartFile[], remedy: string): void {
   for (const part of NETWORKS) {
-    const own = files.filter(({ path }) => path.startsWith(`${part}/`) && path.endsWith(".safetensors"));
-    if (own.length === 0) {
+    if (weightsFileIn(join(folder, part)) === undefined) {
       throw new DiffusionError(
-        `The diffusion model in ${folder} has no weights in ${part}: a .safetensors file is needed there. ${remedy}`,
+        `The diffusion model in ${folder} has no weights in ${part}: a .safetensors or .bin file of the usual name is needed there. ${remedy}`,
       );
     }
+    const own = files.filter(({ path }) => path.startsWith(`${part}/`) && path.endsWith(".safetensors"));
     for (const { path } of own) {
       try {
         safetensors.readHeader(join(folder, path));

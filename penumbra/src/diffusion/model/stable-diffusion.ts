@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Device, type DType, nn, safetensors } from "@penumbra/torch";
+import { type Device, type DType, nn } from "@penumbra/torch";
 import { canonicalJson, type Json, writeFolder } from "../../files/index.ts";
 import {
   AutoencoderKL,
@@ -12,6 +12,7 @@ import {
   publishedTextKey,
   type RawConfig,
   readJson,
+  readWeights,
   type StoredModel,
   saveModel,
   UNet2DConditionModel,
@@ -77,7 +78,7 @@ export class StableDiffusion {
   /**
    * Loads a folder in diffusers' layout: model_index.json, tokenizer/, text_encoder/, unet/, vae/, scheduler/.
    *
-   * @throws DiffusionError, ModelError or SafetensorsError naming the file and what to do about it
+   * @throws DiffusionError, ModelError, SafetensorsError or PickleError naming the file and what to do about it
    */
   static load(folder: string, options: LoadStableDiffusionOptions = {}): StableDiffusion {
     const { device = "cpu", dtype = "float32", channelsLast = true } = options;
@@ -250,10 +251,7 @@ function storedPart(
   rename: (key: string) => string | null = (key) => key,
 ): HashedPart {
   const weights = () => {
-    const renamed = Object.entries(safetensors.read(weightsFile).tensors).map(([key, tensor]) => [
-      rename(key),
-      tensor,
-    ]);
+    const renamed = Object.entries(readWeights(weightsFile)).map(([key, tensor]) => [rename(key), tensor]);
     return Object.fromEntries(renamed.filter(([key]) => key !== null));
   };
   return { name, config, weights };

@@ -9,13 +9,13 @@ export const SOURCES: readonly { readonly name: RedrawKind; readonly title: stri
 ];
 
 /** One way to train the encoder. To add one: an entry in the table; questions, colours and words follow from it. */
-export interface Arm {
+export interface Arm<Objective extends string = string> {
   /** What the report calls it. */
   readonly title: string;
   /** What it is, in one sentence. */
   readonly description: string;
   /** What the encoder is trained for. */
-  readonly objective: ObjectiveName;
+  readonly objective: Objective;
   /** Redraws that join the training photos as further members of their class. */
   readonly positives: RedrawKind | null;
   /** Redraws that must not be taken for known. */
@@ -142,40 +142,53 @@ export const arms = {
     negatives: "faithful",
     use: "columns",
   },
-} as const satisfies Readonly<Record<string, Arm>>;
+} as const satisfies Readonly<Record<string, Arm<ObjectiveName>>>;
 
 export type ArmName = keyof typeof arms;
+
+/** Arms by name: the room's own, or with a caller's. */
+export type ArmTable = Readonly<Record<string, Arm>>;
 
 /** All arms, in the order of the table. */
 export const armNames = Object.keys(arms) as [ArmName, ...ArmName[]];
 
-/** The arms of a study that names none. */
-export const usualArms: readonly ArmName[] = [
+/** The built-in arms of a study that names none. */
+const USUAL: readonly string[] = [
   "cross-entropy",
   "supcon",
   "supcon+faithful",
   "supcon+near-ood",
   "supcon+both",
-];
+] satisfies ArmName[];
 
-/** An arm by its name. */
-export function armOf(name: ArmName): Arm {
-  return arms[name];
+/** The arms of a study that names none: of the built-in ones the usual, and a caller's own. */
+export function usualArms(table: ArmTable = arms): string[] {
+  return Object.keys(table).filter((name) => USUAL.includes(name) || !(name in arms));
+}
+
+/**
+ * An arm by its name.
+ * @throws RangeError when the table has none of this name
+ */
+export function armOf(name: string, table: ArmTable = arms): Arm {
+  const arm = table[name];
+  if (arm) return arm;
+  throw new RangeError(`There is no arm "${name}". Choose ${Object.keys(table).join(", ")}.`);
 }
 
 /** How these arms differ from each other, in the order of the table. */
-export function designsOf(names: readonly ArmName[]): ArmDesign[] {
-  return armNames
+export function designsOf(names: readonly string[], table: ArmTable = arms): ArmDesign[] {
+  return Object.keys(table)
     .filter((name) => names.includes(name))
     .map((name) => {
-      const { objective, positives, negatives, use } = armOf(name);
+      const { objective, positives, negatives, use } = armOf(name, table);
       return { name, objective, positives, negatives, use };
     });
 }
 
 /** The redraws that some of these arms want. */
-export function redrawKinds(names: readonly ArmName[]): RedrawKind[] {
-  const wanted = names.flatMap((name) => [armOf(name).positives, armOf(name).negatives]);
+export function redrawKinds(names: readonly string[], table: ArmTable = arms): RedrawKind[] {
+  const wanted = names.map((name) => armOf(name, table)).flatMap((arm) => [arm.positives, arm.negatives]);
   return SOURCES.map(({ name }) => name).filter((kind) => wanted.includes(kind));
 }
 
@@ -183,23 +196,24 @@ export function redrawKinds(names: readonly ArmName[]): RedrawKind[] {
  * The arm whose features may judge redraws, because it has seen none: of several the one with the objective of an arm
  * that has. Undefined where every arm has seen some.
  */
-export function judgeOf(names: readonly ArmName[]): ArmName | undefined {
-  const isReal = (name: ArmName) => sources(name) === 0;
-  const objectives = names.filter((name) => !isReal(name)).map((name) => armOf(name).objective);
+export function judgeOf(names: readonly string[], table: ArmTable = arms): string | undefined {
+  const isReal = (name: string) => sources(armOf(name, table)) === 0;
+  const objectiveOf = (name: string) => armOf(name, table).objective;
+  const objectives = names.filter((name) => !isReal(name)).map(objectiveOf);
   const real = names.filter(isReal);
-  return real.find((name) => objectives.includes(armOf(name).objective)) ?? real[0];
+  return real.find((name) => objectives.includes(objectiveOf(name))) ?? real[0];
 }
 
 /** The arm whose mistakes are shown: the last of those with the most kinds of synthetic images. */
-export function shownArm(names: readonly ArmName[]): ArmName {
-  const most = Math.max(...names.map(sources));
-  const shown = names.findLast((name) => sources(name) === most);
+export function shownArm(names: readonly string[], table: ArmTable = arms): string {
+  const count = (name: string) => sources(armOf(name, table));
+  const most = Math.max(...names.map(count));
+  const shown = names.findLast((name) => count(name) === most);
   if (!shown) throw new RangeError("A study has at least one arm.");
   return shown;
 }
 
 /** How many kinds of synthetic images an arm learns from. */
-function sources(name: ArmName): number {
-  const { positives, negatives } = armOf(name);
+function sources({ positives, negatives }: Arm): number {
   return Number(positives !== null) + Number(negatives !== null);
 }

@@ -3,7 +3,6 @@ import * as torch from "@penumbra/torch";
 import { safetensors } from "@penumbra/torch";
 import { chooseProbe, type LinearProbe, probeOf } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
-import type { ArmName } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
@@ -15,7 +14,7 @@ export function probeStage(
   { classes, config, store }: StudyContext,
   split: Split,
   features: Artifact,
-  arm: ArmName,
+  arm: string,
   seed: number,
 ): Promise<Artifact> {
   return store.run({

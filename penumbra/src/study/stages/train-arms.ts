@@ -1,5 +1,6 @@
 import type { RedrawKind } from "../../diffusion/index.ts";
-import { type ArmName, armOf, judgeOf } from "../arms/index.ts";
+import { detectorOf } from "../../unknowns/index.ts";
+import { armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage } from "./encoder.ts";
@@ -11,7 +12,7 @@ import { scoreStage } from "./score.ts";
 
 /** An arm at a seed, trained and scored. */
 export interface TrainedArm {
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   readonly encoder: Artifact;
   readonly features: Artifact;
@@ -21,16 +22,18 @@ export interface TrainedArm {
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const trained: TrainedArm[] = [];
+  const { config, tables } = context;
+  const withStages = config.detectors.some((name) => detectorOf(name, tables.detectors).needs === "stages");
   for (const { seed, split, redraws } of seeds) {
-    for (const arm of context.config.arms) {
-      const { positives, negatives } = armOf(arm);
+    for (const arm of config.arms) {
+      const { positives, negatives } = armOf(arm, tables.arms);
       const encoder = await encoderStage(context, split, {
         arm,
         seed,
         positives: positives === null ? undefined : redrawsOf(redraws, positives),
         negatives: negatives === null ? undefined : redrawsOf(redraws, negatives),
       });
-      const features = await featuresStage(context, split, encoder, arm, seed);
+      const features = await featuresStage(context, split, encoder, { arm, seed, withStages });
       const probe = await probeStage(context, split, features, arm, seed);
       const score = await scoreStage(context, split, features, probe, arm, seed);
       trained.push({ arm, seed, encoder, features, score });
@@ -51,7 +54,7 @@ export async function judgeRedraws(
   seeds: readonly SeedData[],
   trained: readonly TrainedArm[],
 ): Promise<Artifact[]> {
-  const judge = judgeOf(context.config.arms);
+  const judge = judgeOf(context.config.arms, context.tables.arms);
   const artifacts: Artifact[] = [];
   for (const { seed, split, redraws: byKind } of seeds) {
     const redraws = Object.values(byKind);

@@ -10,9 +10,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { manualSeed, nn, noGrad, safetensors, scope } from "@penumbra/torch";
+import { manualSeed, nn, noGrad, safetensors, save, scope } from "@penumbra/torch";
 import { afterAll, describe, expect, test } from "vitest";
-import { ClipTokenizer, StableDiffusion, textToImage } from "../../../src/diffusion/index.ts";
+import { ClipTokenizer, findModel, StableDiffusion, textToImage } from "../../../src/diffusion/index.ts";
 import { AutoencoderKL, CLIPTextModel, UNet2DConditionModel } from "../../../src/models/index.ts";
 import { tinyModels, tokenizerFolder } from "../../sd-goldens.ts";
 
@@ -198,11 +198,11 @@ describe.skipIf(tinyModels.length === 0)("A folder with a mistake", () => {
     expect(() => load(folder)).toThrow(/unet.diffusion_pytorch_model\.safetensors/);
   });
 
-  test("weights that are missing, or there as a pickle only, are named", () => {
+  test("weights that are missing, or damaged as a pickle, are named", () => {
     const folder = copy((path) => rmSync(join(path, "vae", "diffusion_pytorch_model.safetensors")));
     expect(() => load(folder)).toThrow(/vae holds no weights/);
     writeFileSync(join(folder, "vae", "diffusion_pytorch_model.bin"), "");
-    expect(() => load(folder)).toThrow(/is a pickle, which may run code: convert it to safetensors/);
+    expect(() => load(folder)).toThrow(/vae.diffusion_pytorch_model\.bin: file: is no file of torch\.save/);
   });
 });
 
@@ -221,6 +221,26 @@ describe.skipIf(tinyModels.length === 0)("A published folder", () => {
     });
     expect(draw(load(folder))).toEqual(draw(load(tinyModels[0] as string)));
     expect(load(folder).hash).toBe(load(tinyModels[0] as string).hash);
+  });
+
+  test("may have its weights as files of torch.save", async () => {
+    const folder = copy((path) => {
+      for (const [from, to] of [
+        ["text_encoder/model", "text_encoder/pytorch_model"],
+        ["unet/diffusion_pytorch_model", "unet/diffusion_pytorch_model"],
+        ["vae/diffusion_pytorch_model", "vae/diffusion_pytorch_model"],
+      ]) {
+        const safe = join(path, `${from}.safetensors`);
+        save(safetensors.read(safe).tensors, join(path, `${to}.bin`));
+        rmSync(safe);
+      }
+    });
+    expect(draw(load(folder))).toEqual(draw(load(tinyModels[0] as string)));
+    expect(load(folder).hash).toBe(load(tinyModels[0] as string).hash);
+    cpSync(tokenizerFolder, join(folder, "tokenizer"), { recursive: true });
+    expect((await findModel(folder, "/")).imageSize).toBe(load(folder).imageSize);
+    rmSync(join(folder, "unet", "diffusion_pytorch_model.bin"));
+    await expect(findModel(folder, "/")).rejects.toThrow(/has no weights in unet/);
   });
 
   test("is the same with and without channels-last, up to rounding", () => {

@@ -103,17 +103,17 @@ function isAlike(a: object, b: object | undefined): boolean {
 
 describe("of any arms of the table", () => {
   const some = fc.subarray(armNames, { minLength: 1 });
-  const isReal = (name: (typeof armNames)[number]) => redrawKinds([name]).length === 0;
+  const isReal = (name: string) => redrawKinds([name]).length === 0;
 
   it("the judge of redraws has seen none, and there is one where an arm has seen none", () => {
     fc.assert(
       fc.property(some, (names) => {
         const judge = judgeOf(names);
         expect(judge !== undefined).toBe(names.some(isReal));
-        if (judge) expect(isReal(judge) && names.includes(judge)).toBe(true);
+        if (judge) expect(isReal(judge) && names.some((name) => name === judge)).toBe(true);
       }),
     );
-    expect(judgeOf(usualArms)).toBe("supcon");
+    expect(judgeOf(usualArms())).toBe("supcon");
   });
 
   it("the arm that is shown is one of them, with as many kinds of redraws as any", () => {
@@ -125,6 +125,6 @@ describe("of any arms of the table", () => {
         expect(redrawKinds([shown])).toHaveLength(most);
       }),
     );
-    expect(shownArm(usualArms)).toBe("supcon+both");
+    expect(shownArm(usualArms())).toBe("supcon+both");
   });
 });
