@@ -1,6 +1,7 @@
 /** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
 export * from "./autograd.ts";
 export * as checkpoints from "./checkpoint.ts";
+export * as data from "./data/index.ts";
 export * as distributed from "./distributed/index.ts";
 export { cpuFeatures } from "./library/cpu.ts";
 export { type Precision, type PrecisionSetting, resolvePrecision } from "./library/precision.ts";
