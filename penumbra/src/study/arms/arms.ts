@@ -95,6 +95,32 @@ export const arms = {
     positives: "faithful",
     ...COLUMNS,
   },
+  "supcon+ce+background": {
+    title: "Joint + background",
+    description: "SupCon and cross-entropy together; near-OOD redraws are one class more of the classifier",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "extra-class",
+  },
+  "supcon+ce+exposure": {
+    title: "Joint + outlier exposure",
+    description:
+      "SupCon and cross-entropy together; the classifier is to find every class equally likely for near-OOD redraws",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "outlier-exposure",
+  },
+  "supcon+ce+energy": {
+    title: "Joint + energy margin",
+    description:
+      "SupCon and cross-entropy together; near-OOD redraws are pushed above an energy, photos below another",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "energy",
+  },
   "cross-entropy+faithful": {
     title: "Cross-entropy + faithful",
     description: "A classifier's loss; faithful redraws stand in for their photos",
