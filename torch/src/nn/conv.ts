@@ -33,6 +33,7 @@ export interface ConvOptions extends InitOptions {
 abstract class Convolution extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor | null;
+  readonly kernelSize: readonly number[];
   protected readonly geometry: { stride: number[]; padding: number[]; dilation: number[]; groups: number };
 
   constructor(
@@ -50,8 +51,9 @@ abstract class Convolution extends Module {
           "Choose a number of groups that divides both.",
       );
     }
+    this.kernelSize = perDimension(kernelSize, dimensions);
     const channels = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups];
-    this.weight = parameter(drawnWeight([...channels, ...perDimension(kernelSize, dimensions)], generator));
+    this.weight = parameter(drawnWeight([...channels, ...this.kernelSize], generator));
     this.bias = bias ? parameter(drawnBias(this.weight, outChannels, generator)) : null;
     this.geometry = {
       stride: perDimension(stride, dimensions),

@@ -15,6 +15,14 @@ export {
   FeatureAlphaDropout,
 } from "./dropout.ts";
 export { type BagOptions, Embedding, EmbeddingBag, type EmbeddingBagOptions } from "./embedding.ts";
+export {
+  type BackwardHook,
+  type BackwardPreHook,
+  type ForwardHook,
+  type ForwardPreHook,
+  type Gradients,
+  HookHandle,
+} from "./hooks.ts";
 export * as init from "./init.ts";
 export {
   InstanceNorm1d,
@@ -34,5 +42,6 @@ export * from "./rnn-cells.ts";
 export * from "./shapes.ts";
 export * from "./special-pooling.ts";
 export { type LoadOptions, type LoadReport, type StateDict, StateDictError } from "./state-dict.ts";
+export { Summary, type SummaryRow, summary } from "./summary.ts";
 export * from "./transformer.ts";
 export * from "./upsample.ts";
