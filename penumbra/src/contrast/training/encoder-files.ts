@@ -1,12 +1,12 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type nn, type Precision, safetensors, scope } from "@penumbra/torch";
+import { nn, type Precision, safetensors, scope } from "@penumbra/torch";
 import { z } from "zod";
 import { writeFileAtomicSync } from "../../files/index.ts";
 import { ContrastError } from "../errors.ts";
 import type { LossSettings } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
-import { Encoder, NETWORKS, STEMS } from "./encoder.ts";
+import { Encoder, NETWORKS, type ResolvedEncoderConfig } from "./encoder.ts";
 import type { TrainedEncoder } from "./train-encoder.ts";
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
@@ -14,13 +14,8 @@ const triple = z.tuple([z.number(), z.number(), z.number()]);
 /** What `encoder.json` holds. */
 const fileSchema = z.object({
   format: z.literal(1),
-  network: z.object({
-    network: z.enum(NETWORKS),
-    stem: z.enum(STEMS),
-    width: z.int().positive(),
-    mean: triple,
-    std: triple,
-  }),
+  /** With the sizes that the table of networks has for it. */
+  network: z.looseObject({ network: z.enum(NETWORKS), mean: triple, std: triple }),
   objective: z.string(),
   loss: z.custom<LossSettings>((value) => typeof value === "object" && value !== null),
   classes: z.int().positive(),
@@ -66,7 +61,7 @@ export function loadEncoder(
   const { format: _, network, ...rest } = readDescription(join(folder, "encoder.json"));
   const objective = objectiveOf(rest.objective, objectives);
   return scope(() => {
-    const encoder = new Encoder(network);
+    const encoder = nn.init.skip(() => new Encoder(network as ResolvedEncoderConfig));
     const head = objective.makeHead(encoder.dimensions, rest.classes, rest.loss);
     load(encoder.network, join(folder, "encoder.safetensors"));
     load(head, join(folder, "head.safetensors"));

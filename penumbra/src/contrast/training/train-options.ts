@@ -1,9 +1,11 @@
 import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { AugmentSpec } from "../../images/index.ts";
+import type { EncoderWeights } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
 import { type LossSettings, readLossSettings } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
+import { type FineTuning, TRAINED_LAYERS } from "./fine-tuning.ts";
 
 /** Chance that one of a photo's faithful redraws stands in for it, as in DA-Fusion (Trabucco et al. 2023). */
 export const FAITHFUL_PROBABILITY = 0.5;
@@ -36,6 +38,12 @@ export interface TrainOptions {
   /** C. Default: the highest label + 1. */
   readonly classes?: number;
   readonly network?: EncoderConfig;
+  /** Published weights to start from; of `network`, only the name counts then. Default: random weights. */
+  readonly weights?: EncoderWeights;
+  /** How much of the encoder is trained. Default: all of it. */
+  readonly fineTuning?: FineTuning;
+  /** Gradient checkpointing: much less memory, a third more time, the same bits. Default false. */
+  readonly recomputes?: boolean;
   /** Settings of the objective, as its schema has them. */
   readonly loss?: LossSettings;
   /** Faithful redraws: when photo i is drawn, with this probability one of ITS redraws replaces it. */
@@ -91,6 +99,10 @@ export function requireTrainOptions(options: TrainOptions): number {
   for (const [name, value] of Object.entries({ steps, batchSize, views })) {
     if (!Number.isInteger(value) || value < 1) fail(`${name} is ${value}`, "Set a whole number above 0");
   }
+  const { layers = "full", layerDecay = 1 } = options.fineTuning ?? {};
+  if (!TRAINED_LAYERS.test(layers)) fail(`fineTuning.layers is ${layers}`, "Set full, head or last-N");
+  if (!(layerDecay > 0 && layerDecay <= 1))
+    fail(`fineTuning.layerDecay is ${layerDecay}`, "Set above 0, up to 1");
   if (faithful) {
     requireImages(faithful.images, "faithful redraws", images);
     if (faithful.parents.length !== faithful.images.shape[0]) {
