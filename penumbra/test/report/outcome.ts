@@ -87,6 +87,11 @@ export function exampleOutcome({
     arms: arms.map(({ name }) => ({ name, ...armOf(name) })),
     questions,
     sources: SOURCES,
+    objectives: [
+      { name: "supcon", title: "SupCon" },
+      { name: "cross-entropy", title: "Cross-entropy" },
+    ],
+    uses: [{ name: "columns", title: "negatives only" }],
     detectors: detectors.map((name) => ({ name, title: name })),
     recipes: [
       { name: "faithful", title: "faithful", source: "faithful" },
