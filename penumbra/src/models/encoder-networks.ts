@@ -37,7 +37,7 @@ export interface EncoderNetwork<Sizes extends NetworkSizes = NetworkSizes> {
   readonly timmName: RegExp;
 }
 
-const STEMS = ["cifar", "imagenet"] as const;
+export const STEMS = ["cifar", "imagenet"] as const;
 
 /** Other sizes than the published ones are Penumbra's own, for small images. */
 function resnet(depth: 10 | 18 | 34 | 50, timmName: RegExp) {

@@ -1,4 +1,5 @@
-import { existsSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { nn, scope, type Tensor, zeros } from "@penumbra/torch";
 import { z } from "zod";
@@ -17,6 +18,8 @@ import { readWeights, weightsFileIn } from "./weights-file.ts";
 export interface EncoderWeights {
   /** Safetensors, or PyTorch's own format (.pth, .pt, .bin), of which nothing is run. */
   readonly file: string;
+  /** SHA-256, in hex, over the contents of the file and of its config.json. */
+  readonly hash: string;
   /** Timm's config.json beside the file, where there is one. */
   readonly configFile: string | null;
   /** What the config.json says that pixels become; null where it does not. */
@@ -53,11 +56,16 @@ const configSchema = pretrainedSchema.extend({
  *
  * @throws ModelError when there are none, or the config.json is damaged
  */
-export function findEncoderWeights(path: string): EncoderWeights {
+export async function findEncoderWeights(
+  path: string,
+  onProgress: (doneBytes: number) => void = () => {},
+): Promise<EncoderWeights> {
   const file = weightsFileAt(path);
   const configFile = join(dirname(file), "config.json");
-  if (!existsSync(configFile)) {
-    return { file, configFile: null, normalisation: null, imageSize: null, architecture: null };
+  const hasConfig = existsSync(configFile);
+  const hash = await hashOf(hasConfig ? [file, configFile] : [file], onProgress);
+  if (!hasConfig) {
+    return { file, hash, configFile: null, normalisation: null, imageSize: null, architecture: null };
   }
   const parsed = configSchema.safeParse(readJson(configFile));
   if (!parsed.success) {
@@ -69,6 +77,7 @@ export function findEncoderWeights(path: string): EncoderWeights {
   const { mean, std, input_size: size } = nested ?? top;
   return {
     file,
+    hash,
     configFile,
     normalisation: mean && std ? { mean, std } : null,
     imageSize: size ? size[1] : null,
@@ -117,6 +126,21 @@ function hintOf(name: EncoderNetworkName, { architecture }: EncoderWeights): str
   return meant
     ? `, its config.json says ${architecture}: set "encoder.network" to ${meant[0]}`
     : `, its config.json says ${architecture}, which is none of the networks here`;
+}
+
+/** SHA-256 over lengths and contents. */
+async function hashOf(files: readonly string[], onProgress: (doneBytes: number) => void): Promise<string> {
+  const hash = createHash("sha256");
+  let done = 0;
+  for (const file of files) {
+    hash.update(`${statSync(file).size}\0`);
+    for await (const chunk of createReadStream(file)) {
+      hash.update(chunk as Uint8Array);
+      done += (chunk as Uint8Array).length;
+      onProgress(done);
+    }
+  }
+  return hash.digest("hex");
 }
 
 function weightsFileAt(path: string): string {

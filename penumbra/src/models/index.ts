@@ -13,6 +13,7 @@ export {
   encoderNetworks,
   type NetworkSizes,
   type Normalisation,
+  STEMS,
 } from "./encoder-networks.ts";
 export {
   type EncoderWeights,
