@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeReport } from "../../src/report/index.ts";
 import type { Outcome, ResultLine } from "../../src/results/index.ts";
 import { loadConfig } from "../../src/study/config/load-config.ts";
-import { armNames, planStudy, type StageEvent, type StageManifest } from "../../src/study/index.ts";
+import { planStudy, type StageEvent, type StageManifest } from "../../src/study/index.ts";
 import { madeStages, makeTinyStudy, runTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -29,7 +29,7 @@ describe("a whole study", () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("gives every figure for every arm and seed", () => {
-    for (const arm of armNames) {
+    for (const { name: arm } of outcome.arms) {
       for (const seed of [0, 1]) {
         const own = outcome.results.filter((line) => line.arm === arm && line.seed === seed);
         // Photos and objects: one line of classification, for 5 detectors the near validation class, the near test
