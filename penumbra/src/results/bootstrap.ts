@@ -40,22 +40,13 @@ export function pairedBootstrap(
     counts.fill(0);
     for (const stratum of strata) {
       for (let draw = 0; draw < stratum.length; draw++) {
-<<<<<<< HEAD
-        const object = stratum[Math.floor(uniform() * stratum.length)] as number;
-        counts[object] = (counts[object] as number) + 1;
-=======
         const object = stratum[Math.floor(uniform() * stratum.length)]!;
         counts[object] = counts[object]! + 1;
->>>>>>> main
       }
     }
-    const sum = 0;
+    let sum = 0;
     for (const { weights, objectOfItem, treatment, control } of plans) {
-<<<<<<< HEAD
-      for (const [item, object] of objectOfItem.entries()) weights[item] = counts[object] as number;
-=======
       for (const [item, object] of objectOfItem.entries()) weights[item] = counts[object]!;
->>>>>>> main
       sum += treatment(weights) - control(weights);
     }
     return sum / pairs.length;
@@ -76,14 +67,10 @@ function strataOf(classes: readonly string[]): number[][] {
 export function weightedAccuracy(isCorrect: readonly (boolean | null)[]): WeightedStatistic {
   return (weights) => {
     let correct = 0;
-    const all = 0;
+    let all = 0;
     for (const [item, hit] of isCorrect.entries()) {
       if (hit === null) continue;
-<<<<<<< HEAD
-      const weight = weights[item] as number;
-=======
       const weight = weights[item]!;
->>>>>>> main
       all += weight;
       if (hit) correct += weight;
     }
@@ -108,52 +95,29 @@ export function weightedClassAuroc(
   const order = scores
     .map((_, item) => item)
     .filter((item) => groups[item] !== null)
-<<<<<<< HEAD
-    .sort((a, b) => (scores[a] as number) - (scores[b] as number));
-  const sortedScores = Float64Array.from(order, (item) => scores[item] as number);
-  const group = Int32Array.from(order, (item) =>
-    groups[item] === known ? -1 : (indexOf.get(groups[item] as string) as number),
-  );
-  return (weights) => {
-    let knownTotal = 0;
-    for (const [rank, item] of order.entries()) if (group[rank] === -1) knownTotal += weights[item] as number;
-=======
     .sort((a, b) => scores[a]! - scores[b]!);
   const sortedScores = Float64Array.from(order, (item) => scores[item]!);
   const group = Int32Array.from(order, (item) => (groups[item] === known ? -1 : indexOf.get(groups[item]!)!));
   return (weights) => {
     let knownTotal = 0;
     for (const [rank, item] of order.entries()) if (group[rank] === -1) knownTotal += weights[item]!;
->>>>>>> main
     const wins = new Float64Array(names.length);
     const totals = new Float64Array(names.length);
     let knownBelow = 0;
     for (let start = 0; start < order.length; ) {
-      const end = start;
+      let end = start;
       let knownHere = 0;
       while (end < order.length && sortedScores[end] === sortedScores[start]) {
-<<<<<<< HEAD
-        if (group[end] === -1) knownHere += weights[order[end] as number] as number;
-=======
         if (group[end] === -1) knownHere += weights[order[end]!]!;
->>>>>>> main
         end++;
       }
       const above = knownTotal - knownBelow - knownHere / 2;
       for (let rank = start; rank < end; rank++) {
-<<<<<<< HEAD
-        const name = group[rank] as number;
-        if (name === -1) continue;
-        const weight = weights[order[rank] as number] as number;
-        wins[name] = (wins[name] as number) + weight * above;
-        totals[name] = (totals[name] as number) + weight;
-=======
         const name = group[rank]!;
         if (name === -1) continue;
         const weight = weights[order[rank]!]!;
         wins[name] = wins[name]! + weight * above;
         totals[name] = totals[name]! + weight;
->>>>>>> main
       }
       knownBelow += knownHere;
       start = end;
@@ -161,11 +125,7 @@ export function weightedClassAuroc(
     let sum = 0;
     let present = 0;
     for (const [name, win] of wins.entries()) {
-<<<<<<< HEAD
-      const total = totals[name] as number;
-=======
       const total = totals[name]!;
->>>>>>> main
       if (total === 0) continue;
       sum += win / (total * knownTotal);
       present++;

@@ -180,11 +180,7 @@ function testObjects(
   const parts = scores.seeds.flatMap((seed) => testParts(scores, arm, seed, outcome));
   return new Map(
     parts.flatMap(({ objects, classNames }) =>
-<<<<<<< HEAD
       objects.map((name, index) => [name, valueAt(classNames, index)] as const),
-=======
-      objects.map((name, index) => [name, classNames[index]!] as const),
->>>>>>> main
     ),
   );
 }
@@ -221,11 +217,7 @@ function bootstrapPair(
     return (weights) => mean(figures.map((figure) => figure(weights)));
   };
   return {
-<<<<<<< HEAD
     objectOfItem: items.map((name) => indexOf.get(name) as number),
-=======
-    objectOfItem: items.map((name) => indexOf.get(name)!),
->>>>>>> main
     treatment: meanOf(treatment),
     control: meanOf(control),
   };
