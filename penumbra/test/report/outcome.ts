@@ -3,7 +3,12 @@ import { OUTCOME_FORMAT, type Outcome, questionsOf, type ResultLine } from "../.
 import { armOf, designsOf, SOURCES } from "../../src/study/arms/arms.ts";
 
 /** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
-export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
+export function exampleOutcome({
+  seeds = [0, 1],
+  classes = 8,
+  unknownClasses = ["PinHeader_2x06", "TO-220-4"],
+  problems = ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
+} = {}): Outcome {
   const random = mulberry(7);
   const arms = [
     { name: "cross-entropy", accuracy: 0.71, near: 0.66, far: 0.83 },
@@ -30,20 +35,26 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
           unit,
           accuracy,
           balancedAccuracy: accuracy,
-          nll: 0.9,
+          ...{ top5: 0.95, macroF1: accuracy, nll: 0.9, brier: 0.4 },
           ece: 0.06 + jitter(0.02),
+          ...{ classwiseEce: 0.02, adaptiveEce: 0.06, aurc: 0.1 },
           items: 640,
+          classes: names.map((className) => ({
+            ...{ className, items: 640 / classes },
+            ...{ precision: accuracy, recall: accuracy, f1: accuracy },
+          })),
         };
       }),
       ...detectors.flatMap((detector, index) =>
         (["near", "far"] as const).flatMap((role) =>
-          [null, "PinHeader_2x06", "TO-220-4"].map(
+          [null, ...unknownClasses].map(
             (unknownClass): ResultLine => ({
               kind: "unknowns",
               arm: arm.name,
               seed,
               unit: "photo",
               detector,
+              views: "single",
               part: "test",
               role,
               unknownClass,
@@ -52,6 +63,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
               auprOut: 0.7,
               fpr95OodPositive: 0.6,
               fpr95IdPositive: 0.9 - arm[role] / 2 + jitter(0.05),
+              ...{ oscr: arm[role] - 0.1, ccrAtFpr10: 0.4, ccrAtFpr1: 0.2 },
             }),
           ),
         ),
@@ -82,6 +94,11 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
     arms: arms.map(({ name }) => ({ name, ...armOf(name) })),
     questions,
     sources: SOURCES,
+    objectives: [
+      { name: "supcon", title: "SupCon" },
+      { name: "cross-entropy", title: "Cross-entropy" },
+    ],
+    uses: [{ name: "columns", title: "negatives only" }],
     detectors: detectors.map((name) => ({ name, title: name })),
     recipes: [
       { name: "faithful", title: "faithful", source: "faithful" },
@@ -212,7 +229,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
         "near test": 384,
         "far test": 512,
       },
-      problems: ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
+      problems,
       warnings: [],
     },
     model: { name: "penumbra-mini", hash: "0123456789abcdef0123456789abcdef" },
