@@ -2,13 +2,18 @@ import * as torch from "@penumbra/torch";
 import { type nn, optim, type Precision, scope } from "@penumbra/torch";
 import { autocastTo, type Compute } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
+import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, type Objective, readLossSettings } from "../losses/objective.ts";
 import { objectiveOf } from "../losses/objectives.ts";
 import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
 import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
-import { LossScale } from "./loss-scale.ts";
-import { type OptimizerSettings, requireTrainOptions, type TrainOptions } from "./train-options.ts";
+import {
+  negativeUseOf,
+  type OptimizerSettings,
+  requireTrainOptions,
+  type TrainOptions,
+} from "./train-options.ts";
 import { makeSource, type TrainingImages } from "./training-images.ts";
 import { identityOf, readCheckpoint, type TrainingState, writeCheckpoint } from "./training-state.ts";
 
@@ -21,6 +26,8 @@ export interface TrainedEncoder {
   readonly objective: string;
   readonly loss: LossSettings;
   readonly classes: number;
+  /** What negatives were used as; null without negatives. */
+  readonly use: NegativeUse | null;
   /** Loss of every step. */
   readonly losses: readonly number[];
   /** Set when the loss ended where an encoder that has learned nothing stands. */
@@ -86,8 +93,8 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   const loss = readLossSettings(objective, options.loss ?? {});
   const { encoder, head } = drawNetwork(options, objective, loss, classes);
   const optimizer = makeOptimizer(rateGroups(encoder, head, options.fineTuning ?? {}), options.optimizer);
-  const scale = precision.dtype === "float16" ? new LossScale() : null;
-  const state: TrainingState = { encoder, head, optimizer, scale, losses: [] };
+  const scaler = precision.dtype === "float16" ? new optim.GradScaler() : null;
+  const state: TrainingState = { encoder, head, optimizer, scaler, losses: [] };
   const identity =
     checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
   if (checkpointFolder !== undefined) readCheckpoint(checkpointFolder, identity, state);
@@ -117,7 +124,7 @@ async function takeSteps(training: Training, options: TrainOptions): Promise<voi
 /** One step: images, forward, loss, backward, update. Returns the loss. */
 function takeStep(training: Training, step: number): number {
   const { compute, objective, schedule, source, state } = training;
-  const { encoder, head, optimizer, scale } = state;
+  const { encoder, head, optimizer, scaler } = state;
   const batch = source.batches.at(step);
   const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
   const outputs = compute(() => head.forward(encoder.forward(pixels))).to("float32");
@@ -130,12 +137,13 @@ function takeStep(training: Training, step: number): number {
   }
   optimizer.zeroGrad();
   optimizer.lr = schedule(step);
-  if (!scale) {
+  if (!scaler) {
     loss.backward();
     optimizer.step();
   } else {
-    loss.mul(scale.scale).backward();
-    if (scale.unscale(optimizer.groups.flatMap(({ params }) => params))) optimizer.step();
+    scaler.scale(loss).backward();
+    scaler.step(optimizer);
+    scaler.update();
   }
   return value;
 }
@@ -146,13 +154,15 @@ function describeTrained(
   options: TrainOptions,
   classes: number,
 ): TrainedEncoder {
-  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes }, loss);
+  const use = negativeUseOf(options);
+  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes, use }, loss);
   return {
     encoder: state.encoder.eval(),
     head: state.head.eval(),
     objective: options.objective,
     loss,
     classes,
+    use,
     losses: state.losses,
     collapse: detectCollapse(state.losses, plateau, { remedy: objective.collapseRemedy }),
     precision,
@@ -170,7 +180,10 @@ function drawNetwork(options: TrainOptions, objective: Objective, loss: LossSett
       const encoder = startingEncoder(options);
       // The head's own seed: arms with different heads start from the same encoder, and vice versa.
       generator.manualSeed(torch.deriveSeed(seed, "head"));
-      const head = objective.makeHead(encoder.dimensions, classes, loss);
+      const head = objective.makeHead(
+        { dimensions: encoder.dimensions, classes, use: negativeUseOf(options) },
+        loss,
+      );
       return {
         encoder: encoder.to({ device, memoryFormat: "channelsLast" }),
         head: head.to({ device }),

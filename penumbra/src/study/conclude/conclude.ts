@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
 import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
@@ -16,6 +17,7 @@ import {
   resultLines,
   type ScoreFile,
   StudyScores,
+  type Titled,
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
@@ -101,13 +103,19 @@ async function readScores(manifest: Manifest, trained: readonly TrainedArm[]): P
 function titlesOf({
   config,
   tables,
-}: StudyContext): Pick<Outcome, "arms" | "sources" | "detectors" | "recipes"> {
+}: StudyContext): Pick<Outcome, "arms" | "sources" | "objectives" | "uses" | "detectors" | "recipes"> {
   return {
     arms: config.arms.map((name) => ({ name, ...armOf(name, tables.arms) })),
     sources: SOURCES,
+    objectives: titled(tables.objectives),
+    uses: titled(NEGATIVE_USES),
     detectors: config.detectors.map((name) => ({ name, title: detectorOf(name, tables.detectors).title })),
     recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
   };
+}
+
+function titled(table: Readonly<Record<string, { readonly title: string }>>): Titled[] {
+  return Object.entries(table).map(([name, { title }]) => ({ name, title }));
 }
 
 function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {

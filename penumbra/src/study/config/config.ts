@@ -5,6 +5,7 @@ import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
+import { usualArms } from "../arms/index.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Whether a text is a regular expression with a group. */
@@ -130,7 +131,7 @@ export const studySchemaOf = (tables: StudyTables) =>
       .array(z.enum(namesOf(tables.arms)))
       .min(1)
       .meta({ description: "What is compared. Leave out what you do not need" })
-      .default(namesOf(tables.arms)),
+      .default(usualArms(tables.arms)),
     seeds: z
       .array(z.int().nonnegative())
       .min(1)

@@ -78,13 +78,14 @@ export function encoderStage(
  * train plain SupCon again.
  */
 function trainingOf({ config, tables, precision }: StudyContext, arm: string) {
-  const { objective: name, positives, negatives: wantsNegatives } = armOf(arm, tables.arms);
+  const { objective: name, positives, use } = armOf(arm, tables.arms);
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...steps } =
     config.encoder;
-  const { negatives: place } = objectiveOf(name, tables.objectives);
-  const onlyWithNegatives: readonly string[] = place ? place.settings : [];
+  const places = objectiveOf(name, tables.objectives).negatives;
+  const ofUses = new Set<string>(Object.values(places).flat());
+  const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
   const loss = Object.entries(settingsOf(config, name)).filter(
-    ([key]) => wantsNegatives !== null || !onlyWithNegatives.includes(key),
+    ([key]) => !ofUses.has(key) || ofThisUse.includes(key),
   );
   return {
     ...steps,
@@ -94,7 +95,7 @@ function trainingOf({ config, tables, precision }: StudyContext, arm: string) {
     optimizer: { learningRate, weightDecay },
     loss: Object.fromEntries(loss),
     ...(positives !== null && { faithful: { faithfulProbability } }),
-    ...(wantsNegatives !== null && { negatives: { perStep: negatives } }),
+    ...(use !== null && { negatives: { perStep: negatives, use } }),
   };
 }
 
