@@ -41,11 +41,11 @@ function repository(): { repository?: object } {
   return { repository: { type: "git", url: `git+${url.trim().replace(/^git\+/, "")}`, directory: "torch" } };
 }
 
-function pack(folder: string, into: string, ...options: string[]): string {
-  const command = ["pack", "--json", "--pack-destination", into, ...options];
+function pack(folder: string, into: string): string {
+  // What a package holds is made before; npm may be set to run no scripts.
+  const command = ["pack", "--json", "--ignore-scripts", "--pack-destination", into];
   const output = execFileSync("npm", command, { cwd: folder, encoding: "utf8" });
-  // A build before it may print lines of its own.
-  const [{ filename }] = JSON.parse(output.slice(output.search(/^\[/m))) as [{ filename: string }];
+  const [{ filename }] = JSON.parse(output) as [{ filename: string }];
   return join(into, filename);
 }
 
@@ -94,6 +94,7 @@ function packAddon(out: string): string {
 }
 
 function packMain(out: string): string {
+  execFileSync("npm", ["run", "--silent", "build"], { cwd: torch, stdio: "inherit" });
   const aside = mkdtempSync(join(tmpdir(), "package-"));
   try {
     execFileSync("tar", ["xzf", pack(torch, aside), "-C", aside]);
@@ -106,7 +107,7 @@ function packMain(out: string): string {
         PLATFORM_NAMES.map((name) => [`@penumbra/torch-${name}`, manifest.version]),
       ),
     });
-    return pack(folder, out, "--ignore-scripts");
+    return pack(folder, out);
   } finally {
     rmSync(aside, { recursive: true });
   }
