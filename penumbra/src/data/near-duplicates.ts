@@ -15,13 +15,8 @@ const MOST_LEVELS = 2.5;
 const LEAST_DEVIATION = 1;
 
 /** With up to four differing bits, one of five stretches of the hash is the same (pigeonhole). */
-const STRETCHES = [
-  [0, 13],
-  [13, 26],
-  [26, 39],
-  [39, 52],
-  [52, 64],
-] as const;
+const STRETCH_BITS = 13;
+const STRETCHES = 5;
 
 /**
  * Pairs of photos that look almost the same: the same picture in another format, size or quality, or two shots of a
@@ -34,7 +29,7 @@ export function findLike(
   photos: readonly Photo[],
   wanted: (first: Photo, second: Photo) => boolean,
 ): LikePair[] {
-  const buckets = new Map<string, number[]>();
+  const buckets = new Map<number, number[]>();
   const pairs: LikePair[] = [];
   for (const [index, second] of photos.entries()) {
     const { look } = second;
@@ -67,10 +62,16 @@ export function findLike(
 /** So that a hundred thousand pictures of one thing do not take a hundred thousand comparisons each. */
 const MOST_IN_BUCKET = 500;
 
-function stretchesOf(hash: string): string[] {
-  const bits = BigInt(`0x${hash}`);
-  return STRETCHES.map(([start, end]) => {
-    const stretch = (bits >> BigInt(start)) & ((1n << BigInt(end - start)) - 1n);
-    return `${start}:${stretch}`;
+/** The stretches of a hash, from its lowest bit, as numbers that differ between stretches too. */
+function stretchesOf(hash: string): number[] {
+  const [high, low] = [Number.parseInt(hash.slice(0, 8), 16), Number.parseInt(hash.slice(8), 16)];
+  const mask = 2 ** STRETCH_BITS - 1;
+  return Array.from({ length: STRETCHES }, (_, i) => {
+    const start = STRETCH_BITS * i;
+    const bits =
+      start >= 32
+        ? high >>> (start - 32)
+        : (low >>> start) | (start + STRETCH_BITS > 32 ? high << (32 - start) : 0);
+    return i * 2 ** STRETCH_BITS + (bits & mask);
   });
 }

@@ -1,11 +1,14 @@
 import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import sharp from "sharp";
-import { declaredWhite, FULL_DEPTH, type Levels, type White } from "./depth.ts";
+import { deepRgb, opaqueValues, probeDeep } from "./deep-values.ts";
+import { FULL_DEPTH, type Levels, type White } from "./depth.ts";
 import { ImageError } from "./errors.ts";
 import { damaged, FORMAT_TITLES, Refusal, sniffFormat } from "./formats.ts";
 import { type Look, lookOf } from "./look.ts";
 import { type OpenImage, openBytes } from "./open.ts";
+import { asColour, asRgb, type Rgb, WHITE } from "./rgb.ts";
+import { thumbnailOf } from "./thumbnail.ts";
 
 /**
  * How a photo is brought to a square.
@@ -16,9 +19,6 @@ import { type OpenImage, openBytes } from "./open.ts";
 export type Fit = "squash" | "letterbox" | "crop";
 export const FITS = ["squash", "letterbox", "crop"] as const satisfies readonly Fit[];
 
-/** An opaque sRGB colour, each channel in 0..255. */
-export type Rgb = readonly [red: number, green: number, blue: number];
-
 export interface DecodeOptions {
   readonly fit?: Fit;
   /** Shows through transparent pixels and fills the bars of a letterbox. */
@@ -27,7 +27,6 @@ export interface DecodeOptions {
   readonly white?: White;
 }
 
-const WHITE: Rgb = [255, 255, 255];
 const SHARP_FIT = { squash: "fill", letterbox: "contain", crop: "cover" } as const;
 
 /**
@@ -54,7 +53,7 @@ export async function decodeImage(
   }
   return readable(source, async (image) => {
     const { data, info } = await (await plainRgb(image, background, white))
-      .resize(size, size, { fit: SHARP_FIT[fit], background: colour(background) })
+      .resize(size, size, { fit: SHARP_FIT[fit], background: asColour(background) })
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
     return planes(data, info.channels, size * size);
@@ -75,8 +74,6 @@ export interface ImageFacts {
   readonly look: Look;
 }
 
-const THUMBNAIL_SIDE = 64;
-
 /**
  * Decodes a file completely, at low cost, to learn what it is and whether it can be used: a header alone says nothing
  * about a file that was cut off.
@@ -86,9 +83,10 @@ const THUMBNAIL_SIDE = 64;
 export async function probeImage(source: string | Uint8Array): Promise<ImageFacts> {
   return readable(source, async (image, bytes) => {
     const { width, height, format, warning } = image;
-    const levels = image.kind === "uint8" ? undefined : await levelsOf(image, bytes);
-    const own = levels ? { ...FULL_DEPTH, [levels.kind]: levels.highest || 1 } : FULL_DEPTH;
-    const picture = await plainRgb(image, WHITE, own);
+    const { levels, picture } =
+      image.kind === "uint8"
+        ? { levels: undefined, picture: await plainRgb(image, WHITE, FULL_DEPTH) }
+        : await probeDeep(image, image.kind, bytes);
     return {
       ...{ width, height, format },
       ...(levels && { levels }),
@@ -113,52 +111,6 @@ export async function previewImage(
       .resize(side, side, { fit: "inside", withoutEnlargement: true })
       .webp({ quality: 80 })
       .toBuffer(),
-  );
-}
-
-/** Up to here decoding whole and averaging takes half as long as libvips' resize (measured at 48 and 128 pixels). */
-const SMALL_PIXELS = 256 * 256;
-
-async function thumbnailOf(picture: Sharp, pixels: number): Promise<Uint8Array> {
-  const isSmall = pixels <= SMALL_PIXELS;
-  // A small output lets JPEG skip most of its arithmetic; all compressed data is still read.
-  const sized = isSmall ? picture : picture.resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "fill" });
-  const { data, info } = await sized.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
-  const rgb = asRgb(data, info.channels);
-  return isSmall ? averageTo(rgb, info.width, info.height, THUMBNAIL_SIDE) : rgb;
-}
-
-/** Means over the pixels that each pixel of a square of `side` covers at least in part. */
-function averageTo(rgb: Uint8Array, width: number, height: number, side: number): Uint8Array {
-  const [columns, rows] = [spans(width, side), spans(height, side)];
-  const out = new Uint8Array(3 * side * side);
-  for (let y = 0, to = 0; y < side; y++) {
-    const [top, bottom] = [rows[2 * y]!, rows[2 * y + 1]!];
-    for (let x = 0; x < side; x++) {
-      const [left, right] = [columns[2 * x]!, columns[2 * x + 1]!];
-      let red = 0;
-      let green = 0;
-      let blue = 0;
-      for (let v = top; v < bottom; v++) {
-        for (let from = 3 * (v * width + left), end = 3 * (v * width + right); from < end; from += 3) {
-          red += rgb[from]!;
-          green += rgb[from + 1]!;
-          blue += rgb[from + 2]!;
-        }
-      }
-      const count = (bottom - top) * (right - left);
-      out[to++] = red / count;
-      out[to++] = green / count;
-      out[to++] = blue / count;
-    }
-  }
-  return out;
-}
-
-/** Begin and end of what each of `side` parts of a length covers. */
-function spans(length: number, side: number): Int32Array {
-  return Int32Array.from({ length: 2 * side }, (_, i) =>
-    i % 2 === 0 ? Math.floor(((i >> 1) * length) / side) : Math.ceil((((i >> 1) + 1) * length) / side),
   );
 }
 
@@ -246,16 +198,14 @@ export function reasonOf(error: unknown): string {
 /** Upright, opaque, 8-bit sRGB. */
 async function plainRgb(image: OpenImage, background: Rgb, white: White): Promise<Sharp> {
   if (image.isPlainCmyk) return cmykToRgb(image.pipeline());
-  const upright = image
+  if (image.isPlain) return image.pipeline().toColourspace("srgb");
+  const { kind } = image;
+  if (kind !== "uint8") return deepRgb(await opaqueValues(image, kind, background), white[kind]);
+  return image
     .pipeline()
     .autoOrient()
-    .flatten({ background: colour(background) });
-  if (image.kind === "uint8") return upright.toColourspace("srgb");
-  const { values, width, height, channels } = await deepValues(image.kind, upright);
-  const scale = 255 / white[image.kind];
-  const data = new Uint8ClampedArray(values.length); // rounds, and holds what lies outside at 0 and 255
-  for (let i = 0; i < values.length; i++) data[i] = values[i]! * scale;
-  return sharp(data, { raw: { width, height, channels } });
+    .flatten({ background: asColour(background) })
+    .toColourspace("srgb");
 }
 
 /**
@@ -278,31 +228,6 @@ async function cmykToRgb(pipeline: Sharp): Promise<Sharp> {
   return sharp(rgb, { raw: { width, height, channels: 3 } });
 }
 
-async function levelsOf(image: OpenImage, bytes: Uint8Array): Promise<Levels> {
-  const kind = image.kind as Levels["kind"];
-  const { values } = await deepValues(kind, image.pipeline());
-  let highest = 0;
-  for (const value of values) if (value > highest) highest = value;
-  if (!Number.isFinite(highest))
-    throw new Refusal("it holds infinite values. Write it again with finite ones");
-  const declared = kind === "uint16" ? declaredWhite(bytes, image.format) : undefined;
-  return { kind, highest, ...(declared !== undefined && { declared }) };
-}
-
-async function deepValues(kind: Levels["kind"], pipeline: Sharp) {
-  const isWide = kind === "uint16";
-  const { data, info } = await (isWide ? pipeline.toColourspace("rgb16") : pipeline)
-    .raw({ depth: isWide ? "ushort" : "float" })
-    .toBuffer({ resolveWithObject: true });
-  // Copied: the values must lie at a multiple of their size.
-  const { buffer } = new Uint8Array(data);
-  return { ...info, values: isWide ? new Uint16Array(buffer) : new Float32Array(buffer) };
-}
-
-function colour([r, g, b]: Rgb) {
-  return { r, g, b };
-}
-
 /** [H, W, C] -> [3, H, W]; one channel is repeated, a fourth is dropped. */
 function planes(interleaved: Uint8Array, channels: number, pixels: number): Uint8Array {
   const out = new Uint8Array(3 * pixels);
@@ -310,17 +235,6 @@ function planes(interleaved: Uint8Array, channels: number, pixels: number): Uint
     const offset = channels >= 3 ? c : 0;
     for (let i = 0, from = offset, to = c * pixels; i < pixels; i++, from += channels, to++)
       out[to] = interleaved[from]!;
-  }
-  return out;
-}
-
-/** [H, W, C] -> [H, W, 3], as `planes`. */
-function asRgb(interleaved: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return interleaved;
-  const pixels = interleaved.length / channels;
-  const out = new Uint8Array(3 * pixels);
-  for (let i = 0; i < pixels; i++) {
-    for (let c = 0; c < 3; c++) out[3 * i + c] = interleaved[i * channels + (channels >= 3 ? c : 0)]!;
   }
   return out;
 }

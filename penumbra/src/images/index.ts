@@ -21,7 +21,6 @@ export {
   type ImageFacts,
   previewImage,
   probeImage,
-  type Rgb,
   reasonOf,
 } from "./decode.ts";
 export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
@@ -41,4 +40,5 @@ export {
   rotate,
 } from "./geometry.ts";
 export { hashDistance, type Look, tileDistance } from "./look.ts";
+export type { Rgb } from "./rgb.ts";
 export { contactSheet, type SheetOptions } from "./sheet.ts";

@@ -25,20 +25,25 @@ const HASH_SIDE = 8;
  */
 export function lookOf(thumbnail: Uint8Array): Look {
   const side = Math.sqrt(thumbnail.length / 3);
-  const grey = new Float64Array(side * side);
-  // Rec. 601 luma, as JPEG has it.
-  for (let i = 0; i < grey.length; i++) {
-    grey[i] = 0.299 * thumbnail[3 * i]! + 0.587 * thumbnail[3 * i + 1]! + 0.114 * thumbnail[3 * i + 2]!;
-  }
-  const tile = Uint8Array.from(averaged(grey, side, TILE_SIDE), (value) => Math.round(value));
+  const grey = greyOf(thumbnail);
+  const tile = Buffer.from(averaged(grey, side, TILE_SIDE).map(Math.round));
   const { mean, deviation } = moments(grey);
   return {
     perceptual: perceptualHash(averaged(grey, side, HASH_INPUT)),
-    tile: Buffer.from(tile).toString("base64"),
+    tile: tile.toString("base64"),
     mean: rounded(mean),
     deviation: rounded(deviation),
-    sharpness: rounded(moments(laplacian(grey, side)).deviation),
+    sharpness: rounded(sharpnessOf(grey, side)),
   };
+}
+
+/** Rec. 601 luma, as JPEG has it. */
+function greyOf(rgb: Uint8Array): Float64Array {
+  const grey = new Float64Array(rgb.length / 3);
+  for (let i = 0, from = 0; i < grey.length; i++, from += 3) {
+    grey[i] = 0.299 * rgb[from]! + 0.587 * rgb[from + 1]! + 0.114 * rgb[from + 2]!;
+  }
+  return grey;
 }
 
 /** Bits in which two perceptual hashes differ, 0..64. */
@@ -109,26 +114,33 @@ function averaged(grey: Float64Array, side: number, target: number): Float64Arra
   return out;
 }
 
-function laplacian(grey: Float64Array, side: number): Float64Array {
-  const out = new Float64Array((side - 2) ** 2);
-  for (let y = 1, at = 0; y < side - 1; y++) {
-    for (let x = 1; x < side - 1; x++, at++) {
-      const i = y * side + x;
-      out[at] = grey[i - 1]! + grey[i + 1]! + grey[i - side]! + grey[i + side]! - 4 * grey[i]!;
+/** Standard deviation of the Laplacian, inside of the border. */
+function sharpnessOf(grey: Float64Array, side: number): number {
+  let sum = 0;
+  let squares = 0;
+  for (let y = 1; y < side - 1; y++) {
+    for (let i = y * side + 1, end = (y + 1) * side - 1; i < end; i++) {
+      const value = grey[i - 1]! + grey[i + 1]! + grey[i - side]! + grey[i + side]! - 4 * grey[i]!;
+      sum += value;
+      squares += value * value;
     }
   }
-  return out;
+  return deviationOf(sum, squares, (side - 2) ** 2);
 }
 
 function moments(values: Float64Array): { mean: number; deviation: number } {
   let sum = 0;
   let squares = 0;
-  for (const value of values) {
-    sum += value;
-    squares += value * value;
+  for (let i = 0; i < values.length; i++) {
+    sum += values[i]!;
+    squares += values[i]! * values[i]!;
   }
-  const mean = sum / values.length;
-  return { mean, deviation: Math.sqrt(Math.max(0, squares / values.length - mean * mean)) };
+  return { mean: sum / values.length, deviation: deviationOf(sum, squares, values.length) };
+}
+
+function deviationOf(sum: number, squares: number, count: number): number {
+  const mean = sum / count;
+  return Math.sqrt(Math.max(0, squares / count - mean * mean));
 }
 
 function rounded(value: number): number {

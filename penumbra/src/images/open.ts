@@ -4,7 +4,11 @@ import sharp from "sharp";
 import type { SampleKind } from "./depth.ts";
 import { FOREIGN_READERS, type RawImage } from "./foreign.ts";
 import { type ImageFormat, Refusal, sniffFormat } from "./formats.ts";
+import { readPlainHeader } from "./header.ts";
 import { hasEveryScan, hasJpegEnd, withJpegEnds } from "./jpeg-end.ts";
+
+// No photo is opened twice in succession: libvips' memory of operations costs time and finds nothing.
+sharp.cache(false);
 
 export interface OpenImage {
   readonly format: ImageFormat;
@@ -14,13 +18,19 @@ export interface OpenImage {
   readonly width: number;
   readonly height: number;
   readonly kind: SampleKind;
+  /** Upright and opaque by its header: there is nothing to turn or to flatten. */
+  readonly isPlain?: boolean;
   /** CMYK without a profile that says which colours are meant. */
   readonly isPlainCmyk?: boolean;
   /** Set where the file is used though something is wrong with it. */
   readonly warning?: string;
 }
 
-const KINDS: Readonly<Record<string, SampleKind>> = { uchar: "uint8", char: "uint8", ushort: "uint16" };
+/** How libvips calls the values of a file, and as what they are read; all others are read as floats. */
+function kindOf(depth: string | undefined): SampleKind {
+  if (depth === "uchar" || depth === "char") return "uint8";
+  return depth === "ushort" ? "uint16" : "float32";
+}
 
 /**
  * Opens an image.
@@ -42,16 +52,25 @@ function ofRaw(format: ImageFormat, { data, width, height, channels }: RawImage)
 }
 
 async function ofSharp(format: ImageFormat, bytes: Uint8Array): Promise<OpenImage> {
-  const metadata = await sharp(bytes, { failOn: "error" }).metadata();
+  const isEnded = format !== "jpeg" || hasJpegEnd(bytes);
+  const plain = isEnded ? readPlainHeader(bytes, format) : undefined;
+  if (plain) {
+    const { width, height, isOpaque } = plain;
+    return { format, pipeline: () => pipelineOf(bytes), width, height, kind: "uint8", isPlain: isOpaque };
+  }
+  const metadata = await pipelineOf(bytes).metadata();
   const shape = {
     format,
     ...sizeOf(metadata),
-    kind: KINDS[metadata.depth ?? ""] ?? ("float32" as const),
+    kind: kindOf(metadata.depth),
     isPlainCmyk: metadata.space === "cmyk" && !metadata.icc,
   };
-  if (format === "jpeg" && !hasJpegEnd(bytes)) return withoutEnd(bytes, shape);
-  // "error" fails on truncated data and real damage, and tolerates the harmless oddities that cameras write.
-  return { ...shape, pipeline: () => sharp(bytes, { failOn: "error" }) };
+  return isEnded ? { ...shape, pipeline: () => pipelineOf(bytes) } : withoutEnd(bytes, shape);
+}
+
+/** "error" fails on truncated data and real damage, and tolerates the harmless oddities that cameras write. */
+function pipelineOf(bytes: Uint8Array): Sharp {
+  return sharp(bytes, { failOn: "error" });
 }
 
 function sizeOf({ width, height, autoOrient }: Metadata): { width: number; height: number } {

@@ -5,8 +5,24 @@ export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencode
 export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
+export { EfficientNetLite, type EfficientNetLiteOptions } from "./efficientnet-lite.ts";
+export {
+  type EncoderNetwork,
+  type EncoderNetworkName,
+  encoderNetworkNames,
+  encoderNetworks,
+  type NetworkSizes,
+  type Normalisation,
+  STEMS,
+} from "./encoder-networks.ts";
+export {
+  type EncoderWeights,
+  findEncoderWeights,
+  loadPublishedEncoder,
+  type PublishedEncoder,
+} from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
-export type { ImageEncoder } from "./image-encoder.ts";
+export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
 export { readJson } from "./json-file.ts";
 export type { RawConfig } from "./model-config.ts";
 export {
@@ -16,8 +32,11 @@ export {
   type StoredModel,
   saveModel,
 } from "./network-folder.ts";
+export { interpolatePositions } from "./position-embedding.ts";
+export { ProjectionHead } from "./projection-head.ts";
 export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
-export { ProjectionHead, ResNet, type ResNetOptions } from "./resnet.ts";
+export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
+export { VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
 export { readWeights, weightsFileIn } from "./weights-file.ts";

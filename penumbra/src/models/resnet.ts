@@ -1,35 +1,56 @@
 import { nn, scope, type Tensor } from "@penumbra/torch";
 import { requireChannels } from "./channels.ts";
-import type { ImageEncoder } from "./image-encoder.ts";
+import { ImageEncoder, type Layer } from "./image-encoder.ts";
+import { RESIDUAL_BLOCKS } from "./resnet-blocks.ts";
 
-/** Blocks in each of the four stages. */
-const BLOCKS = { 10: [1, 1, 1, 1], 18: [2, 2, 2, 2] } as const;
+type FourStages<T> = readonly [T, T, T, T];
+
+/** What the depth says: kind of block, and how many blocks each of the four stages has (He et al. 2016, table 1). */
+const DEPTHS = {
+  10: { block: "basic", blocks: [1, 1, 1, 1] },
+  18: { block: "basic", blocks: [2, 2, 2, 2] },
+  34: { block: "basic", blocks: [3, 4, 6, 3] },
+  50: { block: "bottleneck", blocks: [3, 4, 6, 3] },
+} as const satisfies Readonly<Record<number, Pick<ResNetDesign, "block" | "blocks">>>;
+
+/** A residual network in all its sizes. */
+export interface ResNetDesign {
+  readonly block: keyof typeof RESIDUAL_BLOCKS;
+  /** Blocks of each stage. */
+  readonly blocks: FourStages<number>;
+  /** Channels after the first convolution. */
+  readonly stemChannels: number;
+  /** Channels of each stage's convolutions; a bottleneck's output has 4 times as many. */
+  readonly channels: FourStages<number>;
+}
 
 export interface ResNetOptions {
-  /** 10 = one block a stage, 18 = two (torchvision's resnet18). Default 18. */
-  readonly depth?: keyof typeof BLOCKS;
+  /** 10 = one basic block a stage; 18, 34 and 50 as torchvision and timm have them. Default 18. */
+  readonly depth?: keyof typeof DEPTHS;
   /**
    * "imagenet": 7x7 convolution of stride 2 and a max-pool, 1/4 of the side, as torchvision; "cifar": 3x3 convolution
    * of stride 1 and no pool, as SupContrast, for images up to some 96 pixels. Default "imagenet".
    */
   readonly stem?: "cifar" | "imagenet";
-  /** Channels of the first stage, a multiple of 8; the features have 8 times as many. Default 64, as published. */
+  /** Channels of the first stage, a multiple of 8; the last has 8 times as many. Default 64, as published. */
   readonly width?: number;
+  /** Other sizes than `depth` and `width` say. What is trained needs multiples of 8 for all channels. */
+  readonly design?: ResNetDesign;
   /** Adds the linear layer `fc` to this many classes. Default: none, `forward` gives features. */
   readonly classes?: number;
 }
 
 /**
- * Residual network of basic blocks (He et al. 2016), with torchvision's parameter names.
+ * Residual network (He et al. 2016), with torchvision's and timm's parameter names.
  *
- * ResNet-10 and ResNet-18 differ in the number of blocks. Convolutions start from N(0, 2 / fan out), batch norms from
- * weight 1 and bias 0, as in torchvision; make the network under `torch.manualSeed`.
+ * Convolutions start from N(0, 2 / fan out), batch norms from weight 1 and bias 0, as in torchvision; make the network
+ * under `torch.manualSeed`.
  *
  * @example
  * const encoder = new ResNet({ depth: 10, stem: "cifar", width: 32 });
  * const features = encoder.features(images); // [B, 3, 64, 64] -> [B, 256]
  */
-export class ResNet extends nn.Module implements ImageEncoder {
+export class ResNet extends ImageEncoder {
   readonly dimensions: number;
   readonly stageDimensions: readonly number[];
   readonly conv1: nn.Conv2d;
@@ -42,22 +63,40 @@ export class ResNet extends nn.Module implements ImageEncoder {
   readonly #pools: boolean;
 
   /** @throws ModelError for a width that the kernels do not bear */
-  constructor({ depth = 18, stem = "imagenet", width = 64, classes }: ResNetOptions = {}) {
+  constructor({
+    depth = 18,
+    stem = "imagenet",
+    width = 64,
+    design = designOf(depth, width),
+    classes,
+  }: ResNetOptions = {}) {
     super();
-    requireChannels(width, "A ResNet's width");
+    const { block, blocks, stemChannels, channels } = design;
     const isCifar = stem === "cifar";
     this.#pools = !isCifar;
-    this.dimensions = 8 * width;
-    this.stageDimensions = [width, 2 * width, 4 * width, 8 * width];
     this.conv1 = isCifar
-      ? new nn.Conv2d(3, width, 3, { padding: 1, bias: false })
-      : new nn.Conv2d(3, width, 7, { stride: 2, padding: 3, bias: false });
-    this.bn1 = new nn.BatchNorm2d(width);
-    const [first, second, third, fourth] = BLOCKS[depth];
-    this.layer1 = stage(width, width, first, 1);
-    this.layer2 = stage(width, 2 * width, second, 2);
-    this.layer3 = stage(2 * width, 4 * width, third, 2);
-    this.layer4 = stage(4 * width, 8 * width, fourth, 2);
+      ? new nn.Conv2d(3, stemChannels, 3, { padding: 1, bias: false })
+      : new nn.Conv2d(3, stemChannels, 7, { stride: 2, padding: 3, bias: false });
+    this.bn1 = new nn.BatchNorm2d(stemChannels);
+    const { expansion, make } = RESIDUAL_BLOCKS[block];
+    const [first, second, third, fourth] = channels.map((own) => expansion * own) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const stage = (inChannels: number, own: number, count: number, stride: number) =>
+      new nn.Sequential(
+        ...Array.from({ length: count }, (_, i) =>
+          i === 0 ? make(inChannels, own, stride) : make(expansion * own, own, 1),
+        ),
+      );
+    this.layer1 = stage(stemChannels, channels[0], blocks[0], 1);
+    this.layer2 = stage(first, channels[1], blocks[1], 2);
+    this.layer3 = stage(second, channels[2], blocks[2], 2);
+    this.layer4 = stage(third, channels[3], blocks[3], 2);
+    this.stageDimensions = [first, second, third, fourth];
+    this.dimensions = fourth;
     this.fc = classes === undefined ? null : new nn.Linear(this.dimensions, classes);
     for (const module of this.modules()) {
       if (module instanceof nn.Conv2d) {
@@ -73,26 +112,41 @@ export class ResNet extends nn.Module implements ImageEncoder {
    */
   features(images: Tensor): Tensor {
     let x = this.#stem(images);
-    for (const layer of this.#layers) x = layer.forward(x);
+    for (const stage of this.#stages) x = this.#runStage(stage, x);
     return pooled(x);
   }
 
   /**
    * Means over the positions of each of the four stages.
    * @param images [B, 3, H, W], normalised
-   * @returns [B, width], [B, 2 width], [B, 4 width] and the features [B, D]
+   * @returns four of [B, D_s]; the last are the features
    */
   stages(images: Tensor): Tensor[] {
     let x = this.#stem(images);
-    return this.#layers.map((layer) => {
-      x = layer.forward(x);
+    return this.#stages.map((stage) => {
+      x = this.#runStage(stage, x);
       return pooled(x);
     });
   }
 
-  /** [B, width, h, w], each stage but the first halves the sides. */
-  get #layers(): readonly nn.Sequential[] {
+  layers(): readonly Layer[] {
+    const blocks = this.#stages.flatMap((stage) => [...stage].map((block) => [block]));
+    return [[this.conv1, this.bn1], ...blocks, this.fc ? [this.fc] : []];
+  }
+
+  /** Class logits [B, classes] where the network has `fc`, else the features [B, D]. */
+  override forward(images: Tensor): Tensor {
+    const features = this.features(images);
+    return this.fc ? this.fc.forward(features) : features;
+  }
+
+  /** [B, C, h, w]; each stage but the first halves the sides. */
+  get #stages(): readonly nn.Sequential[] {
     return [this.layer1, this.layer2, this.layer3, this.layer4];
+  }
+
+  #runStage(stage: nn.Sequential, x: Tensor): Tensor {
+    return [...stage].reduce((input, block) => this.run(block, input), x);
   }
 
   #stem(images: Tensor): Tensor {
@@ -102,69 +156,15 @@ export class ResNet extends nn.Module implements ImageEncoder {
       return this.#pools ? stem.maxPool2d(3, { stride: 2, padding: 1 }) : stem;
     });
   }
+}
 
-  /** Class logits [B, classes] where the network has `fc`, else the features [B, D]. */
-  override forward(images: Tensor): Tensor {
-    const features = this.features(images);
-    return this.fc ? this.fc.forward(features) : features;
-  }
+/** The published sizes at another width. */
+function designOf(depth: keyof typeof DEPTHS, width: number): ResNetDesign {
+  requireChannels(width, "A ResNet's width");
+  return { ...DEPTHS[depth], stemChannels: width, channels: [width, 2 * width, 4 * width, 8 * width] };
 }
 
 /** [B, C, h, w] -> [B, C]. */
 function pooled(x: Tensor): Tensor {
   return x.mean([2, 3]);
-}
-
-/** Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution where sizes change. */
-class BasicBlock extends nn.Module {
-  readonly conv1: nn.Conv2d;
-  readonly bn1: nn.BatchNorm2d;
-  readonly conv2: nn.Conv2d;
-  readonly bn2: nn.BatchNorm2d;
-  readonly downsample: nn.Sequential | null;
-
-  constructor(inChannels: number, channels: number, stride: number) {
-    super();
-    this.conv1 = new nn.Conv2d(inChannels, channels, 3, { stride, padding: 1, bias: false });
-    this.bn1 = new nn.BatchNorm2d(channels);
-    this.conv2 = new nn.Conv2d(channels, channels, 3, { padding: 1, bias: false });
-    this.bn2 = new nn.BatchNorm2d(channels);
-    const keepsSize = stride === 1 && inChannels === channels;
-    this.downsample = keepsSize
-      ? null
-      : new nn.Sequential(
-          new nn.Conv2d(inChannels, channels, 1, { stride, bias: false }),
-          new nn.BatchNorm2d(channels),
-        );
-  }
-
-  override forward(x: Tensor): Tensor {
-    return scope(() => {
-      let out = this.bn1.forward(this.conv1.forward(x)).relu_();
-      out = this.bn2.forward(this.conv2.forward(out));
-      return out.add_(this.downsample ? this.downsample.forward(x) : x).relu_();
-    });
-  }
-}
-
-function stage(inChannels: number, channels: number, blocks: number, stride: number): nn.Sequential {
-  return new nn.Sequential(
-    ...Array.from({ length: blocks }, (_, i) =>
-      i === 0 ? new BasicBlock(inChannels, channels, stride) : new BasicBlock(channels, channels, 1),
-    ),
-  );
-}
-
-/**
- * The head that a contrastive loss sees the features through: Linear, ReLU, Linear, without batch norm (SupContrast's
- * "mlp"). It is left out after training: features are taken before it.
- */
-export class ProjectionHead extends nn.Sequential {
-  /**
-   * @param dimensions D of the features; the hidden layer is as wide
-   * @param projection dimensions of the output; 128 in SupContrast
-   */
-  constructor(dimensions: number, projection = 128) {
-    super(new nn.Linear(dimensions, dimensions), new nn.ReLU(), new nn.Linear(dimensions, projection));
-  }
 }

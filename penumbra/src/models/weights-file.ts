@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { isTensor, load, safetensors, scope, type Tensor } from "@penumbra/torch";
+import { isTensor, load, type Saved, safetensors, scope, type Tensor } from "@penumbra/torch";
 import { ModelError } from "./errors.ts";
 import { readJson } from "./json-file.ts";
 
@@ -40,7 +40,7 @@ export function readWeights(file: string): Record<string, Tensor> {
 
 function readPickled(file: string): Record<string, Tensor> {
   return scope(() => {
-    const saved = load(file);
+    const saved = unwrapped(load(file));
     const fail = (problem: string): never => {
       throw new ModelError(
         `${file}: ${problem} A state_dict is needed: tensors by name. Save model.state_dict().`,
@@ -52,6 +52,16 @@ function readPickled(file: string): Record<string, Tensor> {
       if (!isTensor(value)) return fail(`field ${JSON.stringify(key)} is no tensor.`);
     return saved as Record<string, Tensor>;
   });
+}
+
+/** What training scripts save beside other things: the state dict alone. */
+function unwrapped(saved: Saved): Saved {
+  if (typeof saved !== "object" || saved === null || isTensor(saved)) return saved;
+  for (const key of ["state_dict", "model"]) {
+    const inner = (saved as Readonly<Record<string, Saved>>)[key];
+    if (typeof inner === "object" && inner !== null && !isTensor(inner)) return inner;
+  }
+  return saved;
 }
 
 /** The files that an index of PyTorch's names; they lie beside it, since a path would let an index read any file. */

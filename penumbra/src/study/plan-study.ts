@@ -16,11 +16,12 @@ export interface Study extends LoadedConfig {
 
 /** Says where a study will lie and what it will do; touches nothing. */
 export function planStudy(loaded: LoadedConfig, out?: string): Study {
-  const { config } = loaded;
+  const { config, tables } = loaded;
   const run = resolve(out ?? join("runs", config.name));
-  const isSynthetic = redrawKinds(config.arms).length > 0;
-  const isJudged = isSynthetic && judgeOf(config.arms) !== undefined;
-  const synthetic = (isSynthetic ? 1 : 0) + redrawKinds(config.arms).length + (isJudged ? 1 : 0);
+  const kinds = redrawKinds(config.arms, tables.arms).length;
+  const isSynthetic = kinds > 0;
+  const isJudged = isSynthetic && judgeOf(config.arms, tables.arms) !== undefined;
+  const synthetic = (isSynthetic ? 1 : 0) + kinds + (isJudged ? 1 : 0);
   const perSeed = 1 + synthetic + 4 * config.arms.length;
   return {
     ...loaded,

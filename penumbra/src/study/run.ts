@@ -18,11 +18,13 @@ export interface RunOptions {
  * Runs a study, or goes on with it: every stage that lies complete in the run folder is used as it is. Writes
  * results.jsonl and report.json into the run folder and returns what the report shows.
  *
- * Throws DataError, DiffusionError and DeviceError before anything is written, RunInUseError where another study
- * works; what a stage throws leaves the run as it was, ready to go on.
+ * What a stage throws leaves the run as it was, ready to go on.
+ *
+ * @throws DataError, DiffusionError and DeviceError before anything is written
+ * @throws RunInUseError where another study works in the run folder
  */
 export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Promise<Outcome> {
-  const { config, folder, run, text } = study;
+  const { config, tables, folder, run, text } = study;
   const machine = settleMachine(config);
   const root = resolve(folder, config.photos);
   const cacheFolder = join(run, "cache");
@@ -48,6 +50,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
   try {
     const context: StudyContext = {
       config,
+      tables,
       store,
       root: manifest.root,
       white: manifest.white,

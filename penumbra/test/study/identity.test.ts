@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { scanPhotos } from "../../src/data/index.ts";
 import { findModel } from "../../src/diffusion/index.ts";
-import { parseSettings, type StudyConfig, studySchema } from "../../src/study/config/index.ts";
+import { armNames } from "../../src/study/arms/index.ts";
+import { parseSettings, type StudyConfig, studySchema, TABLES } from "../../src/study/config/index.ts";
 import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "../../src/study/stages/index.ts";
@@ -66,6 +67,8 @@ const AUGMENT = {
 const settings = {
   ...tinySettings,
   seeds: [0],
+  // Every arm: a setting may be read by one of them alone.
+  arms: armNames,
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
 };
 
@@ -88,6 +91,7 @@ async function runStages(config: StudyConfig, store: StageStore): Promise<void> 
   const model = await findModel(config.model, folder);
   const context: StudyContext = {
     config,
+    tables: TABLES,
     store,
     root: manifest.root,
     white: manifest.white,

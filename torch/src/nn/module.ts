@@ -1,9 +1,18 @@
 import { noGrad } from "../autograd.ts";
 import type { Device, DType, MemoryFormat } from "../tensor/index.ts";
 import { scope, Tensor, TorchError } from "../tensor/index.ts";
+import {
+  addHook,
+  type BackwardHook,
+  type BackwardPreHook,
+  type ForwardHook,
+  type ForwardPreHook,
+  type HookHandle,
+} from "./hooks.ts";
 import { keyOf } from "./names.ts";
 import { isPersistent } from "./parameter.ts";
 import { copyState, type LoadOptions, type LoadReport, type StateDict } from "./state-dict.ts";
+import { treeOf } from "./tree.ts";
 
 /** A module of any signature. */
 export type AnyModule = Module<never[], unknown>;
@@ -51,6 +60,58 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
       refuseHidden(this, property, value);
     }
     return members;
+  }
+
+  /** The direct modules with their keys, each once; those in arrays have "layers.0". */
+  namedChildren(): [key: string, child: AnyModule][] {
+    const found = new Map<AnyModule, string>();
+    for (const [key, member] of this.members())
+      if (member instanceof Module && !found.has(member)) found.set(member, key);
+    return [...found].map(([child, key]) => [key, child]);
+  }
+
+  /** The direct modules, each once. */
+  children(): AnyModule[] {
+    return this.namedChildren().map(([, child]) => child);
+  }
+
+  /**
+   * Calls a function with every module, those below before those above them.
+   * @example model.apply((module) => { if (module instanceof nn.Linear) nn.init.xavierUniform_(module.weight); });
+   */
+  apply(fn: (module: AnyModule) => void): this {
+    for (const child of this.children()) child.apply(fn);
+    fn(this);
+    return this;
+  }
+
+  /** Calls `hook(module, args)` before `forward`; an array that it returns are the arguments instead. */
+  registerForwardPreHook<M extends AnyModule>(this: M, hook: ForwardPreHook<M>): HookHandle {
+    return addHook(this, "forwardPre", hook);
+  }
+
+  /** Calls `hook(module, args, output)` after `forward`; what it returns, if anything, is the output instead. */
+  registerForwardHook<M extends AnyModule>(this: M, hook: ForwardHook<M>): HookHandle {
+    return addHook(this, "forward", hook);
+  }
+
+  /**
+   * Calls `hook(module, gradOutput)` in `backward`, before the gradients of the outputs go through the module; an array
+   * that it returns goes instead.
+   */
+  registerFullBackwardPreHook<M extends AnyModule>(this: M, hook: BackwardPreHook<M>): HookHandle {
+    return addHook(this, "backwardPre", hook);
+  }
+
+  /**
+   * Calls `hook(module, gradInput, gradOutput)` in `backward`, when the gradients of the arguments are there; an array
+   * that it returns goes on instead. There is one gradient for each argument and each output, null for what is no tensor
+   * or needs none; where no argument needs one, it is called with those of the outputs. What the hook makes is released
+   * after it, unless it returns or keeps it. What passes a module with such a
+   * hook cannot be changed in place.
+   */
+  registerFullBackwardHook<M extends AnyModule>(this: M, hook: BackwardHook<M>): HookHandle {
+    return addHook(this, "backward", hook);
   }
 
   /** This module and all below it, each once, with the paths to them ("" for this one). */
@@ -167,6 +228,15 @@ export abstract class Module<Args extends unknown[] = [Tensor], Out = Tensor> {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** The tree of its modules with their settings and numbers of parameters. */
+  toString(): string {
+    return treeOf(this);
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return treeOf(this);
   }
 
   /** The parameters and buffers of all modules, each once, under their first key. */

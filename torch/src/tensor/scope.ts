@@ -181,6 +181,24 @@ async function scopeOfPromise<T>(fn: () => Promise<T>): Promise<T> {
   }
 }
 
+/**
+ * @internal Runs an asynchronous function like `scope`, but what it returns waits for `release`, whatever scope the caller
+ * is in: the caller of a generator gets tensors that the generator takes back.
+ */
+export async function holding<T>(fn: () => Promise<T>): Promise<{ value: T; release: () => void }> {
+  const held = new Scope("asynchronous");
+  asynchronousScopes += 1;
+  const release = (): void => held[Symbol.dispose]();
+  try {
+    return { value: await begin(held, () => scopeOfPromise(fn)), release };
+  } catch (error) {
+    release();
+    throw error;
+  } finally {
+    asynchronousScopes -= 1;
+  }
+}
+
 /** Runs the synchronous beginning of an asynchronous function, which is no part of the scopes around the call. */
 function begin<T>(inner: Scope, fn: () => Promise<T>): Promise<T> {
   const outside = current;

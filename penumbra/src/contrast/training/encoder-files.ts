@@ -1,12 +1,13 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type nn, type Precision, safetensors, scope } from "@penumbra/torch";
+import { nn, type Precision, safetensors, scope } from "@penumbra/torch";
 import { z } from "zod";
 import { writeFileAtomicSync } from "../../files/index.ts";
 import { ContrastError } from "../errors.ts";
+import { NEGATIVE_USES, type NegativeUse } from "../losses/negative-uses.ts";
 import type { LossSettings } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
-import { Encoder, NETWORKS, STEMS } from "./encoder.ts";
+import { Encoder, NETWORKS, type ResolvedEncoderConfig } from "./encoder.ts";
 import type { TrainedEncoder } from "./train-encoder.ts";
 
 const triple = z.tuple([z.number(), z.number(), z.number()]);
@@ -14,16 +15,12 @@ const triple = z.tuple([z.number(), z.number(), z.number()]);
 /** What `encoder.json` holds. */
 const fileSchema = z.object({
   format: z.literal(1),
-  network: z.object({
-    network: z.enum(NETWORKS),
-    stem: z.enum(STEMS),
-    width: z.int().positive(),
-    mean: triple,
-    std: triple,
-  }),
+  /** With the sizes that the table of networks has for it. */
+  network: z.looseObject({ network: z.enum(NETWORKS), mean: triple, std: triple }),
   objective: z.string(),
   loss: z.custom<LossSettings>((value) => typeof value === "object" && value !== null),
   classes: z.int().positive(),
+  use: z.enum(Object.keys(NEGATIVE_USES) as NegativeUse[]).nullable(),
   precision: z.custom<Precision>((value) => typeof value === "object" && value !== null),
   collapse: z.object({ loss: z.number(), plateau: z.number(), message: z.string() }).nullable(),
   losses: z.array(z.number()),
@@ -35,7 +32,7 @@ const fileSchema = z.object({
  */
 export function saveEncoder(folder: string, trained: TrainedEncoder): void {
   mkdirSync(folder, { recursive: true });
-  const { encoder, head, objective, loss, classes, losses, collapse, precision } = trained;
+  const { encoder, head, objective, loss, classes, use, losses, collapse, precision } = trained;
   safetensors.write(join(folder, "encoder.safetensors"), encoder.network.stateDict(), { format: "pt" });
   safetensors.write(join(folder, "head.safetensors"), head.stateDict(), { format: "pt" });
   const description: z.output<typeof fileSchema> = {
@@ -44,6 +41,7 @@ export function saveEncoder(folder: string, trained: TrainedEncoder): void {
     objective,
     loss,
     classes,
+    use,
     precision,
     collapse,
     losses: [...losses],
@@ -66,8 +64,11 @@ export function loadEncoder(
   const { format: _, network, ...rest } = readDescription(join(folder, "encoder.json"));
   const objective = objectiveOf(rest.objective, objectives);
   return scope(() => {
-    const encoder = new Encoder(network);
-    const head = objective.makeHead(encoder.dimensions, rest.classes, rest.loss);
+    const encoder = nn.init.skip(() => new Encoder(network as ResolvedEncoderConfig));
+    const head = objective.makeHead(
+      { dimensions: encoder.dimensions, classes: rest.classes, use: rest.use },
+      rest.loss,
+    );
     load(encoder.network, join(folder, "encoder.safetensors"));
     load(head, join(folder, "head.safetensors"));
     encoder.to({ device, memoryFormat: "channelsLast" }).eval();

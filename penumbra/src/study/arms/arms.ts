@@ -1,4 +1,4 @@
-import type { ObjectiveName } from "../../contrast/index.ts";
+import type { NegativeUse, ObjectiveName } from "../../contrast/index.ts";
 import type { RedrawKind } from "../../diffusion/index.ts";
 import type { ArmDesign } from "../../results/index.ts";
 
@@ -9,81 +9,212 @@ export const SOURCES: readonly { readonly name: RedrawKind; readonly title: stri
 ];
 
 /** One way to train the encoder. To add one: an entry in the table; questions, colours and words follow from it. */
-export interface Arm {
+export interface Arm<Objective extends string = string> {
   /** What the report calls it. */
   readonly title: string;
   /** What it is, in one sentence. */
   readonly description: string;
   /** What the encoder is trained for. */
-  readonly objective: ObjectiveName;
+  readonly objective: Objective;
   /** Redraws that join the training photos as further members of their class. */
   readonly positives: RedrawKind | null;
-  /** Redraws that the loss sees as negatives only. */
+  /** Redraws that must not be taken for known. */
   readonly negatives: RedrawKind | null;
+  /** What the negatives are used as, one of the objective's uses; null without negatives. */
+  readonly use: NegativeUse | null;
 }
 
-/** The arms: a 2 x 2 design of redraws around `supcon`, with cross-entropy beside it. */
+/** An arm on real photos alone. */
+const REAL = { positives: null, negatives: null, use: null } as const;
+/** Near-OOD redraws as columns of the contrastive loss's denominator. */
+const COLUMNS = { negatives: "near-ood", use: "columns" } as const;
+
+/**
+ * The arms. The first five are a study's usual ones: a 2 x 2 design of redraws around `supcon`, with cross-entropy
+ * beside it.
+ */
 export const arms = {
   "cross-entropy": {
     title: "Cross-entropy",
     description: "A classifier's loss on real photos alone",
     objective: "cross-entropy",
-    positives: null,
-    negatives: null,
+    ...REAL,
   },
   supcon: {
     title: "SupCon",
     description: "The supervised contrastive loss on real photos alone",
     objective: "supcon",
-    positives: null,
-    negatives: null,
+    ...REAL,
   },
   "supcon+faithful": {
     title: "SupCon + faithful",
     description: "Faithful redraws stand in for their photos: more positives",
     objective: "supcon",
+    ...REAL,
     positives: "faithful",
-    negatives: null,
   },
   "supcon+near-ood": {
     title: "SupCon + near-OOD",
     description: "Near-OOD redraws are columns of the loss's denominator: negatives only",
     objective: "supcon",
-    positives: null,
-    negatives: "near-ood",
+    ...REAL,
+    ...COLUMNS,
   },
   "supcon+both": {
     title: "SupCon + both",
     description: "Faithful redraws as positives and near-OOD redraws as negatives",
     objective: "supcon",
     positives: "faithful",
-    negatives: "near-ood",
+    ...COLUMNS,
   },
-} as const satisfies Readonly<Record<string, Arm>>;
+  "supcon+ce": {
+    title: "Joint",
+    description: "SupCon and cross-entropy together on real photos alone",
+    objective: "supcon+ce",
+    ...REAL,
+  },
+  "supcon+ce+faithful": {
+    title: "Joint + faithful",
+    description: "SupCon and cross-entropy together; faithful redraws stand in for their photos",
+    objective: "supcon+ce",
+    ...REAL,
+    positives: "faithful",
+  },
+  "supcon+ce+near-ood": {
+    title: "Joint + near-OOD",
+    description: "SupCon and cross-entropy together; near-OOD redraws are columns of SupCon's denominator",
+    objective: "supcon+ce",
+    ...REAL,
+    ...COLUMNS,
+  },
+  "supcon+ce+both": {
+    title: "Joint + both",
+    description:
+      "SupCon and cross-entropy together; faithful redraws as positives, near-OOD redraws as columns of SupCon's denominator",
+    objective: "supcon+ce",
+    positives: "faithful",
+    ...COLUMNS,
+  },
+  "supcon+ce+background": {
+    title: "Joint + background",
+    description: "SupCon and cross-entropy together; near-OOD redraws are one class more of the classifier",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "extra-class",
+  },
+  "supcon+ce+exposure": {
+    title: "Joint + outlier exposure",
+    description:
+      "SupCon and cross-entropy together; the classifier is to find every class equally likely for near-OOD redraws",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "outlier-exposure",
+  },
+  "supcon+ce+energy": {
+    title: "Joint + energy margin",
+    description:
+      "SupCon and cross-entropy together; near-OOD redraws are pushed above an energy, photos below another",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "energy",
+  },
+  "cross-entropy+faithful": {
+    title: "Cross-entropy + faithful",
+    description: "A classifier's loss; faithful redraws stand in for their photos",
+    objective: "cross-entropy",
+    ...REAL,
+    positives: "faithful",
+  },
+  "cross-entropy+background": {
+    title: "Cross-entropy + background",
+    description: "A classifier's loss; near-OOD redraws are one class more",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "near-ood",
+    use: "extra-class",
+  },
+  "cross-entropy+exposure": {
+    title: "Outlier exposure",
+    description: "A classifier's loss; near-OOD redraws are to find every class equally likely",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "near-ood",
+    use: "outlier-exposure",
+  },
+  "cross-entropy+energy": {
+    title: "Energy margin",
+    description: "A classifier's loss; near-OOD redraws are pushed above an energy, photos below another",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "near-ood",
+    use: "energy",
+  },
+  "supcon+background": {
+    title: "SupCon + background",
+    description: "Near-OOD redraws are one class more of the contrastive loss: they attract each other",
+    objective: "supcon",
+    ...REAL,
+    negatives: "near-ood",
+    use: "extra-class",
+  },
+  "supcon+faithful-negatives": {
+    title: "SupCon, faithful as negatives",
+    description: "Faithful redraws as columns of the loss's denominator: a control that must hurt",
+    objective: "supcon",
+    ...REAL,
+    negatives: "faithful",
+    use: "columns",
+  },
+} as const satisfies Readonly<Record<string, Arm<ObjectiveName>>>;
 
 export type ArmName = keyof typeof arms;
+
+/** Arms by name: the room's own, or with a caller's. */
+export type ArmTable = Readonly<Record<string, Arm>>;
 
 /** All arms, in the order of the table. */
 export const armNames = Object.keys(arms) as [ArmName, ...ArmName[]];
 
-/** An arm by its name. */
-export function armOf(name: ArmName): Arm {
-  return arms[name];
+/** The built-in arms of a study that names none. */
+const USUAL: readonly string[] = [
+  "cross-entropy",
+  "supcon",
+  "supcon+faithful",
+  "supcon+near-ood",
+  "supcon+both",
+] satisfies ArmName[];
+
+/** The arms of a study that names none: of the built-in ones the usual, and a caller's own. */
+export function usualArms(table: ArmTable = arms): string[] {
+  return Object.keys(table).filter((name) => USUAL.includes(name) || !(name in arms));
+}
+
+/**
+ * An arm by its name.
+ * @throws RangeError when the table has none of this name
+ */
+export function armOf(name: string, table: ArmTable = arms): Arm {
+  const arm = table[name];
+  if (arm) return arm;
+  throw new RangeError(`There is no arm "${name}". Choose ${Object.keys(table).join(", ")}.`);
 }
 
 /** How these arms differ from each other, in the order of the table. */
-export function designsOf(names: readonly ArmName[]): ArmDesign[] {
-  return armNames
+export function designsOf(names: readonly string[], table: ArmTable = arms): ArmDesign[] {
+  return Object.keys(table)
     .filter((name) => names.includes(name))
     .map((name) => {
-      const { objective, positives, negatives } = armOf(name);
-      return { name, objective, positives, negatives };
+      const { objective, positives, negatives, use } = armOf(name, table);
+      return { name, objective, positives, negatives, use };
     });
 }
 
 /** The redraws that some of these arms want. */
-export function redrawKinds(names: readonly ArmName[]): RedrawKind[] {
-  const wanted = names.flatMap((name) => [armOf(name).positives, armOf(name).negatives]);
+export function redrawKinds(names: readonly string[], table: ArmTable = arms): RedrawKind[] {
+  const wanted = names.map((name) => armOf(name, table)).flatMap((arm) => [arm.positives, arm.negatives]);
   return SOURCES.map(({ name }) => name).filter((kind) => wanted.includes(kind));
 }
 
@@ -91,23 +222,24 @@ export function redrawKinds(names: readonly ArmName[]): RedrawKind[] {
  * The arm whose features may judge redraws, because it has seen none: of several the one with the objective of an arm
  * that has. Undefined where every arm has seen some.
  */
-export function judgeOf(names: readonly ArmName[]): ArmName | undefined {
-  const isReal = (name: ArmName) => sources(name) === 0;
-  const objectives = names.filter((name) => !isReal(name)).map((name) => armOf(name).objective);
+export function judgeOf(names: readonly string[], table: ArmTable = arms): string | undefined {
+  const isReal = (name: string) => sources(armOf(name, table)) === 0;
+  const objectiveOf = (name: string) => armOf(name, table).objective;
+  const objectives = names.filter((name) => !isReal(name)).map(objectiveOf);
   const real = names.filter(isReal);
-  return real.find((name) => objectives.includes(armOf(name).objective)) ?? real[0];
+  return real.find((name) => objectives.includes(objectiveOf(name))) ?? real[0];
 }
 
 /** The arm whose mistakes are shown: the last of those with the most kinds of synthetic images. */
-export function shownArm(names: readonly ArmName[]): ArmName {
-  const most = Math.max(...names.map(sources));
-  const shown = names.findLast((name) => sources(name) === most);
+export function shownArm(names: readonly string[], table: ArmTable = arms): string {
+  const count = (name: string) => sources(armOf(name, table));
+  const most = Math.max(...names.map(count));
+  const shown = names.findLast((name) => count(name) === most);
   if (!shown) throw new RangeError("A study has at least one arm.");
   return shown;
 }
 
 /** How many kinds of synthetic images an arm learns from. */
-function sources(name: ArmName): number {
-  const { positives, negatives } = armOf(name);
+function sources({ positives, negatives }: Arm): number {
   return Number(positives !== null) + Number(negatives !== null);
 }

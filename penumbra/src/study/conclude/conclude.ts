@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
 import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
@@ -16,11 +17,11 @@ import {
   resultLines,
   type ScoreFile,
   StudyScores,
+  type Titled,
   worstMistakes,
 } from "../../results/index.ts";
-import { detectors as detectorTable } from "../../unknowns/index.ts";
+import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
-import type { StudyConfig } from "../config/index.ts";
 import {
   lossCurve,
   nearnessOf,
@@ -50,12 +51,12 @@ export interface Finished {
 
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(context: StudyContext, finished: Finished): Promise<Outcome> {
-  const { config, store } = context;
+  const { config, tables, store } = context;
   const { machine, manifest, model, seeds, trained, nearness, text } = finished;
   const scores = await readScores(manifest, trained);
   const results = resultLines(scores);
   const { detector, reason } = chooseDetector(results, config.detectors);
-  const questions = questionsOf(designsOf(config.arms));
+  const questions = questionsOf(designsOf(config.arms, tables.arms));
   const comparisons = await store.observe("compare", async () =>
     comparisonsOf(scores, questions, detector, config.statistics),
   );
@@ -63,7 +64,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     format: OUTCOME_FORMAT,
     name: config.name,
     createdAt: new Date().toISOString(),
-    ...titlesOf(config),
+    ...titlesOf(context),
     seeds: config.seeds,
     detector,
     detectorReason: reason,
@@ -100,15 +101,21 @@ async function readScores(manifest: Manifest, trained: readonly TrainedArm[]): P
 
 /** What people call everything that the outcome names. */
 function titlesOf({
-  arms,
-  detectors,
-}: StudyConfig): Pick<Outcome, "arms" | "sources" | "detectors" | "recipes"> {
+  config,
+  tables,
+}: StudyContext): Pick<Outcome, "arms" | "sources" | "objectives" | "uses" | "detectors" | "recipes"> {
   return {
-    arms: arms.map((name) => ({ name, ...armOf(name) })),
+    arms: config.arms.map((name) => ({ name, ...armOf(name, tables.arms) })),
     sources: SOURCES,
-    detectors: detectors.map((name) => ({ name, title: detectorTable[name].title })),
+    objectives: titled(tables.objectives),
+    uses: titled(NEGATIVE_USES),
+    detectors: config.detectors.map((name) => ({ name, title: detectorOf(name, tables.detectors).title })),
     recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
   };
+}
+
+function titled(table: Readonly<Record<string, { readonly title: string }>>): Titled[] {
+  return Object.entries(table).map(([name, { title }]) => ({ name, title }));
 }
 
 function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {
@@ -131,7 +138,7 @@ async function picturesOf(
 ): Promise<Pick<Outcome, "sheet" | "mistakesArm" | "mistakes">> {
   const { split, redraws } = firstOf(seeds);
   const sheet = chooseSheet(split.train, await drawnIn(Object.values(redraws)), { run });
-  const mistakesArm = shownArm(context.config.arms);
+  const mistakesArm = shownArm(context.config.arms, context.tables.arms);
   const mistakes = worstMistakes(scores, mistakesArm, detector, 8);
   const photos = new Map(manifest.photos.map((photo) => [photo.id, photo]));
   const shown = [...sheet.map(({ photo }) => photo), ...mistakes.map(({ id }) => entry(photos, id))];

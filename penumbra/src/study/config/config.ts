@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { NETWORKS, objectives, STEMS } from "../../contrast/index.ts";
+import { NETWORKS } from "../../contrast/index.ts";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
 import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
+import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS } from "../../images/index.ts";
-import { CHANNEL_BLOCK, CHANNEL_RULE } from "../../models/index.ts";
-import { type DetectorName, detectorNames, detectors } from "../../unknowns/index.ts";
-import { armNames } from "../arms/index.ts";
+import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
+import { usualArms } from "../arms/index.ts";
+import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Whether a text is a regular expression with a group. */
 function isObjectPattern(text: string): boolean {
@@ -26,266 +27,279 @@ const rate = (what: string) => z.number().positive().meta({ description: what })
 const share = (what: string) => z.number().min(0).max(1).meta({ description: what });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
 
-type Objectives = typeof objectives;
+/** Settings of an objective by their names. */
+type ObjectiveSettings = Readonly<Record<string, Json>>;
 
 /** A section of settings for each entry of the table of objectives. */
-function objectiveSections() {
+function objectiveSections({ objectives }: StudyTables) {
   const sections = Object.entries(objectives).map(([name, { settings, description }]) => [
     name,
     (settings as z.ZodObject).meta({ description }).prefault({}),
   ]);
-  return Object.fromEntries(sections) as {
-    [Name in keyof Objectives]: z.ZodPrefault<Objectives[Name]["settings"]>;
-  };
+  return Object.fromEntries(sections) as Record<string, z.ZodType<ObjectiveSettings>>;
 }
 
 /** Candidates by the name of the setting. */
 type Candidates = Record<string, (number | string | boolean)[]>;
 
 /** A section of candidates for each detector that has something to choose. */
-function tuningSections() {
+function tuningSections({ detectors }: StudyTables) {
   const sections = Object.entries(detectors).flatMap(([name, { tuning, description }]) =>
     tuning ? [[name, tuning.settings.meta({ description }).prefault({})]] : [],
   );
-  return Object.fromEntries(sections) as Record<DetectorName, z.ZodOptional<z.ZodType<Candidates>>>;
+  return Object.fromEntries(sections) as Record<string, z.ZodOptional<z.ZodType<Candidates>>>;
 }
 
-export const studySchema = z.strictObject({
-  name: z
-    .string()
-    .regex(/^(?!\.+$)[\w.-]+$/, "Use letters, digits, dots, dashes and underscores, and not dots alone.")
-    .meta({ description: "Name of the study, and of its run folder under runs/" })
-    .default("study"),
-  photos: z.string().min(1).meta({
-    description:
-      "Folder of photos (class/photo.jpg or class/object/view.jpg), or a list of them (.csv, .jsonl with path, class, object, role, split); relative to this file",
-  }),
-  roles: z
-    .strictObject({
-      known: names("Classes to learn; empty = all that are not named otherwise").default([]),
-      near: names(
-        "Classes that are similar to the known ones and must be called unknown (globs allowed)",
-      ).default([]),
-      far: names("Classes that have nothing in common with the known ones (globs allowed)").default([]),
-    })
-    .meta({
+/** The names of a table, in its order. */
+function namesOf(table: object): [string, ...string[]] {
+  return Object.keys(table) as [string, ...string[]];
+}
+
+/** The schema of a configuration that chooses from these tables. */
+export const studySchemaOf = (tables: StudyTables) =>
+  z.strictObject({
+    name: z
+      .string()
+      .regex(/^(?!\.+$)[\w.-]+$/, "Use letters, digits, dots, dashes and underscores, and not dots alone.")
+      .meta({ description: "Name of the study, and of its run folder under runs/" })
+      .default("study"),
+    photos: z.string().min(1).meta({
       description:
-        "Which classes are unknown. Not needed where the top folders are called known, near and far",
-    })
-    .prefault({}),
-  ignore: names("Patterns of names or paths to pass over, such as *.tif or known/bolt/*").default([]),
-  layout: z
-    .enum(LAYOUTS)
-    .meta({
-      description:
-        "How top folders are read: classes, roles (known, near, far) or splits (train, val, test); auto goes by their names",
-    })
-    .default("auto"),
-  objects: z
-    .union([
-      z.literal(["auto", "near-duplicates"]),
-      z.int().min(1).max(8),
-      z
-        .string()
-        .refine(isObjectPattern, "It must be a regular expression whose first group names the object."),
-    ])
-    .meta({
-      description:
-        "Which photos show one object: auto (those of a folder below the class folder), a number of folders below it, a regular expression on the path below it such as '(.*)_frame\\d+', or near-duplicates",
-    })
-    .default("auto"),
-  depth: z
-    .union([z.literal("auto"), z.int().min(8).max(16)])
-    .meta({
-      description:
-        "Bits that photos of 16 bits use (10, 12, 14); auto goes by tags or the largest value of all",
-    })
-    .default("auto"),
-  fit: z
-    .enum(FITS)
-    .meta({
-      description:
-        "How a photo becomes a square: squash (proportions change), letterbox (bars are added) or crop (the middle is kept)",
-    })
-    .default("squash"),
-  imageSize: count("Side of the square that every photo is resized to, in pixels")
-    .min(8)
-    .max(2048)
-    .default(64),
-  model: z
-    .string()
-    .min(1)
-    .meta({
-      description:
-        "Diffusion model: penumbra-mini, or a folder in the diffusers layout, relative to this file",
-    })
-    .default("penumbra-mini"),
-  arms: z
-    .array(z.enum(armNames))
-    .min(1)
-    .meta({ description: "What is compared. Leave out what you do not need" })
-    .default([...armNames]),
-  seeds: z
-    .array(z.int().nonnegative())
-    .min(1)
-    .meta({
-      description: "Each seed repeats the whole study on another draw; five or more give useful intervals",
-    })
-    .default([0, 1, 2, 3, 4]),
-  split: z
-    .strictObject({
-      shots: count("Objects of each known class to learn from").default(4),
-      validation: count("Objects of each known class for choices (never for results)").default(4),
-      test: z
-        .union([z.int().positive(), z.literal("rest")])
-        .meta({ description: "Objects of each known class for the results; rest = all that remain" })
-        .default("rest"),
-      given: z
-        .enum(GIVEN_USES)
-        .meta({
-          description:
-            "A division that the photos came with (train, val, test): use it, or merge its parts and draw anew",
-        })
-        .default("use"),
-    })
-    .meta({ description: "Objects, not photos: all views of an object stay together" })
-    .prefault({}),
-  words: z
-    .strictObject({
-      steps: count("Training steps; every step takes photos of all classes").default(1000),
-      batchSize: count("Photos of each class per step").default(4),
-      learningRate: rate("Learning rate of AdamW").default(2e-3),
-      initToken: z
-        .string()
-        .min(1)
-        .meta({
-          description: "Word that every learned word starts from; one token of the model's vocabulary",
-        })
-        .default("the"),
-    })
-    .meta({ description: "Textual inversion: one new word per class, learned from its training photos" })
-    .prefault({}),
-  redraw: z
-    .strictObject({
-      sampler: z.enum(samplerNames).meta({ description: "Algorithm that denoises" }).default("ddim"),
-      samplers: SamplerSettings.meta({
-        description: "What each algorithm can be told; only the chosen one's settings count",
-      }).prefault({}),
-      steps: count("Denoising steps at strength 1; a strength s takes about s of them").default(20),
-      guidanceScale: z
-        .number()
-        .min(1)
-        .meta({ description: "How strongly the word pulls; 1 = off" })
-        .default(5),
-      batchSize: count("Images drawn at once").default(32),
-      recipes: RecipesSettings.meta({
+        "Folder of photos (class/photo.jpg or class/object/view.jpg), or a list of them (.csv, .jsonl with path, class, object, role, split); relative to this file",
+    }),
+    roles: z
+      .strictObject({
+        known: names("Classes to learn; empty = all that are not named otherwise").default([]),
+        near: names(
+          "Classes that are similar to the known ones and must be called unknown (globs allowed)",
+        ).default([]),
+        far: names("Classes that have nothing in common with the known ones (globs allowed)").default([]),
+      })
+      .meta({
         description:
-          "Ways to redraw a photo; an arm that wants faithful or near-OOD redraws gets all of that kind",
-      }).prefault({}),
-    })
-    .meta({ description: "Synthetic images: training photos, partly noised and drawn again (DA-Fusion)" })
-    .prefault({}),
-  encoder: z
-    .strictObject({
-      network: z.enum(NETWORKS).meta({ description: "Network" }).default("resnet10"),
-      stem: z
-        .enum(STEMS)
-        .meta({
-          description:
-            "First layers: imagenet works on a quarter of the side and is some twelve times faster; cifar keeps the details of images up to some 40 pixels",
-        })
-        .default("imagenet"),
-      width: z
-        .int()
-        .positive()
-        .multipleOf(CHANNEL_BLOCK, CHANNEL_RULE)
-        .meta({
-          description: `Channels of the first stage, a multiple of ${CHANNEL_BLOCK}; 64 is the published network`,
-        })
-        .default(32),
-      steps: count("Training steps, the same for every arm").default(600),
-      batchSize: count("Photos per step").default(64),
-      views: count("Random versions of each photo per step").default(2),
-      learningRate: rate("Peak learning rate; warm-up, then cosine decay").default(2e-3),
-      weightDecay: z.number().min(0).meta({ description: "Decoupled weight decay of AdamW" }).default(1e-4),
-      faithfulProbability: share(
-        "In the arms with faithful redraws: probability that one of a photo's redraws stands in for it",
-      ).default(0.5),
-      negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
-      augment: AugmentSpecSchema.meta({
+          "Which classes are unknown. Not needed where the top folders are called known, near and far",
+      })
+      .prefault({}),
+    ignore: names("Patterns of names or paths to pass over, such as *.tif or known/bolt/*").default([]),
+    layout: z
+      .enum(LAYOUTS)
+      .meta({
         description:
-          "Random changes of every image at every step, the same for all arms and images; what is left out is off",
-      }).prefault({
-        crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
-        flip: 0.5,
-        rotation: 20,
-        shift: 0.05,
-        brightness: 0.3,
-        contrast: 0.3,
-        saturation: 0.3,
-        grayscale: 0.1,
-        noise: 0.02,
-      }),
-    })
-    .meta({ description: "The classifier's encoder, trained once per arm and seed" })
-    .prefault({}),
-  objectives: z
-    .strictObject(objectiveSections())
-    .meta({ description: "What encoders are trained for; an arm names its objective" })
-    .prefault({}),
-  probe: z
-    .strictObject({
-      l2: z
-        .array(z.number().positive())
-        .min(1)
-        .meta({ description: "Candidates for the penalty; validation accuracy chooses" })
-        .default([1e-3, 1e-2, 1e-1]),
-    })
-    .meta({ description: "Linear classifier on the frozen encoder's features of the training photos" })
-    .prefault({}),
-  detectors: z
-    .array(z.enum(detectorNames))
-    .min(1)
-    .meta({ description: "Scores that say unknown; validation unknowns choose the one the answer is about" })
-    .default([...detectorNames]),
-  tuning: z
-    .strictObject(tuningSections())
-    .meta({ description: "Candidates for settings of detectors; validation unknowns choose" })
-    .prefault({}),
-  statistics: z
-    .strictObject({
-      confidence: z
-        .number()
-        .gt(0.5)
-        .lt(1)
-        .meta({ description: "Confidence of every interval" })
-        .default(0.95),
-      margin: z
-        .number()
-        .min(0)
-        .max(1)
-        .meta({
+          "How top folders are read: classes, roles (known, near, far) or splits (train, val, test); auto goes by their names",
+      })
+      .default("auto"),
+    objects: z
+      .union([
+        z.literal(["auto", "near-duplicates"]),
+        z.int().min(1).max(8),
+        z
+          .string()
+          .refine(isObjectPattern, "It must be a regular expression whose first group names the object."),
+      ])
+      .meta({
+        description:
+          "Which photos show one object: auto (those of a folder below the class folder), a number of folders below it, a regular expression on the path below it such as '(.*)_frame\\d+', or near-duplicates",
+      })
+      .default("auto"),
+    depth: z
+      .union([z.literal("auto"), z.int().min(8).max(16)])
+      .meta({
+        description:
+          "Bits that photos of 16 bits use (10, 12, 14); auto goes by tags or the largest value of all",
+      })
+      .default("auto"),
+    fit: z
+      .enum(FITS)
+      .meta({
+        description:
+          "How a photo becomes a square: squash (proportions change), letterbox (bars are added) or crop (the middle is kept)",
+      })
+      .default("squash"),
+    imageSize: count("Side of the square that every photo is resized to, in pixels")
+      .min(8)
+      .max(2048)
+      .default(64),
+    model: z
+      .string()
+      .min(1)
+      .meta({
+        description:
+          "Diffusion model: penumbra-mini, or a folder in the diffusers layout, relative to this file",
+      })
+      .default("penumbra-mini"),
+    arms: z
+      .array(z.enum(namesOf(tables.arms)))
+      .min(1)
+      .meta({ description: "What is compared. Leave out what you do not need" })
+      .default(usualArms(tables.arms)),
+    seeds: z
+      .array(z.int().nonnegative())
+      .min(1)
+      .meta({
+        description: "Each seed repeats the whole study on another draw; five or more give useful intervals",
+      })
+      .default([0, 1, 2, 3, 4]),
+    split: z
+      .strictObject({
+        shots: count("Objects of each known class to learn from").default(4),
+        validation: count("Objects of each known class for choices (never for results)").default(4),
+        test: z
+          .union([z.int().positive(), z.literal("rest")])
+          .meta({ description: "Objects of each known class for the results; rest = all that remain" })
+          .default("rest"),
+        given: z
+          .enum(GIVEN_USES)
+          .meta({
+            description:
+              "A division that the photos came with (train, val, test): use it, or merge its parts and draw anew",
+          })
+          .default("use"),
+      })
+      .meta({ description: "Objects, not photos: all views of an object stay together" })
+      .prefault({}),
+    words: z
+      .strictObject({
+        steps: count("Training steps; every step takes photos of all classes").default(1000),
+        batchSize: count("Photos of each class per step").default(4),
+        learningRate: rate("Learning rate of AdamW").default(2e-3),
+        initToken: z
+          .string()
+          .min(1)
+          .meta({
+            description: "Word that every learned word starts from; one token of the model's vocabulary",
+          })
+          .default("the"),
+      })
+      .meta({ description: "Textual inversion: one new word per class, learned from its training photos" })
+      .prefault({}),
+    redraw: z
+      .strictObject({
+        sampler: z.enum(samplerNames).meta({ description: "Algorithm that denoises" }).default("ddim"),
+        samplers: SamplerSettings.meta({
+          description: "What each algorithm can be told; only the chosen one's settings count",
+        }).prefault({}),
+        steps: count("Denoising steps at strength 1; a strength s takes about s of them").default(20),
+        guidanceScale: z
+          .number()
+          .min(1)
+          .meta({ description: "How strongly the word pulls; 1 = off" })
+          .default(5),
+        batchSize: count("Images drawn at once").default(32),
+        recipes: RecipesSettings.meta({
           description:
-            "Smallest difference that matters (0.01 = one point); an interval inside it means: no difference",
-        })
-        .default(0.01),
-      bootstrap: count("Redraws of the test objects for the bootstrap intervals").default(1000),
-    })
-    .prefault({}),
-  device: z
-    .string()
-    .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'Use "auto", "cpu", "cuda" or "cuda:N".')
-    .meta({ description: "auto takes a CUDA device when libtorch has one" })
-    .default("auto"),
-  precision: z
-    .enum(["auto", "fp32", "bf16", "fp16"])
-    .meta({ description: "auto takes bf16 only where the processor or device is fast in it" })
-    .default("auto"),
-  threads: z.int().nonnegative().meta({ description: "Threads of libtorch; 0 = one per core" }).default(0),
-});
+            "Ways to redraw a photo; an arm that wants faithful or near-OOD redraws gets all of that kind",
+        }).prefault({}),
+      })
+      .meta({ description: "Synthetic images: training photos, partly noised and drawn again (DA-Fusion)" })
+      .prefault({}),
+    encoder: z
+      .strictObject({
+        network: z.enum(NETWORKS).meta({ description: "Network" }).default("resnet10"),
+        stem: z
+          .enum(STEMS)
+          .meta({
+            description:
+              "First layers: imagenet works on a quarter of the side and is some twelve times faster; cifar keeps the details of images up to some 40 pixels",
+          })
+          .default("imagenet"),
+        width: z
+          .int()
+          .positive()
+          .multipleOf(CHANNEL_BLOCK, CHANNEL_RULE)
+          .meta({
+            description: `Channels of the first stage, a multiple of ${CHANNEL_BLOCK}; 64 is the published network`,
+          })
+          .default(32),
+        steps: count("Training steps, the same for every arm").default(600),
+        batchSize: count("Photos per step").default(64),
+        views: count("Random versions of each photo per step").default(2),
+        learningRate: rate("Peak learning rate; warm-up, then cosine decay").default(2e-3),
+        weightDecay: z.number().min(0).meta({ description: "Decoupled weight decay of AdamW" }).default(1e-4),
+        faithfulProbability: share(
+          "In the arms with faithful redraws: probability that one of a photo's redraws stands in for it",
+        ).default(0.5),
+        negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
+        augment: AugmentSpecSchema.meta({
+          description:
+            "Random changes of every image at every step, the same for all arms and images; what is left out is off",
+        }).prefault({
+          crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
+          flip: 0.5,
+          rotation: 20,
+          shift: 0.05,
+          brightness: 0.3,
+          contrast: 0.3,
+          saturation: 0.3,
+          grayscale: 0.1,
+          noise: 0.02,
+        }),
+      })
+      .meta({ description: "The classifier's encoder, trained once per arm and seed" })
+      .prefault({}),
+    objectives: z
+      .strictObject(objectiveSections(tables))
+      .meta({ description: "What encoders are trained for; an arm names its objective" })
+      .prefault({}),
+    probe: z
+      .strictObject({
+        l2: z
+          .array(z.number().positive())
+          .min(1)
+          .meta({ description: "Candidates for the penalty; validation accuracy chooses" })
+          .default([1e-3, 1e-2, 1e-1]),
+      })
+      .meta({ description: "Linear classifier on the frozen encoder's features of the training photos" })
+      .prefault({}),
+    detectors: z
+      .array(z.enum(namesOf(tables.detectors)))
+      .min(1)
+      .meta({
+        description: "Scores that say unknown; validation unknowns choose the one the answer is about",
+      })
+      .default(namesOf(tables.detectors)),
+    tuning: z
+      .strictObject(tuningSections(tables))
+      .meta({ description: "Candidates for settings of detectors; validation unknowns choose" })
+      .prefault({}),
+    statistics: z
+      .strictObject({
+        confidence: z
+          .number()
+          .gt(0.5)
+          .lt(1)
+          .meta({ description: "Confidence of every interval" })
+          .default(0.95),
+        margin: z
+          .number()
+          .min(0)
+          .max(1)
+          .meta({
+            description:
+              "Smallest difference that matters (0.01 = one point); an interval inside it means: no difference",
+          })
+          .default(0.01),
+        bootstrap: count("Redraws of the test objects for the bootstrap intervals").default(1000),
+      })
+      .prefault({}),
+    device: z
+      .string()
+      .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'Use "auto", "cpu", "cuda" or "cuda:N".')
+      .meta({ description: "auto takes a CUDA device when libtorch has one" })
+      .default("auto"),
+    precision: z
+      .enum(["auto", "fp32", "bf16", "fp16"])
+      .meta({ description: "auto takes bf16 only where the processor or device is fast in it" })
+      .default("auto"),
+    threads: z.int().nonnegative().meta({ description: "Threads of libtorch; 0 = one per core" }).default(0),
+  });
+
+/** The schema of a configuration that chooses from the built-in tables. */
+export const studySchema = studySchemaOf(TABLES);
+
+export type StudySchema = typeof studySchema;
 
 /** All settings of a study, with the defaults filled in. */
-export type StudyConfig = z.output<typeof studySchema>;
+export type StudyConfig = z.output<StudySchema>;
 
 /** JSON Schema of the configuration file, for editors. */
 export function studyJsonSchema(): object {

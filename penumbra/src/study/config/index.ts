@@ -5,3 +5,4 @@ export * from "./load-config.ts";
 export * from "./plan.ts";
 export * from "./scaffold.ts";
 export * from "./schema.ts";
+export * from "./tables.ts";

@@ -1,11 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
-import type { z } from "zod";
-import { type StudyConfig, studySchema } from "./config.ts";
-import { renamedSetting, renamedValue } from "./renamed.ts";
-import { descriptionAt, settingsAt } from "./schema.ts";
-import { suggest } from "./suggest.ts";
+import { type StudyConfig, studySchemaOf } from "./config.ts";
+import { explainIssue } from "./explain.ts";
+import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Thrown for a configuration that cannot be used; the message names file, line, setting and remedy. */
 export class ConfigError extends Error {
@@ -14,6 +12,8 @@ export class ConfigError extends Error {
 
 /** A configuration as read, and the folder that its relative paths start from. */
 export interface LoadedConfig {
+  /** What it chooses from. */
+  readonly tables: StudyTables;
   readonly config: StudyConfig;
   readonly folder: string;
   readonly path: string;
@@ -24,10 +24,11 @@ export interface LoadedConfig {
 /**
  * Reads a study.yaml and fills in the defaults.
  *
- * Throws ConfigError when the file cannot be read or parsed, and for every unknown setting or impossible value,
- * all of them in one message.
+ * @param tables what it chooses from: the built-in tables, or those of `tablesWith`
+ * @throws ConfigError when the file cannot be read or parsed, and for every unknown setting or impossible value, all of
+ *   them in one message
  */
-export async function loadConfig(path: string): Promise<LoadedConfig> {
+export async function loadConfig(path: string, tables: StudyTables = TABLES): Promise<LoadedConfig> {
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     const why = error.code === "ENOENT" ? "does not exist" : `cannot be read (${error.code})`;
     throw new ConfigError(
@@ -38,18 +39,21 @@ export async function loadConfig(path: string): Promise<LoadedConfig> {
     throw new ConfigError(`The configuration ${path} is written in UTF-16. Save it as UTF-8.`);
   }
   const text = bytes.toString("utf8");
-  return { config: parseConfig(text, path), folder: resolve(dirname(path)), path, text };
+  return { tables, config: parseConfig(text, path, tables), folder: resolve(dirname(path)), path, text };
 }
 
-/** The settings in a YAML text; `file` names it in messages. Throws ConfigError. */
-export function parseConfig(text: string, file: string): StudyConfig {
+/**
+ * The settings in a YAML text; `file` names it in messages.
+ * @throws ConfigError as {@link loadConfig}
+ */
+export function parseConfig(text: string, file: string, tables: StudyTables = TABLES): StudyConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const syntax = document.errors[0];
   if (syntax) {
     throw new ConfigError(`${file} is not valid YAML: ${syntax.message.trim()}\nCorrect the file there.`);
   }
-  return validate(plainValues(document, file, lines) ?? {}, (path) => {
+  return validate(plainValues(document, file, lines) ?? {}, tables, (path) => {
     const offset = offsetOf(document, path);
     return offset === undefined ? file : `${file}:${lines.linePos(offset).line}`;
   });
@@ -75,15 +79,23 @@ function plainValues(document: Document, file: string, lines: LineCounter): unkn
   return document.toJS();
 }
 
-/** The settings in a plain object; `source` names where they come from in messages. Throws ConfigError. */
-export function parseSettings(values: unknown, source: string): StudyConfig {
-  return validate(values, () => source);
+/**
+ * The settings in a plain object; `source` names where they come from in messages.
+ * @throws ConfigError as {@link loadConfig}
+ */
+export function parseSettings(values: unknown, source: string, tables: StudyTables = TABLES): StudyConfig {
+  return validate(values, tables, () => source);
 }
 
-function validate(values: unknown, where: (path: readonly PropertyKey[]) => string): StudyConfig {
-  const result = studySchema.safeParse(values);
+function validate(
+  values: unknown,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): StudyConfig {
+  const schema = studySchemaOf(tables);
+  const result = schema.safeParse(values);
   if (result.success) return checkMeaning(result.data, where([]));
-  const problems = result.error.issues.flatMap((issue) => explain(issue, values));
+  const problems = result.error.issues.flatMap((issue) => explainIssue(issue, values, schema));
   throw new ConfigError(problems.map(({ at, message }) => `${where(at)}: ${message}`).join("\n"));
 }
 
@@ -98,112 +110,6 @@ function checkMeaning(config: StudyConfig, source: string): StudyConfig {
     }
   }
   return config;
-}
-
-interface Problem {
-  readonly at: readonly PropertyKey[];
-  readonly message: string;
-}
-
-function explain(issue: z.core.$ZodIssue, values: unknown): Problem[] {
-  const name = settingName(issue.path);
-  if (issue.code === "unrecognized_keys") {
-    const known = settingsAt(issue.path);
-    return issue.keys.map((key) => {
-      const at = [...issue.path, key];
-      const renamed = renamedSetting(at);
-      if (renamed) return { at, message: `"${settingName(at)}" is now called ${renamed}. Rename it.` };
-      const meant = suggest(key, known);
-      const remedy = meant ? `Did you mean "${meant}"?` : `Settings here: ${known.join(", ")}.`;
-      return { at, message: `"${settingName(at)}" is not a setting. ${remedy}` };
-    });
-  }
-  const value = valueAt(values, issue.path);
-  if (value === undefined) {
-    return [{ at: issue.path, message: `"${name}" is missing. Add it: ${name}: …${describe(issue.path)}` }];
-  }
-  if (issue.code === "invalid_value") {
-    const renamed = renamedValue(issue.path, value);
-    if (renamed) {
-      return [
-        { at: issue.path, message: `"${name}": ${show(value)} is now called "${renamed}". Rename it.` },
-      ];
-    }
-    const choices = issue.values.map(String);
-    const meant = typeof value === "string" ? suggest(value, choices) : undefined;
-    const remedy = meant ? `Did you mean "${meant}"?` : `Choose one of: ${choices.join(", ")}.`;
-    return [{ at: issue.path, message: `"${name}" cannot be ${show(value)}. ${remedy}` }];
-  }
-  if (name === "")
-    return [{ at: [], message: `A configuration is a list of "setting: value" lines, not ${show(value)}.` }];
-  return [
-    {
-      at: issue.path,
-      message: `"${name}" cannot be ${show(value)}. ${rule(issue, value)}${describe(issue.path)}`,
-    },
-  ];
-}
-
-/** What a value must be, in words. */
-function rule(issue: z.core.$ZodIssue, value?: unknown): string {
-  if (issue.code === "invalid_type" && issue.expected === "string" && typeof value === "number") {
-    return "It must be a text. Put it in quotes, so that it stays as it is written.";
-  }
-  if (issue.code === "invalid_type") return `It must be ${KINDS[issue.expected] ?? issue.expected}.`;
-  if (issue.code === "too_small") {
-    const bound = issue.inclusive ? "at least" : "more than";
-    if (issue.origin === "array")
-      return `It needs at least ${issue.minimum} ${issue.minimum === 1 ? "entry" : "entries"}.`;
-    if (issue.origin === "string") return "It must not be empty.";
-    return `It must be ${bound} ${issue.minimum}.`;
-  }
-  if (issue.code === "too_big")
-    return `It must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}.`;
-  if (issue.code === "invalid_union") {
-    return `It must be ${issue.errors.flatMap(([first]) => (first ? alternative(first) : [])).join(" or ")}.`;
-  }
-  return issue.message;
-}
-
-/** One thing that a value of several kinds may be. */
-function alternative(issue: z.core.$ZodIssue): string {
-  if (issue.code === "invalid_value") return issue.values.map(show).join(" or ");
-  return issue.code === "invalid_type" ? (KINDS[issue.expected] ?? issue.expected) : rule(issue);
-}
-
-const KINDS: Readonly<Record<string, string>> = {
-  int: "a whole number",
-  number: "a number",
-  string: "a text",
-  array: "a list, such as [1, 2]",
-  tuple: "a pair, such as [1, 2]",
-  object: "a section of settings",
-};
-
-function show(value: unknown): string {
-  return JSON.stringify(value);
-}
-
-function settingName(path: readonly PropertyKey[]): string {
-  return path
-    .map((part, index) =>
-      typeof part === "number" ? `[${part}]` : `${index === 0 ? "" : "."}${String(part)}`,
-    )
-    .join("");
-}
-
-function valueAt(values: unknown, path: readonly PropertyKey[]): unknown {
-  let value = values;
-  for (const part of path) {
-    if (typeof value !== "object" || value === null) return undefined;
-    value = (value as Record<PropertyKey, unknown>)[part];
-  }
-  return value;
-}
-
-function describe(path: readonly PropertyKey[]): string {
-  const description = descriptionAt(path);
-  return description ? ` (${description})` : "";
 }
 
 /** Where a setting stands in the file: its key if it has one, else the section that it is missing from. */

@@ -1,29 +1,35 @@
 import type { z } from "zod";
-import { studySchema } from "./config.ts";
+import { type StudySchema, studySchema } from "./config.ts";
 
 /** Walking the schema of the configuration by the path of a setting. */
 
 /** Names of the settings that a section of the schema has. */
-export function settingsAt(path: readonly PropertyKey[]): string[] {
-  const schema = schemaAt(path);
+export function settingsAt(path: readonly PropertyKey[], root: StudySchema = studySchema): string[] {
+  const schema = schemaAt(path, root);
   return schema && "shape" in schema ? Object.keys(schema.shape as object) : [];
 }
 
 /** The schema of one setting, without its default. */
-export function schemaAt(path: readonly PropertyKey[]): z.ZodType | undefined {
-  return layersAt(path).at(-1);
+export function schemaAt(
+  path: readonly PropertyKey[],
+  root: StudySchema = studySchema,
+): z.ZodType | undefined {
+  return layersAt(path, root).at(-1);
 }
 
 /** What a setting means, in words. */
-export function descriptionAt(path: readonly PropertyKey[]): string | undefined {
-  return layersAt(path)
+export function descriptionAt(
+  path: readonly PropertyKey[],
+  root: StudySchema = studySchema,
+): string | undefined {
+  return layersAt(path, root)
     .map((layer) => layer.meta()?.description)
     .find((description) => description !== undefined);
 }
 
 /** A setting's schema with its wrappers (default, optional), outermost first. */
-function layersAt(path: readonly PropertyKey[]): z.ZodType[] {
-  let layers = layersOf(studySchema);
+function layersAt(path: readonly PropertyKey[], root: StudySchema): z.ZodType[] {
+  let layers = layersOf(root);
   for (const part of path) {
     const schema = layers.at(-1);
     if (schema && typeof part === "number" && "element" in schema) {

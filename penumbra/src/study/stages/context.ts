@@ -2,12 +2,14 @@ import type { Tensor } from "@penumbra/torch";
 import { type DecodePhotosOptions, decodePhotos, type Photo } from "../../data/index.ts";
 import { hashOf } from "../../files/index.ts";
 import type { White } from "../../images/index.ts";
-import type { StudyConfig } from "../config/index.ts";
+import type { StudyConfig, StudyTables } from "../config/index.ts";
 import type { StageStore } from "../store/index.ts";
 
 /** What every stage of a study shares. */
 export interface StudyContext {
   readonly config: StudyConfig;
+  /** What the configuration chose from. */
+  readonly tables: StudyTables;
   readonly store: StageStore;
   /** Root of the photos. */
   readonly root: string;

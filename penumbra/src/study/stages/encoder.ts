@@ -7,14 +7,16 @@ import {
   trainEncoder,
 } from "../../contrast/index.ts";
 import { DataError, requireTrainParents, type Split } from "../../data/index.ts";
+import type { Json } from "../../files/index.ts";
 import type { CurvePoint } from "../../results/index.ts";
-import { type ArmName, armOf } from "../arms/index.ts";
+import { armOf } from "../arms/index.ts";
+import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { loadRedraws } from "./redraws.ts";
 
 export interface EncoderInputs {
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   /** Redraws of the kinds that the arm names. */
   readonly positives?: Artifact | undefined;
@@ -27,7 +29,7 @@ export function encoderStage(
   split: Split,
   { arm, seed, positives, negatives }: EncoderInputs,
 ): Promise<Artifact> {
-  const { config, store, classes, device } = context;
+  const { config, tables, store, classes, device } = context;
   const { imageSize } = config;
   const { train } = split;
   const training = trainingOf(context, arm);
@@ -40,7 +42,7 @@ export function encoderStage(
       ...(positives && { positives }),
       ...(negatives && { negatives }),
     },
-    config: { ...training, classes, imageSize },
+    config: { ...training, ...versionOf(context, arm), classes, imageSize },
     seed,
     run: ({ folder, scratch, progress }) =>
       withPixels(context, train, imageSize, async (images) => {
@@ -50,7 +52,7 @@ export function encoderStage(
         const { faithful: asPositives, negatives: asNegatives, ...settings } = training;
         const trained = await trainEncoder({
           ...settings,
-          ...{ images, labels, classes: classes.length, seed, device },
+          ...{ images, labels, classes: classes.length, seed, device, objectives: tables.objectives },
           ...(drawnPositives && { faithful: { ...asPositives, ...drawnPositives } }),
           ...(drawnNegatives &&
             asNegatives && {
@@ -75,14 +77,15 @@ export function encoderStage(
  * All settings of an arm's training, as they are passed and as they are hashed: another number of negatives does not
  * train plain SupCon again.
  */
-function trainingOf({ config, precision }: StudyContext, arm: ArmName) {
-  const { objective: name, positives, negatives: wantsNegatives } = armOf(arm);
+function trainingOf({ config, tables, precision }: StudyContext, arm: string) {
+  const { objective: name, positives, use } = armOf(arm, tables.arms);
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...steps } =
     config.encoder;
-  const { negatives: place } = objectiveOf(name);
-  const onlyWithNegatives: readonly string[] = place ? place.settings : [];
-  const loss = Object.entries(config.objectives[name]).filter(
-    ([key]) => wantsNegatives !== null || !onlyWithNegatives.includes(key),
+  const places = objectiveOf(name, tables.objectives).negatives;
+  const ofUses = new Set<string>(Object.values(places).flat());
+  const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
+  const loss = Object.entries(settingsOf(config, name)).filter(
+    ([key]) => !ofUses.has(key) || ofThisUse.includes(key),
   );
   return {
     ...steps,
@@ -90,10 +93,24 @@ function trainingOf({ config, precision }: StudyContext, arm: ArmName) {
     precision,
     network: { network, stem, width },
     optimizer: { learningRate, weightDecay },
-    loss: Object.fromEntries<string | number | boolean>(loss),
+    loss: Object.fromEntries(loss),
     ...(positives !== null && { faithful: { faithfulProbability } }),
-    ...(wantsNegatives !== null && { negatives: { perStep: negatives } }),
+    ...(use !== null && { negatives: { perStep: negatives, use } }),
   };
+}
+
+function settingsOf({ objectives }: StudyConfig, name: string): Readonly<Record<string, Json>> {
+  const settings = objectives[name];
+  if (settings) return settings;
+  throw new RangeError(
+    `The configuration has no section objectives.${name}. Load it with the tables that the study runs with.`,
+  );
+}
+
+/** The version of an objective that has one: part of the identity of what is trained for it. */
+function versionOf({ tables }: StudyContext, arm: string): { version?: number } {
+  const { version } = objectiveOf(armOf(arm, tables.arms).objective, tables.objectives);
+  return version === undefined ? {} : { version };
 }
 
 /**
@@ -118,8 +135,8 @@ async function redrawsOf(
 }
 
 /** The encoder of an artifact, on the study's device. */
-export function readEncoder({ device }: StudyContext, artifact: Artifact): TrainedEncoder {
-  return loadEncoder(artifact.folder, { device });
+export function readEncoder({ device, tables }: StudyContext, artifact: Artifact): TrainedEncoder {
+  return loadEncoder(artifact.folder, { device, objectives: tables.objectives });
 }
 
 /** The training loss of an encoder, thinned to at most `most` points, each the mean of the steps up to it. */

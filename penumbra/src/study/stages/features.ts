@@ -2,14 +2,13 @@ import { join } from "node:path";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import { extractFeatures, extractStages } from "../../contrast/index.ts";
 import type { Split, SplitName } from "../../data/index.ts";
-import type { ArmName } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { splitNames } from "./split.ts";
 
 export interface FeaturesInputs {
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   /** Also the pooled features of the earlier stages of the encoder, which detectors of several layers read. */
   readonly withStages: boolean;

@@ -24,13 +24,13 @@ export async function prepareSeeds(
   manifest: Manifest,
   model: ModelFolder | undefined,
 ): Promise<SeedData[]> {
-  const { config, store } = context;
+  const { config, tables, store } = context;
   const splits: { seed: number; split: Split }[] = [];
   for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
   await store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
   if (!model) return splits.map((seed) => ({ ...seed, redraws: {} }));
   const loader = new ModelLoader(model, context.device);
-  const kinds = redrawKinds(config.arms);
+  const kinds = redrawKinds(config.arms, tables.arms);
   const seeds: SeedData[] = [];
   for (const { seed, split } of splits) {
     const words = await wordsStage(context, loader, split.train, seed);

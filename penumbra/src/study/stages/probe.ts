@@ -3,19 +3,18 @@ import * as torch from "@penumbra/torch";
 import { safetensors } from "@penumbra/torch";
 import { chooseProbe, type LinearProbe, probeOf } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
-import type { ArmName } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
 
-const probeFile = "probe.safetensors";
+const PROBE_FILE = "probe.safetensors";
 
 /** Linear classifier on the frozen features of the training photos; validation accuracy chooses the penalty. */
 export function probeStage(
   { classes, config, store }: StudyContext,
   split: Split,
   features: Artifact,
-  arm: ArmName,
+  arm: string,
   seed: number,
 ): Promise<Artifact> {
   return store.run({
@@ -38,7 +37,7 @@ export function probeStage(
         chooseProbe(part("train"), part("validation"), config.probe.l2, { classes: classes.length }),
       );
       safetensors.write(
-        join(folder, probeFile),
+        join(folder, PROBE_FILE),
         { weight: probe.weight, bias: probe.bias },
         { l2: String(probe.l2) },
       );
@@ -53,7 +52,7 @@ export function probeStage(
 
 /** The probe of an artifact. */
 export function loadProbe(artifact: Artifact): LinearProbe {
-  const { tensors, metadata } = safetensors.read(join(artifact.folder, probeFile));
+  const { tensors, metadata } = safetensors.read(join(artifact.folder, PROBE_FILE));
   const { weight, bias } = tensors;
   if (!weight || !bias)
     throw new Error(`${artifact.folder} holds no probe. Remove the folder and run again.`);

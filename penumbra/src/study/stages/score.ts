@@ -18,8 +18,8 @@ import {
   auprIn,
   auprOut,
   auroc,
-  type DetectorName,
-  detectors,
+  type DetectorTable,
+  detectorOf,
   ece,
   fitChosen,
   fpr95IdPositive,
@@ -29,7 +29,6 @@ import {
   type Samples,
   softmax,
 } from "../../unknowns/index.ts";
-import type { ArmName } from "../arms/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { photosHash, type StudyContext } from "./context.ts";
@@ -46,13 +45,14 @@ export function scoreStage(
   split: Split,
   features: Artifact,
   probe: Artifact,
-  arm: ArmName,
+  arm: string,
   seed: number,
 ): Promise<Artifact> {
-  const { config, store } = context;
+  const { config, tables, store } = context;
   const { detectors: names } = config;
-  const tuned = Object.entries(config.tuning).filter(([name]) => names.includes(name as DetectorName));
+  const tuned = Object.entries(config.tuning).filter(([name]) => names.includes(name));
   const settings = { detectors: names, tuning: Object.fromEntries(tuned) as StudyConfig["tuning"] };
+  const versions = versionsOf(names, tables.detectors);
   return store.run({
     name: "score",
     version: 4,
@@ -62,19 +62,17 @@ export function scoreStage(
       probe,
       ...Object.fromEntries(splitNames.map((name) => [name, photosHash(split[name])])),
     },
-    config: { ...settings },
+    config: { ...settings, ...(Object.keys(versions).length > 0 && { versions }) },
     run: async ({ folder }) => {
       const { tensors } = safetensors.read(join(features.folder, featuresFile));
       const classifier = loadProbe(probe);
       const photo = photoSamples(split, tensors, classifier, context.classes);
-      const { fitted, ...photoScores } = scoreUnit(photo, settings.detectors, settings.tuning);
+      const scoresOf = (samples: UnitSamples) =>
+        scoreUnit(samples, settings.detectors, settings.tuning, tables.detectors);
+      const { fitted, ...photoScores } = scoresOf(photo);
       const units: Partial<Record<Unit, UnitScores>> = { photo: photoScores };
       if (photo.test.ids.length > new Set(photo.test.objects).size) {
-        const { fitted: _, ...objectScores } = scoreUnit(
-          objectSamples(photo, classifier),
-          settings.detectors,
-          settings.tuning,
-        );
+        const { fitted: _, ...objectScores } = scoresOf(objectSamples(photo, classifier));
         units.object = objectScores;
       }
       await writeFileAtomic(join(folder, scoresFile), JSON.stringify({ units, fitted } satisfies ScoreFile));
@@ -83,17 +81,28 @@ export function scoreStage(
   });
 }
 
+/** The versions of those detectors that have one: part of the identity of their scores. */
+function versionsOf(names: readonly string[], table: DetectorTable): Record<string, number> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const { version } = detectorOf(name, table);
+      return version === undefined ? [] : [[name, version] as const];
+    }),
+  );
+}
+
 /** Scores every test photo with every detector and computes the metrics; choices are made on validation only. */
 export function scoreUnit(
   samples: UnitSamples,
-  names: readonly DetectorName[],
+  names: readonly string[],
   tuning: StudyConfig["tuning"],
+  table: DetectorTable,
 ): UnitScores & { readonly fitted: Readonly<Record<string, number>> } {
   const fitted: Record<string, number> = {};
   const scoresByPart = new Map<ScoredPart, Record<string, number[]>>(scoredParts.map((part) => [part, {}]));
   for (const name of names) {
     const detector = fitChosen(
-      detectors[name],
+      detectorOf(name, table),
       {
         train: samplesOf(samples.train),
         validation: samplesOf(samples.validation),
@@ -150,7 +159,7 @@ function describePart(part: PartSamples, scores: Record<string, number[]>): Part
 /** Metrics against each unknown class and their mean, for validation (choices) and test (results). */
 function unknownsResults(
   parts: Readonly<Record<ScoredPart, PartScores>>,
-  detector: DetectorName,
+  detector: string,
 ): UnitScores["unknowns"] {
   const sets = [
     { part: "validation", role: "near", known: parts.validation, unknown: parts.nearValidation },

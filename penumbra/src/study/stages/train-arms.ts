@@ -1,6 +1,6 @@
 import type { RedrawKind } from "../../diffusion/index.ts";
-import { type DetectorName, detectors, type Need } from "../../unknowns/index.ts";
-import { type ArmName, armOf, judgeOf } from "../arms/index.ts";
+import { detectorOf } from "../../unknowns/index.ts";
+import { armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage } from "./encoder.ts";
@@ -12,7 +12,7 @@ import { scoreStage } from "./score.ts";
 
 /** An arm at a seed, trained and scored. */
 export interface TrainedArm {
-  readonly arm: ArmName;
+  readonly arm: string;
   readonly seed: number;
   readonly encoder: Artifact;
   readonly features: Artifact;
@@ -22,10 +22,11 @@ export interface TrainedArm {
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const trained: TrainedArm[] = [];
-  const withStages = context.config.detectors.some((name) => needOf(name) === "stages");
+  const { config, tables } = context;
+  const withStages = config.detectors.some((name) => detectorOf(name, tables.detectors).needs === "stages");
   for (const { seed, split, redraws } of seeds) {
-    for (const arm of context.config.arms) {
-      const { positives, negatives } = armOf(arm);
+    for (const arm of config.arms) {
+      const { positives, negatives } = armOf(arm, tables.arms);
       const encoder = await encoderStage(context, split, {
         arm,
         seed,
@@ -41,10 +42,6 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
   return trained;
 }
 
-function needOf(name: DetectorName): Need {
-  return detectors[name].needs;
-}
-
 function redrawsOf(redraws: SeedRedraws, kind: RedrawKind): Artifact {
   const artifact = redraws[kind];
   if (!artifact) throw new Error(`The ${kind} redraws that an arm wants were not drawn.`);
@@ -57,7 +54,7 @@ export async function judgeRedraws(
   seeds: readonly SeedData[],
   trained: readonly TrainedArm[],
 ): Promise<Artifact[]> {
-  const judge = judgeOf(context.config.arms);
+  const judge = judgeOf(context.config.arms, context.tables.arms);
   const artifacts: Artifact[] = [];
   for (const { seed, split, redraws: byKind } of seeds) {
     const redraws = Object.values(byKind);

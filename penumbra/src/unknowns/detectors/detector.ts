@@ -18,6 +18,8 @@ export interface Detector<Options extends object = object> {
   readonly title: string;
   /** What it does, in one sentence. */
   readonly description: string;
+  /** For one that is not built in: another one whenever its code gives other scores, so that a study makes them anew. */
+  readonly version?: number;
   /** What it looks at. Those that look at logits depend on the classifier; the others on the encoder alone. */
   readonly needs: Need;
   /** Which images it is fitted on; "nothing" where there is nothing to fit. */

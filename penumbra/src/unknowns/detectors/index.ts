@@ -1,4 +1,5 @@
 // Detectors of unknown images: one file each, and the table of them.
+import { UnknownsError } from "../errors.ts";
 import type { Detector } from "./detector.ts";
 import { energy } from "./energy.ts";
 import { knn } from "./knn.ts";
@@ -19,6 +20,16 @@ export type DetectorName = keyof typeof detectors;
 
 /** Their names, in the order of the table. */
 export const detectorNames = Object.keys(detectors) as [DetectorName, ...DetectorName[]];
+
+/** Detectors by name: the room's own, or with a caller's. */
+export type DetectorTable = Readonly<Record<string, Detector>>;
+
+/** @throws UnknownsError when the table has no detector of this name */
+export function detectorOf(name: string, table: DetectorTable = detectors): Detector {
+  const detector = table[name];
+  if (detector) return detector;
+  throw new UnknownsError(`There is no detector "${name}". Choose ${Object.keys(table).join(" or ")}.`);
+}
 
 export { type ChoiceSamples, fitChosen } from "./choose.ts";
 export type { Detector, FittedDetector, Need, Tuning } from "./detector.ts";

@@ -77,7 +77,7 @@ describe("a configuration", () => {
     ["arms: [supcn]", 'Did you mean "supcon"?'],
     [
       "arms: [everything]",
-      "Choose one of: cross-entropy, supcon, supcon+faithful, supcon+near-ood, supcon+both.",
+      "Choose one of: cross-entropy, supcon, supcon+faithful, supcon+near-ood, supcon+both, supcon+ce,",
     ],
     ["arms: [supcon, supcon+id]", '"arms[1]": "supcon+id" is now called "supcon+faithful". Rename it.'],
     [

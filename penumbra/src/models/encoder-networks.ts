@@ -1,0 +1,155 @@
+import type { Tensor } from "@penumbra/torch";
+import { z } from "zod";
+import { CHANNEL_BLOCK, CHANNEL_RULE } from "./channels.ts";
+import { EfficientNetLite } from "./efficientnet-lite.ts";
+import type { ImageEncoder } from "./image-encoder.ts";
+import { ResNet } from "./resnet.ts";
+import { VisionTransformer } from "./vision-transformer.ts";
+
+/** Mean and standard deviation of red, green and blue, of pixels 0..1. */
+export interface Normalisation {
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+const HALF: Normalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+const IMAGENET: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+/** What networks of one name differ in. */
+export type NetworkSizes = Readonly<Record<string, string | number | boolean>>;
+
+/** Tensors of a file of weights by their published names. */
+export type PublishedWeights = Readonly<Record<string, Tensor>>;
+
+/** A network that photos can be classified with. To add one: an entry in the table. */
+export interface EncoderNetwork<Sizes extends NetworkSizes = NetworkSizes> {
+  /** What the configuration can set, with the defaults of a network that starts from random weights. */
+  readonly sizes: z.ZodObject<{ [Key in keyof Sizes]: z.ZodDefault<z.ZodType<Sizes[Key]>> }>;
+  /** Draws its weights from the default generator. */
+  readonly make: (sizes: Sizes) => ImageEncoder;
+  /** The sizes that weights were made with, as far as their shapes tell; empty where there is nothing to tell. */
+  readonly sizesOf: (weights: PublishedWeights) => Partial<Sizes>;
+  /** The network's own name of a published tensor; null for the published classifier, which is left out. */
+  readonly ownKey: (published: string) => string | null;
+  /** What pixels become for published weights whose file does not say it. */
+  readonly normalisationOf: (sizes: Sizes) => Normalisation;
+  /** What timm calls it in config.json ("architecture"). */
+  readonly timmName: RegExp;
+}
+
+export const STEMS = ["cifar", "imagenet"] as const;
+
+/** Other sizes than the published ones are Penumbra's own, for small images. */
+function resnet(depth: 10 | 18 | 34 | 50, timmName: RegExp) {
+  return define({
+    sizes: z.strictObject({
+      stem: z.enum(STEMS).default("imagenet"),
+      width: z.int().positive().multipleOf(CHANNEL_BLOCK, CHANNEL_RULE).default(32),
+    }),
+    make: ({ stem, width }) => new ResNet({ depth, stem, width }),
+    sizesOf: (weights) => {
+      const [width, , kernel] = weights["conv1.weight"]?.shape ?? [];
+      return width === undefined ? {} : { width, stem: kernel === 3 ? "cifar" : "imagenet" };
+    },
+    ownKey: withoutHead("fc."),
+    normalisationOf: () => IMAGENET,
+    timmName,
+  });
+}
+
+function visionTransformer(dimensions: number, timmName: RegExp) {
+  return define({
+    sizes: z.strictObject({
+      patchSize: z.int().positive().default(16),
+      imageSize: z.int().positive().default(224),
+      registers: z.int().nonnegative().default(0),
+      hasLayerScale: z.boolean().default(false),
+      embedsPrefix: z.boolean().default(true),
+    }),
+    make: ({ hasLayerScale, ...sizes }) =>
+      new VisionTransformer({ ...sizes, dimensions, layerScale: hasLayerScale ? LAYER_SCALE : null }),
+    sizesOf: transformerSizes,
+    ownKey: withoutHead("head."),
+    // LayerScale came with DeiT and DINOv2, which take ImageNet's; timm's own weights of plain transformers take 0.5.
+    normalisationOf: ({ hasLayerScale }) => (hasLayerScale ? IMAGENET : HALF),
+    timmName,
+  });
+}
+
+/** First value of LayerScale in DINOv2. */
+const LAYER_SCALE = 1e-5;
+
+/** The networks by the name that the configuration gives them. */
+export const encoderNetworks = {
+  resnet10: resnet(10, /^resnet10/),
+  resnet18: resnet(18, /^resnet18$/),
+  resnet34: resnet(34, /^resnet34$/),
+  resnet50: resnet(50, /^resnet50$/),
+  "vit-small": visionTransformer(384, /^vit_small_patch\d+_(?!.*dinov3)/),
+  "vit-base": visionTransformer(768, /^vit_base_patch\d+_(?!.*dinov3)/),
+  "efficientnet-lite0": define({
+    sizes: z.strictObject({}),
+    make: () => new EfficientNetLite(),
+    sizesOf: () => ({}),
+    ownKey: efficientNetKey,
+    normalisationOf: () => HALF,
+    timmName: /^tf_efficientnet_lite0$/,
+  }),
+} as const;
+
+export type EncoderNetworkName = keyof typeof encoderNetworks;
+
+/** Their names, in the order of the table. */
+export const encoderNetworkNames = Object.keys(encoderNetworks) as [
+  EncoderNetworkName,
+  ...EncoderNetworkName[],
+];
+
+/** The sizes that each entry knows stay inside it: a file or a configuration is parsed by its own schema. */
+function define<Sizes extends NetworkSizes>(network: EncoderNetwork<Sizes>): EncoderNetwork {
+  return network as unknown as EncoderNetwork;
+}
+
+function withoutHead(prefix: string): (published: string) => string | null {
+  return (published) => (published.startsWith(prefix) ? null : published);
+}
+
+function transformerSizes(weights: PublishedWeights) {
+  const [, , patchSize] = weights["patch_embed.proj.weight"]?.shape ?? [];
+  const positions = weights.pos_embed?.shape[1];
+  if (patchSize === undefined || positions === undefined) return {};
+  const registers = weights.reg_token?.shape[1] ?? 0; // no token, no registers
+  const embedsPrefix = Number.isInteger(Math.sqrt(positions - 1 - registers));
+  const side = Math.sqrt(embedsPrefix ? positions - 1 - registers : positions);
+  const hasLayerScale = "blocks.0.ls1.gamma" in weights;
+  return { patchSize, imageSize: side * patchSize, registers, hasLayerScale, embedsPrefix };
+}
+
+/** Places of Lite0's blocks in the flat numbering of the EfficientNet-PyTorch family. */
+const FLAT_BLOCKS = [1, 2, 2, 3, 3, 4, 1].flatMap((count, stage) =>
+  Array.from({ length: count }, (_, block) => `blocks.${stage}.${block}`),
+);
+
+/** Names of a block's parts in EfficientNet-PyTorch: the first block, which does not expand, and the others. */
+const FIRST_PARTS: Readonly<Record<string, string>> = {
+  ...{ _depthwise_conv: "conv_dw", _bn1: "bn1", _project_conv: "conv_pw", _bn2: "bn2" },
+};
+const OTHER_PARTS: Readonly<Record<string, string>> = {
+  ...{ _expand_conv: "conv_pw", _bn0: "bn1", _depthwise_conv: "conv_dw", _bn1: "bn2" },
+  ...{ _project_conv: "conv_pwl", _bn2: "bn3" },
+};
+const OUTER_PARTS: Readonly<Record<string, string>> = {
+  ...{ _conv_stem: "conv_stem", _bn0: "bn1", _conv_head: "conv_head", _bn1: "bn2" },
+};
+
+/** timm's names are the network's own; those of EfficientNet-PyTorch begin with "_". */
+function efficientNetKey(published: string): string | null {
+  if (published.startsWith("classifier.") || published.startsWith("_fc.")) return null;
+  const [, index, part, rest] = /^_blocks\.(\d+)\.(\w+)\.(.+)$/.exec(published) ?? [];
+  if (index !== undefined && part !== undefined) {
+    const own = (index === "0" ? FIRST_PARTS : OTHER_PARTS)[part];
+    const block = FLAT_BLOCKS[Number(index)];
+    return own && block ? `${block}.${own}.${rest}` : published;
+  }
+  return published.replace(/^_\w+/, (outer) => OUTER_PARTS[outer] ?? outer);
+}

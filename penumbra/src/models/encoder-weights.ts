@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { nn, scope, type Tensor, zeros } from "@penumbra/torch";
+import { z } from "zod";
+import {
+  type EncoderNetworkName,
+  encoderNetworks,
+  type NetworkSizes,
+  type Normalisation,
+} from "./encoder-networks.ts";
+import { ModelError } from "./errors.ts";
+import type { ImageEncoder } from "./image-encoder.ts";
+import { readJson } from "./json-file.ts";
+import { readWeights, weightsFileIn } from "./weights-file.ts";
+
+/** Published weights of an encoder, as they lie on the disk. */
+export interface EncoderWeights {
+  /** Safetensors, or PyTorch's own format (.pth, .pt, .bin), of which nothing is run. */
+  readonly file: string;
+  /** SHA-256, in hex, over the contents of the file and of its config.json. */
+  readonly hash: string;
+  /** Timm's config.json beside the file, where there is one. */
+  readonly configFile: string | null;
+  /** What the config.json says that pixels become; null where it does not. */
+  readonly normalisation: Normalisation | null;
+  /** Side of the images that the weights were made with, in pixels; null where nothing says it. */
+  readonly imageSize: number | null;
+  /** Timm's name of the network; null where nothing says it. */
+  readonly architecture: string | null;
+}
+
+/** An encoder with published weights, and what its pixels become. */
+export interface PublishedEncoder {
+  readonly network: ImageEncoder;
+  readonly sizes: NetworkSizes;
+  readonly normalisation: Normalisation;
+}
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+
+/** What of timm's config.json is used; it stands in "pretrained_cfg" or, in older files, at the top. */
+const pretrainedSchema = z.object({
+  mean: triple.optional(),
+  std: triple.optional(),
+  input_size: z.tuple([z.number(), z.number(), z.number()]).optional(),
+});
+const configSchema = pretrainedSchema.extend({
+  architecture: z.string().optional(),
+  pretrained_cfg: pretrainedSchema.optional(),
+});
+
+/**
+ * Finds the weights in a file, or in a folder as timm publishes it: `model.safetensors` or `pytorch_model.bin`, with
+ * `config.json`.
+ *
+ * @throws ModelError when there are none, or the config.json is damaged
+ */
+export async function findEncoderWeights(
+  path: string,
+  onProgress: (doneBytes: number) => void = () => {},
+): Promise<EncoderWeights> {
+  const file = weightsFileAt(path);
+  const configFile = join(dirname(file), "config.json");
+  const hasConfig = existsSync(configFile);
+  const hash = await hashOf(hasConfig ? [file, configFile] : [file], onProgress);
+  if (!hasConfig) {
+    return { file, hash, configFile: null, normalisation: null, imageSize: null, architecture: null };
+  }
+  const parsed = configSchema.safeParse(readJson(configFile));
+  if (!parsed.success) {
+    throw new ModelError(
+      `${configFile}: ${z.prettifyError(parsed.error)}. Fetch the file again, or move it away from the weights.`,
+    );
+  }
+  const { architecture = null, pretrained_cfg: nested, ...top } = parsed.data;
+  const { mean, std, input_size: size } = nested ?? top;
+  return {
+    file,
+    hash,
+    configFile,
+    normalisation: mean && std ? { mean, std } : null,
+    imageSize: size ? size[1] : null,
+    architecture,
+  };
+}
+
+/**
+ * Makes a network of the sizes that the file tells, and loads its weights; a classifier in the file is left out.
+ *
+ * @throws ModelError for weights of another network, with all names that are missing, too many or of another shape
+ * @throws SafetensorsError, PickleError for a file that is damaged or holds more than data
+ */
+export function loadPublishedEncoder(name: EncoderNetworkName, weights: EncoderWeights): PublishedEncoder {
+  const { ownKey, make, sizesOf, sizes: schema, normalisationOf } = encoderNetworks[name];
+  return scope(() => {
+    const own: Record<string, Tensor> = {};
+    for (const [published, tensor] of Object.entries(readWeights(weights.file))) {
+      const key = ownKey(published);
+      if (key !== null) own[key] = tensor;
+    }
+    const sizes = schema.parse(sizesOf(own)) as NetworkSizes;
+    const network = nn.init.skip(() => make(sizes));
+    try {
+      network.loadStateDict({ ...uncountedBatches(network), ...own });
+    } catch (cause) {
+      if (!(cause instanceof nn.StateDictError)) throw cause;
+      throw new ModelError(`${weights.file} holds no ${name}${hintOf(name, weights)}. ${cause.message}`, {
+        cause,
+      });
+    }
+    return { network, sizes, normalisation: weights.normalisation ?? normalisationOf(sizes) };
+  });
+}
+
+/** Batch norms count their batches; files that were made for use only leave the numbers out. */
+function uncountedBatches(network: ImageEncoder): Record<string, Tensor> {
+  const counters = Object.keys(network.stateDict()).filter((key) => key.endsWith("num_batches_tracked"));
+  return Object.fromEntries(counters.map((key) => [key, zeros([], { dtype: "int64" })]));
+}
+
+/** Which network the file is of, where its config.json says so. */
+function hintOf(name: EncoderNetworkName, { architecture }: EncoderWeights): string {
+  if (architecture === null || encoderNetworks[name].timmName.test(architecture)) return "";
+  const meant = Object.entries(encoderNetworks).find(([, { timmName }]) => timmName.test(architecture));
+  return meant
+    ? `, its config.json says ${architecture}: set "encoder.network" to ${meant[0]}`
+    : `, its config.json says ${architecture}, which is none of the networks here`;
+}
+
+/** SHA-256 over lengths and contents. */
+async function hashOf(files: readonly string[], onProgress: (doneBytes: number) => void): Promise<string> {
+  const hash = createHash("sha256");
+  let done = 0;
+  for (const file of files) {
+    hash.update(`${statSync(file).size}\0`);
+    for await (const chunk of createReadStream(file)) {
+      hash.update(chunk as Uint8Array);
+      done += (chunk as Uint8Array).length;
+      onProgress(done);
+    }
+  }
+  return hash.digest("hex");
+}
+
+function weightsFileAt(path: string): string {
+  if (!existsSync(path)) {
+    throw new ModelError(
+      `There are no weights at ${path}. Give a .safetensors, .pth, .pt or .bin file, or a folder with one.`,
+    );
+  }
+  if (!statSync(path).isDirectory()) return path;
+  const file = weightsFileIn(path);
+  if (file && existsSync(file)) return file;
+  throw new ModelError(
+    `${path} holds no weights (model.safetensors or pytorch_model.bin). Give the file itself.`,
+  );
+}
