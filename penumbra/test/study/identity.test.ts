@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { objectiveOf, objectives, usesOf } from "../../src/contrast/index.ts";
 import { scanPhotos } from "../../src/data/index.ts";
@@ -11,7 +11,10 @@ import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "../../src/study/stages/index.ts";
 import { type Artifact, type StageSpec, StageStore, stageHash } from "../../src/study/store/index.ts";
+import { detectorNames, detectorOf } from "../../src/unknowns/index.ts";
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
+
+vi.setConfig({ hookTimeout: 400_000 });
 
 // A stage's folder is named by the hash of what it depends on. A setting that a stage reads and does not hash would
 // silently reuse a stale result; one that it hashes and does not read makes results again for nothing. So every setting
@@ -90,6 +93,7 @@ const settings = {
   // Every arm, and every use of negatives that an objective has: a setting may be read by one of them alone.
   arms: Object.keys(tables.arms),
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
+  detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
 let folder = "";
