@@ -86,7 +86,12 @@ export const ROOMS: readonly Room[] = [
     folder: "penumbra/src/deploy/classifier",
     may: ["torch", "files", "images", "data", "contrast", "unknowns"],
   },
-  { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier"] },
+  {
+    name: "deploy/serve",
+    folder: "penumbra/src/deploy/serve",
+    may: ["torch", "files", "images", "deploy/classifier"],
+  },
+  { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier", "deploy/serve"] },
   // Results are plain data: whoever reads them must never pull in the engine.
   { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "diffusion", "results"] },
   { name: "study/config", folder: "penumbra/src/study/config", may: [...BELOW_STUDY, "study/arms"] },

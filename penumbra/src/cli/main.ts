@@ -7,6 +7,7 @@ import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
+import { serveCommand } from "./serve.ts";
 import { studyCommand } from "./study.ts";
 import { trainCommand } from "./train.ts";
 import { version } from "./version.ts";
@@ -36,6 +37,7 @@ const program = new Command("penumbra")
   .addCommand(trainCommand())
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
+  .addCommand(serveCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());

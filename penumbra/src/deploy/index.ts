@@ -1,2 +1,3 @@
 /** Deploy: what is used after a study, a classifier and the doors to it. */
 export * from "./classifier/index.ts";
+export * from "./serve/index.ts";

@@ -25,6 +25,8 @@ export interface DecodeOptions {
   readonly background?: Rgb;
   /** What is white in files of 16 bits and of floats (`decideDepth`). Default: 65535, and 1. */
   readonly white?: White;
+  /** Images of more pixels are refused before they are decoded. Default: as many as the decoders bear. */
+  readonly maxPixels?: number;
 }
 
 const SHARP_FIT = { squash: "fill", letterbox: "contain", crop: "cover" } as const;
@@ -44,7 +46,7 @@ const SHARP_FIT = { squash: "fill", letterbox: "contain", crop: "cover" } as con
 export async function decodeImage(
   source: string | Uint8Array,
   size: number,
-  { fit = "squash", background = WHITE, white = FULL_DEPTH }: DecodeOptions = {},
+  { fit = "squash", background = WHITE, white = FULL_DEPTH, maxPixels }: DecodeOptions = {},
 ): Promise<Uint8Array> {
   if (!Number.isInteger(size) || size < 1) {
     throw new ImageError(
@@ -52,6 +54,9 @@ export async function decodeImage(
     );
   }
   return readable(source, async (image) => {
+    const { width, height } = image;
+    if (maxPixels !== undefined && width * height > maxPixels)
+      throw new Refusal(`it has ${width} x ${height} pixels, and ${maxPixels} are allowed. Make it smaller`);
     const { data, info } = await (await plainRgb(image, background, white))
       .resize(size, size, { fit: SHARP_FIT[fit], background: asColour(background) })
       .raw({ depth: "uchar" })

@@ -128,6 +128,15 @@ export function loadClassifier(
   });
 }
 
+/** What a classifier is, read without loading it. */
+export type ClassifierInfo = Pick<ClassifierParts, "name" | "classes" | "preprocessing" | "level">;
+
+/** Reads what a classifier is. @throws DeployError as {@link loadClassifier} */
+export function readClassifierInfo(folder: string): ClassifierInfo {
+  const { name, classes, preprocessing, level } = readDescription(folder);
+  return { name, classes, preprocessing, level };
+}
+
 /** How a classifier came about. @throws DeployError as {@link loadClassifier} */
 export function readProvenance(folder: string): Provenance {
   return readDescription(folder).provenance;

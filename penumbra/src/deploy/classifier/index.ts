@@ -10,8 +10,10 @@ export {
   type Preprocessing,
 } from "./classifier.ts";
 export {
+  type ClassifierInfo,
   loadClassifier,
   type Provenance,
+  readClassifierInfo,
   readProvenance,
   readUsedPhotos,
   type SavedClassifier,

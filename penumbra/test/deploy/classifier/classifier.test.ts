@@ -3,24 +3,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import fc from "fast-check";
-import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { extractStages, fitLinearProbe, trainEncoder } from "../../../src/contrast/index.ts";
 import {
   type Classifier,
   loadClassifier,
   type PhotoSource,
   predictEach,
   readUsedPhotos,
-  saveClassifier,
   type Verdict,
 } from "../../../src/deploy/index.ts";
-import { FULL_DEPTH } from "../../../src/images/index.ts";
-import { detectors } from "../../../src/unknowns/index.ts";
-import { mulberry } from "../../report/outcome.ts";
+import { CLASSES, noise, photo, writeClassifier } from "../tiny-classifier.ts";
 
-const SIZE = 16;
-const CLASSES = ["dark", "light", "red"];
 let folder = "";
 let classifier: Classifier;
 
@@ -88,7 +81,8 @@ describe("a classifier", () => {
     const before = torch.memory().tensors;
     for (let i = 0; i < 20; i++) await classifier.predict([one, [one, one]]);
     await classifier.predict([]);
-    expect(torch.memory().tensors).toBe(before);
+    // Less where what the fixture left was collected meanwhile.
+    expect(torch.memory().tensors).toBeLessThanOrEqual(before);
   });
 
   it("refuses photos that cannot be read and objects without a photo", async () => {
@@ -104,7 +98,7 @@ describe("a classifier on the disk", () => {
     const again = loadClassifier(folder);
     expect(await again.predict(photos)).toEqual(await classifier.predict(photos));
     again.dispose();
-    expect(torch.memory().tensors).toBe(before);
+    expect(torch.memory().tensors).toBeLessThanOrEqual(before);
     expect(again.classes).toEqual(CLASSES);
   });
 
@@ -177,76 +171,9 @@ describe("predicting one after the other", () => {
   });
 });
 
-/** A classifier of three shades, trained for a moment: enough to tell them apart. */
-async function writeClassifier(where: string): Promise<void> {
-  const images = torch.stack(
-    Array.from({ length: 48 }, (_, i) => torch.fromTyped(shade(i % 3, i), [3, SIZE, SIZE])),
-  );
-  const labels = Array.from({ length: 48 }, (_, i) => i % 3);
-  const train = { images: images.narrow(0, 0, 36), labels: labels.slice(0, 36) };
-  const trained = await trainEncoder({
-    ...{ objective: "cross-entropy", ...train, steps: 12, batchSize: 12, views: 1, seed: 0 },
-    ...{ network: { network: "resnet10", width: 8 }, precision: "fp32", augment: { flip: 0.5 } },
-  });
-  const stagesOf = (pixels: torch.Tensor) => extractStages(trained.encoder, pixels);
-  const stages = stagesOf(train.images);
-  const features = stages.at(-1)!;
-  const probe = fitLinearProbe(features, train.labels, { classes: 3, l2: 0.1 });
-  saveClassifier(where, {
-    name: "shades",
-    classes: CLASSES,
-    preprocessing: { imageSize: SIZE, fit: "squash", white: FULL_DEPTH },
-    trained,
-    probe,
-    detectorName: "mahalanobis",
-    detector: detectors.mahalanobis.fit({ features, labels: train.labels }),
-    calibration: {
-      objects: Array.from({ length: 12 }, (_, i) => `object-${i}`),
-      labels: labels.slice(36),
-      stages: stagesOf(images.narrow(0, 36, 12)),
-    },
-    level: 0.1,
-    provenance: { penumbra: "0", libtorch: "0", arm: "cross-entropy", reason: "", seed: 0, artifacts: {} },
-    photos: [{ id: "a.png", object: "dark/a", className: "dark", hash: "00", use: "train" }],
-  });
-}
-
 async function copied(): Promise<string> {
   const { cp } = await import("node:fs/promises");
   const copy = mkdtempSync(join(tmpdir(), "penumbra-classifier-copy-"));
   await cp(folder, copy, { recursive: true });
   return copy;
-}
-
-/** Red, green and blue plane of a shade with noise of its own. */
-function shade(label: number, seed: number): Uint8Array {
-  const random = mulberry(seed + 1);
-  const base = [
-    [50, 50, 50],
-    [200, 200, 200],
-    [200, 40, 40],
-  ][label]!;
-  return Uint8Array.from(
-    { length: 3 * SIZE * SIZE },
-    (_, i) => base[Math.floor(i / SIZE ** 2)]! + 30 * random(),
-  );
-}
-
-function photo(label: number, seed: number): Promise<Buffer> {
-  return png(shade(label, seed));
-}
-
-function noise(): Promise<Buffer> {
-  const random = mulberry(7);
-  return png(Uint8Array.from({ length: 3 * SIZE * SIZE }, () => 255 * random()));
-}
-
-function png(planes: Uint8Array): Promise<Buffer> {
-  const pixels = Buffer.alloc(planes.length);
-  for (let i = 0; i < SIZE * SIZE; i++)
-    for (let channel = 0; channel < 3; channel++)
-      pixels[3 * i + channel] = planes[channel * SIZE * SIZE + i]!;
-  return sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 3 } })
-    .png()
-    .toBuffer();
 }

@@ -1,0 +1,60 @@
+import { Command } from "commander";
+import { wholeNumber } from "./whole-number.ts";
+
+interface ServeFlags {
+  readonly host?: string;
+  readonly port?: number;
+  readonly device?: string;
+  readonly maxBatch?: number;
+  readonly maxWaitMs?: number;
+  readonly maxQueue?: number;
+  readonly maxBody?: number;
+  readonly maxPixels?: number;
+  readonly timeoutMs?: number;
+  readonly keepUnknown?: string;
+}
+
+/** `penumbra serve MODEL…`: classifiers over HTTP. */
+export function serveCommand(): Command {
+  return new Command("serve")
+    .description("answer over HTTP: POST /predict, the Open Inference Protocol v2, /metrics, and a page at /")
+    .argument("<models...>", "classifiers, as made by penumbra train: models/NAME")
+    .option("--port <port>", "port to listen on; 0 takes a free one (default: 8080)", wholeNumber(0))
+    .option("--host <host>", "address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
+    .option("--device <device>", "cpu, cuda or cuda:N (default: cpu)")
+    .option(
+      "--max-batch <photos>",
+      "photos that go through the network together (default: 64)",
+      wholeNumber(1),
+    )
+    .option("--max-wait-ms <ms>", "how long a photo waits for company (default: 5)", wholeNumber(0))
+    .option("--max-queue <photos>", "photos that wait at most; more get 503 (default: 512)", wholeNumber(1))
+    .option("--max-body <bytes>", "size of a request at most (default: 32 MiB)", wholeNumber(1))
+    .option("--max-pixels <pixels>", "pixels of a photo at most (default: 50 million)", wholeNumber(1))
+    .option("--timeout-ms <ms>", "when a request is given up (default: 10000)", wholeNumber(1))
+    .option("--keep-unknown <folder>", "keep the photos of unknown objects: tomorrow's class")
+    .addHelpText(
+      "after",
+      "\nPENUMBRA_TOKEN, where set, is what requests must bring: Authorization: Bearer TOKEN.",
+    )
+    .action(async (models: string[], flags: ServeFlags) => {
+      const { SERVICE_DEFAULTS, startService } = await import("../deploy/index.ts");
+      const token = process.env.PENUMBRA_TOKEN;
+      const print = (line: object) =>
+        process.stdout.write(`${JSON.stringify({ at: new Date().toISOString(), ...line })}\n`);
+      const service = await startService(models, {
+        ...{ ...SERVICE_DEFAULTS, ...flags, ...(token && { token }) },
+        onRequest: (entry) => print({ event: "request", ...entry }),
+      });
+      print({ event: "listening", url: service.url, models });
+      let isEnding = false;
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        process.on(signal, () => {
+          if (isEnding) process.exit(1); // the second time: at once
+          isEnding = true;
+          print({ event: "ending", signal });
+          void service.close().then(() => process.exit(0));
+        });
+      }
+    });
+}

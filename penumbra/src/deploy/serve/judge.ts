@@ -1,0 +1,48 @@
+import { Worker } from "node:worker_threads";
+import { type Tensor, threads } from "@penumbra/torch";
+import type { Verdict } from "../classifier/index.ts";
+
+/** What the thread of a classifier is told. */
+export interface JudgeTask {
+  readonly folder: string;
+  readonly device: string;
+}
+
+type JudgeFunction = (pixels: Tensor, views: readonly number[]) => Verdict[];
+
+/** A classifier in a thread of its own: the event loop goes on while the network works. */
+export class Judge {
+  readonly #pool: threads.Pool<JudgeFunction>;
+
+  constructor(task: JudgeTask) {
+    this.#pool = new threads.Pool<JudgeFunction>(() => startWorker(task));
+  }
+
+  /** As `Classifier.judge`. */
+  judge(pixels: Tensor, views: readonly number[]): Promise<Verdict[]> {
+    return this.#pool.run(pixels, views);
+  }
+
+  /** Ends the thread when what was asked of it is done. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}
+
+/** A checkout runs its sources as they are: the thread needs the loader that the process has. */
+const SOURCE_START = `
+  import("tsx/esm/api").then(async ({ register }) => {
+    const { workerData } = require("node:worker_threads");
+    register();
+    require("node:module").register(workerData.condition);
+    await import(workerData.file);
+  });
+`;
+
+function startWorker(task: JudgeTask): Worker {
+  if (!import.meta.url.endsWith(".ts"))
+    return new Worker(new URL("./judge-worker.js", import.meta.url), { workerData: task });
+  const file = new URL("./judge-worker.ts", import.meta.url).href;
+  const condition = new URL("../../../bin/source-condition.js", import.meta.url).href;
+  return new Worker(SOURCE_START, { eval: true, workerData: { ...task, file, condition } });
+}

@@ -1,0 +1,85 @@
+/** The page for people: drop photos, see verdicts. Nothing is loaded from anywhere else. */
+export function pageOf(models: readonly string[]): string {
+  const options = models.map((name) => `<option>${escaped(name)}</option>`).join("");
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Penumbra</title><style>${STYLE}</style></head><body>
+<h1>Penumbra</h1>
+<p><label>Classifier <select id="model">${options}</select></label>
+<label><input type="checkbox" id="views"> the photos are views of one object</label></p>
+<label id="drop">Drop photos here, or choose them<input type="file" id="files" accept="image/*" multiple></label>
+<div id="answers" aria-live="polite"></div>
+<p><a href="openapi.json">API</a> · <a href="metrics">metrics</a></p>
+<script>${SCRIPT}</script></body></html>`;
+}
+
+function escaped(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+label { margin-right: 1rem }
+#drop { display: block; border: 2px dashed #888; border-radius: 8px; padding: 2rem; text-align: center; margin: 1rem 0 }
+#drop.over { border-color: #2468c0 } #drop:focus-within { outline: 2px solid #2468c0 }
+#drop input { display: block; margin: 1rem auto 0; max-width: 100% }
+.answer { display: flex; gap: 1rem; align-items: center; padding: .5rem 0; border-top: 1px solid #8884 }
+.answer img { width: 96px; height: 96px; object-fit: contain; background: #8882 }
+.verdict { font-weight: 600 } .unknown .verdict { color: #b3500a }
+@media (prefers-color-scheme: dark) { .unknown .verdict { color: #f0a060 } }
+small { color: #777 }`;
+
+const SCRIPT = `
+const byId = (id) => document.getElementById(id);
+const percent = (value) => (100 * value).toFixed(1) + " %";
+async function judge(files) {
+  const box = document.createElement("div");
+  box.className = "answer";
+  for (const file of files.slice(0, 8)) {
+    const picture = new Image();
+    picture.src = URL.createObjectURL(file);
+    picture.alt = file.name;
+    box.append(picture);
+  }
+  const text = document.createElement("div");
+  text.textContent = "…";
+  box.append(text);
+  byId("answers").prepend(box);
+  const form = new FormData();
+  for (const file of files) form.append("image", file);
+  const token = sessionStorage.getItem("token");
+  const headers = token ? { authorization: "Bearer " + token } : {};
+  const response = await fetch("predict?model=" + encodeURIComponent(byId("model").value), { method: "POST", body: form, headers });
+  const answer = await response.json();
+  if (response.status === 401) {
+    const given = prompt("This service asks for a token");
+    if (given) { sessionStorage.setItem("token", given); box.remove(); return judge(files); }
+  }
+  text.textContent = "";
+  const line = (className, content) => {
+    const element = document.createElement(className ? "div" : "small");
+    element.className = className;
+    element.textContent = content;
+    text.append(element);
+  };
+  if (!response.ok) return line("verdict", answer.error);
+  if (answer.isUnknown) box.classList.add("unknown");
+  line("verdict", answer.isUnknown ? "unknown, resembles " + answer.className : answer.className + "  " + percent(answer.confidence));
+  line("", "p " + answer.pValue.toFixed(3) + " · " + answer.classes.slice(0, 3).map((item) => item.className + " " + percent(item.probability)).join(", "));
+}
+function take(list) {
+  const files = [...list];
+  if (files.length === 0) return;
+  if (byId("views").checked) judge(files);
+  else for (const file of files) judge([file]);
+}
+byId("files").addEventListener("change", (event) => { take(event.target.files); event.target.value = ""; });
+byId("drop").addEventListener("dragover", (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
+byId("drop").addEventListener("dragleave", () => byId("drop").classList.remove("over"));
+byId("drop").addEventListener("drop", (event) => { event.preventDefault(); byId("drop").classList.remove("over"); take(event.dataTransfer.files); });
+`;

@@ -1,0 +1,116 @@
+import { fromTyped, scope } from "@penumbra/torch";
+import type { Hono } from "hono";
+import { z } from "zod";
+import { pngBytes } from "../../images/index.ts";
+import type { Verdict } from "../classifier/index.ts";
+import { modelOf, refuse, type ServiceEnv } from "./app.ts";
+import type { ServedModel } from "./served-model.ts";
+
+const requestSchema = z.object({
+  id: z.string().optional(),
+  inputs: z
+    .array(
+      z.object({
+        name: z.string(),
+        shape: z.array(z.int().positive()).min(1).max(4),
+        datatype: z.enum(["BYTES", "UINT8"]),
+        data: z.array(z.unknown()),
+      }),
+    )
+    .length(1),
+});
+
+type Input = z.output<typeof requestSchema>["inputs"][number];
+
+/** Each output of the protocol: its type, and what it is of a verdict. */
+const OUTPUTS = [
+  { name: "class", datatype: "BYTES", of: ({ className }: Verdict) => className },
+  { name: "confidence", datatype: "FP64", of: ({ confidence }: Verdict) => confidence },
+  { name: "unknownScore", datatype: "FP64", of: ({ unknownScore }: Verdict) => unknownScore },
+  { name: "isUnknown", datatype: "BOOL", of: ({ isUnknown }: Verdict) => isUnknown },
+] as const;
+
+/**
+ * The Open Inference Protocol, version 2 (KServe), over HTTP: one input `image`, of files (BYTES, base64, [N]) or of
+ * pixels (UINT8, [N, H, W, 3] or [H, W, 3]); every image is an object of its own.
+ */
+export function inferencePaths(
+  app: Hono<ServiceEnv>,
+  models: ReadonlyMap<string, ServedModel>,
+  predict: (name: string, files: readonly Uint8Array[]) => Promise<Verdict>,
+): void {
+  app.get("/v2", (context) => context.json({ name: "penumbra", version: "2", extensions: [] }));
+  app.get("/v2/health/live", (context) => context.json({ live: true }));
+  app.get("/v2/health/ready", (context) => context.json({ ready: true }));
+  app.get("/v2/models/:name", (context) => {
+    const name = context.req.param("name");
+    modelOf(models, name);
+    return context.json({
+      name,
+      platform: "penumbra",
+      inputs: [{ name: "image", datatype: "BYTES", shape: [-1] }],
+      outputs: OUTPUTS.map((output) => ({ name: output.name, datatype: output.datatype, shape: [-1] })),
+    });
+  });
+  app.get("/v2/models/:name/ready", (context) => {
+    const name = context.req.param("name");
+    modelOf(models, name);
+    return context.json({ name, ready: true });
+  });
+  app.post("/v2/models/:name/infer", async (context) => {
+    const name = context.req.param("name");
+    modelOf(models, name);
+    const json: unknown = await context.req.json().catch(() => {
+      throw refuse(400, "The body is no JSON. Send a request of the Open Inference Protocol.");
+    });
+    const request = requestSchema.safeParse(json);
+    if (!request.success) {
+      const [issue] = request.error.issues;
+      throw refuse(
+        400,
+        `The request does not fit the protocol: ${issue?.path.join(".")}: ${issue?.message}. Send one input "image".`,
+      );
+    }
+    const files = await filesOf(request.data.inputs[0]!);
+    const verdicts = await Promise.all(files.map((file) => predict(name, [file])));
+    return context.json({
+      model_name: name,
+      ...(request.data.id !== undefined && { id: request.data.id }),
+      outputs: OUTPUTS.map((output) => ({
+        name: output.name,
+        datatype: output.datatype,
+        shape: [verdicts.length],
+        data: verdicts.map((verdict) => output.of(verdict)),
+      })),
+    });
+  });
+}
+
+/** The images of an input as files. @throws HTTPException 400 where data and shape do not fit */
+async function filesOf({ datatype, shape, data }: Input): Promise<Uint8Array[]> {
+  const size = shape.reduce((product, side) => product * side, 1);
+  if (data.length !== size)
+    throw refuse(
+      400,
+      `The input has ${data.length} values, and its shape [${shape}] has ${size}. Send as many.`,
+    );
+  if (datatype === "BYTES") {
+    return data.map((item) => {
+      if (typeof item !== "string") throw refuse(400, "BYTES are files in base64. Send texts.");
+      return new Uint8Array(Buffer.from(item, "base64"));
+    });
+  }
+  const [channels, width, height, images = 1] = [...shape].reverse();
+  if (channels !== 3 || width === undefined || height === undefined)
+    throw refuse(400, `Pixels are [N, height, width, 3] or [height, width, 3], not [${shape}].`);
+  const isPixel = (value: unknown) =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
+  if (!data.every(isPixel)) throw refuse(400, "UINT8 values are whole numbers from 0 to 255.");
+  const length = height * width * 3;
+  return Promise.all(
+    Array.from({ length: images }, (_, index) => {
+      const pixels = Uint8Array.from(data.slice(index * length, (index + 1) * length) as number[]);
+      return scope(async () => pngBytes(fromTyped(pixels, [height, width, 3]).permute([2, 0, 1])));
+    }),
+  );
+}

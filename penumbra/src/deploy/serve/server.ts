@@ -1,0 +1,77 @@
+import { basename, resolve } from "node:path";
+import { serve } from "@hono/node-server";
+import { DeployError } from "../classifier/index.ts";
+import { type AppOptions, makeApp } from "./app.ts";
+import { ServedModel, type ServedModelOptions } from "./served-model.ts";
+
+export interface ServiceOptions extends AppOptions, ServedModelOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** A service that answers. */
+export interface Service {
+  readonly url: string;
+  /** Takes no more requests, answers those that are under way, and ends. */
+  close(): Promise<void>;
+}
+
+/** What a service does where nothing else is said. */
+export const SERVICE_DEFAULTS = {
+  host: "127.0.0.1",
+  port: 8080,
+  device: "cpu",
+  maxBatch: 64,
+  maxWaitMs: 5,
+  maxQueue: 512,
+  maxBody: 32 * 2 ** 20,
+  maxPixels: 50_000_000,
+  maxViews: 64,
+  timeoutMs: 10_000,
+} as const satisfies ServiceOptions;
+
+/**
+ * Serves classifiers over HTTP, each by the name of its folder.
+ *
+ * @throws DeployError for a folder that holds no classifier, two of one name, or a port that is taken
+ * @example
+ * const service = await startService(["models/parts"], { ...SERVICE_DEFAULTS, port: 8080 });
+ */
+export async function startService(folders: readonly string[], options: ServiceOptions): Promise<Service> {
+  const models = new Map<string, ServedModel>();
+  for (const folder of folders) {
+    const name = basename(resolve(folder));
+    if (models.has(name))
+      throw new DeployError(`Two classifiers are called "${name}". Rename one of the folders.`);
+    models.set(name, new ServedModel(folder, options));
+  }
+  const app = makeApp(models, options);
+  await Promise.all([...models.values()].map((model) => model.warmUp()));
+  const closeModels = () => Promise.all([...models.values()].map((model) => model.close()));
+  return new Promise((resolvePromise, reject) => {
+    const server = serve(
+      { fetch: app.fetch, hostname: options.host, port: options.port },
+      ({ address, port, family }) => {
+        const host = family === "IPv6" ? `[${address}]` : address;
+        resolvePromise({
+          url: `http://${host}:${port}`,
+          async close() {
+            await new Promise<void>((done) => {
+              server.close(() => done());
+              if ("closeIdleConnections" in server) server.closeIdleConnections();
+            });
+            await closeModels();
+          },
+        });
+      },
+    );
+    server.on("error", (cause: NodeJS.ErrnoException) => {
+      const why =
+        cause.code === "EADDRINUSE"
+          ? "is taken by another program. Give another --port"
+          : `cannot be opened (${cause.code})`;
+      void closeModels().then(() => reject(new DeployError(`The port ${options.port} ${why}.`, { cause })));
+    });
+  });
+}

@@ -1,0 +1,197 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type Classifier,
+  loadClassifier,
+  type RequestEntry,
+  SERVICE_DEFAULTS,
+  type Service,
+  startService,
+  type Verdict,
+} from "../../../src/deploy/index.ts";
+import { noise, photo, writeClassifier } from "../tiny-classifier.ts";
+
+let root = "";
+let service: Service;
+let classifier: Classifier;
+const log: RequestEntry[] = [];
+
+interface InferAnswer {
+  id: string;
+  model_name: string;
+  outputs: { name: string; data: unknown[] }[];
+}
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "penumbra-service-"));
+  const folder = join(root, "shades");
+  await writeClassifier(folder);
+  classifier = loadClassifier(folder);
+  service = await startService([folder], {
+    ...{ ...SERVICE_DEFAULTS, port: 0, maxBody: 200_000, maxPixels: 10_000, maxViews: 4 },
+    ...{ keepUnknown: join(root, "kept"), onRequest: (entry) => log.push(entry) },
+  });
+}, 60_000);
+afterAll(async () => {
+  await service.close();
+  classifier.dispose();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const post = (path: string, body: RequestInit["body"], headers: Record<string, string> = {}) =>
+  fetch(`${service.url}${path}`, { method: "POST", body, headers });
+const postImage = (image: Buffer) => post("/predict", new Uint8Array(image), { "content-type": "image/png" });
+
+describe("POST /predict", () => {
+  it("gives the verdict of the library, by raw image and by form", async () => {
+    const image = await photo(1, 900);
+    const [expected] = await classifier.predict([image]);
+    const raw = await postImage(image);
+    expect(raw.status).toBe(200);
+    expect(await raw.json()).toEqual({ model: "shades", verdict: "light", ...expected });
+    const form = new FormData();
+    form.append("image", new Blob([new Uint8Array(image)]), "a.png");
+    expect(await (await post("/predict?model=shades", form)).json()).toMatchObject({ ...expected });
+  });
+
+  it("takes the files of a form as views of one object", async () => {
+    const views = await Promise.all([photo(0, 901), photo(0, 902)]);
+    const [expected] = await classifier.predict([views]);
+    const form = new FormData();
+    for (const view of views) form.append("image", new Blob([new Uint8Array(view)]), "view.png");
+    expect(await (await post("/predict", form)).json()).toMatchObject({ views: 2, score: expected!.score });
+  });
+
+  it("loses no request of a hundred at once, and gives each its own verdict", async () => {
+    const images = await Promise.all(Array.from({ length: 100 }, (_, i) => photo(i % 3, 1000 + i)));
+    const expected = await classifier.predict(images);
+    const answers = await Promise.all(
+      images.map(async (image) => (await (await postImage(image)).json()) as Verdict),
+    );
+    for (const [i, answer] of answers.entries()) {
+      expect(answer.className).toBe(expected[i]!.className);
+      expect(answer.score / expected[i]!.score).toBeCloseTo(1, 4); // fp32 rounds by batch
+    }
+  });
+
+  it("keeps the photos of unknown objects where it is told to", async () => {
+    await postImage(await noise());
+    const folders = readdirSync(join(root, "kept"));
+    expect(readdirSync(join(root, "kept", folders.at(-1)!))).toEqual(["0.png"]);
+  });
+
+  it("refuses with the status that says why", async () => {
+    const image = await photo(0, 910);
+    const status = async (response: Promise<Response>) => (await response).status;
+    expect(await status(post("/predict", "{}", { "content-type": "application/json" }))).toBe(415);
+    expect(await status(post("/predict", "no image", { "content-type": "image/png" }))).toBe(415);
+    expect(await status(post("/predict", "", { "content-type": "image/png" }))).toBe(400);
+    expect(
+      await status(post("/predict", new Uint8Array(image.subarray(0, 60)), { "content-type": "image/png" })),
+    ).toBe(422);
+    expect(await status(post("/predict", new Uint8Array(300_000), { "content-type": "image/png" }))).toBe(
+      413,
+    );
+    const large = await sharp({ create: { width: 200, height: 200, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
+    expect(await status(postImage(large))).toBe(413);
+    const form = new FormData();
+    for (let i = 0; i < 5; i++) form.append("image", new Blob([new Uint8Array(image)]), "view.png");
+    expect(await status(post("/predict", form))).toBe(413);
+    expect(await status(post("/predict", new FormData()))).toBe(400);
+    expect(
+      await status(post("/predict?model=other", new Uint8Array(image), { "content-type": "image/png" })),
+    ).toBe(404);
+    expect(await status(fetch(`${service.url}/nothing`))).toBe(404);
+  });
+
+  it("answers any mutated image with a verdict or a refusal, never with a fault of its own", async () => {
+    const image = await photo(2, 920);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(image.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }),
+        fc.nat(image.length),
+        async (changes, length) => {
+          const mutated = new Uint8Array(image.subarray(0, length));
+          for (const [at, value] of changes) if (at < length) mutated[at] = value;
+          const { status } = await post("/predict", mutated, { "content-type": "image/png" });
+          expect([200, 400, 413, 415, 422]).toContain(status);
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect((await postImage(image)).status).toBe(200);
+  });
+});
+
+describe("the Open Inference Protocol", () => {
+  it("tells that it is ready, what a model takes, and its verdicts", async () => {
+    expect((await fetch(`${service.url}/v2/health/ready`)).status).toBe(200);
+    const about = (await (await fetch(`${service.url}/v2/models/shades`)).json()) as {
+      outputs: { name: string }[];
+    };
+    expect(about.outputs.map(({ name }) => name)).toEqual([
+      ...["class", "confidence", "unknownScore", "isUnknown"],
+    ]);
+    const images = await Promise.all([photo(0, 930), photo(1, 931)]);
+    const expected = await classifier.predict(images);
+    const data = images.map((image) => image.toString("base64"));
+    const infer = (input: object) =>
+      post("/v2/models/shades/infer", JSON.stringify({ id: "7", inputs: [{ name: "image", ...input }] }));
+    const answer = (await (await infer({ shape: [2], datatype: "BYTES", data })).json()) as InferAnswer;
+    expect([answer.id, answer.model_name]).toEqual(["7", "shades"]);
+    const output = (name: string) => answer.outputs.find((item) => item.name === name)!.data;
+    expect(output("class")).toEqual(expected.map(({ className }) => className));
+    expect(output("isUnknown")).toEqual(expected.map(({ isUnknown }) => isUnknown));
+
+    const pixels = [...(await sharp(images[0]).raw().toBuffer())];
+    const raw = (await (
+      await infer({ shape: [16, 16, 3], datatype: "UINT8", data: pixels })
+    ).json()) as InferAnswer;
+    expect(raw.outputs[0]!.data).toEqual([expected[0]!.className]);
+    expect(raw.outputs[1]!.data[0]).toBeCloseTo(expected[0]!.confidence, 5);
+    expect((await infer({ shape: [3], datatype: "BYTES", data })).status).toBe(400);
+    expect((await infer({ shape: [2], datatype: "BYTES", data: [1, 2] })).status).toBe(400);
+    expect((await post("/v2/models/shades/infer", "{")).status).toBe(400);
+    expect((await post("/v2/models/none/infer", "{}")).status).toBe(404);
+  });
+});
+
+describe("the service", () => {
+  it("describes itself to machines and people, and tells Prometheus its figures", async () => {
+    const text = async (path: string) => (await fetch(`${service.url}${path}`)).text();
+    expect(JSON.parse(await text("/openapi.json")).paths["/predict"].post).toBeDefined();
+    expect(await text("/")).toMatch(/<option>shades<\/option>/);
+    const metrics = await text("/metrics");
+    expect(metrics).toMatch(/penumbra_verdicts_total\{model="shades",verdict="unknown"\} \d/);
+    expect(metrics).toMatch(/penumbra_requests_total\{route="\/predict",code="200"\} \d/);
+    expect(log.every(({ ms, status, path }) => ms >= 0 && status >= 200 && path.startsWith("/"))).toBe(true);
+  });
+
+  it("asks for its token, but not for health", async () => {
+    const guarded = await startService([join(root, "shades")], {
+      ...SERVICE_DEFAULTS,
+      port: 0,
+      token: "secret",
+    });
+    const get = (path: string, headers = {}) => fetch(`${guarded.url}${path}`, { headers });
+    expect((await get("/models")).status).toBe(401);
+    expect((await get("/models", { authorization: "Bearer wrong!" })).status).toBe(401);
+    expect((await get("/models", { authorization: "Bearer secret" })).status).toBe(200);
+    expect((await get("/v2/health/live")).status).toBe(200);
+    await guarded.close();
+  });
+
+  it("refuses a folder that holds no classifier, and a port that is taken", async () => {
+    await expect(startService([root], { ...SERVICE_DEFAULTS, port: 0 })).rejects.toThrow(/is no classifier/);
+    const port = Number(new URL(service.url).port);
+    await expect(startService([join(root, "shades")], { ...SERVICE_DEFAULTS, port })).rejects.toThrow(
+      /is taken/,
+    );
+  });
+});

@@ -1,0 +1,77 @@
+import * as torch from "@penumbra/torch";
+import sharp from "sharp";
+import { extractStages, fitLinearProbe, trainEncoder } from "../../src/contrast/index.ts";
+import { saveClassifier } from "../../src/deploy/index.ts";
+import { FULL_DEPTH } from "../../src/images/index.ts";
+import { detectors } from "../../src/unknowns/index.ts";
+import { mulberry } from "../report/outcome.ts";
+
+const SIZE = 16;
+export const CLASSES = ["dark", "light", "red"];
+
+/** A classifier of three shades, trained for a moment: enough to tell them apart. */
+export async function writeClassifier(where: string): Promise<void> {
+  const images = torch.stack(
+    Array.from({ length: 48 }, (_, i) => torch.fromTyped(shade(i % 3, i), [3, SIZE, SIZE])),
+  );
+  const labels = Array.from({ length: 48 }, (_, i) => i % 3);
+  const train = { images: images.narrow(0, 0, 36), labels: labels.slice(0, 36) };
+  const trained = await trainEncoder({
+    ...{ objective: "cross-entropy", ...train, steps: 12, batchSize: 12, views: 1, seed: 0 },
+    ...{ network: { network: "resnet10", width: 8 }, precision: "fp32", augment: { flip: 0.5 } },
+  });
+  const stagesOf = (pixels: torch.Tensor) => extractStages(trained.encoder, pixels);
+  const stages = stagesOf(train.images);
+  const features = stages.at(-1)!;
+  const probe = fitLinearProbe(features, train.labels, { classes: 3, l2: 0.1 });
+  saveClassifier(where, {
+    name: "shades",
+    classes: CLASSES,
+    preprocessing: { imageSize: SIZE, fit: "squash", white: FULL_DEPTH },
+    trained,
+    probe,
+    detectorName: "mahalanobis",
+    detector: detectors.mahalanobis.fit({ features, labels: train.labels }),
+    calibration: {
+      objects: Array.from({ length: 12 }, (_, i) => `object-${i}`),
+      labels: labels.slice(36),
+      stages: stagesOf(images.narrow(0, 36, 12)),
+    },
+    level: 0.1,
+    provenance: { penumbra: "0", libtorch: "0", arm: "cross-entropy", reason: "", seed: 0, artifacts: {} },
+    photos: [{ id: "a.png", object: "dark/a", className: "dark", hash: "00", use: "train" }],
+  });
+}
+
+/** Red, green and blue plane of a shade with noise of its own. */
+function shade(label: number, seed: number): Uint8Array {
+  const random = mulberry(seed + 1);
+  const base = [
+    [50, 50, 50],
+    [200, 200, 200],
+    [200, 40, 40],
+  ][label]!;
+  return Uint8Array.from(
+    { length: 3 * SIZE * SIZE },
+    (_, i) => base[Math.floor(i / SIZE ** 2)]! + 30 * random(),
+  );
+}
+
+export function photo(label: number, seed: number): Promise<Buffer> {
+  return png(shade(label, seed));
+}
+
+export function noise(): Promise<Buffer> {
+  const random = mulberry(7);
+  return png(Uint8Array.from({ length: 3 * SIZE * SIZE }, () => 255 * random()));
+}
+
+function png(planes: Uint8Array): Promise<Buffer> {
+  const pixels = Buffer.alloc(planes.length);
+  for (let i = 0; i < SIZE * SIZE; i++)
+    for (let channel = 0; channel < 3; channel++)
+      pixels[3 * i + channel] = planes[channel * SIZE * SIZE + i]!;
+  return sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 3 } })
+    .png()
+    .toBuffer();
+}
