@@ -7,7 +7,7 @@ import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
-import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
+import { judgeRedraws, mapFeatures, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
 export interface RunOptions {
@@ -62,6 +62,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     const seeds = await prepareSeeds(context, manifest, model);
     const trained = await trainArms(context, seeds);
     const nearness = await judgeRedraws(context, seeds, trained);
+    const maps = await mapFeatures(context, seeds, trained);
     const outcome = await concludeStudy(context, {
       run,
       text,
@@ -71,6 +72,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       seeds,
       trained,
       nearness,
+      maps,
     });
     await writeJsonLines(join(run, "results.jsonl"), outcome.results);
     await writeFileAtomic(join(run, "report.json"), `${JSON.stringify(outcome)}\n`);

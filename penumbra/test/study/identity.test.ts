@@ -8,7 +8,13 @@ import { armNames } from "../../src/study/arms/index.ts";
 import { parseSettings, type StudyConfig, studySchema, TABLES } from "../../src/study/config/index.ts";
 import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
-import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "../../src/study/stages/index.ts";
+import {
+  judgeRedraws,
+  mapFeatures,
+  prepareSeeds,
+  type StudyContext,
+  trainArms,
+} from "../../src/study/stages/index.ts";
 import { type Artifact, type StageSpec, StageStore, stageHash } from "../../src/study/store/index.ts";
 import { detectorNames, detectorOf } from "../../src/unknowns/index.ts";
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
@@ -107,6 +113,7 @@ async function runStages(config: StudyConfig, store: StageStore): Promise<void> 
   const seeds = await prepareSeeds(context, manifest, model);
   const trained = await trainArms(context, seeds);
   await judgeRedraws(context, seeds, trained);
+  await mapFeatures(context, seeds, trained);
 }
 
 /** The same configuration, which notes who reads a setting. */
@@ -125,7 +132,7 @@ function watched<T extends object>(value: T, path: readonly string[] = []): T {
 
 function note(path: string, isSection: boolean): void {
   if (isSection) return;
-  const stage = /stages\/(split|words|redraw|encoder|features|probe|score|nearness)\.ts/.exec(
+  const stage = /stages\/(split|words|redraw|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
     stackHere(),
   )?.[1];
   const known = readers.get(path) ?? new Set();
@@ -225,6 +232,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   "statistics.confidence": "statistics are made anew every time",
   "statistics.margin": "statistics are made anew every time",
   "statistics.bootstrap": "statistics are made anew every time",
+  "statistics.keep": "statistics are made anew every time",
 };
 /** Decide which photos there are, and what their pixels are; stages hash photos and pixels. */
 const OF_THE_SCAN = ["roles.known", "roles.near", "roles.far", "ignore", "layout", "objects", "depth"];

@@ -280,6 +280,15 @@ export const studySchemaOf = (tables: StudyTables) =>
           })
           .default(0.01),
         bootstrap: count("Redraws of the test objects for the bootstrap intervals").default(1000),
+        keep: z
+          .number()
+          .gt(0)
+          .max(1)
+          .meta({
+            description:
+              "Share of the known validation photos that the threshold for use keeps: the report says what it does to the test",
+          })
+          .default(0.95),
       })
       .prefault({}),
     device: z
