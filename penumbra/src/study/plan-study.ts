@@ -22,12 +22,13 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const isSynthetic = kinds > 0;
   const isJudged = isSynthetic && judgeOf(config.arms, tables.arms) !== undefined;
   const synthetic = (isSynthetic ? 1 : 0) + kinds + (isJudged ? 1 : 0);
+  const maps = config.arms.length; // of the first seed
   const perSeed = 1 + synthetic + 4 * config.arms.length;
   return {
     ...loaded,
     run,
     title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
-    stageCount: 3 + (isSynthetic ? 1 : 0) + config.seeds.length * perSeed,
+    stageCount: 4 + (isSynthetic ? 1 : 0) + config.seeds.length * perSeed + maps,
     needsModel: isSynthetic,
   };
 }

@@ -37,7 +37,7 @@ export function principalPlane(features: Tensor): PrincipalPlane {
     const share = (index: number) => (total === 0 ? 0 : (variances[index] as number) / total);
     return {
       mean,
-      directions: largest.mul(largest.gather(1, places).sign()),
+      directions: largest.mul(largest.gather(0, places).sign()),
       explained: [share(0), share(1)] as const,
     };
   });

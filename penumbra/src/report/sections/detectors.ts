@@ -75,7 +75,7 @@ function operatingTable({
   const titles = { known: "known kept %", near: "near unknowns flagged %", far: "far unknowns flagged %" };
   return html`<h3>With the threshold set for use</h3>
 <p>${titleOf(names, detector)} with the threshold that keeps ${percent(first.keep, 0)} % of the known validation photos, on the test; ${percent(confidence, 0)} % intervals over the objects of both.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Operating points"><table class="plain sortable"><thead><tr><th scope="col">Arm</th>${columns.map((side) => html`<th scope="col" class="number">${titles[side]}</th>`)}</tr></thead>
+<div class="scroll" tabindex="0" role="region" aria-label="Operating points"><table class="plain sortable operating"><thead><tr><th scope="col">Arm</th>${columns.map((side) => html`<th scope="col" class="number">${titles[side]}</th>`)}</tr></thead>
 <tbody>${operatingPoints.map(
     (point) =>
       html`<tr><th scope="row"><span class="swatch ${armClass({ arms }, point.arm)}"></span>${titleOf(arms, point.arm)}</th>${columns.map(

@@ -11,13 +11,15 @@ describe("the plane in which features differ most", () => {
     scope(() => {
       const features = torch
         .randn([40, 6], { generator: generator(), dtype: "float64" })
-        .mul(torch.tensor([5, 3, 1, 1, 0.5, 0.1], { dtype: "float64" }));
+        .mul(torch.tensor([0.1, 1, 0.5, 3, 1, 5], { dtype: "float64" }));
       const plane = principalPlane(features);
       const [, values, rows] = torch.linalgSvd(features.sub(features.mean([0])), { fullMatrices: false });
       const squares = values.square().toNumbers();
       const total = squares.reduce((sum, value) => sum + value, 0);
       for (const index of [0, 1] as const) {
         expect(plane.explained[index]).toBeCloseTo(squares[index]! / total, 10);
+        const column = plane.directions.select(1, index).toNumbers();
+        expect(Math.max(...column)).toBe(Math.max(...column.map(Math.abs))); // the largest entry is above 0
         const cosine = rows.select(0, index).mul(plane.directions.select(1, index)).sum().item();
         expect(Math.abs(cosine)).toBeCloseTo(1, 10);
       }
