@@ -223,6 +223,7 @@ const NAMES = [
   "cifar",
   "imagenet",
   "source-class",
+  "class",
   "b",
 ];
 

@@ -170,8 +170,9 @@ describe("a whole study", () => {
     const made = madeStages(changed.events);
     expect([...new Set(made.map((name) => name.split(" ")[0]))]).toEqual(kinds);
     if (kinds[0] === "encoder" || kinds[0] === "redraw") {
-      // Only the arms that have near-OOD redraws are concerned.
-      expect(made.filter((name) => /(cross-entropy|supcon|supcon\+faithful),/.test(name))).toEqual([]);
+      // Only the arms that have near-OOD redraws are concerned; a map shows the redraws in every arm.
+      const others = made.filter((name) => !name.startsWith("feature-map"));
+      expect(others.filter((name) => /(cross-entropy|supcon|supcon\+faithful),/.test(name))).toEqual([]);
     }
   });
 
