@@ -9,6 +9,7 @@ import { nearnessStage } from "./nearness.ts";
 import type { SeedData, SeedRedraws } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
+import { standInsStage } from "./stand-ins.ts";
 
 /** An arm at a seed, trained and scored. */
 export interface TrainedArm {
@@ -23,7 +24,9 @@ export interface TrainedArm {
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const trained: TrainedArm[] = [];
   const { config, tables } = context;
-  const withStages = config.detectors.some((name) => detectorOf(name, tables.detectors).needs === "stages");
+  const withStages = config.detectors.some((name) =>
+    detectorOf(name, tables.detectors).needs.includes("stages"),
+  );
   for (const { seed, split, redraws } of seeds) {
     for (const arm of config.arms) {
       const { positives, negatives } = armOf(arm, tables.arms);
@@ -35,7 +38,11 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
       });
       const features = await featuresStage(context, split, encoder, { arm, seed, withStages });
       const probe = await probeStage(context, split, features, arm, seed);
-      const score = await scoreStage(context, split, features, probe, arm, seed);
+      const standIns =
+        split.nearValidation.length > 0
+          ? undefined
+          : await standInsStage(context, split, { arm, seed, encoder, redraws: redraws["near-ood"] });
+      const score = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
       trained.push({ arm, seed, encoder, features, score });
     }
   }
