@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { StudyConfig } from "../study/index.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 interface StudyFlags {
   readonly out?: string;
@@ -23,7 +24,9 @@ export function studyCommand(): Command {
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
     .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
-      const { loadConfig, parseSettings, planStudy, runStudy } = await import("../study/index.ts");
+      const { describeEstimate, loadConfig, parseSettings, planStudy, runStudy } = await import(
+        "../study/index.ts"
+      );
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
@@ -42,9 +45,13 @@ export function studyCommand(): Command {
         process.stderr.write("Interrupted. The same command goes on from here.\n");
         process.exit(130); // 128 + SIGINT, as shells have it
       });
-      const outcome = await runStudy(study, { onEvent: flags.json ? print : lines.onEvent }).finally(() =>
-        lines.close(),
-      );
+      const outcome = await runStudy(study, {
+        onEvent: flags.json ? print : lines.onEvent,
+        onEstimate: (estimate) => {
+          if (flags.json) print({ event: "estimate", ...estimate });
+          else lines.say(`${describeEstimate(estimate, shortDuration)}; what lies in the run folder is kept`);
+        },
+      }).finally(() => lines.close());
       const report = await writeReport(study.run);
       const seconds = (performance.now() - startedAt) / 1000;
       if (flags.json) {
@@ -104,14 +111,4 @@ function withChanges(text: string, changes: Readonly<Record<string, unknown>>): 
   return set.length === 0
     ? text
     : `# Set on the command line, whatever stands below:\n${set.join("")}\n${text}`;
-}
-
-function wholeNumber(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < least) {
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
-    }
-    return value;
-  };
 }

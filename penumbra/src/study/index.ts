@@ -2,6 +2,9 @@
 
 export * from "./arms/index.ts";
 export * from "./config/index.ts";
+export * from "./estimate.ts";
 export * from "./plan-study.ts";
+export * from "./recommend-arm.ts";
 export * from "./run.ts";
 export * from "./store/index.ts";
+export * from "./train-classifier.ts";
