@@ -1,10 +1,20 @@
 // Makes what is published: `npm run package -- FOLDER [--addon | --main]`.
 //
 // --addon makes the package of prebuilt addons for this platform, with the addon of the libtorch in use; run again with
-// another libtorch and the same FOLDER, it adds that one's. --main makes @penumbra/torch, which names the packages of
-// all platforms as optional dependencies: npm installs the one that fits. Without either both are made.
+// another libtorch and the same FOLDER, it adds that one's. --main makes @penumbra/torch, which names as optional
+// dependencies the platforms' packages that lie in FOLDER: npm installs the one that fits. Others are not named, because
+// `npm ci` refuses a dependency that was never published, optional or not. Without either both are made.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { ADDON_FILE, LOADER_FILE, planBuild } from "../src/library/key.ts";
@@ -100,11 +110,14 @@ function packMain(out: string): string {
     execFileSync("tar", ["xzf", pack(torch, aside), "-C", aside]);
     const folder = join(aside, "package");
     const manifest = readManifest(folder);
+    const isPacked = (name: string): boolean =>
+      existsSync(join(out, `penumbra-torch-${name}-${manifest.version}.tgz`));
+    const platforms = PLATFORM_NAMES.filter(isPacked);
     writeManifest(folder, {
       ...manifest,
       ...repository(),
       optionalDependencies: Object.fromEntries(
-        PLATFORM_NAMES.map((name) => [`@penumbra/torch-${name}`, manifest.version]),
+        platforms.map((name) => [`@penumbra/torch-${name}`, manifest.version]),
       ),
     });
     return pack(folder, out);

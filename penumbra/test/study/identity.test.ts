@@ -2,10 +2,11 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { objectiveOf, objectives, usesOf } from "../../src/contrast/index.ts";
 import { scanPhotos } from "../../src/data/index.ts";
 import { findModel } from "../../src/diffusion/index.ts";
-import { armNames } from "../../src/study/arms/index.ts";
-import { parseSettings, type StudyConfig, studySchema, TABLES } from "../../src/study/config/index.ts";
+import { armNames, armOf } from "../../src/study/arms/index.ts";
+import { parseSettings, type StudyConfig, studySchema, tablesWith } from "../../src/study/config/index.ts";
 import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "../../src/study/stages/index.ts";
@@ -64,14 +65,36 @@ const AUGMENT = {
   crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
   ...{ flip: 0.5, rotation: 20, shift: 0.05, scale: [0.9, 1.1], brightness: 0.3, contrast: 0.3 },
   ...{ saturation: 0.3, hue: 0.1, jitter: 0.1, grayscale: 0.1, noise: 0.02 },
+  ...{ preset: "none", shear: 5, perspective: 0.1, randAugment: { operations: 2, magnitude: 9 } },
+  ...{ blur: { probability: 0.5, sigma: [0.01, 0.02] }, solarize: { probability: 0.5, threshold: 0.5 } },
+  ...{ posterize: { probability: 0.5, bits: 4 }, equalize: 0.5, cutout: { probability: 0.5, side: 0.3 } },
 };
+
+/** The built-in arms, with one more for each use of negatives that none of them makes. */
+const tables = tablesWith({
+  arms: Object.fromEntries(
+    Object.entries(objectives).flatMap(([objective]) =>
+      usesOf(objectiveOf(objective))
+        .filter(
+          (use) => !armNames.some((name) => armOf(name).objective === objective && armOf(name).use === use),
+        )
+        .map((use) => {
+          const title = `${objective}, ${use}`;
+          return [
+            title,
+            { title, description: title, objective, positives: null, negatives: "near-ood", use },
+          ];
+        }),
+    ),
+  ),
+});
 
 /** Optional settings, given here so that they can be read and changed. */
 const settings = {
   ...tinySettings,
   seeds: [0],
-  // Every arm: a setting may be read by one of them alone.
-  arms: armNames,
+  // Every arm, and every use of negatives that an objective has: a setting may be read by one of them alone.
+  arms: Object.keys(tables.arms),
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
@@ -84,7 +107,7 @@ const readers = new Map<string, Set<string>>();
 
 beforeAll(async () => {
   folder = await makeTinyStudy(settings);
-  baseConfig = parseSettings(settings, "test");
+  baseConfig = parseSettings(settings, "test", tables);
   base = new RememberingStore(join(folder, "run"));
   await runStages(watched(baseConfig), base);
 });
@@ -95,7 +118,7 @@ async function runStages(config: StudyConfig, store: StageStore): Promise<void> 
   const model = await findModel(config.model, folder);
   const context: StudyContext = {
     config,
-    tables: TABLES,
+    tables,
     store,
     root: manifest.root,
     white: manifest.white,
@@ -196,6 +219,7 @@ const NAMES = [
   "cifar",
   "imagenet",
   "source-class",
+  "simclr",
   "b",
 ];
 
@@ -204,7 +228,7 @@ function changed(path: string): StudyConfig | undefined {
   for (const value of alternatives(before)) {
     if (JSON.stringify(value) === JSON.stringify(before)) continue;
     try {
-      return parseSettings(withValue(baseConfig, path.split("."), value), "test");
+      return parseSettings(withValue(baseConfig, path.split("."), value), "test", tables);
     } catch {
       // Not a value of this setting.
     }

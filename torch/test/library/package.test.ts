@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { build, transformSync } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findAddon } from "../../src/library/index.ts";
 
@@ -43,7 +44,6 @@ beforeAll(() => {
   mkdirSync(app);
   writeFileSync(join(app, "package.json"), '{ "type": "module" }');
   const tarballs = readdirSync(out).filter((name) => name.endsWith(".tgz"));
-  // Optional packages of other platforms are not published yet: npm goes on without them.
   execFileSync(
     "npm",
     ["install", "--prefer-offline", "--ignore-scripts", ...tarballs.map((name) => join(out, name))],
@@ -87,20 +87,61 @@ describe("the packages, installed in an empty folder", () => {
     execFileSync("mv", [join(addons, "another"), join(addons, key)]);
   });
 
+  test("type-check in a strict project that checks the declarations of its packages too", () => {
+    const project = join(root, "typed");
+    mkdirSync(project);
+    symlinkSync(join(app, "node_modules"), join(project, "node_modules"));
+    for (const name of ["mlp", "cnn", "gpt", "server", "workers", "custom-function"]) {
+      copyFileSync(join(checkout, "torch/examples", `${name}.ts`), join(project, `${name}.ts`));
+    }
+    const compilerOptions = {
+      ...{
+        strict: true,
+        noUncheckedIndexedAccess: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+      },
+      ...{ module: "nodenext", target: "es2023", lib: ["es2023", "esnext.disposable"], noEmit: true },
+      ...{ types: ["node"], typeRoots: [join(checkout, "node_modules/@types")] },
+    };
+    writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+    const compiler = join(checkout, "node_modules/typescript/bin/tsc");
+    expect(execFileSync(process.execPath, [compiler], { cwd: project, encoding: "utf8" })).toBe("");
+  });
+
+  test("load by require in CommonJS", () => {
+    writeFileSync(join(app, "required.cjs"), 'console.log(require("@penumbra/torch").ones([2]).tolist());');
+    expect(run("required.cjs")).toBe("[ 1, 1 ]\n");
+  });
+
+  test("install anew from the lock file", () => {
+    execFileSync("npm", ["ci", "--prefer-offline", "--ignore-scripts"], { cwd: app, stdio: "pipe" });
+    expect(run("train.js")).toBe("trained true\n");
+  });
+
   test("hold what a package needs and nothing of the workshop", () => {
     const folder = join(app, "node_modules/@penumbra/torch");
     expect(readdirSync(folder).sort()).toEqual(
-      ["LAYERS.md", "LICENSE", "README.md", "bin", "dist", "docs", "native", "package.json", "src"].sort(),
+      [
+        "LAYERS.md",
+        "LICENSE",
+        "README.md",
+        "bin",
+        "dist",
+        "docs",
+        "examples",
+        "native",
+        "package.json",
+        "src",
+      ].sort(),
     );
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     expect(manifest.exports["./package.json"]).toBe("./package.json");
     expect(manifest.keywords).toContain("pytorch");
-    expect(manifest.optionalDependencies).toEqual({
-      "@penumbra/torch-linux-x64": manifest.version,
-      "@penumbra/torch-linux-arm64": manifest.version,
-      "@penumbra/torch-darwin-arm64": manifest.version,
-      "@penumbra/torch-win32-x64": manifest.version,
-    });
+    // Those alone that were packed with it: `npm ci` refuses what no registry has.
+    const platform = `@penumbra/torch-${process.platform}-${process.arch}`;
+    expect(manifest.optionalDependencies).toEqual({ [platform]: manifest.version });
     for (const workspace of ["torch", "penumbra"]) {
       expect(readFileSync(join(checkout, workspace, "LICENSE"))).toEqual(
         readFileSync(join(checkout, "LICENSE")),
@@ -130,6 +171,46 @@ describe("the packages, installed in an empty folder", () => {
       );
     },
   );
+});
+
+describe("an example runs as a user runs it:", () => {
+  /** What it prints, as JavaScript beside the installed package. */
+  const outputOf = (name: string): string => {
+    const source = readFileSync(join(checkout, "torch/examples", `${name}.ts`), "utf8");
+    const { code } = transformSync(source, { loader: "ts", format: "esm", target: "es2022" });
+    writeFileSync(join(app, `${name}.mjs`), code);
+    return run(`${name}.mjs`, { OMP_NUM_THREADS: "1" });
+  };
+
+  test("a network learns the sine", () => {
+    expect(Number(outputOf("mlp").match(/largest error (\S+)/)?.[1])).toBeLessThan(0.1);
+  });
+
+  test("a convolutional network tells figures apart", () => {
+    expect(Number(outputOf("cnn").match(/(\d+) of 500/)?.[1])).toBeGreaterThan(450);
+  });
+
+  test("a GPT goes on with its poem", () => {
+    expect(outputOf("gpt")).toMatch(/loss 0\.[0-3]\d+\n[\s\S]*The jaws that bite/);
+  });
+
+  test("a server answers 100 overlapping requests and ends with the tensors that it began with", () => {
+    const output = outputOf("server");
+    expect(output).toContain("100 requests answered, every row sums to 1: true");
+    const [, before, after] = output.match(/before: (\d+), after: (\d+)/) ?? [];
+    expect(Number(before)).toBeGreaterThan(0);
+    expect(after).toBe(before);
+  });
+
+  test("workers fill a tensor of the main thread", () => {
+    const output = outputOf("workers");
+    expect(output).toContain("sums of the halves: 500000,1000000");
+    expect(output).toContain("tensors underway: 0, the event loop turned meanwhile: true");
+  });
+
+  test("a custom gradient trains a binary network", () => {
+    expect(outputOf("custom-function")).toContain("16 of 16 signs found");
+  });
 });
 
 test("a clone without its dependencies packs nothing: the build fails, and npm pack with it", () => {

@@ -222,7 +222,7 @@ export const studySchemaOf = (tables: StudyTables) =>
         negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
         augment: AugmentSpecSchema.meta({
           description:
-            "Random changes of every image at every step, the same for all arms and images; what is left out is off",
+            "Random changes of every image at every step, the same for all arms and images; what is left out is off, or as the preset has it",
         }).prefault({
           crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
           flip: 0.5,
