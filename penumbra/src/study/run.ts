@@ -5,6 +5,7 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
+import { type Estimate, estimateStudy } from "./estimate.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
@@ -12,6 +13,8 @@ import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
 export interface RunOptions {
   readonly onEvent?: (event: StageEvent) => void;
+  /** Told once photos and model are known, before any work; not on a GPU, of which nothing was measured. */
+  readonly onEstimate?: (estimate: Estimate) => void;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface RunOptions {
  * @throws DataError, DiffusionError and DeviceError before anything is written
  * @throws RunInUseError where another study works in the run folder
  */
-export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Promise<Outcome> {
+export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions = {}): Promise<Outcome> {
   const { config, tables, folder, run, text } = study;
   const machine = settleMachine(config);
   const root = resolve(folder, config.photos);
@@ -39,12 +42,23 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     }),
   );
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
-  for (const seed of config.seeds) splitByObject(manifest, { ...config.split, seed });
+  const splits = config.seeds.map((seed) => splitByObject(manifest, { ...config.split, seed }));
   const model = study.needsModel
     ? await store.observe("model", (progress) =>
         findModel(config.model, folder, (done, total) => progress(done, total, "MiB")),
       )
     : undefined;
+
+  if (machine.device === "cpu") {
+    const estimate = estimateStudy({
+      ...study,
+      knownClasses: manifest.classes.length,
+      trainPhotos: splits[0]!.train.length,
+      photos: manifest.photos.length,
+      model,
+    });
+    if (estimate) onEstimate?.(estimate);
+  }
 
   const release = await lockRun(run);
   try {

@@ -167,7 +167,8 @@ export const studySchemaOf = (tables: StudyTables) =>
           .string()
           .min(1)
           .meta({
-            description: "Word that every learned word starts from; one token of the model's vocabulary",
+            description:
+              "Word of the model's vocabulary that every learned word starts from; of several, or of one in pieces, the mean",
           })
           .default("the"),
       })
