@@ -24,7 +24,7 @@ const outputs = {
       [1, -2, 3],
     ])
     .to("float32"),
-  ...{ views: 2, labels: [0, 2], negatives: null, negativeLabels: [] },
+  ...{ views: 2, labels: [0, 2], negatives: null, negativeLabels: [], use: null },
 };
 
 test("the focal loss is cross-entropy at gamma 0, and less where a row is certain", () => {
@@ -44,7 +44,7 @@ test("the focal loss is cross-entropy at gamma 0, and less where a row is certai
 });
 
 test("its plateau is the loss of equal logits", () => {
-  const step = { rows: 4, negatives: 0, classes: 3 };
+  const step = { rows: 4, negatives: 0, classes: 3, use: null };
   const equal = focal.loss({ ...outputs, rows: torch.zeros([4, 3]) }, { gamma: 2 }).item();
   expect(focal.plateau(step, { gamma: 2 })).toBeCloseTo(equal, 6);
 });

@@ -18,9 +18,9 @@ export const focal = contrast.defineObjective({
   settings: z.strictObject({
     gamma: z.number().min(0).meta({ description: "How far it looks away; 0 = not at all" }).default(2),
   }),
-  negatives: null,
+  negatives: {},
   needsNegativeLabels: () => false,
-  makeHead: (dimensions, classes) => new torch.nn.Linear(dimensions, classes),
+  makeHead: ({ dimensions, classes }) => new torch.nn.Linear(dimensions, classes),
   loss({ rows, views, labels }, { gamma }) {
     const own = torch.tensor(Array.from({ length: views }, () => labels).flat(), { dtype: "int64" });
     const logP = rows.logSoftmax(1).gather(1, own.to(rows.device).unsqueeze(1)); // ln p_y, [V B, 1]
@@ -40,6 +40,7 @@ export const tables = study.tablesWith({
       objective: "focal",
       positives: null,
       negatives: null,
+      use: null,
     },
   },
 });

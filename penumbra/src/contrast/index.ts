@@ -2,15 +2,25 @@
 
 export { ContrastError } from "./errors.ts";
 export { crossEntropy } from "./losses/cross-entropy.ts";
+export { NEGATIVE_USES, type NegativeUse } from "./losses/negative-uses.ts";
 export {
   defineObjective,
+  type HeadSize,
   type LossSettings,
+  type NegativePlaces,
   type Objective,
   readLossSettings,
   type StepOutputs,
   type StepSize,
+  usesOf,
 } from "./losses/objective.ts";
 export { type ObjectiveName, type ObjectiveTable, objectiveOf, objectives } from "./losses/objectives.ts";
+export {
+  type EnergyMarginOptions,
+  energyMargin,
+  energyMarginPlateau,
+  outlierExposure,
+} from "./losses/outlier-losses.ts";
 export { type Collapse, detectCollapse, type PlateauSettings, supConPlateau } from "./losses/plateau.ts";
 export { type SupConOptions, sourceClassMask, supCon, supConPerAnchor } from "./losses/supcon.ts";
 export { normalizeRows, requireUnitRows } from "./losses/unit-rows.ts";
@@ -20,6 +30,11 @@ export { type FusedViews, fuseViews } from "./probe/fuse-views.ts";
 export { fitLinearProbe, type LinearProbe, type ProbeOptions, probeOf } from "./probe/linear-probe.ts";
 export { Encoder, type EncoderConfig, NETWORKS, type ResolvedEncoderConfig } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
-export { type FineTuning, TRAINED_LAYERS, type TrainedLayers } from "./training/fine-tuning.ts";
+export {
+  type FineTuning,
+  frozenEncoder,
+  TRAINED_LAYERS,
+  type TrainedLayers,
+} from "./training/fine-tuning.ts";
 export { type TrainedEncoder, trainEncoder } from "./training/train-encoder.ts";
 export { FAITHFUL_PROBABILITY, type OptimizerSettings, type TrainOptions } from "./training/train-options.ts";

@@ -1,4 +1,4 @@
-import type { Factor, Outcome, Question, Titled } from "../results/index.ts";
+import type { Change, Factor, Outcome, Question, Titled } from "../results/index.ts";
 
 /** The words for what an outcome names; it carries their titles. */
 
@@ -10,34 +10,71 @@ export function titleOf(things: readonly Titled[], name: string): string {
 }
 
 /** "faithful redraws as positives and near-OOD redraws as negatives": what a question adds. */
-export function additionsOf({ changes }: Question, { sources }: Outcome): string {
-  return changes.map(({ factor, to }) => `${titleOf(sources, to)} as ${factor}`).join(" and ");
+export function additionsOf(question: Question, outcome: Outcome): string {
+  const { positives, negatives } = addedBy(question, outcome);
+  return [
+    ...(positives === undefined ? [] : [`${positives} as positives`]),
+    ...(negatives === undefined ? [] : [`${negatives} as ${useOf(question, outcome)}`]),
+  ].join(" and ");
 }
 
 /** Whether a question is about more than one kind of synthetic images at once. */
 export function isTogether({ changes }: Question): boolean {
-  return changes.length > 1;
+  return ["positives", "negatives"].every((factor) => changes.some((change) => change.factor === factor));
+}
+
+/** " with SupCon" where a study asks the same of several objectives, else nothing. */
+export function objectiveClause({ objective }: Question, { questions, objectives }: Outcome): string {
+  const asked = new Set(questions.flatMap((question) => question.objective ?? []));
+  return objective === null || asked.size < 2 ? "" : ` with ${titleOf(objectives, objective)}`;
 }
 
 /** A question in words. */
 export function questionTitle(question: Question, outcome: Outcome): string {
   const [change] = question.changes;
   if (!change) throw new RangeError(`The question "${question.name}" is about nothing.`);
+  const clause = objectiveClause(question, outcome);
   if (isTogether(question)) {
-    return `Do ${additionsOf(question, outcome)} together beat no synthetic images?`;
+    return `Do ${additionsOf(question, outcome)} together beat no synthetic images${clause}?`;
   }
-  return QUESTION_WORDS[change.factor](question, outcome);
+  return QUESTION_WORDS[change.factor](question, outcome, change, clause);
 }
 
-const QUESTION_WORDS: Readonly<Record<Factor, (question: Question, outcome: Outcome) => string>> = {
-  positives: ({ changes }, { sources }) => `Do ${changedTo(changes, sources)} help, as further positives?`,
-  negatives: ({ changes }, { sources }) => `Do ${changedTo(changes, sources)} help, as negatives only?`,
-  objective: ({ treatment, control }, { arms }) => {
+type Words = (question: Question, outcome: Outcome, change: Change, clause: string) => string;
+
+const QUESTION_WORDS: Readonly<Record<Factor, Words>> = {
+  positives: (question, outcome, _, clause) =>
+    `Do ${addedBy(question, outcome).positives} help, as further positives${clause}?`,
+  negatives(question, outcome, { from, to }, clause) {
+    const { sources } = outcome;
+    return from === null
+      ? `Do ${titleOf(sources, to)} help, as ${useOf(question, outcome)}${clause}?`
+      : `Are ${titleOf(sources, to)} better negatives than ${titleOf(sources, from)}${clause}?`;
+  },
+  use({ name }, { uses }, { from, to }, clause) {
+    if (from === null) throw new RangeError(`The question "${name}" has a use of no images.`);
+    return `Are the same images better used as ${titleOf(uses, to)} than as ${titleOf(uses, from)}${clause}?`;
+  },
+  objective({ treatment, control }, { arms }) {
     const side = (names: readonly string[]) => names.map((name) => titleOf(arms, name)).join(", ");
     return `Is ${side(treatment)} better than ${side(control)}, on the same images?`;
   },
 };
 
-function changedTo(changes: Question["changes"], sources: readonly Titled[]): string {
-  return changes.map(({ to }) => titleOf(sources, to)).join(" and ");
+/** Titles of the images that a question adds. */
+function addedBy(
+  { changes }: Question,
+  { sources }: Outcome,
+): { readonly positives?: string; readonly negatives?: string } {
+  const added = changes.filter(
+    ({ factor, from }) => factor !== "use" && factor !== "objective" && from === null,
+  );
+  return Object.fromEntries(added.map(({ factor, to }) => [factor, titleOf(sources, to)]));
+}
+
+/** What a question's negatives are used as. */
+function useOf({ changes, name }: Question, { uses }: Outcome): string {
+  const change = changes.find(({ factor }) => factor === "use");
+  if (!change) throw new RangeError(`The question "${name}" does not say what its negatives are used as.`);
+  return titleOf(uses, change.to);
 }

@@ -178,7 +178,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 2;
+export const OUTCOME_FORMAT = 3;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -190,6 +190,9 @@ export interface Outcome {
   readonly questions: readonly Question[];
   /** The images that an arm's positives and negatives can be. */
   readonly sources: readonly Titled[];
+  /** What encoders are trained for, and what negatives are used as. */
+  readonly objectives: readonly Titled[];
+  readonly uses: readonly Titled[];
   readonly detectors: readonly Titled[];
   readonly recipes: readonly (Titled & { readonly source: string })[];
   readonly seeds: readonly number[];

@@ -4,7 +4,7 @@ import type { Interval } from "./statistics.ts";
 import { mean, pairedDifference } from "./statistics.ts";
 
 /** In what arms differ: the factors of the design. */
-export const FACTORS = ["positives", "negatives", "objective"] as const;
+export const FACTORS = ["positives", "negatives", "use", "objective"] as const;
 export type Factor = (typeof FACTORS)[number];
 
 /** An arm as its level of each factor; null = no synthetic images there. */
@@ -21,13 +21,18 @@ export interface Change {
 }
 
 /**
- * A question is a change, and answered by every pair of arms that differ in it only: mean of `treatment` minus mean of
- * `control`, seed by seed. In the 2 x 2 design around SupCon that is the main effect of each kind of redraws:
- * ((faithful - none) + (both - near-ood)) / 2.
+ * A question is a change (or those that belong together), and answered by every pair of arms that differ in it only:
+ * mean of `treatment` minus mean of `control`, seed by seed. In the 2 x 2 design around SupCon that is the main effect
+ * of each kind of redraws: ((faithful - none) + (both - near-ood)) / 2.
  */
 export interface Question extends Contrast {
   readonly name: string;
   readonly changes: readonly Change[];
+  /**
+   * The objective of all its arms: what images do is asked for each objective by itself, since they may help one and
+   * harm another. Null where the question is about objectives.
+   */
+  readonly objective: string | null;
 }
 
 export interface Contrast {
@@ -36,40 +41,75 @@ export interface Contrast {
 }
 
 /**
- * The questions that these arms can answer, in the order of the report: each kind of images as positives, as
- * negatives, each two of them together, and each objective against the first one named.
+ * The questions that these arms can answer, in the order of the report. For each objective: each kind of images as
+ * positives, as negatives in each use, both together, the first kind of negatives against each other kind, the first
+ * use against each other use. Then each objective against the first one named.
  */
 export function questionsOf(arms: readonly ArmDesign[]): Question[] {
-  return changesOf(arms).flatMap((changes) => {
-    const pairs = arms.flatMap((treatment) => {
-      const control = arms.find((other) => differsIn(changes, treatment, other));
-      return control ? [{ treatment: treatment.name, control: control.name }] : [];
-    });
-    if (pairs.length === 0) return [];
-    return [
-      {
-        name: changes.map(({ factor, to }) => `${factor}: ${to}`).join(", "),
-        changes,
-        treatment: pairs.map(({ treatment }) => treatment),
-        control: pairs.map(({ control }) => control),
-      },
-    ];
+  const objectives = [...new Set(arms.map(({ objective }) => objective))];
+  const ofImages = objectives.flatMap((objective) => {
+    const own = arms.filter((arm) => arm.objective === objective);
+    return imageChanges(own).flatMap((changes) => questionOf(changes, own, objective));
   });
+  const [first = null, ...others] = objectives;
+  const ofObjectives = others.flatMap((to) =>
+    questionOf([{ factor: "objective", from: first, to }], arms, null),
+  );
+  return named([...ofImages, ...ofObjectives]);
 }
 
-function changesOf(arms: readonly ArmDesign[]): Change[][] {
+/** What can be asked of the images that these arms have. */
+function imageChanges(arms: readonly ArmDesign[]): Change[][] {
   const levels = (factor: Factor) =>
     [...new Set(arms.map((arm) => arm[factor]))].filter((level) => level !== null);
-  const positives = levels("positives").map((to): Change => ({ factor: "positives", from: null, to }));
-  const negatives = levels("negatives").map((to): Change => ({ factor: "negatives", from: null, to }));
-  const [first = null, ...others] = levels("objective");
-  const objectives = others.map((to): Change => ({ factor: "objective", from: first, to }));
+  const added = (factor: Factor, to: string): Change => ({ factor, from: null, to });
+  const positives = levels("positives").map((to) => added("positives", to));
+  const negatives = levels("negatives").flatMap((source) =>
+    levels("use").map((use) => [added("negatives", source), added("use", use)]),
+  );
+  // The first one named is what the study is about, the others are its controls.
+  const instead = (factor: Factor) => {
+    const [to, ...others] = levels(factor);
+    return to === undefined ? [] : others.map((from): Change => ({ factor, from, to }));
+  };
   return [
     ...positives.map((change) => [change]),
-    ...negatives.map((change) => [change]),
-    ...positives.flatMap((positive) => negatives.map((negative) => [positive, negative])),
-    ...objectives.map((change) => [change]),
+    ...negatives,
+    ...positives.flatMap((positive) => negatives.map((negative) => [positive, ...negative])),
+    ...[...instead("negatives"), ...instead("use")].map((change) => [change]),
   ];
+}
+
+/** The question about these changes, with the pairs of arms that answer it; none where there is no such pair. */
+function questionOf(
+  changes: readonly Change[],
+  arms: readonly ArmDesign[],
+  objective: string | null,
+): Omit<Question, "name">[] {
+  const pairs = arms.flatMap((treatment) => {
+    const control = arms.find((other) => differsIn(changes, treatment, other));
+    return control ? [{ treatment: treatment.name, control: control.name }] : [];
+  });
+  if (pairs.length === 0) return [];
+  const treatment = pairs.map((pair) => pair.treatment);
+  return [{ changes, objective, treatment, control: pairs.map(({ control }) => control) }];
+}
+
+/** Names that tell the questions apart, no longer than these questions need: uses and objectives where there are several. */
+function named(questions: readonly Omit<Question, "name">[]): Question[] {
+  const uses = new Set(
+    questions.flatMap(({ changes }) => changes.flatMap(({ factor, to }) => (factor === "use" ? [to] : []))),
+  );
+  const objectives = new Set(questions.flatMap(({ objective }) => (objective === null ? [] : [objective])));
+  return questions.map((question) => {
+    const { changes, objective } = question;
+    const shown = changes.filter(({ factor, from }) => factor !== "use" || from !== null || uses.size > 1);
+    const words = shown.map(({ factor, from, to }) =>
+      from === null || factor === "objective" ? `${factor}: ${to}` : `${factor}: ${to} instead of ${from}`,
+    );
+    const where = objective !== null && objectives.size > 1 ? ` (${objective})` : "";
+    return { name: `${words.join(", ")}${where}`, ...question };
+  });
 }
 
 /** Whether two arms differ in these changes and in nothing else. */

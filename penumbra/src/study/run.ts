@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { scanPhotos, splitByObject } from "../data/index.ts";
 import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
+import { findEncoderWeights } from "../models/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
 import { settleMachine } from "./machine.ts";
@@ -20,7 +21,7 @@ export interface RunOptions {
  *
  * What a stage throws leaves the run as it was, ready to go on.
  *
- * @throws DataError, DiffusionError and DeviceError before anything is written
+ * @throws DataError, DiffusionError, ModelError and DeviceError before anything is written
  * @throws RunInUseError where another study works in the run folder
  */
 export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Promise<Outcome> {
@@ -46,6 +47,14 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       )
     : undefined;
 
+  const { weights: named } = config.encoder;
+  const weights =
+    named === undefined
+      ? null
+      : await store.observe("weights", (progress) =>
+          findEncoderWeights(resolve(folder, named), (done, total) => progress(done, total, "MiB")),
+        );
+
   const release = await lockRun(run);
   try {
     const context: StudyContext = {
@@ -56,6 +65,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       white: manifest.white,
       cacheFolder,
       classes: manifest.classes,
+      weights,
       device: machine.device,
       precision: machine.precision,
     };

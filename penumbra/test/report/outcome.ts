@@ -82,6 +82,11 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
     arms: arms.map(({ name }) => ({ name, ...armOf(name) })),
     questions,
     sources: SOURCES,
+    objectives: [
+      { name: "supcon", title: "SupCon" },
+      { name: "cross-entropy", title: "Cross-entropy" },
+    ],
+    uses: [{ name: "columns", title: "negatives only" }],
     detectors: detectors.map((name) => ({ name, title: name })),
     recipes: [
       { name: "faithful", title: "faithful", source: "faithful" },

@@ -8,12 +8,14 @@ import { escapeHtml, html } from "../../src/report/html.ts";
 import { bytes, counted, duration, listed, percent, points } from "../../src/report/numbers.ts";
 import { renderReport } from "../../src/report/page.ts";
 import { describeAnswer, headline } from "../../src/report/sections/index.ts";
+import { additionsOf, isTogether, questionTitle } from "../../src/report/titles.ts";
 import { writeReport } from "../../src/report/write.ts";
-import type { Comparison, Verdict } from "../../src/results/index.ts";
+import { type Comparison, type Outcome, questionsOf, type Verdict } from "../../src/results/index.ts";
+import { armOf, designsOf } from "../../src/study/arms/index.ts";
 import { exampleOutcome, examplePng } from "./outcome.ts";
 
 const { questions } = exampleOutcome();
-const decisive = questions.find(({ changes }) => changes.length > 1) ?? fail("no question is about both");
+const decisive = questions.find(isTogether) ?? fail("no question is about both");
 
 function fail(why: string): never {
   throw new Error(why);
@@ -34,6 +36,56 @@ const comparison = (outcome: Comparison["outcome"], verdict: Verdict): Compariso
   interval: null,
   bootstrap: null,
   verdict,
+});
+
+describe("a question in words", () => {
+  const asked = (arms: Parameters<typeof designsOf>[0]): string[] => {
+    const questions = questionsOf(designsOf(arms));
+    const outcome: Outcome = {
+      ...exampleOutcome(),
+      questions,
+      arms: arms.map((name) => ({ name, ...armOf(name) })),
+      objectives: [
+        { name: "supcon", title: "SupCon" },
+        { name: "supcon+ce", title: "SupCon + cross-entropy" },
+        { name: "cross-entropy", title: "Cross-entropy" },
+      ],
+      uses: [
+        { name: "columns", title: "negatives only" },
+        { name: "extra-class", title: "one extra class" },
+        { name: "outlier-exposure", title: "outlier exposure" },
+      ],
+    };
+    return questions.map((question) => questionTitle(question, outcome));
+  };
+
+  it("names images and use, and of several objectives the one that it is asked of", () => {
+    expect(asked(["supcon", "supcon+faithful", "supcon+near-ood", "supcon+both"])).toEqual([
+      "Do faithful redraws help, as further positives?",
+      "Do near-OOD redraws help, as negatives only?",
+      "Do faithful redraws as positives and near-OOD redraws as negatives only together beat no synthetic images?",
+    ]);
+    expect(asked(["supcon", "supcon+near-ood", "supcon+ce", "supcon+ce+near-ood"])).toEqual([
+      "Do near-OOD redraws help, as negatives only with SupCon?",
+      "Do near-OOD redraws help, as negatives only with SupCon + cross-entropy?",
+      "Is Joint, Joint + near-OOD better than SupCon, SupCon + near-OOD, on the same images?",
+    ]);
+  });
+
+  it("holds uses and kinds of images against each other", () => {
+    expect(asked(["cross-entropy+background", "cross-entropy+exposure"])).toEqual([
+      "Are the same images better used as one extra class than as outlier exposure?",
+    ]);
+    expect(asked(["supcon+near-ood", "supcon+faithful-negatives"])).toEqual([
+      "Are near-OOD redraws better negatives than faithful redraws?",
+    ]);
+  });
+
+  it("of both kinds together says what was added", () => {
+    expect(additionsOf(decisive, exampleOutcome())).toBe(
+      "faithful redraws as positives and near-OOD redraws as negatives only",
+    );
+  });
 });
 
 describe("the headline", () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { scanPhotos } from "../../src/data/index.ts";
 import { findModel } from "../../src/diffusion/index.ts";
+import { armNames, armOf, UNTRAINED } from "../../src/study/arms/index.ts";
 import { parseSettings, type StudyConfig, studySchema, TABLES } from "../../src/study/config/index.ts";
 import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
@@ -17,6 +18,7 @@ import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
 
 /** Settings that change no result beyond rounding, or what is not a stage's: the reason of each. */
 const NOT_HASHED: Readonly<Record<string, string>> = {
+  "encoder.gradientCheckpointing": "changes no bit",
   "redraw.batchSize": "images of a batch do not depend on each other, beyond rounding",
 };
 
@@ -66,6 +68,8 @@ const AUGMENT = {
 const settings = {
   ...tinySettings,
   seeds: [0],
+  // Every arm that is trained: a setting may be read by one of them alone.
+  arms: armNames.filter((name) => armOf(name).objective !== UNTRAINED),
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
 };
 
@@ -96,6 +100,7 @@ async function runStages(config: StudyConfig, store: StageStore): Promise<void> 
     classes: manifest.classes,
     device: "cpu",
     precision: "fp32",
+    weights: null,
   };
   const seeds = await prepareSeeds(context, manifest, model);
   const trained = await trainArms(context, seeds);
@@ -189,6 +194,8 @@ const NAMES = [
   "cifar",
   "imagenet",
   "source-class",
+  "head",
+  "frozen",
   "b",
 ];
 
@@ -210,6 +217,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   name: "names the run folder",
   photos: "other photos have other hashes",
   model: "another model has another hash",
+  "encoder.weights": "other weights have another hash",
   arms: "each arm is a stage of its own",
   seeds: "each seed is a stage of its own",
   device: "named in the manifest; results agree to rounding",

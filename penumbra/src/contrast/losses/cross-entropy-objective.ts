@@ -1,25 +1,103 @@
+import type { Tensor } from "@penumbra/torch";
+import * as torch from "@penumbra/torch";
 import { nn } from "@penumbra/torch";
 import { z } from "zod";
+import { ContrastError } from "../errors.ts";
 import { crossEntropy } from "./cross-entropy.ts";
-import { defineObjective } from "./objective.ts";
+import { defineObjective, type StepOutputs } from "./objective.ts";
+import { energyMargin, energyMarginPlateau, outlierExposure } from "./outlier-losses.ts";
 
-/** Cross-entropy of a linear classifier; each view of a photo is an image of its own. */
+const fields = {
+  labelSmoothing: z
+    .number()
+    .min(0)
+    .max(1)
+    .meta({ description: "Share of the uniform distribution in the target" })
+    .default(0),
+  exposureWeight: z
+    .number()
+    .positive()
+    .meta({ description: "Weight of outlier exposure, where negatives are used so" })
+    .default(0.5),
+  energyWeight: z
+    .number()
+    .positive()
+    .meta({ description: "Weight of the energy margins, where negatives are used so" })
+    .default(0.1),
+  energyInside: z.number().meta({ description: "Energy that photos are pushed below (m_in)" }).default(-15),
+  energyOutside: z
+    .number()
+    .meta({ description: "Energy that negatives are pushed above (m_out); higher than energyInside" })
+    .default(-5),
+};
+
+/** Whether the margins of the energy are in order; what is said where they are not. */
+export const areMarginsInOrder = ({
+  energyInside,
+  energyOutside,
+}: {
+  energyInside: number;
+  energyOutside: number;
+}) => energyInside < energyOutside;
+export const marginRule = { path: ["energyOutside"], message: "It must be above energyInside." };
+
+const settings = z.strictObject(fields).refine(areMarginsInOrder, marginRule);
+type Settings = z.output<typeof settings>;
+
+/**
+ * Cross-entropy of a linear classifier; each view of a photo is an image of its own. Negatives are one class more, or
+ * outliers of outlier exposure or of energy margins.
+ */
 export const crossEntropyObjective = defineObjective({
   title: "Cross-entropy",
   description: "Classifier's loss on the known classes",
-  settings: z.strictObject({
-    labelSmoothing: z
-      .number()
-      .min(0)
-      .max(1)
-      .meta({ description: "Share of the uniform distribution in the target" })
-      .default(0),
-  }),
-  negatives: null,
+  settings,
+  negatives: {
+    "extra-class": [],
+    "outlier-exposure": ["exposureWeight"],
+    energy: ["energyWeight", "energyInside", "energyOutside"],
+  },
   needsNegativeLabels: () => false,
-  makeHead: (dimensions, classes) => new nn.Linear(dimensions, classes),
-  loss: ({ rows, views, labels }, { labelSmoothing }) =>
-    crossEntropy(rows, Array.from({ length: views }, () => labels).flat(), { labelSmoothing }),
-  plateau: ({ classes }) => Math.log(classes),
+  makeHead: ({ dimensions, classes, use }) => new nn.Linear(dimensions, logitsOf(classes, use)),
+  loss({ rows, views, labels, negatives, use }, settings) {
+    const { labelSmoothing, exposureWeight, energyWeight } = settings;
+    const rowLabels = Array.from({ length: views }, () => labels).flat();
+    if (!negatives) return crossEntropy(rows, rowLabels, { labelSmoothing });
+    if (use === "extra-class") return withExtraClass(rows, rowLabels, negatives, labelSmoothing);
+    const known = crossEntropy(rows, rowLabels, { labelSmoothing });
+    if (use === "outlier-exposure") return known.add(outlierExposure(negatives), { alpha: exposureWeight });
+    if (use === "energy") {
+      return known.add(energyMargin(rows, negatives, marginsOf(settings)), { alpha: energyWeight });
+    }
+    throw new ContrastError(
+      `Cross-entropy cannot use negatives as "${use}". Use them as extra-class, outlier-exposure or energy.`,
+    );
+  },
+  plateau({ classes, use }, settings) {
+    const known = Math.log(logitsOf(classes, use));
+    if (use === "outlier-exposure") return known + settings.exposureWeight * Math.log(classes);
+    if (use === "energy") return known + settings.energyWeight * energyMarginPlateau(marginsOf(settings));
+    return known;
+  },
   collapseRemedy: "Lengthen the warm-up, lower the learning rate, or train for more steps.",
 });
+
+/** Photos and negatives alike, the mean over all rows; the last logit is the negatives' class. */
+function withExtraClass(
+  rows: Tensor,
+  labels: readonly number[],
+  negatives: Tensor,
+  labelSmoothing: number,
+): Tensor {
+  const [count = 0, logits = 0] = negatives.shape;
+  const background = Array.from({ length: count }, () => logits - 1);
+  return crossEntropy(torch.cat([rows, negatives]), [...labels, ...background], { labelSmoothing });
+}
+
+function logitsOf(classes: number, use: StepOutputs["use"]): number {
+  return use === "extra-class" ? classes + 1 : classes;
+}
+
+function marginsOf({ energyInside, energyOutside }: Settings) {
+  return { inside: energyInside, outside: energyOutside };
+}

@@ -1,6 +1,7 @@
 import type { nn, Tensor } from "@penumbra/torch";
 import type { z } from "zod";
 import { ContrastError } from "../errors.ts";
+import type { NegativeUse } from "./negative-uses.ts";
 
 /** Settings of an objective as they are given; each reads its own by its schema. */
 export type LossSettings = Readonly<Record<string, unknown>>;
@@ -16,6 +17,18 @@ export interface StepOutputs {
   readonly negatives: Tensor | null;
   /** Source class of each negative, [K]; empty where unknown. */
   readonly negativeLabels: readonly number[];
+  /** What the negatives are used as; null without negatives. */
+  readonly use: NegativeUse | null;
+}
+
+/** What a head is made for. */
+export interface HeadSize {
+  /** D, features of an image. */
+  readonly dimensions: number;
+  /** C, known classes. */
+  readonly classes: number;
+  /** What negatives are used as; null without negatives. */
+  readonly use: NegativeUse | null;
 }
 
 /** The size of a step, for its plateau. */
@@ -25,7 +38,14 @@ export interface StepSize {
   /** K. */
   readonly negatives: number;
   readonly classes: number;
+  /** What the negatives are used as; null without negatives. */
+  readonly use: NegativeUse | null;
 }
+
+/** Uses of negatives with the settings of each. */
+export type NegativePlaces<Settings> = Readonly<
+  Partial<Record<NegativeUse, readonly (keyof Settings & string)[]>>
+>;
 
 /** What an encoder is trained for. To add one: a file with its loss, and a line in the table. */
 export interface Objective<Settings = LossSettings> {
@@ -37,18 +57,23 @@ export interface Objective<Settings = LossSettings> {
   readonly version?: number;
   /** Its settings with descriptions and defaults: the configuration's section `objectives.NAME` is made of it. */
   readonly settings: z.ZodType<Settings>;
-  /** Whether negatives-only images can take part, and which settings matter only where they do. */
-  readonly negatives: { readonly settings: readonly (keyof Settings & string)[] } | null;
+  /** What negatives can be used as, and which settings matter for that use alone; empty where they have no place. */
+  readonly negatives: NegativePlaces<Settings>;
   /** Settings that need to know which class each negative was made from. */
   needsNegativeLabels(settings: Settings): boolean;
   /** The head on D features; weights from the default generator. */
-  makeHead(dimensions: number, classes: number, settings: Settings): nn.Module;
+  makeHead(size: HeadSize, settings: Settings): nn.Module;
   /** The step's loss, a scalar. */
   loss(outputs: StepOutputs, settings: Settings): Tensor;
   /** The loss of an encoder that tells nothing apart: {@link detectCollapse} compares with it. */
   plateau(step: StepSize, settings: Settings): number;
   /** What helps against a loss that stays there, in words. */
   readonly collapseRemedy: string;
+}
+
+/** What an objective can use negatives as, the usual use first. */
+export function usesOf({ negatives }: Objective): NegativeUse[] {
+  return Object.keys(negatives) as NegativeUse[];
 }
 
 /** An entry of the table whose settings are typed by their schema. */

@@ -1,10 +1,15 @@
 import { ContrastError } from "../errors.ts";
 import { crossEntropyObjective } from "./cross-entropy-objective.ts";
+import { jointObjective } from "./joint-objective.ts";
 import type { Objective } from "./objective.ts";
 import { supconObjective } from "./supcon-objective.ts";
 
 /** All objectives by name. To add one: its file, and a line here. */
-export const objectives = { supcon: supconObjective, "cross-entropy": crossEntropyObjective };
+export const objectives = {
+  supcon: supconObjective,
+  "cross-entropy": crossEntropyObjective,
+  "supcon+ce": jointObjective,
+};
 
 export type ObjectiveName = keyof typeof objectives;
 

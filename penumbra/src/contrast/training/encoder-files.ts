@@ -4,6 +4,7 @@ import { nn, type Precision, safetensors, scope } from "@penumbra/torch";
 import { z } from "zod";
 import { writeFileAtomicSync } from "../../files/index.ts";
 import { ContrastError } from "../errors.ts";
+import { NEGATIVE_USES, type NegativeUse } from "../losses/negative-uses.ts";
 import type { LossSettings } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import { Encoder, NETWORKS, type ResolvedEncoderConfig } from "./encoder.ts";
@@ -16,21 +17,22 @@ const fileSchema = z.object({
   format: z.literal(1),
   /** With the sizes that the table of networks has for it. */
   network: z.looseObject({ network: z.enum(NETWORKS), mean: triple, std: triple }),
-  objective: z.string(),
+  objective: z.string().nullable(),
   loss: z.custom<LossSettings>((value) => typeof value === "object" && value !== null),
   classes: z.int().positive(),
+  use: z.enum(Object.keys(NEGATIVE_USES) as NegativeUse[]).nullable(),
   precision: z.custom<Precision>((value) => typeof value === "object" && value !== null),
   collapse: z.object({ loss: z.number(), plateau: z.number(), message: z.string() }).nullable(),
   losses: z.array(z.number()),
 });
 
 /**
- * Saves an encoder with its head: `encoder.safetensors` with torchvision's names, `head.safetensors`, and
+ * Saves an encoder with its head: `encoder.safetensors` with its published names, `head.safetensors`, and
  * `encoder.json` with what made them, which is written last.
  */
 export function saveEncoder(folder: string, trained: TrainedEncoder): void {
   mkdirSync(folder, { recursive: true });
-  const { encoder, head, objective, loss, classes, losses, collapse, precision } = trained;
+  const { encoder, head, objective, loss, classes, use, losses, collapse, precision } = trained;
   safetensors.write(join(folder, "encoder.safetensors"), encoder.network.stateDict(), { format: "pt" });
   safetensors.write(join(folder, "head.safetensors"), head.stateDict(), { format: "pt" });
   const description: z.output<typeof fileSchema> = {
@@ -39,6 +41,7 @@ export function saveEncoder(folder: string, trained: TrainedEncoder): void {
     objective,
     loss,
     classes,
+    use,
     precision,
     collapse,
     losses: [...losses],
@@ -59,10 +62,15 @@ export function loadEncoder(
   { device = "cpu", objectives }: { readonly device?: string; readonly objectives?: ObjectiveTable } = {},
 ): TrainedEncoder {
   const { format: _, network, ...rest } = readDescription(join(folder, "encoder.json"));
-  const objective = objectiveOf(rest.objective, objectives);
   return scope(() => {
     const encoder = nn.init.skip(() => new Encoder(network as ResolvedEncoderConfig));
-    const head = objective.makeHead(encoder.dimensions, rest.classes, rest.loss);
+    const head =
+      rest.objective === null
+        ? new nn.Identity()
+        : objectiveOf(rest.objective, objectives).makeHead(
+            { dimensions: encoder.dimensions, classes: rest.classes, use: rest.use },
+            rest.loss,
+          );
     load(encoder.network, join(folder, "encoder.safetensors"));
     load(head, join(folder, "head.safetensors"));
     encoder.to({ device, memoryFormat: "channelsLast" }).eval();

@@ -2,13 +2,19 @@ import * as torch from "@penumbra/torch";
 import { type nn, optim, type Precision, scope } from "@penumbra/torch";
 import { autocastTo, type Compute } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
+import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, type Objective, readLossSettings } from "../losses/objective.ts";
 import { objectiveOf } from "../losses/objectives.ts";
 import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
 import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
 import { LossScale } from "./loss-scale.ts";
-import { type OptimizerSettings, requireTrainOptions, type TrainOptions } from "./train-options.ts";
+import {
+  negativeUseOf,
+  type OptimizerSettings,
+  requireTrainOptions,
+  type TrainOptions,
+} from "./train-options.ts";
 import { makeSource, type TrainingImages } from "./training-images.ts";
 import { identityOf, readCheckpoint, type TrainingState, writeCheckpoint } from "./training-state.ts";
 
@@ -17,10 +23,12 @@ export interface TrainedEncoder {
   readonly encoder: Encoder;
   /** What the loss saw the features through: a projection, or for cross-entropy the class logits. */
   readonly head: nn.Module;
-  /** Its name in the table of objectives. */
-  readonly objective: string;
+  /** Its name in the table of objectives; null where nothing was trained. */
+  readonly objective: string | null;
   readonly loss: LossSettings;
   readonly classes: number;
+  /** What negatives were used as; null without negatives. */
+  readonly use: NegativeUse | null;
   /** Loss of every step. */
   readonly losses: readonly number[];
   /** Set when the loss ended where an encoder that has learned nothing stands. */
@@ -146,13 +154,15 @@ function describeTrained(
   options: TrainOptions,
   classes: number,
 ): TrainedEncoder {
-  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes }, loss);
+  const use = negativeUseOf(options);
+  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes, use }, loss);
   return {
     encoder: state.encoder.eval(),
     head: state.head.eval(),
     objective: options.objective,
     loss,
     classes,
+    use,
     losses: state.losses,
     collapse: detectCollapse(state.losses, plateau, { remedy: objective.collapseRemedy }),
     precision,
@@ -170,7 +180,10 @@ function drawNetwork(options: TrainOptions, objective: Objective, loss: LossSett
       const encoder = startingEncoder(options);
       // The head's own seed: arms with different heads start from the same encoder, and vice versa.
       generator.manualSeed(torch.deriveSeed(seed, "head"));
-      const head = objective.makeHead(encoder.dimensions, classes, loss);
+      const head = objective.makeHead(
+        { dimensions: encoder.dimensions, classes, use: negativeUseOf(options) },
+        loss,
+      );
       return {
         encoder: encoder.to({ device, memoryFormat: "channelsLast" }),
         head: head.to({ device }),

@@ -2,7 +2,8 @@ import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { AugmentSpec } from "../../images/index.ts";
 import type { EncoderWeights } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
-import { type LossSettings, readLossSettings } from "../losses/objective.ts";
+import type { NegativeUse } from "../losses/negative-uses.ts";
+import { type LossSettings, readLossSettings, usesOf } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
 import { type FineTuning, TRAINED_LAYERS } from "./fine-tuning.ts";
@@ -55,8 +56,10 @@ export interface TrainOptions {
     /** DA-Fusion's alpha. Default 0.5, as there. */
     readonly faithfulProbability?: number;
   };
-  /** Near-OOD redraws: negatives only. They share augmentation and forward pass with the photos. */
+  /** Near-OOD redraws: never taken for known. They share augmentation and forward pass with the photos. */
   readonly negatives?: {
+    /** What they are used as. Default: the first use that the objective has, for a contrastive one "columns". */
+    readonly use?: NegativeUse;
     /** uint8 [M, 3, H, W]. */
     readonly images: ImageTensor;
     /** Class of the photo that each was made from, [M]; needed for the scope "source-class". */
@@ -82,6 +85,11 @@ export interface TrainOptions {
   readonly checkpointEvery?: number;
   /** Called after every step. */
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What a training uses its negatives as; null where it has none. */
+export function negativeUseOf({ negatives, objective, objectives }: TrainOptions): NegativeUse | null {
+  return negatives ? (negatives.use ?? usesOf(objectiveOf(objective, objectives))[0] ?? null) : null;
 }
 
 /** The number of classes. @throws ContrastError when the options do not fit together */
@@ -117,10 +125,17 @@ export function requireTrainOptions(options: TrainOptions): number {
       fail(`faithfulProbability is ${faithfulProbability}`, "Set 0 to 1");
   }
   if (negatives) {
-    if (!objective.negatives) {
+    const uses = usesOf(objective);
+    if (uses.length === 0) {
       fail(
         `the objective ${options.objective} has no place for negatives`,
-        'Take the objective "supcon" or leave them out',
+        'Take another one, such as "supcon", or leave them out',
+      );
+    }
+    if (negatives.use !== undefined && !uses.includes(negatives.use)) {
+      fail(
+        `the objective ${options.objective} cannot use negatives as "${negatives.use}"`,
+        `Use them as ${uses.join(" or ")}`,
       );
     }
     requireImages(negatives.images, "negatives", images);

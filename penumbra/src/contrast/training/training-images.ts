@@ -3,7 +3,7 @@ import { scope, type Tensor } from "@penumbra/torch";
 import { augment } from "../../images/index.ts";
 import type { StepOutputs } from "../losses/objective.ts";
 import { type Batch, Batches } from "./batches.ts";
-import { FAITHFUL_PROBABILITY, type TrainOptions } from "./train-options.ts";
+import { FAITHFUL_PROBABILITY, negativeUseOf, type TrainOptions } from "./train-options.ts";
 
 /** Where the batches of a training come from. */
 export interface TrainingImages {
@@ -42,6 +42,7 @@ export function makeSource(options: TrainOptions): TrainingImages {
     negativesPerStep: negatives?.perStep ?? 0,
   });
   const rows = views * batchSize;
+  const use = negativeUseOf(options);
   return {
     batches,
     rows,
@@ -64,6 +65,7 @@ export function makeSource(options: TrainOptions): TrainingImages {
         labels: batch.images.map((image) => labels[image] as number),
         negatives: length > 0 ? outputs.narrow(0, rows, length) : null,
         negativeLabels: batch.negatives.flatMap((negative) => negatives?.labels?.[negative] ?? []),
+        use,
       };
     },
     dispose: () => pool.dispose(),

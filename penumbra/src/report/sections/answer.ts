@@ -9,7 +9,7 @@ import {
 import { intervalAxis, intervalChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, percent, points, pointsRange } from "../numbers.ts";
-import { additionsOf, questionTitle, titleOf } from "../titles.ts";
+import { additionsOf, objectiveClause, questionTitle, titleOf } from "../titles.ts";
 import { decisiveComparisons, decisiveQuestion, headline } from "./headline.ts";
 import type { Section } from "./section.ts";
 
@@ -39,7 +39,7 @@ function evidence(outcome: Outcome): Html | null {
   const question = decisiveQuestion(outcome);
   const items = decisiveComparisons(outcome);
   if (!question || items.length === 0) return null;
-  return html`<div class="evidence"><p>With ${additionsOf(question, outcome)} instead of no synthetic images:</p>
+  return html`<div class="evidence"><p>With ${additionsOf(question, outcome)} instead of no synthetic images${objectiveClause(question, outcome)}:</p>
 <ul>${items.map(
     (item) =>
       html`<li><b>${MEASURES[item.outcome]}</b> <b class="nowrap">${points(item.mean)} points</b> <span class="nowrap">(${intervalText(item, outcome)})</span></li>`,
@@ -91,7 +91,11 @@ export function describeAnswer(outcome: Outcome): string[] {
     "",
     ...table,
     ...(question && differences.length > 0
-      ? ["", `With ${additionsOf(question, outcome)} instead of no synthetic images:`, ...differences]
+      ? [
+          "",
+          `With ${additionsOf(question, outcome)} instead of no synthetic images${objectiveClause(question, outcome)}:`,
+          ...differences,
+        ]
       : []),
     ...caveats(outcome).map((text) => `Warning: ${text}`),
     ...(seeds.length < USEFUL_SEEDS

@@ -1,4 +1,4 @@
-import type { ObjectiveName } from "../../contrast/index.ts";
+import type { NegativeUse, ObjectiveName } from "../../contrast/index.ts";
 import type { RedrawKind } from "../../diffusion/index.ts";
 import type { ArmDesign } from "../../results/index.ts";
 
@@ -8,56 +8,174 @@ export const SOURCES: readonly { readonly name: RedrawKind; readonly title: stri
   { name: "near-ood", title: "near-OOD redraws" },
 ];
 
+/** In place of an objective, where nothing is trained. */
+export const UNTRAINED = "none";
+
 /** One way to train the encoder. To add one: an entry in the table; questions, colours and words follow from it. */
 export interface Arm<Objective extends string = string> {
   /** What the report calls it. */
   readonly title: string;
   /** What it is, in one sentence. */
   readonly description: string;
-  /** What the encoder is trained for. */
-  readonly objective: Objective;
+  /** What the encoder is trained for, or that it is not. */
+  readonly objective: Objective | typeof UNTRAINED;
   /** Redraws that join the training photos as further members of their class. */
   readonly positives: RedrawKind | null;
-  /** Redraws that the loss sees as negatives only. */
+  /** Redraws that must not be taken for known. */
   readonly negatives: RedrawKind | null;
+  /** What the negatives are used as, one of the objective's uses; null without negatives. */
+  readonly use: NegativeUse | null;
 }
 
-/** The arms: a 2 x 2 design of redraws around `supcon`, with cross-entropy beside it. */
+/** An arm on real photos alone. */
+const REAL = { positives: null, negatives: null, use: null } as const;
+/** Near-OOD redraws as columns of the contrastive loss's denominator. */
+const COLUMNS = { negatives: "near-ood", use: "columns" } as const;
+
+/**
+ * The arms. The first five are a study's usual ones: a 2 x 2 design of redraws around `supcon`, with cross-entropy
+ * beside it.
+ */
 export const arms = {
   "cross-entropy": {
     title: "Cross-entropy",
     description: "A classifier's loss on real photos alone",
     objective: "cross-entropy",
-    positives: null,
-    negatives: null,
+    ...REAL,
   },
   supcon: {
     title: "SupCon",
     description: "The supervised contrastive loss on real photos alone",
     objective: "supcon",
-    positives: null,
-    negatives: null,
+    ...REAL,
   },
   "supcon+faithful": {
     title: "SupCon + faithful",
     description: "Faithful redraws stand in for their photos: more positives",
     objective: "supcon",
+    ...REAL,
     positives: "faithful",
-    negatives: null,
   },
   "supcon+near-ood": {
     title: "SupCon + near-OOD",
     description: "Near-OOD redraws are columns of the loss's denominator: negatives only",
     objective: "supcon",
-    positives: null,
-    negatives: "near-ood",
+    ...REAL,
+    ...COLUMNS,
   },
   "supcon+both": {
     title: "SupCon + both",
     description: "Faithful redraws as positives and near-OOD redraws as negatives",
     objective: "supcon",
     positives: "faithful",
+    ...COLUMNS,
+  },
+  "supcon+ce": {
+    title: "Joint",
+    description: "SupCon and cross-entropy together on real photos alone",
+    objective: "supcon+ce",
+    ...REAL,
+  },
+  "supcon+ce+faithful": {
+    title: "Joint + faithful",
+    description: "SupCon and cross-entropy together; faithful redraws stand in for their photos",
+    objective: "supcon+ce",
+    ...REAL,
+    positives: "faithful",
+  },
+  "supcon+ce+near-ood": {
+    title: "Joint + near-OOD",
+    description: "SupCon and cross-entropy together; near-OOD redraws are columns of SupCon's denominator",
+    objective: "supcon+ce",
+    ...REAL,
+    ...COLUMNS,
+  },
+  "supcon+ce+both": {
+    title: "Joint + both",
+    description:
+      "SupCon and cross-entropy together; faithful redraws as positives, near-OOD redraws as columns of SupCon's denominator",
+    objective: "supcon+ce",
+    positives: "faithful",
+    ...COLUMNS,
+  },
+  "supcon+ce+background": {
+    title: "Joint + background",
+    description: "SupCon and cross-entropy together; near-OOD redraws are one class more of the classifier",
+    objective: "supcon+ce",
+    ...REAL,
     negatives: "near-ood",
+    use: "extra-class",
+  },
+  "supcon+ce+exposure": {
+    title: "Joint + outlier exposure",
+    description:
+      "SupCon and cross-entropy together; the classifier is to find every class equally likely for near-OOD redraws",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "outlier-exposure",
+  },
+  "supcon+ce+energy": {
+    title: "Joint + energy margin",
+    description:
+      "SupCon and cross-entropy together; near-OOD redraws are pushed above an energy, photos below another",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "near-ood",
+    use: "energy",
+  },
+  "cross-entropy+faithful": {
+    title: "Cross-entropy + faithful",
+    description: "A classifier's loss; faithful redraws stand in for their photos",
+    objective: "cross-entropy",
+    ...REAL,
+    positives: "faithful",
+  },
+  "cross-entropy+background": {
+    title: "Cross-entropy + background",
+    description: "A classifier's loss; near-OOD redraws are one class more",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "near-ood",
+    use: "extra-class",
+  },
+  "cross-entropy+exposure": {
+    title: "Outlier exposure",
+    description: "A classifier's loss; near-OOD redraws are to find every class equally likely",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "near-ood",
+    use: "outlier-exposure",
+  },
+  "cross-entropy+energy": {
+    title: "Energy margin",
+    description: "A classifier's loss; near-OOD redraws are pushed above an energy, photos below another",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "near-ood",
+    use: "energy",
+  },
+  "supcon+background": {
+    title: "SupCon + background",
+    description: "Near-OOD redraws are one class more of the contrastive loss: they attract each other",
+    objective: "supcon",
+    ...REAL,
+    negatives: "near-ood",
+    use: "extra-class",
+  },
+  "supcon+faithful-negatives": {
+    title: "SupCon, faithful as negatives",
+    description: "Faithful redraws as columns of the loss's denominator: a control that must hurt",
+    objective: "supcon",
+    ...REAL,
+    negatives: "faithful",
+    use: "columns",
+  },
+  frozen: {
+    title: "Frozen",
+    description: "Published features as they are: no training, a linear probe and the detectors",
+    objective: UNTRAINED,
+    ...REAL,
   },
 } as const satisfies Readonly<Record<string, Arm<ObjectiveName>>>;
 
@@ -68,6 +186,20 @@ export type ArmTable = Readonly<Record<string, Arm>>;
 
 /** All arms, in the order of the table. */
 export const armNames = Object.keys(arms) as [ArmName, ...ArmName[]];
+
+/** The built-in arms of a study that names none. */
+const USUAL: readonly string[] = [
+  "cross-entropy",
+  "supcon",
+  "supcon+faithful",
+  "supcon+near-ood",
+  "supcon+both",
+] satisfies ArmName[];
+
+/** The arms of a study that names none: of the built-in ones the usual, and a caller's own. */
+export function usualArms(table: ArmTable = arms): string[] {
+  return Object.keys(table).filter((name) => USUAL.includes(name) || !(name in arms));
+}
 
 /**
  * An arm by its name.
@@ -84,8 +216,8 @@ export function designsOf(names: readonly string[], table: ArmTable = arms): Arm
   return Object.keys(table)
     .filter((name) => names.includes(name))
     .map((name) => {
-      const { objective, positives, negatives } = armOf(name, table);
-      return { name, objective, positives, negatives };
+      const { objective, positives, negatives, use } = armOf(name, table);
+      return { name, objective, positives, negatives, use };
     });
 }
 

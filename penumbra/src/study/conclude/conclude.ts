@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
 import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
@@ -16,11 +17,13 @@ import {
   resultLines,
   type ScoreFile,
   StudyScores,
+  type Titled,
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
 import {
+  isFrozen,
   lossCurve,
   nearnessOf,
   readEncoder,
@@ -72,7 +75,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     questions,
     comparisons,
     results,
-    curves: trained.map((item) => curveOf(context, item)),
+    curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
     nearness: await nearnessOf(nearness),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
@@ -101,13 +104,19 @@ async function readScores(manifest: Manifest, trained: readonly TrainedArm[]): P
 function titlesOf({
   config,
   tables,
-}: StudyContext): Pick<Outcome, "arms" | "sources" | "detectors" | "recipes"> {
+}: StudyContext): Pick<Outcome, "arms" | "sources" | "objectives" | "uses" | "detectors" | "recipes"> {
   return {
     arms: config.arms.map((name) => ({ name, ...armOf(name, tables.arms) })),
     sources: SOURCES,
+    objectives: titled(tables.objectives),
+    uses: titled(NEGATIVE_USES),
     detectors: config.detectors.map((name) => ({ name, title: detectorOf(name, tables.detectors).title })),
     recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
   };
+}
+
+function titled(table: Readonly<Record<string, { readonly title: string }>>): Titled[] {
+  return Object.entries(table).map(([name, { title }]) => ({ name, title }));
 }
 
 function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
+import { armOf, UNTRAINED } from "../arms/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
@@ -94,13 +95,13 @@ function validate(
 ): StudyConfig {
   const schema = studySchemaOf(tables);
   const result = schema.safeParse(values);
-  if (result.success) return checkMeaning(result.data, where([]));
+  if (result.success) return checkMeaning(result.data, tables, where([]));
   const problems = result.error.issues.flatMap((issue) => explainIssue(issue, values, schema));
   throw new ConfigError(problems.map(({ at, message }) => `${where(at)}: ${message}`).join("\n"));
 }
 
 /** Rules that concern more than one setting. */
-function checkMeaning(config: StudyConfig, source: string): StudyConfig {
+function checkMeaning(config: StudyConfig, tables: StudyTables, source: string): StudyConfig {
   const repeated = (values: readonly unknown[]) => new Set(values).size !== values.length;
   for (const key of ["seeds", "arms", "detectors"] as const) {
     if (repeated(config[key])) {
@@ -108,6 +109,14 @@ function checkMeaning(config: StudyConfig, source: string): StudyConfig {
         `${source}: ${key} names something twice: [${config[key].join(", ")}]. List each once.`,
       );
     }
+  }
+  const { weights, train } = config.encoder;
+  const frozen = config.arms.find((name) => armOf(name, tables.arms).objective === UNTRAINED);
+  if (weights === undefined && (train === "frozen" || frozen !== undefined)) {
+    const what = frozen === undefined ? '"encoder.train" is frozen' : `the arm "${frozen}" trains nothing`;
+    throw new ConfigError(
+      `${source}: ${what}, and there are no weights. Name published ones under "encoder.weights".`,
+    );
   }
   return config;
 }

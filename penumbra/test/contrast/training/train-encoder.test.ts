@@ -9,10 +9,14 @@ import {
   extractFeatures,
   fitLinearProbe,
   loadEncoder,
+  type Objective,
+  objectiveOf,
+  objectives,
   saveEncoder,
   type TrainedEncoder,
   type TrainOptions,
   trainEncoder,
+  usesOf,
 } from "../../../src/contrast/index.ts";
 
 const SIDE = 16;
@@ -167,6 +171,20 @@ describe("training an encoder", () => {
     expect(await loss("source-class")).toBeLessThan(await loss("all"));
   });
 
+  for (const name of Object.keys(objectives) as (keyof typeof objectives)[]) {
+    test(`trains for ${name} with negatives in every use, and saves and loads the head`, async () => {
+      for (const use of usesOf(objectiveOf(name))) {
+        const negatives = { images: outliers.images, perStep: 5, use };
+        const trained = await trainEncoder(settings({ objective: name, loss: {}, steps: 2, negatives }));
+        expect(trained.use).toBe(use);
+        expect(trained.losses.every(Number.isFinite)).toBe(true);
+        const folder = temporaryFolder();
+        saveEncoder(folder, trained);
+        expect(bitsOf(loadEncoder(folder))).toEqual(bitsOf(trained));
+      }
+    });
+  }
+
   test("says that an encoder has collapsed when its loss stays on the plateau", async () => {
     // At temperature 1000 all rows look alike, whatever the encoder does.
     const { collapse } = await trainEncoder(
@@ -236,7 +254,24 @@ describe("what cannot be trained is refused with what to do", () => {
     ["one class", { labels: photos.labels.map(() => 0) }, /all images are of one class.*two classes/],
     ["images that are no bytes", { images: photos.images.to("float32") }, /images are float32 .*Pass uint8/],
     ["no steps", { steps: 0 }, /steps is 0/],
-    ["negatives for cross-entropy", { objective: "cross-entropy", loss: {} }, /no place for negatives/],
+    [
+      "negatives as columns for cross-entropy",
+      {
+        objective: "cross-entropy",
+        loss: {},
+        negatives: { images: outliers.images, perStep: 2, use: "columns" },
+      },
+      /cross-entropy cannot use negatives as "columns".*extra-class or outlier-exposure or energy/,
+    ],
+    [
+      "negatives for an objective that has no place for them",
+      {
+        objective: "plain",
+        objectives: { plain: { ...objectives["cross-entropy"], negatives: {} } as unknown as Objective },
+        loss: {},
+      },
+      /no place for negatives.*leave them out/,
+    ],
     [
       "negatives of another size",
       { negatives: { images: torch.zeros([2, 3, 8, 8], { dtype: "uint8" }), perStep: 1 } },

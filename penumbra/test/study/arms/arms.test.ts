@@ -3,6 +3,7 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { objectiveOf, usesOf } from "../../../src/contrast/index.ts";
 import { html, writeReport } from "../../../src/report/index.ts";
 import type { Outcome } from "../../../src/results/index.ts";
 import {
@@ -15,12 +16,16 @@ import {
   redrawKinds,
   type StageManifest,
   shownArm,
+  UNTRAINED,
+  usualArms,
 } from "../../../src/study/index.ts";
-import { makeTinyStudy, runTinyStudy, tinySettings, writeSettings } from "../tiny-study.ts";
+import { makeTinyStudy, runTinyStudy, tinySettings, writeSettings, writeWeights } from "../tiny-study.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
-const settings = { ...tinySettings, seeds: [0], encoder: { ...tinySettings.encoder, steps: 2 } };
+/** Published weights, so that arms that train nothing have some. */
+const encoder = { ...tinySettings.encoder, steps: 2, weights: "weights" };
+const settings = { ...tinySettings, seeds: [0], encoder };
 
 let folder = "";
 let outcome: Outcome;
@@ -29,6 +34,7 @@ const encoders = new Map<string, StageManifest>();
 
 beforeAll(async () => {
   folder = await makeTinyStudy({ ...settings, arms: armNames });
+  await writeWeights(join(folder, "weights"), 1);
   ({ outcome } = await runTinyStudy(folder));
   page = await readFile(await writeReport(join(folder, "run")), "utf8");
   const artifacts = join(folder, "run", "artifacts");
@@ -48,6 +54,11 @@ describe.each(armNames)("the arm %s", (name) => {
     expect(arm.description).toMatch(/^[A-Z].*[^.]$/);
   });
 
+  it("uses negatives as its objective can, exactly where it has some", () => {
+    expect(arm.use === null).toBe(arm.negatives === null);
+    if (arm.use && arm.objective !== UNTRAINED) expect(usesOf(objectiveOf(arm.objective))).toContain(arm.use);
+  });
+
   it("is the only one of its design and its title", () => {
     expect(armNames.filter((other) => armOf(other).title === arm.title)).toEqual([name]);
     const own = designsOf(armNames).find((design) => design.name === name);
@@ -58,7 +69,9 @@ describe.each(armNames)("the arm %s", (name) => {
     await writeSettings(folder, { ...settings, arms: [name] });
     const study = planStudy(await loadConfig(join(folder, "study.yaml")));
     expect(study.needsModel).toBe(arm.positives !== null || arm.negatives !== null);
-    expect(redrawKinds([name])).toEqual([arm.positives, arm.negatives].filter((kind) => kind !== null));
+    expect([...redrawKinds([name])].sort()).toEqual(
+      [arm.positives, arm.negatives].filter((kind) => kind !== null).sort(),
+    );
   });
 
   it("trains on the redraws that it names and on no other", () => {
@@ -71,7 +84,8 @@ describe.each(armNames)("the arm %s", (name) => {
     const hashes = [...encoders.values()].map(({ hash }) => hash);
     expect(hashes.filter((hash) => hash === encoders.get(name)?.hash)).toHaveLength(1);
     const curve = outcome.curves.find((item) => item.arm === name);
-    expect(curve?.points.every(({ loss }) => Number.isFinite(loss))).toBe(true);
+    const isFinite = curve?.points.every(({ loss }) => Number.isFinite(loss));
+    expect(isFinite).toBe(arm.objective === UNTRAINED ? undefined : true);
     const lines = outcome.results.filter((line) => line.arm === name);
     expect(lines.some(({ kind }) => kind === "classification")).toBe(true);
     expect(lines.some(({ kind }) => kind === "unknowns")).toBe(true);
@@ -104,7 +118,7 @@ describe("of any arms of the table", () => {
         if (judge) expect(isReal(judge) && names.some((name) => name === judge)).toBe(true);
       }),
     );
-    expect(judgeOf(armNames)).toBe("supcon");
+    expect(judgeOf(usualArms())).toBe("supcon");
   });
 
   it("the arm that is shown is one of them, with as many kinds of redraws as any", () => {
@@ -116,6 +130,6 @@ describe("of any arms of the table", () => {
         expect(redrawKinds([shown])).toHaveLength(most);
       }),
     );
-    expect(shownArm(armNames)).toBe("supcon+both");
+    expect(shownArm(usualArms())).toBe("supcon+both");
   });
 });

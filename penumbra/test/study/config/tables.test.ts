@@ -2,6 +2,7 @@ import { nn } from "@penumbra/torch";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { crossEntropy, defineObjective, objectives } from "../../../src/contrast/index.ts";
+import { usualArms } from "../../../src/study/arms/index.ts";
 import {
   parseSettings,
   studyJsonSchema,
@@ -17,9 +18,9 @@ const plain = defineObjective({
   title: "Plain",
   description: "Cross-entropy with a setting of its own",
   settings: z.strictObject({ weight: z.number().positive().meta({ description: "Its weight" }).default(2) }),
-  negatives: null,
+  negatives: {},
   needsNegativeLabels: () => false,
-  makeHead: (dimensions, classes) => new nn.Linear(dimensions, classes),
+  makeHead: ({ dimensions, classes }) => new nn.Linear(dimensions, classes),
   loss: ({ rows, labels }, { weight }) => crossEntropy(rows, labels).mul(weight),
   plateau: ({ classes }, { weight }) => weight * Math.log(classes),
   collapseRemedy: "Train for more steps.",
@@ -28,14 +29,14 @@ const plain = defineObjective({
 const arm = { title: "Plain", description: "A loss of one's own", objective: "plain", positives: null };
 const tables = tablesWith({
   objectives: { plain },
-  arms: { plain: { ...arm, negatives: null } },
+  arms: { plain: { ...arm, negatives: null, use: null } },
   detectors: { softest: { ...detectors.msp, title: "Softest" } },
 });
 
 describe("tables with entries of one's own", () => {
   it("give the configuration their names, sections and defaults", () => {
     const config = parseSettings({ photos: "photos" }, "test", tables);
-    expect(config.arms).toEqual([...Object.keys(TABLES.arms), "plain"]);
+    expect(config.arms).toEqual([...usualArms(), "plain"]);
     expect(config.detectors).toEqual([...Object.keys(TABLES.detectors), "softest"]);
     expect(config.objectives.plain).toEqual({ weight: 2 });
     expect(settingsAt(["objectives", "plain"], studySchemaOf(tables))).toEqual(["weight"]);
@@ -61,15 +62,27 @@ describe("tables with entries of one's own", () => {
   });
 
   it("refuse an arm whose objective is not there, or has no place for its negatives", () => {
-    expect(() => tablesWith({ arms: { mine: { ...arm, negatives: null } } })).toThrow(
+    expect(() => tablesWith({ arms: { mine: { ...arm, negatives: null, use: null } } })).toThrow(
       /"plain", which is no objective.*supcon/,
     );
     expect(() =>
-      tablesWith({ objectives: { plain }, arms: { mine: { ...arm, negatives: "near-ood" } } }),
+      tablesWith({
+        objectives: { plain },
+        arms: { mine: { ...arm, negatives: "near-ood", use: "columns" } },
+      }),
     ).toThrow(/no place/);
     expect(() =>
-      tablesWith({ arms: { mine: { ...arm, objective: "supcon", negatives: "near-ood" } } }),
+      tablesWith({
+        arms: { mine: { ...arm, objective: "supcon", negatives: "near-ood", use: "columns" } },
+      }),
     ).not.toThrow();
+    const contrastive = { ...arm, objective: "supcon" };
+    expect(() =>
+      tablesWith({ arms: { mine: { ...contrastive, negatives: "near-ood", use: "energy" } } }),
+    ).toThrow(/uses negatives as "energy".*columns or extra-class/);
+    expect(() =>
+      tablesWith({ arms: { mine: { ...contrastive, negatives: "near-ood", use: null } } }),
+    ).toThrow(/Give both, or set both to null/);
     expect(Object.keys(objectives)).not.toContain("plain");
   });
 });

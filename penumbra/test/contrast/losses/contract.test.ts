@@ -1,0 +1,243 @@
+// The contract of every objective: a new entry of the table is held to it the moment it is listed.
+import * as torch from "@penumbra/torch";
+import { grad, scope, type Tensor } from "@penumbra/torch";
+import { describe, expect, test } from "vitest";
+import {
+  ContrastError,
+  type LossSettings,
+  type NegativeUse,
+  objectiveOf,
+  objectives,
+  readLossSettings,
+  type StepOutputs,
+  usesOf,
+} from "../../../src/contrast/index.ts";
+
+const [IMAGES, VIEWS, CLASSES, NEGATIVES, DIMENSIONS] = [6, 2, 3, 4, 16];
+const LABELS = Array.from({ length: IMAGES }, (_, i) => i % CLASSES);
+const SOURCES = Array.from({ length: NEGATIVES }, (_, i) => i % CLASSES);
+
+interface Made {
+  readonly rows: Tensor;
+  readonly negatives: Tensor | null;
+}
+
+interface Change {
+  /** In which the images come. */
+  readonly order?: readonly number[];
+  /** New names of the classes. */
+  readonly classes?: readonly number[];
+}
+
+/** Head outputs of one step. */
+function step(
+  { rows, negatives }: Made,
+  use: NegativeUse | null,
+  { order = LABELS.map((_, i) => i), classes = [0, 1, 2] }: Change = {},
+): StepOutputs {
+  const places = Array.from({ length: VIEWS }, (_, view) => order.map((i) => view * IMAGES + i)).flat();
+  const labelOf = (label: number | undefined) => classes[label as number] as number;
+  return {
+    rows: rows.indexSelect(0, torch.tensor(places, { dtype: "int64" }).to(rows.device)),
+    views: VIEWS,
+    labels: order.map((i) => labelOf(LABELS[i])),
+    negatives,
+    negativeLabels: negatives ? SOURCES.map(labelOf) : [],
+    use,
+  };
+}
+
+for (const [name, entry] of Object.entries(objectives)) {
+  const objective = objectiveOf(name);
+  const settings = (given: LossSettings = {}) => readLossSettings(objective, given);
+  const draw = (rows: number, columns: number, seed: number) =>
+    torch.randn([rows, columns], { generator: new torch.Generator({ seed }), dtype: "float64" });
+  const headOf = (use: NegativeUse | null, given = settings()) =>
+    objective.makeHead({ dimensions: DIMENSIONS, classes: CLASSES, use }, given);
+  const widthOf = (use: NegativeUse | null) =>
+    scope(() => headOf(use).forward(torch.zeros([1, DIMENSIONS])).shape[1] as number);
+  const drawn = (use: NegativeUse | null): Made => ({
+    rows: draw(IMAGES * VIEWS, widthOf(use), 1),
+    // Large logits: their energies lie below the margin that negatives are pushed above.
+    negatives: use && draw(NEGATIVES, widthOf(use), 2).mul(8),
+  });
+
+  describe(`the objective ${name}`, () => {
+    test("says what it is, and every setting what it means and what it is by default", () => {
+      for (const text of [objective.title, objective.description, objective.collapseRemedy]) {
+        expect(text).not.toBe("");
+      }
+      const defaults = settings();
+      for (const [key, schema] of Object.entries(entry.settings.shape)) {
+        expect(schema.meta()?.description ?? schema.unwrap().meta()?.description, key).toMatch(/\w+ \w+/);
+        expect(defaults[key], key).toBeDefined();
+      }
+      for (const key of Object.values(objective.negatives).flat()) expect(defaults).toHaveProperty([key]);
+    });
+
+    describe.each([null, ...usesOf(objective)])("with negatives used as %s", (use) => {
+      test("gives a finite scalar and finite gradients for rows and negatives", () =>
+        scope(() => {
+          const { rows, negatives } = drawn(use);
+          const leaves = [rows, negatives].flatMap((leaf) => (leaf ? [leaf.requiresGrad_()] : []));
+          const loss = objective.loss(step({ rows, negatives }, use), settings());
+          expect(loss.shape).toEqual([]);
+          expect(Number.isFinite(loss.item())).toBe(true);
+          for (const gradient of grad(loss, leaves)) {
+            expect(gradient.toNumbers().every(Number.isFinite)).toBe(true);
+            expect(gradient.abs().amax().item()).toBeGreaterThan(0);
+          }
+        }));
+
+      test("has the gradients of its finite differences", () =>
+        scope(() => {
+          const { rows, negatives } = drawn(use);
+          const value = (made: Made) => objective.loss(step(made, use), settings()).item();
+          const leaves = {
+            rows: rows.clone().requiresGrad_(),
+            negatives: negatives?.clone().requiresGrad_(),
+          };
+          const { rows: leaf, negatives: column } = leaves;
+          const loss = objective.loss(step({ rows: leaf, negatives: column ?? null }, use), settings());
+          const [ofRows, ofNegatives] = grad(loss, column ? [leaf, column] : [leaf]);
+          // Along random directions; central differences of width 1e-5 are good to about 1e-9 in float64.
+          const along = draw(IMAGES * VIEWS, rows.shape[1] as number, 3).mul(1e-5);
+          const slope =
+            (value({ rows: rows.add(along), negatives }) - value({ rows: rows.sub(along), negatives })) / 2;
+          expect(slope / 1e-5).toBeCloseTo((ofRows as Tensor).mul(along).sum().item() / 1e-5, 6);
+          if (!negatives) return;
+          const aside = draw(NEGATIVES, negatives.shape[1] as number, 4).mul(1e-5);
+          const across =
+            (value({ rows, negatives: negatives.add(aside) }) -
+              value({ rows, negatives: negatives.sub(aside) })) /
+            2;
+          expect(across / 1e-5).toBeCloseTo((ofNegatives as Tensor).mul(aside).sum().item() / 1e-5, 6);
+        }));
+
+      test("does not depend on the order of the images", () =>
+        scope(() => {
+          const made = drawn(use);
+          const one = objective.loss(step(made, use), settings()).item();
+          const other = objective.loss(step(made, use, { order: [4, 0, 5, 2, 1, 3] }), settings()).item();
+          expect(other).toBeCloseTo(one, 12);
+        }));
+
+      test("does not depend on the names of the classes, where a head's outputs are not those of classes", () =>
+        scope(() => {
+          const { rows, negatives } = drawn(use);
+          const classes = [2, 0, 1];
+          const renamed = (tensor: Tensor) => withRenamedLogits(tensor, classes, use);
+          const one = objective.loss(step({ rows, negatives }, use), settings()).item();
+          const other = objective.loss(
+            step({ rows: renamed(rows), negatives: negatives && renamed(negatives) }, use, { classes }),
+            settings(),
+          );
+          expect(other.item()).toBeCloseTo(one, 12);
+        }));
+
+      test("has its plateau where all rows are equal, at the level of the logits that is best", () =>
+        scope(() => {
+          const width = widthOf(use);
+          const equal = (count: number, level: number) =>
+            torch.full([count, width], level, { dtype: "float64" });
+          const loss = (level: number) =>
+            objective
+              .loss(
+                step({ rows: equal(IMAGES * VIEWS, level), negatives: use && equal(NEGATIVES, level) }, use),
+                settings(),
+              )
+              .item();
+          const plateau = objective.plateau(
+            { rows: IMAGES * VIEWS, negatives: use ? NEGATIVES : 0, classes: CLASSES, use },
+            settings(),
+          );
+          expect(least(loss, 1, 40)).toBeCloseTo(plateau, 9);
+        }));
+
+      test("has a head whose outputs the loss takes", () =>
+        scope(() => {
+          const head = headOf(use);
+          const outputs = (count: number, seed: number) =>
+            head.forward(draw(count, DIMENSIONS, seed).to("float32"));
+          const made = { rows: outputs(IMAGES * VIEWS, 3), negatives: use && outputs(NEGATIVES, 4) };
+          expect(Number.isFinite(objective.loss(step(made, use), settings()).item())).toBe(true);
+        }));
+    });
+
+    test("refuses settings that it does not have, and a name that is none", () => {
+      expect(() => settings({ nonsense: 1 })).toThrow(ContrastError);
+      expect(() => objectiveOf("nonsense")).toThrow(/no objective "nonsense".*supcon or cross-entropy/);
+    });
+  });
+
+  /** The last columns are logits where the head has a classifier: they change places with the classes' names. */
+  function withRenamedLogits(tensor: Tensor, classes: readonly number[], use: NegativeUse | null): Tensor {
+    const logits = widthOf(use) - contrastWidth(use);
+    const first = contrastWidth(use);
+    const columns = Array.from({ length: first + logits }, (_, column) => column);
+    if (logits > 0) for (const [from, to] of classes.entries()) columns[first + to] = first + from;
+    return tensor.indexSelect(1, torch.tensor(columns, { dtype: "int64" }));
+  }
+
+  /** How many of a head's outputs are none of the classes': those that stay as they are when there is a class more. */
+  function contrastWidth(use: NegativeUse | null): number {
+    return scope(() => {
+      const width = (classes: number) =>
+        objective
+          .makeHead({ dimensions: DIMENSIONS, classes, use }, settings())
+          .forward(torch.zeros([1, DIMENSIONS])).shape[1] as number;
+      const perClass = width(CLASSES + 1) - width(CLASSES);
+      return perClass === 0 ? width(CLASSES) : width(CLASSES) - CLASSES - (use === "extra-class" ? 1 : 0);
+    });
+  }
+}
+
+/** The least value of a convex function between two places, by golden sections. */
+function least(of: (x: number) => number, low: number, high: number): number {
+  const section = (Math.sqrt(5) - 1) / 2;
+  let [from, to] = [low, high];
+  for (let turn = 0; turn < 60; turn++) {
+    const [left, right] = [to - section * (to - from), from + section * (to - from)];
+    if (of(left) <= of(right)) to = right;
+    else from = left;
+  }
+  return of((from + to) / 2);
+}
+
+test.each(["supcon", "supcon+ce"])("detached negatives push the photos of %s but get no gradient", (name) =>
+  scope(() => {
+    const objective = objectiveOf(name);
+    const draw = (rows: number) => torch.randn([rows, 5 + CLASSES], { dtype: "float64" }).requiresGrad_();
+    const [rows, negatives] = [draw(IMAGES * VIEWS), draw(NEGATIVES)];
+    const settings = readLossSettings(objective, { detachNegatives: true, projection: 5 });
+    objective.loss(step({ rows, negatives }, "columns"), settings).backward();
+    expect(rows.grad).not.toBeNull();
+    expect(negatives.grad).toBeNull();
+  }),
+);
+
+test("the joint loss is the sum of its two, each on its own outputs, with negatives where they are used", () =>
+  scope(() => {
+    const draw = (rows: number, seed: number) =>
+      torch.randn([rows, 5 + CLASSES], { generator: new torch.Generator({ seed }), dtype: "float64" });
+    const [rows, negatives] = [draw(IMAGES * VIEWS, 5), draw(NEGATIVES, 6)];
+    const joint = objectiveOf("supcon+ce");
+    const alone = (name: string, from: number, length: number, use: NegativeUse | null) =>
+      objectiveOf(name)
+        .loss(
+          step(
+            { rows: rows.narrow(1, from, length), negatives: use && negatives.narrow(1, from, length) },
+            use,
+          ),
+          readLossSettings(objectiveOf(name), {}),
+        )
+        .item();
+    const settings = readLossSettings(joint, { projection: 5, crossEntropyWeight: 0.25 });
+    for (const use of usesOf(joint).filter((use) => use !== "extra-class")) {
+      const [contrast, classifier] = use === "columns" ? [use, null] : [null, use];
+      expect(joint.loss(step({ rows, negatives }, use), settings).item()).toBeCloseTo(
+        alone("supcon", 0, 5, contrast) + 0.25 * alone("cross-entropy", 5, CLASSES, classifier),
+        12,
+      );
+    }
+  }));
