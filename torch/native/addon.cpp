@@ -1,5 +1,6 @@
 // The module: registration of the JavaScript classes, errors on their way out, and the table of exports.
-#include "addon.h"
+#include "aot.h"
+#include "observers.h"
 
 #include <c10/util/Exception.h>
 
@@ -109,6 +110,7 @@ NAPI_MODULE_INIT() {
     cudaProblem();
     completeOperators();
     keepFreedMemory();
+    useAnomalyEngine();
     auto* state = new Environment();
     napi_set_instance_data(
         env, state,
@@ -128,6 +130,10 @@ NAPI_MODULE_INIT() {
     exportAutograd(env, exports);
     exportFunction(env, exports);
     exportSystem(env, exports);
+    exportProfiler(env, exports);
+    exportAnomaly(env, exports);
+    exportNumerics(env, exports);
+    exportAot(env, exports);
     exportDistributed(env, exports);
   } catch (...) {
     throwToJavaScript(env);

@@ -1,5 +1,5 @@
 // Differentiation: backward, grad, and the thread-local modes.
-#include "addon.h"
+#include "observers.h"
 
 #include <ATen/SequenceNumber.h>
 #include <ATen/autocast_mode.h>
@@ -30,7 +30,12 @@ napi_value backward(const Call& call) {
   variable_list inputs = isNullish(call.env, call[4]) ? variable_list() : tensors(call.env, call[4]);
   variable_list outputs = tensors(call.env, call[0]);
   refuseReentry(outputs, inputs);
-  torch::autograd::backward(outputs, tensors(call.env, call[1]), toBool(call.env, call[2]), toBool(call.env, call[3]), inputs);
+  CallSite site(call.env, "backward");
+  try {
+    torch::autograd::backward(outputs, tensors(call.env, call[1]), toBool(call.env, call[2]), toBool(call.env, call[3]), inputs);
+  } catch (...) {
+    site.rethrow();
+  }
   return nullptr;
 }
 
@@ -39,8 +44,13 @@ napi_value grad(const Call& call) {
   OneThread guard;
   variable_list outputs = tensors(call.env, call[0]), inputs = tensors(call.env, call[1]);
   refuseReentry(outputs, inputs);
-  return array(call.env, torch::autograd::grad(outputs, inputs, tensors(call.env, call[2]), toBool(call.env, call[3]), toBool(call.env, call[4]),
-                                               toBool(call.env, call[5])));
+  CallSite site(call.env, "grad");
+  try {
+    return array(call.env, torch::autograd::grad(outputs, inputs, tensors(call.env, call[2]), toBool(call.env, call[3]), toBool(call.env, call[4]),
+                                                 toBool(call.env, call[5])));
+  } catch (...) {
+    site.rethrow();
+  }
 }
 
 napi_value requiresGrad(const Call& call) { return boolean(call.env, tensorOf(call.env, call[0]).requires_grad()); }

@@ -1,6 +1,7 @@
 // Every ATen operator through one function: the overload is chosen by the schemas, the arguments are converted by
 // the chosen schema, and the call goes through the boxed dispatcher.
 #include "arguments.h"
+#include "observers.h"
 
 #include <algorithm>
 
@@ -43,7 +44,7 @@ std::string explained(const std::string& message) {
 // Runs the operator. What goes wrong inside becomes an error that names it, and its tensors are put in order by
 // `mendTensors`. Which arguments came is said in TypeScript, where they are at hand.
 template <typename Fill, typename MendTensors>
-void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill fill, MendTensors mendTensors) {
+void run(napi_env env, const Packet& packet, const Overload& overload, c10::Stack& stack, Fill fill, MendTensors mendTensors) {
   auto fail = [&](const std::string& what) {
     mendTensors();
     return TorchError(packet.name + ": " + what, packet.name, schemaText(overload));
@@ -53,7 +54,9 @@ void run(const Packet& packet, const Overload& overload, c10::Stack& stack, Fill
     fill();
     if (overload.guard != nullptr) refuseWhatCrashes(overload, stack);
     if (overload.writesOut) refuseUnwritable(overload, stack);
+    CallSite site(env, packet.name);
     overload.op.callBoxed(stack);
+    if (numericsCheck != 0) refuseNonFinite(stack.data(), stack.size());
   } catch (const JavaScriptError&) {
     throw;
   } catch (const c10::Error& error) {
@@ -107,7 +110,7 @@ napi_value callOperator(const Call& call) {
   auto mendTensors = [&] {
     for (size_t i = 0; i < arguments.count; i++) mend(call.env, arguments.values[i]);
   };
-  run(packet, chosen, stack, [&] { fillFrom(call.env, arguments, chosen, stack); }, mendTensors);
+  run(call.env, packet, chosen, stack, [&] { fillFrom(call.env, arguments, chosen, stack); }, mendTensors);
   call.state->maker = index;
   napi_value result = results(call, packet, chosen, stack, arguments);
   call.state->maker = -1;
@@ -158,7 +161,7 @@ napi_value runDirectly(const Call& call, const Packet& packet, const Overload* o
   auto mendTensors = [&] {
     for (size_t i = 0; i < count; i++) if (Slot* slot = slotAt(*call.state, slots[i])) mend(slot->tensor);
   };
-  run(packet, *overload, stack, fill, mendTensors);
+  run(call.env, packet, *overload, stack, fill, mendTensors);
   return resultSlot(call, *overload, stack, slots, count);
 }
 

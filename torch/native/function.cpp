@@ -1,5 +1,5 @@
 // Differentiable operations whose forward and backward are JavaScript.
-#include "addon.h"
+#include "observers.h"
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -83,6 +83,7 @@ napi_value customFunction(const Call& call) {
   freeGarbage(call.env);
   variable_list inputs = tensors(call.env, call[2]);
   Forward forward{call.env, call[0], call[3]};
+  CallSite site(call.env, "customFunction");
   return array(call.env, JavaScriptFunction::apply(at::TensorList(inputs), c10::make_intrusive<Backward>(call.env, call[1]), &forward));
 }
 

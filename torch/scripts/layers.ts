@@ -10,8 +10,11 @@ const NOT_THERE: readonly [names: RegExp, reason: string][] = [
   [/^(RNNBase|RNNCellBase|Container)$/, "base classes of PyTorch's own"],
   [/^(CrossMapLRN2d|NLLLoss2d)$/, "old names: use `LocalResponseNorm`, `NLLLoss`"],
   [/^DataParallel$/, "outdated in PyTorch too, which advises one process for each GPU"],
-  [/^SyncBatchNorm$/, "needs process groups"],
-  [/^(AdaptiveLogSoftmaxWithLoss|LinearCrossEntropy(Loss|Options))$/, "not yet"],
+  [/^SyncBatchNorm$/, "`distributed.syncBatchNorm(model, group)` makes one of every BatchNorm"],
+  [
+    /^LinearCrossEntropy(Loss|Options)$/,
+    "new in PyTorch, and its way to less memory cannot be differentiated twice: `Linear` and `CrossEntropyLoss` compute the same",
+  ],
 ];
 
 const FIXTURE = fileURLToPath(new URL("../test/fixtures/layers.json", import.meta.url));

@@ -185,8 +185,11 @@ function readParts(folder: string, description: Description, parts: CheckpointPa
     if (!state) throw lacks(folder, file);
     optimizer.loadStateDict({ ...state, tensors: tensorsOf(file) });
   }
-  for (const [file, ema] of named("ema", parts.ema))
-    ema.loadStateDict(tensorsOf(file), description.emaUpdates[file] ?? 0);
+  for (const [file, ema] of named("ema", parts.ema)) {
+    const updates = description.emaUpdates[file];
+    if (updates === undefined) throw lacks(folder, file);
+    ema.loadStateDict(tensorsOf(file), updates);
+  }
   const states = tensorsOf("generators.safetensors");
   for (const [name, generator] of generators(parts)) {
     const state = states[name];

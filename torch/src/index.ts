@@ -1,4 +1,6 @@
 /** Torch for TypeScript: libtorch's tensors, autograd, layers and optimisers. */
+export * from "./anomaly.ts";
+export * as aot from "./aot.ts";
 export * from "./autograd.ts";
 export * as checkpoints from "./checkpoint.ts";
 export * as data from "./data/index.ts";
@@ -6,8 +8,10 @@ export * as distributed from "./distributed/index.ts";
 export { cpuFeatures } from "./library/cpu.ts";
 export { type Precision, type PrecisionSetting, resolvePrecision } from "./library/precision.ts";
 export * as nn from "./nn/index.ts";
+export * from "./numerics.ts";
 export * as optim from "./optim/index.ts";
 export { type LoadOptions, load, PickleError, type Saved, save } from "./pickle/index.ts";
+export * as profiler from "./profiler/index.ts";
 export * from "./random.ts";
 export * as safetensors from "./safetensors.ts";
 export * from "./system.ts";

@@ -2,6 +2,7 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Health, Manifest, ScanOptions } from "../data/index.ts";
+import type { StudyConfig } from "../study/index.ts";
 import { StageLines } from "./progress.ts";
 
 interface CheckFlags {
@@ -65,12 +66,11 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
 /** Photos in each part at the first seed; or why the study would be refused, which is said after the table. */
 async function splitOf(
   manifest: Manifest,
-  config: { readonly split: object; readonly seeds: readonly number[] },
+  config: Pick<StudyConfig, "split" | "seeds">,
 ): Promise<{ parts?: Record<string, number>; refusal?: string }> {
   const { DataError, splitByObject } = await import("../data/index.ts");
   try {
-    const options = config.split as Omit<Parameters<typeof splitByObject>[1], "seed">;
-    const split = splitByObject(manifest, { ...options, seed: config.seeds[0] ?? 0 });
+    const split = splitByObject(manifest, { ...config.split, seed: config.seeds[0]! }); // the schema wants one
     return {
       parts: Object.fromEntries(Object.entries(split).map(([name, photos]) => [name, photos.length])),
     };

@@ -23,7 +23,7 @@ export async function leaveOutDuplicates(
   const kept: Photo[] = [];
   const problems: Problem[] = [];
   for (const photo of photos) {
-    const found = reasonToLeaveOut(photo, copies.get(identities.get(photo) ?? photo.hash) ?? []);
+    const found = reasonToLeaveOut(photo, copies.get(identities.get(photo) ?? photo.hash)!);
     if (found) {
       const { message, other } = found;
       problems.push({ kind: "duplicate", file: photo.id, message, isLeftOut: true, other: other.id });

@@ -44,11 +44,15 @@ function countClasses(photos: readonly Photo[]): ClassHealth[] {
   );
 }
 
-/** Plain lines for people, without a trailing line break. `most` limits the findings that are listed of each kind. */
-export function describeHealth(health: Health, { most = 5 } = {}): string {
+/**
+ * Plain lines for people, without a trailing line break.
+ *
+ * @param options `most` limits the findings that are listed of each kind, `mostClasses` the lines of the table
+ */
+export function describeHealth(health: Health, { most = 5, mostClasses = 60 } = {}): string {
   const width = Math.max(...health.classes.map(({ className }) => className.length), 5);
   const lines = [`${"class".padEnd(width)}  role   objects  photos  views`];
-  for (const { className, role, objects, photos, views } of health.classes) {
+  for (const { className, role, objects, photos, views } of health.classes.slice(0, mostClasses)) {
     const span = views[0] === views[1] ? `${views[0]}` : `${views[0]}-${views[1]}`;
     const columns = [
       className.padEnd(width),
@@ -58,6 +62,9 @@ export function describeHealth(health: Health, { most = 5 } = {}): string {
       span.padStart(5),
     ];
     lines.push(columns.join("  "));
+  }
+  if (health.classes.length > mostClasses) {
+    lines.push(`... and ${health.classes.length - mostClasses} more classes; --json and --html name all`);
   }
   const sizes = health.sizes.map((size) => `${size.width} x ${size.height} (${size.photos})`);
   lines.push(
@@ -103,15 +110,23 @@ function countSizes(photos: readonly Photo[]): Health["sizes"] {
 /** More than this between the largest and the smallest known class, and training should be balanced. */
 const UNEVEN = 3;
 
+/** More classes than this are not warned of one by one. */
+const MOST_NAMED = 5;
+
 function warnOfClasses(classes: readonly ClassHealth[]): string[] {
   const warnings: string[] = [];
   const known = classes.filter(({ role }) => role === "known");
   const near = classes.filter(({ role }) => role === "near");
   if (known.length < 2) warnings.push(`${known.length} known class(es): a classifier needs at least two.`);
-  for (const { className, objects } of known) {
-    if (objects === 1) {
+  const lonely = known.filter(({ objects }) => objects === 1).map(({ className }) => `"${className}"`);
+  if (lonely.length > MOST_NAMED) {
+    warnings.push(
+      `${lonely.length} classes show one object only: they cannot be trained and tested. Add photos of others. They are ${lonely.slice(0, MOST_NAMED).join(", ")} and ${lonely.length - MOST_NAMED} more.`,
+    );
+  } else {
+    for (const name of lonely) {
       warnings.push(
-        `Class "${className}" shows one object only: it cannot be trained and tested. Add photos of others.`,
+        `Class ${name} shows one object only: it cannot be trained and tested. Add photos of others.`,
       );
     }
   }

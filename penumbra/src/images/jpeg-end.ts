@@ -43,7 +43,10 @@ export function hasEveryScan(bytes: Uint8Array): boolean {
       continue;
     }
     const start = at + 4;
-    if (MARKERS.startOfFrame.some((value) => value === marker)) components = bytes[start + 5] ?? 0;
+    if (MARKERS.startOfFrame.some((value) => value === marker)) {
+      if (start + 5 >= bytes.length) return false;
+      components = bytes[start + 5]!;
+    }
     if (marker === MARKERS.startOfScan) noteScan(bytes, start, complete);
     at += 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!);
   }
@@ -54,9 +57,11 @@ export function hasEveryScan(bytes: Uint8Array): boolean {
 
 /** Notes the coefficients that a scan brings to their last bit. */
 function noteScan(bytes: Uint8Array, start: number, complete: Map<number, Set<number>>): void {
-  const count = bytes[start] ?? 0;
+  const count = bytes[start];
+  if (count === undefined) return;
   const settings = start + 1 + 2 * count;
-  const [first = 0, last = 63, approximation = 0] = bytes.subarray(settings, settings + 3);
+  const [first, last, approximation] = bytes.subarray(settings, settings + 3);
+  if (first === undefined || last === undefined || approximation === undefined) return; // cut off amid its header
   if ((approximation & 15) !== 0) return; // lower bits follow in another scan
   for (let i = 0; i < count; i++) {
     const id = bytes[start + 1 + 2 * i]!;

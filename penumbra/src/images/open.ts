@@ -26,7 +26,11 @@ export interface OpenImage {
   readonly warning?: string;
 }
 
-const KINDS: Readonly<Record<string, SampleKind>> = { uchar: "uint8", char: "uint8", ushort: "uint16" };
+/** How libvips calls the values of a file, and as what they are read; all others are read as floats. */
+function kindOf(depth: string | undefined): SampleKind {
+  if (depth === "uchar" || depth === "char") return "uint8";
+  return depth === "ushort" ? "uint16" : "float32";
+}
 
 /**
  * Opens an image.
@@ -58,7 +62,7 @@ async function ofSharp(format: ImageFormat, bytes: Uint8Array): Promise<OpenImag
   const shape = {
     format,
     ...sizeOf(metadata),
-    kind: KINDS[metadata.depth ?? ""] ?? ("float32" as const),
+    kind: kindOf(metadata.depth),
     isPlainCmyk: metadata.space === "cmyk" && !metadata.icc,
   };
   return isEnded ? { ...shape, pipeline: () => pipelineOf(bytes) } : withoutEnd(bytes, shape);

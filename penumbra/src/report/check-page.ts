@@ -30,16 +30,21 @@ function total(groups: readonly FindingGroup[]): number {
   return groups.reduce((sum, { count }) => sum + count, 0);
 }
 
+/** So that the page of a set of thousands of classes opens at once. */
+const MOST_CLASSES = 400;
+
 function classesSection({ classes, sizes }: PhotoCheck): Html {
   const most = Math.max(...classes.map(({ photos }) => photos), 1);
   const shownSizes = sizes.slice(0, 5).map((size) => `${size.width} × ${size.height} (${size.photos})`);
   return html`<section id="classes"><h2>Classes</h2>
 <p>Sizes in pixels: ${shownSizes.join(", ")}${sizes.length > 5 ? `, ${sizes.length - 5} more` : ""}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Classes"><table class="bars"><thead><tr><th scope="col">class</th><th scope="col">role</th><th scope="col" class="number">objects</th><th scope="col" class="number">views</th><th scope="col" class="number">photos</th><th scope="col">share of the largest</th></tr></thead>
-<tbody>${classes.map(
-    ({ className, role, objects, photos, views: [fewest, top] }) =>
-      html`<tr><th scope="row" class="id">${className}</th><td>${role}</td><td class="number">${objects}</td><td class="number">${fewest === top ? fewest : `${fewest}–${top}`}</td><td class="number">${photos}</td><td><span class="bar ${role}" style="width:${((100 * photos) / most).toFixed(1)}%"></span></td></tr>`,
-  )}</tbody></table></div></section>`;
+<tbody>${classes
+    .slice(0, MOST_CLASSES)
+    .map(
+      ({ className, role, objects, photos, views: [fewest, top] }) =>
+        html`<tr><th scope="row" class="id">${className}</th><td>${role}</td><td class="number">${objects}</td><td class="number">${fewest === top ? fewest : `${fewest}–${top}`}</td><td class="number">${photos}</td><td><span class="bar ${role}" style="width:${((100 * photos) / most).toFixed(1)}%"></span></td></tr>`,
+    )}</tbody></table></div>${classes.length > MOST_CLASSES && html`<p class="range">and ${classes.length - MOST_CLASSES} more; penumbra check --json names all</p>`}</section>`;
 }
 
 function groupPart({ kind, title, count, shown }: FindingGroup): Html {
@@ -49,11 +54,11 @@ function groupPart({ kind, title, count, shown }: FindingGroup): Html {
 }
 
 function findingPart({ file, message, image, other, otherImage }: ShownFinding): Html {
-  const pictures = [
-    { source: image, name: file },
-    { source: otherImage, name: other ?? "" },
-  ].filter(({ source }) => source !== undefined);
-  return html`<figure class="finding">${pictures.map(({ source, name }) => html`<img src="${source}" alt="${name}" title="${name}" loading="lazy">`)}<figcaption>${message}</figcaption></figure>`;
+  const picture = (source: string | undefined, name: string | undefined) =>
+    source !== undefined &&
+    name !== undefined &&
+    html`<img src="${source}" alt="${name}" title="${name}" loading="lazy">`;
+  return html`<figure class="finding">${picture(image, file)}${picture(otherImage, other)}<figcaption>${message}</figcaption></figure>`;
 }
 
 const CHECK_STYLE = `

@@ -19,7 +19,7 @@ export class ReportError extends Error {
 /**
  * Builds report.html of a run folder from its report.json and images; returns the page's path.
  *
- * Throws ReportError when the folder has no report.json or an image that it names is gone.
+ * @throws ReportError when the folder has no report.json or an image that it names is gone.
  */
 export async function writeReport(run: string): Promise<string> {
   const outcome = await readOutcome(run);

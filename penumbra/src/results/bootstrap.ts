@@ -40,13 +40,13 @@ export function pairedBootstrap(
     counts.fill(0);
     for (const stratum of strata) {
       for (let draw = 0; draw < stratum.length; draw++) {
-        const object = stratum[Math.floor(uniform() * stratum.length)] ?? 0;
-        counts[object] = (counts[object] ?? 0) + 1;
+        const object = stratum[Math.floor(uniform() * stratum.length)]!;
+        counts[object] = counts[object]! + 1;
       }
     }
     let sum = 0;
     for (const { weights, objectOfItem, treatment, control } of plans) {
-      for (const [item, object] of objectOfItem.entries()) weights[item] = counts[object] ?? 0;
+      for (const [item, object] of objectOfItem.entries()) weights[item] = counts[object]!;
       sum += treatment(weights) - control(weights);
     }
     return sum / pairs.length;
@@ -70,7 +70,7 @@ export function weightedAccuracy(isCorrect: readonly (boolean | null)[]): Weight
     let all = 0;
     for (const [item, hit] of isCorrect.entries()) {
       if (hit === null) continue;
-      const weight = weights[item] ?? 0;
+      const weight = weights[item]!;
       all += weight;
       if (hit) correct += weight;
     }
@@ -95,14 +95,12 @@ export function weightedClassAuroc(
   const order = scores
     .map((_, item) => item)
     .filter((item) => groups[item] !== null)
-    .sort((a, b) => (scores[a] ?? 0) - (scores[b] ?? 0));
-  const sortedScores = Float64Array.from(order, (item) => scores[item] ?? 0);
-  const group = Int32Array.from(order, (item) =>
-    groups[item] === known ? -1 : (indexOf.get(groups[item] ?? "") ?? 0),
-  );
+    .sort((a, b) => scores[a]! - scores[b]!);
+  const sortedScores = Float64Array.from(order, (item) => scores[item]!);
+  const group = Int32Array.from(order, (item) => (groups[item] === known ? -1 : indexOf.get(groups[item]!)!));
   return (weights) => {
     let knownTotal = 0;
-    for (const [rank, item] of order.entries()) if (group[rank] === -1) knownTotal += weights[item] ?? 0;
+    for (const [rank, item] of order.entries()) if (group[rank] === -1) knownTotal += weights[item]!;
     const wins = new Float64Array(names.length);
     const totals = new Float64Array(names.length);
     let knownBelow = 0;
@@ -110,16 +108,16 @@ export function weightedClassAuroc(
       let end = start;
       let knownHere = 0;
       while (end < order.length && sortedScores[end] === sortedScores[start]) {
-        if (group[end] === -1) knownHere += weights[order[end] ?? 0] ?? 0;
+        if (group[end] === -1) knownHere += weights[order[end]!]!;
         end++;
       }
       const above = knownTotal - knownBelow - knownHere / 2;
       for (let rank = start; rank < end; rank++) {
-        const name = group[rank] ?? 0;
+        const name = group[rank]!;
         if (name === -1) continue;
-        const weight = weights[order[rank] ?? 0] ?? 0;
-        wins[name] = (wins[name] ?? 0) + weight * above;
-        totals[name] = (totals[name] ?? 0) + weight;
+        const weight = weights[order[rank]!]!;
+        wins[name] = wins[name]! + weight * above;
+        totals[name] = totals[name]! + weight;
       }
       knownBelow += knownHere;
       start = end;
@@ -127,7 +125,7 @@ export function weightedClassAuroc(
     let sum = 0;
     let present = 0;
     for (const [name, win] of wins.entries()) {
-      const total = totals[name] ?? 0;
+      const total = totals[name]!;
       if (total === 0) continue;
       sum += win / (total * knownTotal);
       present++;

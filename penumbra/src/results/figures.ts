@@ -159,7 +159,7 @@ function testObjects(
   const parts = scores.seeds.flatMap((seed) => testParts(scores, arm, seed, outcome));
   return new Map(
     parts.flatMap(({ objects, classNames }) =>
-      objects.map((name, index) => [name, classNames[index] ?? ""] as const),
+      objects.map((name, index) => [name, classNames[index]!] as const),
     ),
   );
 }
@@ -196,7 +196,7 @@ function bootstrapPair(
     return (weights) => mean(figures.map((figure) => figure(weights)));
   };
   return {
-    objectOfItem: items.map((name) => indexOf.get(name) ?? 0),
+    objectOfItem: items.map((name) => indexOf.get(name)!),
     treatment: meanOf(treatment),
     control: meanOf(control),
   };

@@ -1,6 +1,7 @@
 /** Results: what a study found, as plain data, and the statistics on it. Loads no engine. */
 
 export * from "./bootstrap.ts";
+export * from "./confused.ts";
 export * from "./figures.ts";
 export * from "./outcome.ts";
 export * from "./photo-check.ts";

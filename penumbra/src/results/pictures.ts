@@ -23,7 +23,7 @@ export function histogramsOf(scores: StudyScores, detector: string): Histogram[]
       const counts = new Array<number>(bins).fill(0);
       for (const value of list) {
         const bin = Math.min(bins - 1, Math.max(0, Math.floor((value - low) / width)));
-        counts[bin] = (counts[bin] ?? 0) + 1;
+        counts[bin]! += 1;
       }
       return counts.map((count) => count / Math.max(1, list.length));
     };
@@ -50,12 +50,19 @@ export function confusionsOf(scores: StudyScores, arms: readonly string[]): Conf
     for (const seed of seeds) {
       const { answers, classNames } = scores.photo(arm, seed).parts.test;
       for (const [index, answer] of answers.entries()) {
-        const row = counts[classes.indexOf(classNames[index] ?? "")];
-        if (row) row[answer] = (row[answer] ?? 0) + 1;
+        counts[labelOf(classes, classNames[index]!)]![answer]! += 1;
       }
     }
     return { arm, classes, counts };
   });
+}
+
+function labelOf(classes: readonly string[], name: string): number {
+  const label = classes.indexOf(name);
+  if (label >= 0) return label;
+  throw new RangeError(
+    `The scores have test photos of "${name}", which is no known class. Remove the run's score artifacts and run again.`,
+  );
 }
 
 /** A mistake before its picture is made: which photo, and all that the caption says. */
@@ -71,43 +78,47 @@ export function worstMistakes(
   detector: string,
   count: number,
 ): MistakeFound[] {
-  const found = scores.seeds.flatMap((seed): MistakeFound[] => {
-    const { validation, test, nearTest, farTest } = scores.photo(arm, seed).parts;
-    const reference = [...scoresOf(validation, detector)].sort((a, b) => a - b);
-    const describe = (part: PartScores, kind: Mistake["kind"], index: number): MistakeFound => ({
-      kind,
-      id: part.ids[index] ?? "",
-      object: part.objects[index] ?? "",
-      truth: part.classNames[index] ?? "",
-      answer: scores.classes[part.answers[index] ?? 0] ?? "",
-      probability: part.probabilities[index] ?? 0,
-      knownness: shareBelow(reference, scoresOf(part, detector)[index] ?? 0),
-      seed,
-    });
-    const all = (part: PartScores, kind: Mistake["kind"]) =>
-      part.ids.map((_, index) => describe(part, kind, index));
-    const wrong = isCorrect(test, scores.classes).flatMap((right, index) =>
-      right ? [] : [describe(test, "wrong class", index)],
-    );
-    return [
-      ...wrong,
-      ...all(nearTest, "near called known"),
-      ...all(farTest, "far called known"),
-      ...all(test, "known called unknown"),
-    ];
-  });
+  const found = scores.seeds.flatMap((seed) => candidatesOf(scores, arm, detector, seed));
   return mistakeKinds.flatMap(({ kind, badness }) => {
-    const objects = new Set<string>();
-    return found
+    const worstFirst = found
       .filter((mistake) => mistake.kind === kind)
-      .sort((a, b) => badness(b) - badness(a))
-      .filter(({ object }) => {
-        if (objects.has(object)) return false;
-        objects.add(object);
-        return true;
-      })
-      .slice(0, count);
+      .sort((a, b) => badness(b) - badness(a));
+    return onePerObject(worstFirst).slice(0, count);
   });
+}
+
+/** Every photo of a seed's test in every role in which it could be a mistake. */
+function candidatesOf(scores: StudyScores, arm: string, detector: string, seed: number): MistakeFound[] {
+  const { validation, test, nearTest, farTest } = scores.photo(arm, seed).parts;
+  const reference = [...scoresOf(validation, detector)].sort((a, b) => a - b);
+  const candidates = (part: PartScores, kind: Mistake["kind"]) => {
+    const ownScores = scoresOf(part, detector);
+    return part.ids.map(
+      (id, index): MistakeFound => ({
+        kind,
+        id,
+        object: part.objects[index]!,
+        truth: part.classNames[index]!,
+        answer: scores.classes[part.answers[index]!]!,
+        probability: part.probabilities[index]!,
+        knownness: shareBelow(reference, ownScores[index]!),
+        seed,
+      }),
+    );
+  };
+  const isRight = isCorrect(test, scores.classes);
+  return [
+    ...candidates(test, "wrong class").filter((_, index) => !isRight[index]),
+    ...candidates(nearTest, "near called known"),
+    ...candidates(farTest, "far called known"),
+    ...candidates(test, "known called unknown"),
+  ];
+}
+
+/** The first mistake of each object: views of one object fail together. */
+function onePerObject(mistakes: readonly MistakeFound[]): MistakeFound[] {
+  const objects = new Set<string>();
+  return mistakes.filter(({ object }) => !objects.has(object) && objects.add(object));
 }
 
 const mistakeKinds: readonly {

@@ -12,7 +12,7 @@ export class DeviceError extends Error {
 /**
  * Decides device, precision and threads once for the whole study, sets the threads, and says what was decided.
  *
- * Throws DeviceError for a CUDA device that is not there.
+ * @throws DeviceError for a CUDA device that is not there.
  */
 export function settleMachine({
   device: wanted,
@@ -35,7 +35,7 @@ export function settleMachine({
     threads: torch.getNumThreads(),
     memoryBytes: totalmem(),
     device,
-    precision: precisionNames[dtype],
+    precision: PRECISION_NAMES[dtype],
     precisionReason: reason,
     node: process.versions.node,
     libtorch: torch.version(),
@@ -43,4 +43,4 @@ export function settleMachine({
   };
 }
 
-const precisionNames = { float32: "fp32", bfloat16: "bf16", float16: "fp16" } as const;
+const PRECISION_NAMES = { float32: "fp32", bfloat16: "bf16", float16: "fp16" } as const;

@@ -51,3 +51,15 @@ test("the summary is a table with warnings and problems", async () => {
   );
   expect(text).toMatch(/Look at: very small \(4\)\n {2}.*\n {2}\.\.\. and 3 more$/);
 });
+
+test("of hundreds of classes the summary shows some and says where all are, and one warning stands for all", () => {
+  const known = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`class ${i}`, 1]));
+  const health = checkHealth(manifestOf({ known, near: { m: 2, n: 2 } }));
+  expect(health.classes).toHaveLength(302);
+  expect(health.warnings).toEqual([
+    expect.stringMatching(/^300 classes show one object only: .* They are "class 0", .* and 295 more\.$/),
+  ]);
+  const lines = describeHealth(health).split("\n");
+  expect(lines.length).toBeLessThan(100);
+  expect(lines).toContain("... and 242 more classes; --json and --html name all");
+});

@@ -3,7 +3,12 @@ import { OUTCOME_FORMAT, type Outcome, questionsOf, type ResultLine } from "../.
 import { armOf, designsOf, SOURCES } from "../../src/study/arms/arms.ts";
 
 /** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
-export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
+export function exampleOutcome({
+  seeds = [0, 1],
+  classes = 8,
+  unknownClasses = ["PinHeader_2x06", "TO-220-4"],
+  problems = ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
+} = {}): Outcome {
   const random = mulberry(7);
   const arms = [
     { name: "cross-entropy", accuracy: 0.71, near: 0.66, far: 0.83 },
@@ -37,7 +42,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
       }),
       ...detectors.flatMap((detector, index) =>
         (["near", "far"] as const).flatMap((role) =>
-          [null, "PinHeader_2x06", "TO-220-4"].map(
+          [null, ...unknownClasses].map(
             (unknownClass): ResultLine => ({
               kind: "unknowns",
               arm: arm.name,
@@ -217,7 +222,7 @@ export function exampleOutcome({ seeds = [0, 1], classes = 8 } = {}): Outcome {
         "near test": 384,
         "far test": 512,
       },
-      problems: ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
+      problems,
       warnings: [],
     },
     model: { name: "penumbra-mini", hash: "0123456789abcdef0123456789abcdef" },

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { scanPhotos } from "../../src/data/index.ts";
 import { findModel } from "../../src/diffusion/index.ts";
@@ -72,6 +72,8 @@ const settings = {
   arms: armNames.filter((name) => armOf(name).objective !== UNTRAINED),
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
 };
+
+vi.setConfig({ hookTimeout: 300_000 });
 
 let folder = "";
 let base: RememberingStore;

@@ -36,7 +36,7 @@ export function writeWhole(path: string, text: string): void {
 }
 
 /**
- * Throws when nothing can be written in `folder`, or where it would have to be made. Writes nothing itself.
+ * Refuses a folder in which nothing can be written, or where it would have to be made. Writes nothing itself.
  * @throws LibraryError with the place and the system's reason
  */
 export function assertWritable(folder: string): void {
@@ -82,7 +82,7 @@ function orSayHow(folder: string, attempt: () => void): void {
 }
 
 /**
- * Throws when the file system of `folder` has less than `bytes` free.
+ * Refuses a folder whose file system has less than `bytes` free.
  * @throws LibraryError with the place, what is needed and what is free
  */
 export function assertFreeSpace(folder: string, bytes: number, purpose: string): void {

@@ -197,7 +197,7 @@ async function pipInstall(
   });
   const code = await new Promise<number | null>((done, fail) => child.on("error", fail).on("close", done));
   rmSync(temporary, { recursive: true, force: true });
-  if (code !== 0) throw pipFailure(messages, args.at(-1) ?? "");
+  if (code !== 0) throw pipFailure(messages, args.at(-1)!);
 }
 
 /** "Downloading torch-2.13.0….whl (207.1 MB)" -> a line for the user; other lines of pip say nothing new. */

@@ -59,7 +59,7 @@ export function planBuild(libtorch: Libtorch, env: NodeJS.ProcessEnv = process.e
   const sources = [...files.keys()]
     .filter((name) => name.endsWith(".cpp"))
     .map((name) => {
-      const inputs = [...includedFiles(name, files)].sort().flatMap((file) => [file, files.get(file) ?? ""]);
+      const inputs = [...includedFiles(name, files)].sort().flatMap((file) => [file, files.get(file)!]);
       const flags = name === "distributed.cpp" && libtorch.hasGloo ? ["-DPENUMBRA_GLOO"] : [];
       return {
         source: join(native, name),

@@ -37,7 +37,7 @@ export function nvidiaRequirements(folder: string): string[] {
   if (!info) return [];
   const required = readFileSync(join(folder, info, "METADATA"), "utf8").matchAll(/^Requires-Dist: (.*)$/gm);
   return [...required]
-    .map(([, text]) => text ?? "")
+    .map(([, text]) => text!)
     .filter((text) => NVIDIA_PACKAGE.test(text) && !/extra\s*==/.test(text));
 }
 

@@ -16,11 +16,22 @@ import { parameter } from "./parameter.ts";
 /** One size for all spatial dimensions, or one for each. */
 export type Size = number | readonly number[];
 
+/** What lies beyond the border of a convolution's input. */
+export type PaddingMode = "zeros" | "reflect" | "replicate" | "circular";
+
 export interface ConvOptions extends InitOptions {
   /** Default 1. */
   stride?: Size;
-  /** Zeros added at both ends. Default 0. */
-  padding?: Size;
+  /**
+   * Elements added at both ends; "same" for an output of the input's size, where the stride is 1, and "valid" for none.
+   * Default 0.
+   */
+  padding?: Size | "same" | "valid";
+  /**
+   * What is added: zeros, the input mirrored at its border, its outermost elements, or those of the other end.
+   * Default "zeros".
+   */
+  paddingMode?: PaddingMode;
   /** Distance between the kernel's elements. Default 1. */
   dilation?: Size;
   /** Channels are connected within their group only. Default 1. */
@@ -35,13 +46,23 @@ abstract class Convolution extends Module {
   readonly bias: Tensor | null;
   readonly kernelSize: readonly number[];
   protected readonly geometry: { stride: number[]; padding: number[]; dilation: number[]; groups: number };
+  /** What is added before the convolution, from the last dimension to the front; null where it adds zeros itself. */
+  protected readonly border: { readonly pads: readonly number[]; readonly paddingMode: PaddingMode } | null;
 
   constructor(
     readonly inChannels: number,
     readonly outChannels: number,
     kernelSize: Size,
     dimensions: number,
-    { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, generator = null }: ConvOptions,
+    {
+      stride = 1,
+      padding = 0,
+      paddingMode = "zeros",
+      dilation = 1,
+      groups = 1,
+      bias = true,
+      generator = null,
+    }: ConvOptions,
     transposed = false,
   ) {
     super();
@@ -55,13 +76,45 @@ abstract class Convolution extends Module {
     const channels = transposed ? [inChannels, outChannels / groups] : [outChannels, inChannels / groups];
     this.weight = parameter(drawnWeight([...channels, ...this.kernelSize], generator));
     this.bias = bias ? parameter(drawnBias(this.weight, outChannels, generator)) : null;
+    const strides = perDimension(stride, dimensions);
+    const dilations = perDimension(dilation, dimensions);
+    const ends =
+      padding === "same"
+        ? samePadding(new.target.name, this.kernelSize, strides, dilations)
+        : perDimension(padding === "valid" ? 0 : padding, dimensions).map((size) => [size, size] as const);
+    const isWithin = paddingMode === "zeros" && ends.every(([before, after]) => before === after);
+    this.border = isWithin ? null : { pads: ends.toReversed().flat(), paddingMode };
     this.geometry = {
-      stride: perDimension(stride, dimensions),
-      padding: perDimension(padding, dimensions),
-      dilation: perDimension(dilation, dimensions),
+      stride: strides,
+      padding: ends.map(([before]) => (isWithin ? before : 0)),
+      dilation: dilations,
       groups,
     };
   }
+
+  /** The input with its border, where the convolution does not add it. */
+  protected bordered(x: Tensor): Tensor {
+    if (!this.border) return x;
+    const { pads, paddingMode } = this.border;
+    return x.pad(pads, { mode: paddingMode === "zeros" ? "constant" : paddingMode });
+  }
+}
+
+/** As much at both ends as keeps the size, dilation (kernel - 1) in all; one more behind where that is odd. */
+function samePadding(
+  name: string,
+  kernelSize: readonly number[],
+  strides: readonly number[],
+  dilations: readonly number[],
+): (readonly [before: number, after: number])[] {
+  if (strides.some((stride) => stride !== 1))
+    throw new TorchError(
+      `${name}: padding "same" and a stride of [${strides.join(", ")}] exclude each other. Give the padding in numbers.`,
+    );
+  return kernelSize.map((kernel, i) => {
+    const total = dilations[i]! * (kernel - 1);
+    return [Math.floor(total / 2), Math.ceil(total / 2)];
+  });
 }
 
 /** Convolution over a sequence: [B, in, L] -> [B, out, L']. Weight [out, in / groups, kernel]. */
@@ -71,7 +124,7 @@ export class Conv1d extends Convolution {
   }
 
   forward(x: Tensor): Tensor {
-    return conv1d(x, this.weight, { bias: this.bias, ...this.geometry });
+    return conv1d(this.bordered(x), this.weight, { bias: this.bias, ...this.geometry });
   }
 }
 
@@ -87,7 +140,7 @@ export class Conv2d extends Convolution {
   }
 
   forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, { bias: this.bias, ...this.geometry });
+    return conv2d(this.bordered(x), this.weight, { bias: this.bias, ...this.geometry });
   }
 }
 
@@ -98,11 +151,13 @@ export class Conv3d extends Convolution {
   }
 
   forward(x: Tensor): Tensor {
-    return conv3d(x, this.weight, { bias: this.bias, ...this.geometry });
+    return conv3d(this.bordered(x), this.weight, { bias: this.bias, ...this.geometry });
   }
 }
 
-export interface ConvTransposeOptions extends ConvOptions {
+export interface ConvTransposeOptions extends Omit<ConvOptions, "padding" | "paddingMode"> {
+  /** By how much both ends of the output are cut off. Default 0. */
+  padding?: Size;
   /** Added to one end of the output, to choose among the sizes that a stride allows. Default 0. */
   outputPadding?: Size;
 }
@@ -119,6 +174,10 @@ abstract class TransposedConvolution extends Convolution {
     options: ConvTransposeOptions,
   ) {
     super(inChannels, outChannels, kernelSize, dimensions, options, true);
+    if (this.border)
+      throw new TorchError(
+        `${new.target.name}: a transposed convolution pads with zeros alone. Pad its output, or leave out paddingMode.`,
+      );
     this.#outputPadding = perDimension(options.outputPadding ?? 0, dimensions);
   }
 

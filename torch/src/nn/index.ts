@@ -1,5 +1,6 @@
 // Networks: modules with parameters and buffers, the usual layers, initialisers, and state dicts with PyTorch's keys.
 export * from "./activations.ts";
+export { AdaptiveLogSoftmaxWithLoss, type AdaptiveSoftmaxOptions } from "./adaptive-softmax.ts";
 export { type AttentionOptions, MultiheadAttention } from "./attention.ts";
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions } from "./batch-norm.ts";
 export { ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential } from "./containers.ts";
@@ -34,6 +35,17 @@ export { Bilinear, Linear } from "./linear.ts";
 export * from "./losses/index.ts";
 export { type AnyModule, Module, type ModuleTarget } from "./module.ts";
 export * from "./norm.ts";
+export {
+  PackedSequence,
+  type PackOptions,
+  packPaddedSequence,
+  packSequence,
+  padPackedSequence,
+  padSequence,
+  type SequenceOptions,
+  unpackSequence,
+  unpadSequence,
+} from "./packed-sequence.ts";
 export * from "./padding.ts";
 export { buffer, parameter } from "./parameter.ts";
 export * from "./pooling.ts";

@@ -3,6 +3,7 @@ import { cat, empty, gru, lstm, rnnRelu, rnnTanh, TorchError } from "../tensor/i
 import { dropoutFrom } from "./dropout.ts";
 import { type InitOptions, uniform_ } from "./init.ts";
 import { type Member, Module } from "./module.ts";
+import { PackedSequence } from "./packed-sequence.ts";
 import { parameter } from "./parameter.ts";
 
 export interface RecurrentOptions extends InitOptions {
@@ -18,12 +19,16 @@ export interface RecurrentOptions extends InitOptions {
   bidirectional?: boolean;
 }
 
+/** Sequences of one length, or packed ones of different lengths. */
+type Sequences = Tensor | PackedSequence;
+
 /** The parameters of one layer in one direction, by their names without layer and direction. */
 type Names = "weight_ih" | "weight_hh" | "bias_ih" | "bias_hh" | "weight_hr";
 
-/** An operator of libtorch for whole sequences: the output, then the states at the end. */
+/** An operator of libtorch for whole sequences, packed ones with `batchSizes`: the output, then the states at the end. */
 type Operator = (
   x: Tensor,
+  batchSizes: Tensor | null,
   states: readonly Tensor[],
   parameters: readonly Tensor[],
   settings: { bias: boolean; layers: number; dropout: number; training: boolean; bidirectional: boolean },
@@ -95,45 +100,79 @@ abstract class Recurrent<Args extends unknown[], Out> extends Module<Args, Out> 
    */
   protected run(
     operator: Operator,
-    x: Tensor,
+    x: Tensor | PackedSequence,
     given: readonly Tensor[] | undefined,
     sizes: readonly number[],
-  ): [output: Tensor, ...states: Tensor[]] {
-    const { batchFirst, numLayers, bidirectional } = this.#options;
-    const name = this.constructor.name;
+  ): [output: Tensor | PackedSequence, ...states: Tensor[]] {
+    if (x instanceof PackedSequence) return this.#packed(operator, x, given, sizes);
+    const { batchFirst } = this.#options;
     if ((x.ndim !== 2 && x.ndim !== 3) || x.shape.at(-1) !== this.inputSize) {
       throw new TorchError(
-        `${name} was given [${x.shape}]. Pass ${batchFirst ? "[B, L" : "[L, B"}, ${this.inputSize}], or [L, ${this.inputSize}] for one sequence.`,
+        `${this.constructor.name} was given [${x.shape}]. Pass ${batchFirst ? "[B, L" : "[L, B"}, ${this.inputSize}], or [L, ${this.inputSize}] for one sequence.`,
       );
     }
     const isBatched = x.ndim === 3;
     const lengthFirst = isBatched ? (batchFirst ? x.transpose(0, 1) : x) : x.unsqueeze(1); // [L, B, in]
-    const batch = lengthFirst.shape[1]!;
-    const depth = numLayers * (bidirectional ? 2 : 1);
-    const states = sizes.map((size, i) => {
+    const states = this.#states(x, lengthFirst.shape[1]!, given, sizes, isBatched);
+    const [output, ...ends] = this.#layers(operator, lengthFirst, null, states);
+    if (!isBatched) return [output.squeeze(1), ...ends.map((state) => state.squeeze(1))];
+    return [batchFirst ? output.transpose(0, 1) : output, ...ends];
+  }
+
+  #packed(
+    operator: Operator,
+    x: PackedSequence,
+    given: readonly Tensor[] | undefined,
+    sizes: readonly number[],
+  ): [output: PackedSequence, ...states: Tensor[]] {
+    if (x.data.ndim !== 2 || x.data.shape[1] !== this.inputSize) {
+      throw new TorchError(
+        `${this.constructor.name} was given packed sequences of [${x.data.shape}]. Pack [B, L, ${this.inputSize}].`,
+      );
+    }
+    const ordered = (states: readonly Tensor[], indices: Tensor | null) =>
+      indices ? states.map((state) => state.indexSelect(1, indices)) : states;
+    const states = ordered(this.#states(x.data, x.batch, given, sizes, true), given ? x.sortedIndices : null);
+    const [output, ...ends] = this.#layers(operator, x.data, x.batchSizes, states);
+    return [x.with(output), ...ordered(ends, x.unsortedIndices)];
+  }
+
+  /** The states at the beginning, [depth, B, size] each. */
+  #states(
+    x: Tensor,
+    batch: number,
+    given: readonly Tensor[] | undefined,
+    sizes: readonly number[],
+    isBatched: boolean,
+  ): Tensor[] {
+    const depth = this.#options.numLayers * (this.#options.bidirectional ? 2 : 1);
+    return sizes.map((size, i) => {
       const state = given?.[i];
       if (!state) return x.newZeros([depth, batch, size]);
       const shaped = isBatched ? state : state.unsqueeze(1);
       if (`${shaped.shape}` !== `${[depth, batch, size]}`) {
         const wanted = isBatched ? [depth, batch, size] : [depth, size];
         throw new TorchError(
-          `${name}: a state of shape [${state.shape}] does not fit; it must be [${wanted.join(", ")}]: layers times directions first.`,
+          `${this.constructor.name}: a state of shape [${state.shape}] does not fit; it must be [${wanted.join(", ")}]: layers times directions first.`,
         );
       }
       return shaped;
     });
-    const [output, ...ends] = this.#layers(operator, lengthFirst, states);
-    if (!isBatched) return [output.squeeze(1), ...ends.map((state) => state.squeeze(1))];
-    return [batchFirst ? output.transpose(0, 1) : output, ...ends];
   }
 
   /** All layers in one call; layer by layer where masks of dropout come from a generator, which the operators do not take. */
-  #layers(operator: Operator, x: Tensor, states: readonly Tensor[]): [output: Tensor, ...states: Tensor[]] {
+  #layers(
+    operator: Operator,
+    x: Tensor,
+    batchSizes: Tensor | null,
+    states: readonly Tensor[],
+  ): [output: Tensor, ...states: Tensor[]] {
     const { bias, numLayers, dropout, bidirectional } = this.#options;
     const parameters = this.#parameters.map(([, tensor]) => tensor);
     const { training, generator } = this;
     if (!generator || !training || dropout === 0) {
-      return operator(x, states, parameters, { bias, layers: numLayers, dropout, training, bidirectional });
+      const settings = { bias, layers: numLayers, dropout, training, bidirectional };
+      return operator(x, batchSizes, states, parameters, settings);
     }
     const directions = bidirectional ? 2 : 1;
     const perLayer = parameters.length / numLayers;
@@ -143,6 +182,7 @@ abstract class Recurrent<Args extends unknown[], Out> extends Module<Args, Out> 
       if (layer > 0) output = dropoutFrom(generator, output, dropout, output.emptyLike());
       const [next, ...end] = operator(
         output,
+        batchSizes,
         states.map((state) => state.narrow(0, layer * directions, directions)),
         parameters.slice(layer * perLayer, (layer + 1) * perLayer),
         { bias, layers: 1, dropout: 0, training, bidirectional },
@@ -163,7 +203,7 @@ abstract class Recurrent<Args extends unknown[], Out> extends Module<Args, Out> 
  *
  * @example const [outputs, last] = new nn.RNN(16, 32).forward(x); // [B, L, 16] -> [B, L, 32], [1, B, 32]
  */
-export class RNN extends Recurrent<[x: Tensor, state?: Tensor], [output: Tensor, state: Tensor]> {
+export class RNN extends Recurrent<[x: Sequences, state?: Tensor], [output: Sequences, state: Tensor]> {
   readonly #operator: typeof rnnTanh;
 
   /** @param options.nonlinearity default "tanh" */
@@ -177,12 +217,14 @@ export class RNN extends Recurrent<[x: Tensor, state?: Tensor], [output: Tensor,
   }
 
   /**
-   * @param x [B, L, in], or [L, in]
+   * @param x [B, L, in], or [L, in]; packed sequences give packed outputs
    * @param state [layers * directions, B, H]; default zeros
    * @returns the states of the last layer at every time [B, L, directions * H], and those of all layers at the end
    */
-  forward(x: Tensor, state?: Tensor): [output: Tensor, state: Tensor] {
-    return this.run(oneState(this.#operator), x, state && [state], [this.hiddenSize]) as [Tensor, Tensor];
+  forward(x: Tensor, state?: Tensor): [output: Tensor, state: Tensor];
+  forward(x: PackedSequence, state?: Tensor): [output: PackedSequence, state: Tensor];
+  forward(x: Sequences, state?: Tensor): [output: Sequences, state: Tensor] {
+    return this.run(oneState(this.#operator), x, state && [state], [this.hiddenSize]) as [Sequences, Tensor];
   }
 }
 
@@ -190,18 +232,20 @@ export class RNN extends Recurrent<[x: Tensor, state?: Tensor], [output: Tensor,
  * Gated recurrent unit (Cho et al. 2014): r = σ(W_ir x + b_ir + W_hr h + b_hr), z likewise,
  * n = tanh(W_in x + b_in + r (W_hn h + b_hn)), h' = (1 - z) n + z h.
  */
-export class GRU extends Recurrent<[x: Tensor, state?: Tensor], [output: Tensor, state: Tensor]> {
+export class GRU extends Recurrent<[x: Sequences, state?: Tensor], [output: Sequences, state: Tensor]> {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
     super(inputSize, hiddenSize, 3, options);
   }
 
   /**
-   * @param x [B, L, in], or [L, in]
+   * @param x [B, L, in], or [L, in]; packed sequences give packed outputs
    * @param state [layers * directions, B, H]; default zeros
    * @returns the states of the last layer at every time [B, L, directions * H], and those of all layers at the end
    */
-  forward(x: Tensor, state?: Tensor): [output: Tensor, state: Tensor] {
-    return this.run(oneState(gru), x, state && [state], [this.hiddenSize]) as [Tensor, Tensor];
+  forward(x: Tensor, state?: Tensor): [output: Tensor, state: Tensor];
+  forward(x: PackedSequence, state?: Tensor): [output: PackedSequence, state: Tensor];
+  forward(x: Sequences, state?: Tensor): [output: Sequences, state: Tensor] {
+    return this.run(oneState(gru), x, state && [state], [this.hiddenSize]) as [Sequences, Tensor];
   }
 }
 
@@ -212,8 +256,8 @@ export class GRU extends Recurrent<[x: Tensor, state?: Tensor], [output: Tensor,
  * @example const [outputs, [h, c]] = new nn.LSTM(16, 32, { numLayers: 2 }).forward(x); // [B, L, 16] -> [B, L, 32]
  */
 export class LSTM extends Recurrent<
-  [x: Tensor, state?: readonly [h: Tensor, c: Tensor]],
-  [output: Tensor, state: [h: Tensor, c: Tensor]]
+  [x: Sequences, state?: readonly [h: Tensor, c: Tensor]],
+  [output: Sequences, state: [h: Tensor, c: Tensor]]
 > {
   /** @param options.projSize size of the projected states; 0 for none, the default */
   constructor(
@@ -225,28 +269,37 @@ export class LSTM extends Recurrent<
   }
 
   /**
-   * @param x [B, L, in], or [L, in]
+   * @param x [B, L, in], or [L, in]; packed sequences give packed outputs
    * @param state h [layers * directions, B, projSize or H] and c [layers * directions, B, H]; default zeros
    * @returns the states of the last layer at every time [B, L, directions * H], and those of all layers at the end
    */
-  forward(
-    x: Tensor,
-    state?: readonly [h: Tensor, c: Tensor],
-  ): [output: Tensor, state: [h: Tensor, c: Tensor]] {
+  forward(x: Tensor, state?: LstmState): [output: Tensor, state: [h: Tensor, c: Tensor]];
+  forward(x: PackedSequence, state?: LstmState): [output: PackedSequence, state: [h: Tensor, c: Tensor]];
+  forward(x: Sequences, state?: LstmState): [output: Sequences, state: [h: Tensor, c: Tensor]] {
     const sizes = [this.projSize || this.hiddenSize, this.hiddenSize];
-    const [output, h, c] = this.run(
-      (input, states, parameters, { bias, layers, dropout, training, bidirectional }) =>
-        lstm(input, states, parameters, bias, layers, dropout, training, bidirectional, false),
-      x,
-      state,
-      sizes,
-    ) as [Tensor, Tensor, Tensor];
+    const [output, h, c] = this.run(lstmStates, x, state, sizes) as [Sequences, Tensor, Tensor];
     return [output, [h, c]];
   }
 }
 
+/** The hidden state and the cell's. */
+type LstmState = readonly [h: Tensor, c: Tensor];
+
+const lstmStates: Operator = (
+  x,
+  batchSizes,
+  states,
+  parameters,
+  { bias, layers, dropout, training, bidirectional },
+) =>
+  batchSizes
+    ? lstm(x, batchSizes, states, parameters, bias, layers, dropout, training, bidirectional)
+    : lstm(x, states, parameters, bias, layers, dropout, training, bidirectional, false);
+
 /** The operators of one state take it as it is, not in a list. */
 function oneState(operator: typeof gru): Operator {
-  return (x, [state], parameters, { bias, layers, dropout, training, bidirectional }) =>
-    operator(x, state!, parameters, bias, layers, dropout, training, bidirectional, false);
+  return (x, batchSizes, [state], parameters, { bias, layers, dropout, training, bidirectional }) =>
+    batchSizes
+      ? operator(x, batchSizes, state!, parameters, bias, layers, dropout, training, bidirectional)
+      : operator(x, state!, parameters, bias, layers, dropout, training, bidirectional, false);
 }

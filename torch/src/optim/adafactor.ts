@@ -132,7 +132,7 @@ function move(
   step: number,
   { lr, beta2Decay, eps, clipThreshold, weightDecay }: AdafactorSettings,
 ): void {
-  const least = eps[0] ?? PRECISION[parameter.dtype] ?? 0;
+  const least = eps[0] ?? precisionOf(parameter);
   const size = parameter.norm().item() / Math.sqrt(parameter.numel);
   const rate = Math.max(eps[1], size) * Math.min(lr, 1 / Math.sqrt(step));
   if (weightDecay !== 0) parameter.mul_(1 - lr * weightDecay);
@@ -170,6 +170,14 @@ const PRECISION: Partial<Record<Tensor["dtype"], number>> = {
   float16: 2 ** -10,
   bfloat16: 2 ** -7,
 };
+
+function precisionOf({ dtype }: Tensor): number {
+  const precision = PRECISION[dtype];
+  if (precision !== undefined) return precision;
+  throw new TorchError(
+    `Adafactor does not know the precision of ${dtype}. Pass the first of "eps" yourself.`,
+  );
+}
 
 function shapes({ shape, ndim }: Tensor): Record<string, number[]> {
   if (ndim < 2) return { variance: [...shape] };

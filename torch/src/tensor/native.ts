@@ -22,7 +22,27 @@ export interface CudaMemory {
   readonly peakReserved: number;
 }
 
-/** A group of processes, or work that one is doing, as the addon sees it. */
+/** What a profile saw, in columns: see `endProfile` in profiler.cpp. Times in µs since it began. */
+export interface RawProfile {
+  readonly names: readonly string[];
+  readonly shapeTexts: readonly string[];
+  readonly devices: readonly string[];
+  readonly elapsed: number;
+  readonly name: Int32Array;
+  readonly shapes: Int32Array;
+  readonly parent: Int32Array;
+  readonly thread: Int32Array;
+  readonly scope: Int32Array;
+  readonly sequence: Float64Array;
+  readonly begin: Float64Array;
+  readonly end: Float64Array;
+  readonly memoryEvent: Int32Array;
+  readonly memoryDevice: Int32Array;
+  readonly memoryTime: Float64Array;
+  readonly memoryBytes: Float64Array;
+}
+
+/** A group of processes, work that one is doing, or a compiled network, as the addon sees it. */
 type Held = object;
 
 /** What the addon exports where libtorch was built with Gloo. Work is begun here and done when `wait` returns. */
@@ -127,6 +147,26 @@ export interface Native extends Partial<Communication> {
   setGradMode(enabled: boolean): boolean;
   gradMode(): boolean;
   inferenceMode<T>(callback: () => T): T;
+  setAnomalyMode(
+    enabled: boolean,
+    checkNan: boolean,
+    whereCalled: () => string,
+  ): { enabled: boolean; checkNan: boolean };
+  /** Of the results of all operators on this thread: 0 checks nothing, 1 refuses NaN, 2 infinite numbers too. */
+  setNumericsCheck(check: 0 | 1 | 2): 0 | 1 | 2;
+  nonFinite(tensor: Handle, refusesInfinite: boolean): string | null;
+  loadPackage(file: string, name: string, device: number): Held;
+  describePackage(network: Held): {
+    inputs: string;
+    outputs: string;
+    constants: string[];
+    metadata: [key: string, value: string][];
+  };
+  runPackage(network: Held, inputs: Handles): unknown;
+  disposePackage(network: Held): void;
+  beginProfile(shapes: boolean, memory: boolean): void;
+  endProfile(): RawProfile;
+  recordRange<T>(name: string, callback: () => T): T;
   setAutocast(device: string, dtype: string, enabled: boolean, nesting: 1 | -1): void;
   autocastState(device: string): { enabled: boolean; dtype: string };
   manualSeed(seed: bigint): void;

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import {
+  arange,
   grad,
   linspace,
   manualSeed,
   nn,
+  ones,
+  randn,
   scope,
   type Tensor,
   TorchError,
@@ -170,6 +173,35 @@ describe("Layers refuse what they cannot do", () => {
       /A 2-d convolution was given undefined for a size.*kernelSize/,
     ],
     [
+      "padding for the same size with a stride",
+      () => new nn.Conv2d(1, 2, 3, { padding: "same", stride: 2 }),
+      /Conv2d: padding "same" and a stride of \[2, 2\]/,
+    ],
+    [
+      "a transposed convolution of a mirrored input",
+      () => new nn.ConvTranspose1d(1, 2, 3, { paddingMode: "reflect" } as object),
+      /ConvTranspose1d: a transposed convolution pads with zeros/,
+    ],
+    [
+      "cutoffs that do not increase",
+      () => new nn.AdaptiveLogSoftmaxWithLoss(8, 10, [4, 4]),
+      /cutoffs \[4, 4\] do not part 10 classes/,
+    ],
+    [
+      "clusters without features",
+      () => new nn.AdaptiveLogSoftmaxWithLoss(8, 10, [4, 6]),
+      /8 features divided by 4\^2 leave none for cluster 1/,
+    ],
+    [
+      "a target that is no class",
+      () =>
+        new nn.AdaptiveLogSoftmaxWithLoss(8, 10, [4]).forward(
+          zeros([1, 8]),
+          zeros([1], { dtype: "int64" }).add(10),
+        ),
+      /targets lie in 10 … 10, classes in 0 … 9/,
+    ],
+    [
       "a kernel of the wrong number of sizes",
       () => new nn.Conv2d(4, 6, [3, 3, 3]),
       /2-d convolution.*\[3,3,3\]/,
@@ -254,6 +286,19 @@ test("The padding row of an embedding is zero and gets no gradient", () => {
     const ids = zeros([4], { dtype: "int64" }).add(1);
     layer.forward(ids).sum().backward();
     expect(layer.weight.grad!.abs().sum().item()).toBe(0);
+  });
+});
+
+test("AdaptiveLogSoftmaxWithLoss gives probabilities that add up to 1 and agree with its outputs", () => {
+  scope(() => {
+    const layer = new nn.AdaptiveLogSoftmaxWithLoss(16, 12, [4, 8]);
+    const x = randn([6, 16]);
+    const logProb = layer.logProb(x); // [6, 12]
+    expectClose(logProb.exp().sum([1]), ones([6]), 1e-6, "sums");
+    const target = arange(6).mul(2);
+    const [output] = layer.forward(x, target);
+    expectClose(output, logProb.gather(1, target.unsqueeze(1)).squeeze(1), 1e-6, "outputs");
+    expect(layer.predict(x).equal(logProb.argmax({ dim: 1 }))).toBe(true);
   });
 });
 

@@ -12,14 +12,14 @@ export function normalizeRows(rows: Tensor): Tensor {
 }
 
 /**
- * Throws unless every row is finite and of length 1, within what the dtype can hold.
+ * Refuses rows unless every one is finite and of length 1, within what the dtype can hold.
  *
  * Contrastive losses of rows that are not normalised overflow to NaN some steps later (SupContrast #50), where
  * nobody finds the cause; so the check stands in front.
  *
  * @param rows [..., D]
  * @param name what the caller calls them, for the message
- * @throws ContrastError
+ * @throws ContrastError for a row that is not
  */
 export function requireUnitRows(rows: Tensor, name: string): void {
   const tolerance = rows.dtype === "float16" || rows.dtype === "bfloat16" ? 0.02 : 1e-3;

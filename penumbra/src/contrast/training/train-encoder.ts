@@ -8,7 +8,6 @@ import { objectiveOf } from "../losses/objectives.ts";
 import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
 import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
-import { LossScale } from "./loss-scale.ts";
 import {
   negativeUseOf,
   type OptimizerSettings,
@@ -94,8 +93,8 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   const loss = readLossSettings(objective, options.loss ?? {});
   const { encoder, head } = drawNetwork(options, objective, loss, classes);
   const optimizer = makeOptimizer(rateGroups(encoder, head, options.fineTuning ?? {}), options.optimizer);
-  const scale = precision.dtype === "float16" ? new LossScale() : null;
-  const state: TrainingState = { encoder, head, optimizer, scale, losses: [] };
+  const scaler = precision.dtype === "float16" ? new optim.GradScaler() : null;
+  const state: TrainingState = { encoder, head, optimizer, scaler, losses: [] };
   const identity =
     checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
   if (checkpointFolder !== undefined) readCheckpoint(checkpointFolder, identity, state);
@@ -125,7 +124,7 @@ async function takeSteps(training: Training, options: TrainOptions): Promise<voi
 /** One step: images, forward, loss, backward, update. Returns the loss. */
 function takeStep(training: Training, step: number): number {
   const { compute, objective, schedule, source, state } = training;
-  const { encoder, head, optimizer, scale } = state;
+  const { encoder, head, optimizer, scaler } = state;
   const batch = source.batches.at(step);
   const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
   const outputs = compute(() => head.forward(encoder.forward(pixels))).to("float32");
@@ -138,12 +137,13 @@ function takeStep(training: Training, step: number): number {
   }
   optimizer.zeroGrad();
   optimizer.lr = schedule(step);
-  if (!scale) {
+  if (!scaler) {
     loss.backward();
     optimizer.step();
   } else {
-    loss.mul(scale.scale).backward();
-    if (scale.unscale(optimizer.groups.flatMap(({ params }) => params))) optimizer.step();
+    scaler.scale(loss).backward();
+    scaler.step(optimizer);
+    scaler.update();
   }
   return value;
 }

@@ -79,7 +79,7 @@ export interface TrainOptions {
   readonly device?: string;
   /** Default "auto": bf16 where the processor or device is fast in it. */
   readonly precision?: PrecisionSetting;
-  /** Where to keep the state of an unfinished training. With it, training goes on where it was interrupted. */
+  /** Where to keep the state of an unfinished training. With it, training goes on where it was interrupted, and the default generators with it. */
   readonly checkpointFolder?: string;
   /** Steps between two checkpoints. Default 100. */
   readonly checkpointEvery?: number;

@@ -65,7 +65,12 @@ export function idxFileOf(id: string): string {
 
 /** A picture of an archive as the bytes of a bitmap file of 8 bits. @throws DataError when there is no such picture */
 export async function readIdxEntry(root: string, id: string): Promise<Uint8Array> {
-  const [, file = "", place = ""] = ENTRY.exec(id) ?? [];
+  const entry = ENTRY.exec(id);
+  if (!entry)
+    throw new DataError(
+      `"${id}" names no picture of an IDX archive, such as train-images-idx3-ubyte/12. Scan the folder again.`,
+    );
+  const [, file, place] = entry as unknown as [string, string, string];
   const { count, height, width, pixels } = await imagesOf(join(root, file));
   const index = Number(place);
   if (index >= count)

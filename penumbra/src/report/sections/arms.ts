@@ -39,7 +39,7 @@ function average(values: readonly number[]): number {
 function table(outcome: Outcome, columns: readonly Column[]): Html {
   const cells = columns.map((column) => outcome.arms.map((arm) => valuesOf(outcome, arm.name, column)));
   const shown = columns
-    .map((column, index) => ({ column, values: cells[index] ?? [] }))
+    .map((column, index) => ({ column, values: cells[index]! }))
     .filter(({ values }) => values.some((list) => list.length > 0));
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Arms"><table class="arms">
 <thead><tr><th scope="col">Arm</th>${shown.map(({ column }) => html`<th scope="col" class="number">${column.title}</th>`)}</tr></thead>
@@ -49,7 +49,7 @@ function table(outcome: Outcome, columns: readonly Column[]): Html {
       row,
     ) => html`<tr><th scope="row"><span class="swatch ${armClass(outcome, arm.name)}"></span>${arm.title}</th>
 ${shown.map(({ column, values }) => {
-  const own = values[row] ?? [];
+  const own = values[row]!;
   const means = values.map(average).filter(Number.isFinite);
   const best = column.isHigherBetter ? Math.max(...means) : Math.min(...means);
   const isBest = means.length > 1 && percent(average(own)) === percent(best);
@@ -80,6 +80,9 @@ function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
   )}</tbody></table></div>`;
 }
 
+/** Longer tables are read by programs. */
+const MOST_UNKNOWN_CLASSES = 30;
+
 function classTable(outcome: Outcome): Html | null {
   const lines = outcome.results.filter(
     (line): line is UnknownsResult =>
@@ -89,17 +92,28 @@ function classTable(outcome: Outcome): Html | null {
       line.detector === outcome.detector &&
       line.unknownClass !== null,
   );
-  const classes = [...new Map(lines.map((line) => [`${line.role} ${line.unknownClass}`, line])).values()];
-  if (classes.length === 0) return null;
-  return html`<h4>Every unknown class: AUROC of ${titleOf(outcome.detectors, outcome.detector)} in %, mean over seeds</h4>
+  const byClass = new Map<string, UnknownsResult[]>();
+  for (const line of lines) {
+    const key = `${line.role} ${line.unknownClass}`;
+    const own = byClass.get(key);
+    if (own) own.push(line);
+    else byClass.set(key, [line]);
+  }
+  if (byClass.size === 0) return null;
+  const aurocOf = (own: readonly UnknownsResult[]) => average(own.map(({ auroc }) => auroc));
+  const isCut = byClass.size > MOST_UNKNOWN_CLASSES;
+  const classes = isCut
+    ? [...byClass.values()].sort((a, b) => aurocOf(a) - aurocOf(b)).slice(0, MOST_UNKNOWN_CLASSES)
+    : [...byClass.values()];
+  return html`<h4>${isCut ? `The ${MOST_UNKNOWN_CLASSES} unknown classes of ${byClass.size} that look most known` : "Every unknown class"}: AUROC of ${titleOf(outcome.detectors, outcome.detector)} in %, mean over seeds</h4>
 <div class="scroll" tabindex="0" role="region" aria-label="Unknown classes"><table class="plain"><thead><tr><th scope="col">Unknown class</th>${outcome.arms.map((arm) => html`<th scope="col" class="number">${arm.title}</th>`)}</tr></thead>
 <tbody>${classes.map(
-    ({ role, unknownClass }) =>
-      html`<tr><th scope="row"><span class="tag ${role}">${role}</span> <span class="id">${unknownClass}</span></th>${outcome.arms.map(
+    (own) =>
+      html`<tr><th scope="row"><span class="tag ${own[0]!.role}">${own[0]!.role}</span> <span class="id">${own[0]!.unknownClass}</span></th>${outcome.arms.map(
         (arm) =>
-          html`<td class="number">${percent(average(lines.filter((line) => line.arm === arm.name && line.role === role && line.unknownClass === unknownClass).map(({ auroc }) => auroc)))}</td>`,
+          html`<td class="number">${percent(aurocOf(own.filter((line) => line.arm === arm.name)))}</td>`,
       )}</tr>`,
-  )}</tbody></table></div>`;
+  )}</tbody></table></div>${isCut && html`<p>results.jsonl has all.</p>`}`;
 }
 
 /** The arms side by side: a mean and a dot per seed; all detectors and all unknown classes behind a fold. */

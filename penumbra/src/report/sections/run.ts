@@ -63,6 +63,8 @@ function factsOf({
   ];
 }
 
+const MOST_PROBLEMS = 100;
+
 function photosList({ photos }: Outcome): Html {
   const group = (name: string, part: { classes: number; objects: number; photos: number }) =>
     part.photos > 0 &&
@@ -73,7 +75,7 @@ function photosList({ photos }: Outcome): Html {
     .join(", ")}.</p>
 ${
   photos.problems.length > 0 &&
-  html`<details><summary>${counted(photos.problems.length, "file")} left out</summary><ul>${photos.problems.map((problem) => html`<li>${problem}</li>`)}</ul></details>`
+  html`<details><summary>${counted(photos.problems.length, "file")} left out</summary><ul>${photos.problems.slice(0, MOST_PROBLEMS).map((problem) => html`<li>${problem}</li>`)}</ul>${photos.problems.length > MOST_PROBLEMS && html`<p>and ${photos.problems.length - MOST_PROBLEMS} more; penumbra check names all.</p>`}</details>`
 }`;
 }
 

@@ -12,7 +12,7 @@ export interface Plan {
 }
 
 /** Objects without which no class can be split: one each to learn from, for choices and for the results. */
-const fewestObjects = 3;
+const FEWEST_OBJECTS = 3;
 
 /** Settings that fit what a scan found: the split that the smallest class allows, and the encoder's stem. */
 export function planFor(manifest: Manifest, place: string, file: string): Plan {
@@ -26,7 +26,7 @@ export function planFor(manifest: Manifest, place: string, file: string): Plan {
     objects.set(className, (objects.get(className) ?? new Set()).add(object));
   }
   const smallest = Math.min(...[...objects.values()].map(({ size }) => size));
-  const tooSmall = [...objects].filter(([, { size }]) => size < fewestObjects).map(([name]) => `"${name}"`);
+  const tooSmall = [...objects].filter(([, { size }]) => size < FEWEST_OBJECTS).map(([name]) => `"${name}"`);
   // Few shots: four objects, or as many as make sixteen photos where an object has few views. The smallest class
   // keeps almost half of its objects for the test.
   const known = manifest.photos.filter(({ role }) => role === "known").length;
@@ -66,7 +66,7 @@ export function planFor(manifest: Manifest, place: string, file: string): Plan {
       `Found ${found.join("; ")}${objects.size > 0 ? `; the smallest known class has ${smallest} object${smallest === 1 ? "" : "s"}` : ""}.`,
       ...(tooSmall.length > 0
         ? [
-            `Too few objects for a study: ${tooSmall.join(", ")}. A class needs ${fewestObjects}: one to learn from, one for choices, one for the results. Add photos of others, or list the class under ignore.`,
+            `Too few objects for a study: ${tooSmall.join(", ")}. A class needs ${FEWEST_OBJECTS}: one to learn from, one for choices, one for the results. Add photos of others, or list the class under ignore.`,
           ]
         : []),
       ...(near && near.classes < 2

@@ -7,7 +7,7 @@ import type { Artifact } from "../store/index.ts";
 import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
 
-const probeFile = "probe.safetensors";
+const PROBE_FILE = "probe.safetensors";
 
 /** Linear classifier on the frozen features of the training photos; validation accuracy chooses the penalty. */
 export function probeStage(
@@ -37,7 +37,7 @@ export function probeStage(
         chooseProbe(part("train"), part("validation"), config.probe.l2, { classes: classes.length }),
       );
       safetensors.write(
-        join(folder, probeFile),
+        join(folder, PROBE_FILE),
         { weight: probe.weight, bias: probe.bias },
         { l2: String(probe.l2) },
       );
@@ -52,7 +52,7 @@ export function probeStage(
 
 /** The probe of an artifact. */
 export function loadProbe(artifact: Artifact): LinearProbe {
-  const { tensors, metadata } = safetensors.read(join(artifact.folder, probeFile));
+  const { tensors, metadata } = safetensors.read(join(artifact.folder, PROBE_FILE));
   const { weight, bias } = tensors;
   if (!weight || !bias)
     throw new Error(`${artifact.folder} holds no probe. Remove the folder and run again.`);

@@ -4,7 +4,7 @@ import { loadWords, type RedrawKind, readySampler, recipesOf, redraw } from "../
 import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
-import { wordsFile } from "./words.ts";
+import { WORDS_FILE } from "./words.ts";
 
 /** Draws the training photos of a seed again with the words of that seed. */
 export function redrawStage(
@@ -37,7 +37,7 @@ export function redrawStage(
         const lines = await redraw({
           ...settings,
           sd: loader.get(),
-          words: loadWords(join(words.folder, wordsFile)),
+          words: loadWords(join(words.folder, WORDS_FILE)),
           photos: train,
           pixels,
           seed,

@@ -6,7 +6,7 @@ import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
 
-export const wordsFile = "words.safetensors";
+export const WORDS_FILE = "words.safetensors";
 
 /** Learns one word per class from the training photos of a seed (textual inversion). */
 export function wordsStage(
@@ -34,7 +34,7 @@ export function wordsStage(
           checkpointFolder: scratch,
           onProgress: (done, total) => progress(done, total, "steps"),
         });
-        saveWords(words, join(folder, wordsFile));
+        saveWords(words, join(folder, WORDS_FILE));
         return { classes: classes.length };
       }),
   });
@@ -42,8 +42,9 @@ export function wordsStage(
 
 /** The photos of each class, an object's views beside each other. */
 function photosByClass(train: readonly Photo[], pixels: Tensor): ClassPhotos[] {
+  const rowOf = new Map(train.map((photo, row) => [photo, row]));
   return [...byClass(train)].map(([name, objects]) => {
-    const rows = [...objects.values()].flat().map((photo) => train.indexOf(photo));
+    const rows = [...objects.values()].flat().map((photo) => rowOf.get(photo)!); // each is of `train`
     return { name, images: pixels.indexSelect(0, tensor(rows, { dtype: "int64" })) };
   });
 }

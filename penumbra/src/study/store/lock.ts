@@ -15,13 +15,13 @@ interface Owner {
 }
 
 /** Longer than another process takes between two steps of its claim. */
-const settleMs = 200;
+const SETTLE_MS = 200;
 
 /**
  * Claims a run folder for this process, so that two studies never write the same stage; returns what releases it.
  * The claim of a process that no longer lives (killed, machine restarted) is taken over.
  *
- * Throws RunInUseError while its owner lives.
+ * @throws RunInUseError while its owner lives.
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true });
@@ -33,7 +33,7 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
   if (owner && owner.pid !== process.pid && (await isAlive(owner))) throw inUse(folder, owner);
   await rm(path, { force: true });
   // Of two that found the same dead claim, one may remove what the other has just written: the last one has it.
-  if (await claim(path, own)) await wait(settleMs);
+  if (await claim(path, own)) await wait(SETTLE_MS);
   const heir = await readOwner(path);
   if (heir?.pid === own.pid) return release;
   throw inUse(folder, heir);
@@ -63,7 +63,7 @@ async function readOwner(path: string): Promise<Owner | undefined> {
     try {
       return JSON.parse(await readFile(path, "utf8")) as Owner;
     } catch {
-      if (!isLast) await wait(settleMs); // it may be in the middle of being written
+      if (!isLast) await wait(SETTLE_MS); // it may be in the middle of being written
     }
   }
   return undefined;

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ASIDE_ENDING, hashOf, type Json, writeFileAtomic, writeFileAtomicSync } from "../../files/index.ts";
+import { ASIDE_ENDING, hashOf, type Json, writeFileAtomic } from "../../files/index.ts";
 import type { StageRecord } from "../../results/index.ts";
+import { type Clock, removeClock, startClock } from "./clock.ts";
 
 /** What a stage is: everything that decides its result, and the function that makes it. */
 export interface StageSpec {
@@ -78,9 +79,8 @@ export interface StageStoreOptions {
   readonly onEvent?: (event: StageEvent) => void;
 }
 
-const manifestFile = "manifest.json";
-const clockFile = "clock.json";
-const scratchName = "scratch";
+const MANIFEST_FILE = "manifest.json";
+const SCRATCH_NAME = "scratch";
 
 /**
  * Runs stages once: an artifact folder is named by the hash of (name, version, inputs' hashes, configuration, seed),
@@ -141,67 +141,94 @@ export class StageStore {
 
   /** The artifact of a stage, made now if it does not lie there complete. Rethrows what the stage's `run` throws. */
   async run(spec: StageSpec): Promise<Artifact> {
-    const hash = stageHash(spec);
-    const title = { stage: spec.name, label: spec.label ?? "", hash };
-    const name = `${spec.name}-${hash.slice(0, 16)}`;
-    const folder = join(this.#artifacts, name);
+    const place = this.#placeOf(spec);
+    const artifact = (await this.#find(place)) ?? (await this.#make(spec, place));
+    this.#record(artifact);
+    return artifact;
+  }
 
-    const found = await readArtifact(folder);
-    if (found.manifest) {
-      const artifact = { name: spec.name, hash, folder, manifest: found.manifest, isReused: true };
-      this.#record(artifact);
-      this.#onEvent({ ...title, event: "reused" });
-      return artifact;
-    }
-    if (found.damage) {
-      this.#onEvent({ ...title, event: "damaged", reason: found.damage });
+  #placeOf(spec: StageSpec): StagePlace {
+    const hash = stageHash(spec);
+    const name = `${spec.name}-${hash.slice(0, 16)}`;
+    return {
+      folder: join(this.#artifacts, name),
+      work: join(this.#work, name),
+      title: { stage: spec.name, label: spec.label ?? "", hash },
+    };
+  }
+
+  /** The artifact that lies there complete; a damaged one is removed. */
+  async #find({ folder, title }: StagePlace): Promise<Artifact | undefined> {
+    const { manifest, damage } = await readArtifact(folder);
+    if (damage) {
+      this.#onEvent({ ...title, event: "damaged", reason: damage });
       await rm(folder, { recursive: true, force: true });
     }
+    if (!manifest) return undefined;
+    this.#onEvent({ ...title, event: "reused" });
+    return { name: title.stage, hash: title.hash, folder, manifest, isReused: true };
+  }
 
-    const work = join(this.#work, name);
-    const scratch = join(work, scratchName);
-    await mkdir(scratch, { recursive: true });
-    await removeParts(work);
-    const clock = await startClock(work);
+  /** Makes a stage aside, or goes on with it, and moves it to its place when it is whole. */
+  async #make(spec: StageSpec, { folder, work, title }: StagePlace): Promise<Artifact> {
+    const clock = await prepareWork(work);
     const cpuBefore = process.cpuUsage();
     this.#onEvent({ ...title, event: "start", isResumed: clock.starts > 1 });
     const notes = await spec.run({
       folder: work,
-      scratch,
+      scratch: join(work, SCRATCH_NAME),
       progress: (done, total, unit = "") => {
         clock.tick();
         this.#onEvent({ ...title, event: "progress", done, total, unit });
       },
     });
-
-    await rm(scratch, { recursive: true, force: true });
-    await rm(join(work, clockFile), { force: true });
-    const seconds = clock.seconds();
+    await removeTools(work);
     const manifest: StageManifest = {
-      stage: spec.name,
-      label: spec.label ?? "",
-      version: spec.version,
-      hash,
-      inputs: inputHashes(spec),
-      config: spec.config,
-      seed: spec.seed ?? null,
+      ...identityOf(spec, title),
       notes,
       machine: this.#machine,
       completedAt: new Date().toISOString(),
-      seconds,
+      seconds: clock.seconds(),
       cpuSeconds: cpuSeconds(cpuBefore),
       starts: clock.starts,
       peakMemory: peakMemory(),
       files: await fileSizes(work),
     };
-    await writeFileAtomic(join(work, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`);
+    await writeFileAtomic(join(work, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
     await mkdir(this.#artifacts, { recursive: true });
     await rename(work, folder);
-    const artifact = { name: spec.name, hash, folder, manifest, isReused: false };
-    this.#record(artifact);
-    this.#onEvent({ ...title, event: "done", seconds });
-    return artifact;
+    this.#onEvent({ ...title, event: "done", seconds: manifest.seconds });
+    return { name: spec.name, hash: title.hash, folder, manifest, isReused: false };
   }
+}
+
+/** Where a stage becomes an artifact, and what events call it. */
+interface StagePlace {
+  readonly folder: string;
+  readonly work: string;
+  readonly title: { readonly stage: string; readonly label: string; readonly hash: string };
+}
+
+/** The folder to work in, with what an interrupted run left there, and the clock that goes on from it. */
+async function prepareWork(work: string): Promise<Clock> {
+  await mkdir(join(work, SCRATCH_NAME), { recursive: true });
+  await removeParts(work);
+  return startClock(work);
+}
+
+/** Checkpoints and clock: no part of the result. */
+async function removeTools(work: string): Promise<void> {
+  await rm(join(work, SCRATCH_NAME), { recursive: true, force: true });
+  await removeClock(work);
+}
+
+/** What the manifest says of what the stage is. */
+function identityOf(
+  spec: StageSpec,
+  { label, hash }: StagePlace["title"],
+): Pick<StageManifest, "stage" | "label" | "version" | "hash" | "inputs" | "config" | "seed"> {
+  const { name, version, config, seed = null } = spec;
+  return { stage: name, label, version, hash, inputs: inputHashes(spec), config, seed };
 }
 
 function cpuSeconds(since: NodeJS.CpuUsage): number {
@@ -229,7 +256,7 @@ async function readArtifact(folder: string): Promise<{ manifest?: StageManifest;
   if (!existsSync(folder)) return {};
   let manifest: StageManifest;
   try {
-    manifest = JSON.parse(await readFile(join(folder, manifestFile), "utf8")) as StageManifest;
+    manifest = JSON.parse(await readFile(join(folder, MANIFEST_FILE), "utf8")) as StageManifest;
   } catch {
     return { damage: "its manifest.json cannot be read" };
   }
@@ -239,37 +266,6 @@ async function readArtifact(folder: string): Promise<{ manifest?: StageManifest;
     if (found.size !== size) return { damage: `${path} has ${found.size} bytes instead of ${size}` };
   }
   return { manifest };
-}
-
-/**
- * Working time that survives kills: written at most every two seconds, read again on the next start. Written
- * synchronously, because a training loop may hold the event loop for as long as it runs.
- */
-async function startClock(work: string) {
-  const path = join(work, clockFile);
-  let before = { seconds: 0, starts: 0 };
-  try {
-    before = JSON.parse(await readFile(path, "utf8")) as typeof before;
-  } catch {
-    // No clock: the stage is new, or was killed in its first instant.
-  }
-  const startedAt = performance.now();
-  const starts = before.starts + 1;
-  const seconds = () => before.seconds + (performance.now() - startedAt) / 1000;
-  let writtenAt = startedAt;
-  const write = () => {
-    writeFileAtomicSync(path, JSON.stringify({ seconds: seconds(), starts }), { flush: false });
-  };
-  write();
-  return {
-    starts,
-    seconds,
-    tick() {
-      if (performance.now() - writtenAt < 2000) return;
-      writtenAt = performance.now();
-      write();
-    },
-  };
 }
 
 /** Files cut off in the middle of an atomic write by a kill: never part of a result. */

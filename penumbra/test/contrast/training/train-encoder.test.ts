@@ -95,13 +95,17 @@ describe("training an encoder", () => {
     expect(torch.defaultGenerator().getState().toNumbers()).toEqual(before);
   });
 
-  for (const name of ["adamw", "sgd"] as const) {
-    test(`interrupted and resumed it ends with the same bits (${name})`, async () => {
-      const optimizer = { name };
-      const whole = bitsOf(await trainEncoder(settings({ optimizer })));
+  for (const [name, precision] of [
+    ["adamw", "fp32"],
+    ["sgd", "fp32"],
+    ["adamw", "fp16"],
+  ] as const) {
+    test(`interrupted and resumed it ends with the same bits (${name}, ${precision})`, async () => {
+      const own = { optimizer: { name }, precision };
+      const whole = bitsOf(await trainEncoder(settings(own)));
       const checkpointFolder = temporaryFolder();
       const interrupted = settings({
-        optimizer,
+        ...own,
         checkpointFolder,
         checkpointEvery: 5,
         onProgress: (done) => {
@@ -109,7 +113,7 @@ describe("training an encoder", () => {
         },
       });
       await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
-      expect(readdirSync(checkpointFolder)).toEqual(["training.safetensors"]);
+      expect(readdirSync(checkpointFolder)).toEqual(["training"]);
       const steps: number[] = [];
       const resumed = await trainEncoder({ ...interrupted, onProgress: (done) => steps.push(done) });
       expect(steps).toEqual([6, 7, 8, 9, 10, 11, 12]);

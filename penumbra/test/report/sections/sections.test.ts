@@ -1,7 +1,8 @@
 // The suite that every section of the page passes: a new one is tested as soon as it is listed.
 import { describe, expect, it } from "vitest";
+import { renderReport } from "../../../src/report/page.ts";
 import { SECTIONS } from "../../../src/report/sections/index.ts";
-import type { Outcome } from "../../../src/results/index.ts";
+import { type Outcome, worstPairs } from "../../../src/results/index.ts";
 import { exampleOutcome, examplePng } from "../outcome.ts";
 
 const whole = exampleOutcome();
@@ -24,12 +25,21 @@ const empty: Outcome = {
   model: null,
 };
 
+const numbered = (what: string, count: number) => Array.from({ length: count }, (_, i) => `${what} ${i}`);
+const manyClasses = exampleOutcome({
+  seeds: [0, 1, 2, 3, 4],
+  classes: 300,
+  unknownClasses: numbered("unknown", 300),
+  problems: numbered("photo cannot be read:", 5000),
+});
+
 const OUTCOMES: readonly (readonly [string, Outcome])[] = [
   ["with nothing in it", empty],
   ["of one seed", exampleOutcome({ seeds: [0] })],
   ["of two seeds", whole],
   ["of twenty seeds", exampleOutcome({ seeds: Array.from({ length: 20 }, (_, seed) => seed) })],
   ["of one class", exampleOutcome({ classes: 1 })],
+  ["of 300 classes", manyClasses],
 ];
 
 describe.each(SECTIONS.map((section) => [section.name, section] as const))(
@@ -82,3 +92,23 @@ function unclosed(text: string): string[] {
   }
   return open;
 }
+
+describe("a study of 300 classes", () => {
+  const page = renderReport(manyClasses, examplePng);
+
+  it("has a page that opens at once: below 2 MB and 20,000 nodes", () => {
+    expect(page.length).toBeLessThan(2e6);
+    expect(page.match(/<[a-z]/gi)!.length).toBeLessThan(20_000);
+  });
+
+  it("shows the worst pairs, and a matrix of the classes in them, numbered as in its list", () => {
+    const { confusions, mistakesArm } = manyClasses;
+    const shown = confusions.find(({ arm }) => arm === mistakesArm)!;
+    const [worst] = worstPairs(shown, 1);
+    expect(page).toContain(`${worst!.count} of ${worst!.of}`);
+    const list = /<ol class="classes">(.*?)<\/ol>/s.exec(page)![1]!.match(/<li/g)!;
+    const ticks = /<svg class="chart confusion".*?<\/svg>/s.exec(page)![0].match(/class="tick"/g)!;
+    expect(list.length).toBeLessThanOrEqual(30);
+    expect(ticks.length).toBe(2 * list.length);
+  });
+});
