@@ -84,8 +84,8 @@ describe.each(armNames)("the arm %s", (name) => {
     const hashes = [...encoders.values()].map(({ hash }) => hash);
     expect(hashes.filter((hash) => hash === encoders.get(name)?.hash)).toHaveLength(1);
     const curve = outcome.curves.find((item) => item.arm === name);
-    const isFinite = curve?.points.every(({ loss }) => Number.isFinite(loss));
-    expect(isFinite).toBe(arm.objective === UNTRAINED ? undefined : true);
+    const hasFiniteLosses = curve?.points.every(({ loss }) => Number.isFinite(loss));
+    expect(hasFiniteLosses).toBe(arm.objective === UNTRAINED ? undefined : true);
     const lines = outcome.results.filter((line) => line.arm === name);
     expect(lines.some(({ kind }) => kind === "classification")).toBe(true);
     expect(lines.some(({ kind }) => kind === "unknowns")).toBe(true);
