@@ -1,9 +1,12 @@
 import * as torch from "@penumbra/torch";
+import { compiled } from "./compiled.ts";
 import { scaling } from "./distributed.ts";
 import type { Measure } from "./measure.ts";
 import { resident } from "./memory.ts";
 import { timed } from "./timing.ts";
 import { withoutModel } from "./workloads/index.ts";
+import { makeResNet18, RESNET_SHAPE } from "./workloads/resnet18.ts";
+import { TRANSFORMER_SHAPE, Transformer } from "./workloads/transformer.ts";
 
 /** Every measure of the benchmark, in the order in which they run. The goals are ratios to Python's cost. */
 export const MEASURES: readonly Measure[] = [
@@ -125,6 +128,37 @@ export const MEASURES: readonly Measure[] = [
     steps: 4,
     goal: 1.1,
     unavailable: () => withoutModel() ?? withoutBf16(),
+  }),
+  compiled({
+    name: "compiled-resnet18",
+    title: "inference of ResNet-18 as AOTInductor compiles it, CIFAR stem, 128 images of 32 px, fp32",
+    network: "resnet18",
+    shape: RESNET_SHAPE,
+    steps: 2,
+    goal: 1,
+    build: makeResNet18,
+    example() {
+      const { batch, size } = RESNET_SHAPE;
+      const images = torch
+        .arange(batch * 3 * size ** 2)
+        .remainder(255)
+        .div(255);
+      return images.reshape([batch, 3, size, size]).contiguous({ memoryFormat: "channelsLast" });
+    },
+  }),
+  compiled({
+    name: "compiled-transformer",
+    title: "inference of the transformer as AOTInductor compiles it, 16 x 128 tokens, fp32",
+    network: "transformer",
+    shape: TRANSFORMER_SHAPE,
+    steps: 5,
+    goal: 1,
+    build: () => new Transformer(TRANSFORMER_SHAPE),
+    example() {
+      const { batch, length, vocabulary } = TRANSFORMER_SHAPE;
+      const ids = torch.arange(batch * length, { dtype: "int64" });
+      return ids.remainder(vocabulary).reshape([batch, length]);
+    },
   }),
   resident({
     name: "memory-resnet18",

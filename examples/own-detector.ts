@@ -3,32 +3,25 @@
  *
  *     node --import tsx --conditions=source examples/own-detector.ts study.yaml
  *
- * In study.yaml: `detectors: [msp, margin]`, or no line at all for every detector and this one.
+ * In study.yaml: `detectors: [msp, margin]`, or no line at all for the usual ones and this one.
  */
 import { resolve } from "node:path";
-import { scope } from "@penumbra/torch";
 import { report, study, unknowns } from "penumbra";
 
 /** The largest logit minus the second largest: a photo between two classes is not surely of either. */
-export const margin: unknowns.Detector = {
+export const margin = unknowns.defineDetector({
   title: "Margin",
   description: "Largest logit minus the second largest",
   version: 1, // another number whenever the code below changes: a study then scores anew
-  needs: "logits",
+  needs: ["logits"],
   fitsOn: "nothing",
   tuning: null,
-  fit: () => ({
-    fitted: {},
-    score: ({ logits }) => {
-      if (!logits)
-        throw new unknowns.UnknownsError('The margin needs logits. Pass "logits" [images, classes].');
-      return scope(() => {
-        const [best] = logits.topk(2, { dim: 1 }); // [N, 2], the largest first
-        return Float64Array.from(best.select(1, 0).sub(best.select(1, 1)).toNumbers());
-      });
-    },
-  }),
-};
+  learn: () => ({ numbers: {}, tensors: {} }),
+  score: (_, { logits }) => {
+    const [best] = logits.topk(2, { dim: 1 }); // [N, 2], the largest first
+    return best.select(1, 0).sub(best.select(1, 1));
+  },
+});
 
 /** The tables of a study with the detector. */
 export const tables = study.tablesWith({ detectors: { margin } });

@@ -24,7 +24,16 @@ const outputs = {
       [1, -2, 3],
     ])
     .to("float32"),
-  ...{ views: 2, labels: [0, 2], negatives: null, negativeLabels: [], use: null },
+  ...{
+    views: 2,
+    labels: [0, 2],
+    classes: 3,
+    photos: [0, 1],
+    words: [null, null, null, null],
+    negatives: null,
+    negativeLabels: [],
+    use: null,
+  },
 };
 
 test("the focal loss is cross-entropy at gamma 0, and less where a row is certain", () => {

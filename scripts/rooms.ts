@@ -15,6 +15,7 @@ const BELOW_STUDY = [
   "contrast",
   "unknowns",
   "results",
+  "deploy",
 ];
 
 interface Room {
@@ -80,6 +81,12 @@ export const ROOMS: readonly Room[] = [
   },
   { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "files", "models", "images", "data"] },
   { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
+  {
+    name: "deploy/classifier",
+    folder: "penumbra/src/deploy/classifier",
+    may: ["torch", "files", "images", "data", "contrast", "unknowns"],
+  },
+  { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier"] },
   // Results are plain data: whoever reads them must never pull in the engine.
   { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "diffusion", "results"] },
   { name: "study/config", folder: "penumbra/src/study/config", may: [...BELOW_STUDY, "study/arms"] },
@@ -100,8 +107,7 @@ export const ROOMS: readonly Room[] = [
     may: [...BELOW_STUDY, "study/arms", "study/config", "study/store", "study/stages", "study/conclude"],
   },
   { name: "report", folder: "penumbra/src/report", may: ["files", "results"] },
-  { name: "deploy", folder: "penumbra/src/deploy", may: ["torch", "files", "models", "unknowns"] },
-  { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report", "deploy"] },
+  { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report"] },
 ];
 
 /** Packages that only one room may know: what they do is that room's purpose. */

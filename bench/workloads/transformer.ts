@@ -2,7 +2,14 @@ import * as torch from "@penumbra/torch";
 import { nn, type Tensor } from "@penumbra/torch";
 import { trainingStep, type Workload } from "./workload.ts";
 
-const SHAPE = { batch: 16, vocabulary: 1000, length: 128, channels: 256, heads: 4, layers: 4 };
+export const TRANSFORMER_SHAPE = {
+  batch: 16,
+  vocabulary: 1000,
+  length: 128,
+  channels: 256,
+  heads: 4,
+  layers: 4,
+};
 
 class Block extends nn.Module {
   readonly #heads: number;
@@ -35,14 +42,14 @@ class Block extends nn.Module {
   }
 }
 
-class Transformer extends nn.Module {
+export class Transformer extends nn.Module {
   readonly tokens: nn.Embedding;
   readonly positions: nn.Embedding;
   readonly blocks: Block[];
   readonly norm: nn.LayerNorm;
   readonly head: nn.Linear;
 
-  constructor({ vocabulary, length, channels, heads, layers }: typeof SHAPE) {
+  constructor({ vocabulary, length, channels, heads, layers }: typeof TRANSFORMER_SHAPE) {
     super();
     this.tokens = new nn.Embedding(vocabulary, channels);
     this.positions = new nn.Embedding(length, channels);
@@ -61,10 +68,10 @@ class Transformer extends nn.Module {
 /** A small causal transformer. */
 export const transformer: Workload = {
   module: "transformer",
-  parameters: SHAPE,
+  parameters: TRANSFORMER_SHAPE,
   build() {
-    const { vocabulary, batch, length } = SHAPE;
-    const model = new Transformer(SHAPE);
+    const { vocabulary, batch, length } = TRANSFORMER_SHAPE;
+    const model = new Transformer(TRANSFORMER_SHAPE);
     const ids = torch.randint(vocabulary, [batch, length], { dtype: "int64" });
     const targets = torch.randint(vocabulary, [batch * length], { dtype: "int64" });
     return trainingStep(model, () =>

@@ -4,11 +4,13 @@
 
 #include <c10/util/Exception.h>
 
-#include <malloc.h>
-
 #include <climits>
 #include <cstdlib>
 #include <iterator>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace penumbra {
 

@@ -1,5 +1,6 @@
 // The machine and its settings: seeds and generators, threads, determinism, devices, versions.
 #include "addon.h"
+#include "shared-library.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
@@ -8,17 +9,27 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <torch/version.h>
 
-#include <dlfcn.h>
-
 namespace penumbra {
+
+namespace {
+#ifdef _WIN32
+constexpr const char* DRIVER = "nvcuda.dll";
+#else
+constexpr const char* DRIVER = "libcuda.so.1";
+#endif
+}  // namespace
 
 // CUDA's kernels register themselves when libtorch_cuda is loaded, which the addon does not link to: so a CUDA build
 // serves a machine that has neither NVIDIA's driver nor the libraries that only libtorch_cuda needs.
 const std::string& cudaProblem() {
   static const std::string problem = []() -> std::string {
-    if (dlopen("libcuda.so.1", RTLD_LAZY) == nullptr) return std::string("NVIDIA's driver was not found: ") + dlerror();
-    if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) return dlerror();
-    return "";
+    std::string noDriver = openLibrary(DRIVER);
+    if (!noDriver.empty()) return "NVIDIA's driver was not found: " + noDriver;
+    // It lies beside libtorch_cpu, wherever that was found, and is named like it.
+    std::string path = libraryOf(reinterpret_cast<const void*>(&at::globalContext));
+    size_t name = path.rfind("torch_cpu");
+    if (name == std::string::npos) return "libtorch lies in \"" + path + "\", and libtorch_cuda is looked for beside libtorch_cpu.";
+    return openLibrary(path.replace(name, 9, "torch_cuda"), true);
   }();
   return problem;
 }

@@ -55,7 +55,7 @@ export class CompiledNetwork {
    * Runs the network; nothing is recorded for differentiation. Sizes, strides and dtypes have to be those that it was
    * exported with, but for dimensions that were exported as dynamic.
    * @returns the results, structures laid flat; the caller owns them
-   * @throws TorchError for inputs that it was not compiled for: the compiled code writes to standard error which
+   * @throws TorchError for inputs that it was not compiled for; the compiled code writes the reason to standard error too
    */
   run(...inputs: Tensor[]): Tensor[] {
     if (this.inputs !== undefined && inputs.length !== this.inputs)
@@ -68,7 +68,7 @@ export class CompiledNetwork {
       if (!(cause instanceof TorchError)) throw cause;
       const given = inputs.map(described).join(", ");
       const error = new TorchError(
-        `${this.#file}: the compiled network failed with ${given}; the line that it wrote to standard error says why. ` +
+        `${this.#file}: the compiled network failed with ${given}: ${cause.message.trim()}. ` +
           "Pass contiguous tensors of the sizes and dtypes of its export, or export it with dynamic dimensions.",
       );
       throw Object.assign(error, { cause });

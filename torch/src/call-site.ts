@@ -1,10 +1,11 @@
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The files between an operator's user and the addon: how their paths begin, as paths and as URLs. */
-const OWN = ["tensor/", "autograd.", "call-site.", "anomaly."].flatMap((name) => {
-  const path = fileURLToPath(new URL(name, import.meta.url));
-  return [path, pathToFileURL(path).href];
-});
+const ownFiles = (): string[] =>
+  ["tensor/", "autograd.", "call-site.", "anomaly."].flatMap((name) => {
+    const path = fileURLToPath(new URL(name, import.meta.url));
+    return [path, pathToFileURL(path).href];
+  });
 
 /** Deeper callers are seldom looked at, and are kept for every node. */
 const MOST_LINES = 12;
@@ -15,9 +16,10 @@ export function whereCalled(): string {
   Error.stackTraceLimit = 40;
   const { stack = "" } = new Error();
   Error.stackTraceLimit = before;
+  const own = ownFiles();
   const lines = stack
     .split("\n")
     .slice(1)
-    .filter((line) => !line.includes("node:") && !OWN.some((path) => line.includes(path)));
+    .filter((line) => !line.includes("node:") && !own.some((path) => line.includes(path)));
   return lines.slice(0, MOST_LINES).join("\n");
 }

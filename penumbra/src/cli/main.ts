@@ -1,11 +1,14 @@
 import { Command } from "commander";
 import { checkCommand } from "./check.ts";
 import { doctorCommand } from "./doctor.ts";
+import { evaluateCommand } from "./evaluate.ts";
 import { initCommand } from "./init.ts";
+import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
 import { studyCommand } from "./study.ts";
+import { trainCommand } from "./train.ts";
 import { version } from "./version.ts";
 
 /** What to do about what the system refuses; its own message says what, and where. */
@@ -30,6 +33,9 @@ const program = new Command("penumbra")
   .addCommand(checkCommand())
   .addCommand(studyCommand())
   .addCommand(reportCommand())
+  .addCommand(trainCommand())
+  .addCommand(predictCommand())
+  .addCommand(evaluateCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { StudyConfig } from "../study/index.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 interface StudyFlags {
   readonly out?: string;
@@ -104,14 +105,4 @@ function withChanges(text: string, changes: Readonly<Record<string, unknown>>): 
   return set.length === 0
     ? text
     : `# Set on the command line, whatever stands below:\n${set.join("")}\n${text}`;
-}
-
-function wholeNumber(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isInteger(value) || value < least) {
-      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
-    }
-    return value;
-  };
 }

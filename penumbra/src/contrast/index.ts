@@ -2,7 +2,10 @@
 
 export { ContrastError } from "./errors.ts";
 export { crossEntropy } from "./losses/cross-entropy.ts";
+export { type GensclOptions, genSupCon, type RedrawWord, redrawLabels } from "./losses/genscl.ts";
+export { type HsclOptions, hardSupCon } from "./losses/hscl.ts";
 export { NEGATIVE_USES, type NegativeUse } from "./losses/negative-uses.ts";
+export { ntXent } from "./losses/nt-xent.ts";
 export {
   defineObjective,
   type HeadSize,
@@ -22,6 +25,7 @@ export {
   outlierExposure,
 } from "./losses/outlier-losses.ts";
 export { type Collapse, detectCollapse, type PlateauSettings, supConPlateau } from "./losses/plateau.ts";
+export { multiPositive } from "./losses/stablerep.ts";
 export { type SupConOptions, sourceClassMask, supCon, supConPerAnchor } from "./losses/supcon.ts";
 export { normalizeRows, requireUnitRows } from "./losses/unit-rows.ts";
 export { chooseProbe, type LabelledFeatures, type ProbeTrial } from "./probe/choose-probe.ts";

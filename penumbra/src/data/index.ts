@@ -4,7 +4,9 @@ export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { DataError } from "./errors.ts";
 export { findOddities, RECORDING_PATTERN } from "./findings.ts";
 export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
+export { groupBy } from "./group.ts";
 export { checkHealth, describeHealth, describeLeftOut, type Health, warningsOf } from "./health.ts";
+export { listPhotoFiles } from "./list-photo-files.ts";
 export { compareNatural } from "./natural.ts";
 export { fixListOf, photoCheckOf } from "./photo-check.ts";
 export type { RoleSetting } from "./roles.ts";
@@ -19,6 +21,8 @@ export {
   type SplitName,
   type SplitOptions,
   splitByObject,
+  splitForUse,
+  type UseSplit,
 } from "./split.ts";
 export {
   type GivenSplit,

@@ -69,9 +69,7 @@ export function splitByObject(manifest: Manifest, options: SplitOptions): Split 
     const objects = known.get(className)!;
     const pool = pools.get(className)!;
     const photosOf = (names: readonly string[]) => names.flatMap((name) => objects.get(name)!);
-    const forChoices = pool.validation.length > 0 ? pool.validation : pool.train;
-    const setAside = sortByDraw(forChoices, (object) => deriveSeed("validation", className, object));
-    const chosen = new Set(setAside.slice(0, options.validation));
+    const chosen = new Set(setAside(className, pool).slice(0, options.validation));
     const draw = (object: string) => deriveSeed(options.seed, "split", className, object);
     const drawn = sortByDraw(
       pool.train.filter((object) => !chosen.has(object)),
@@ -98,6 +96,54 @@ export function splitByObject(manifest: Manifest, options: SplitOptions): Split 
     nearTest: photosOf(nearClasses.slice(half).sort(compareNatural)),
     farTest: manifest.photos.filter(({ role }) => role === "far"),
   };
+}
+
+/** What a classifier that is to be used learns from, and what it is calibrated on. */
+export interface UseSplit {
+  /** Every photo of the known classes that is not set aside. */
+  readonly train: readonly Photo[];
+  readonly calibration: readonly Photo[];
+  /** Near unknowns, to choose a detector by. */
+  readonly near: readonly Photo[];
+}
+
+/**
+ * Divides photos by physical object for a classifier that is to be used: nothing is kept for a test. The calibration
+ * objects are those that a study with as many validation objects chooses by, so that redraws of its training photos are
+ * redraws of training photos here.
+ *
+ * @param options.calibration objects of each known class that are set aside; where a class has fewer than one more, all
+ *   but one. Default: a quarter, at least one
+ * @throws DataError when there are fewer than two known classes, or one of a single object
+ */
+export function splitForUse(
+  manifest: Manifest,
+  { calibration, given = "use" }: { readonly calibration?: number; readonly given?: GivenUse } = {},
+): UseSplit {
+  requireClasses(manifest);
+  const known = byClass(manifest.photos.filter(({ role }) => role === "known"));
+  const single = [...known].filter(([, { size }]) => size < 2).map(([name]) => `"${name}"`);
+  if (single.length > 0) {
+    throw new DataError(
+      `A classifier needs two objects of every class, one to learn from and one to calibrate on; only one is there of ${single.join(", ")}. Add photos of others, or list the class under "ignore".`,
+    );
+  }
+  const train: Photo[] = [];
+  const aside: Photo[] = [];
+  for (const className of manifest.classes) {
+    const objects = known.get(className)!;
+    const wanted = calibration ?? Math.max(1, Math.round(objects.size / 4));
+    const order = setAside(className, poolsOf(objects, given));
+    const chosen = new Set(order.slice(0, Math.min(wanted, objects.size - 1)));
+    for (const [object, photos] of objects) (chosen.has(object) ? aside : train).push(...photos);
+  }
+  return { train, calibration: aside, near: manifest.photos.filter(({ role }) => role === "near") };
+}
+
+/** The objects that choices may be made with, in the order in which they are taken: without the seed. */
+function setAside(className: string, pool: Pools): string[] {
+  const forChoices = pool.validation.length > 0 ? pool.validation : pool.train;
+  return sortByDraw(forChoices, (object) => deriveSeed("validation", className, object));
 }
 
 /** class -> object -> photos, all in the order of `photos`. */

@@ -6,9 +6,9 @@ import {
   weightedAccuracy,
   weightedClassAuroc,
 } from "./bootstrap.ts";
-import type { Comparison, OutcomeName, ResultLine, Unit } from "./outcome.ts";
+import type { Comparison, OutcomeName, ResultLine, Unit, UnknownsResult } from "./outcome.ts";
 import { type Contrast, compareArms, type Question } from "./questions.ts";
-import { type PartScores, type ScoreFile, scoresOf, type UnitScores } from "./scored.ts";
+import { type PartScores, type ScoreFile, scoresOf, type UnitScores, valueAt } from "./scored.ts";
 import { mean, percentileInterval } from "./statistics.ts";
 
 /** The scores of every arm at every seed. */
@@ -50,6 +50,7 @@ export function resultLines(scores: StudyScores): ResultLine[] {
         return [
           { kind: "classification", arm, seed, unit, ...found.classification },
           ...found.unknowns.map((line): ResultLine => ({ kind: "unknowns", arm, seed, unit, ...line })),
+          ...found.trials.map((line): ResultLine => ({ kind: "trial", arm, seed, unit, ...line })),
         ];
       }),
     ),
@@ -57,40 +58,60 @@ export function resultLines(scores: StudyScores): ResultLine[] {
 }
 
 /**
- * The detector that the answer is about: the one with the best mean AUROC on the validation unknowns over all arms and
- * seeds. Their classes are not among the test's, so nothing is selected on test data.
+ * The detector that the answer is about: the one with the best mean AUROC over all arms and seeds on the validation
+ * unknowns, whose classes are not among the test's, so that nothing is selected on test data; without such unknowns, on
+ * the images that stand in for them; without either, the first one named.
  */
 export function chooseDetector(
   lines: readonly ResultLine[],
   detectors: readonly string[],
 ): { readonly detector: string; readonly reason: string } {
-  const ranked = detectors
-    .map((detector) => {
-      const values = lines.flatMap((line) =>
-        line.kind === "unknowns" &&
-        line.part === "validation" &&
-        line.unit === "photo" &&
-        line.detector === detector &&
-        line.unknownClass === null
-          ? [line.auroc]
-          : [],
-      );
-      return { detector, value: values.length > 0 ? mean(values) : Number.NaN };
-    })
-    .sort((a, b) => b.value - a.value);
-  const [best, second] = ranked;
-  if (!best) throw new RangeError("A study needs at least one detector.");
-  const percent = (value: number) => (100 * value).toFixed(1);
-  if (Number.isNaN(best.value)) {
+  const [first] = detectors;
+  if (first === undefined) throw new RangeError("A study needs at least one detector.");
+  for (const { part, words } of CHOSEN_BY) {
+    const ranked = detectors
+      .flatMap((detector) => {
+        const values = lines.flatMap((line) => (isChoosing(line, part, detector) ? [line.auroc] : []));
+        return values.length > 0 ? [{ detector, value: mean(values) }] : [];
+      })
+      .sort((a, b) => b.value - a.value);
+    const [best, second] = ranked;
+    if (!best) continue;
+    const percent = (value: number) => (100 * value).toFixed(1);
+    const next = second ? `, next ${second.detector} with ${percent(second.value)}` : "";
     return {
       detector: best.detector,
-      reason: `The figures for unknowns are of ${best.detector}, the first detector named: the photos have too few near unknown classes to keep some for choosing (two are needed).`,
+      reason: `The figures for unknowns are of ${best.detector}: it had the best mean AUROC over all arms and seeds ${words} (${percent(best.value)}${next}).`,
     };
   }
   return {
-    detector: best.detector,
-    reason: `The figures for unknowns are of ${best.detector}: it had the best mean AUROC over all arms and seeds on the validation unknowns, whose classes are not among the test's (${percent(best.value)}${second ? `, next ${second.detector} with ${percent(second.value)}` : ""}).`,
+    detector: first,
+    reason: `The figures for unknowns are of ${first}, the first detector named: the photos have too few near unknown classes to keep some for choosing (two are needed).`,
   };
+}
+
+/** What a detector is chosen by, in this order. */
+const CHOSEN_BY = [
+  { part: "validation", words: "on the validation unknowns, whose classes are not among the test's" },
+  {
+    part: "standIns",
+    words:
+      "on images that stand in for unknowns (near-OOD redraws, and known validation photos cut and mixed), because the photos have too few near unknown classes to keep some for choosing (two are needed)",
+  },
+] as const;
+
+function isChoosing(
+  line: ResultLine,
+  part: (typeof CHOSEN_BY)[number]["part"],
+  detector: string,
+): line is UnknownsResult {
+  return (
+    line.kind === "unknowns" &&
+    line.part === part &&
+    line.unit === "photo" &&
+    line.detector === detector &&
+    line.unknownClass === null
+  );
 }
 
 /** How differences are judged. */
@@ -159,7 +180,7 @@ function testObjects(
   const parts = scores.seeds.flatMap((seed) => testParts(scores, arm, seed, outcome));
   return new Map(
     parts.flatMap(({ objects, classNames }) =>
-      objects.map((name, index) => [name, classNames[index]!] as const),
+      objects.map((name, index) => [name, valueAt(classNames, index)] as const),
     ),
   );
 }
@@ -196,7 +217,7 @@ function bootstrapPair(
     return (weights) => mean(figures.map((figure) => figure(weights)));
   };
   return {
-    objectOfItem: items.map((name) => indexOf.get(name)!),
+    objectOfItem: items.map((name) => indexOf.get(name) as number),
     treatment: meanOf(treatment),
     control: meanOf(control),
   };

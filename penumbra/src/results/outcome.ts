@@ -19,9 +19,27 @@ export interface ClassificationResult {
   readonly accuracy: number;
   /** Mean over classes of their accuracy: what it would be if all had as many test items. */
   readonly balancedAccuracy: number;
+  /** Share whose class is among the five likeliest. */
+  readonly top5: number;
+  readonly macroF1: number;
   readonly nll: number;
+  readonly brier: number;
   readonly ece: number;
+  readonly classwiseEce: number;
+  readonly adaptiveEce: number;
+  /** Area under the risk-coverage curve by the largest probability; lower is better. */
+  readonly aurc: number;
   readonly items: number;
+  readonly classes: readonly ClassResult[];
+}
+
+/** How well one class is named. */
+export interface ClassResult {
+  readonly className: string;
+  readonly items: number;
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
 }
 
 /** One line of results.jsonl: how well a detector tells known from unknown. `unknownClass` null = mean over classes. */
@@ -31,8 +49,13 @@ export interface UnknownsResult {
   readonly seed: number;
   readonly unit: Unit;
   readonly detector: string;
-  /** Validation figures only ever choose; test figures only ever report. */
-  readonly part: "validation" | "test";
+  /** Of objects: what their views become one by: their features' mean, their scores' mean, or the least known view. */
+  readonly views: "single" | "features" | "mean" | "worst";
+  /**
+   * Validation figures and those of stand-ins (where there are no validation unknowns) only ever choose; test figures
+   * only ever report. The class of a stand-in is its kind.
+   */
+  readonly part: "validation" | "standIns" | "test";
   readonly role: UnknownRole;
   readonly unknownClass: string | null;
   readonly auroc: number;
@@ -40,9 +63,29 @@ export interface UnknownsResult {
   readonly auprOut: number;
   readonly fpr95OodPositive: number;
   readonly fpr95IdPositive: number;
+  /** Area under the curve of the correct classification rate over the false positive rate. */
+  readonly oscr: number;
+  /** Share of the known that are named right and not flagged where a tenth of the unknown pass; and a hundredth. */
+  readonly ccrAtFpr10: number;
+  readonly ccrAtFpr1: number;
 }
 
-export type ResultLine = ClassificationResult | UnknownsResult;
+/** One line of results.jsonl: one candidate for the settings of a detector. */
+export interface TrialResult {
+  readonly kind: "trial";
+  readonly arm: string;
+  readonly seed: number;
+  readonly unit: Unit;
+  readonly detector: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What the choice was made by; null where there was nothing and the first candidate was taken. */
+  readonly chosenBy: "validation" | "standIns" | null;
+  /** Mean AUROC of the known validation items against these; null where there is none. */
+  readonly auroc: number | null;
+  readonly isChosen: boolean;
+}
+
+export type ResultLine = ClassificationResult | UnknownsResult | TrialResult;
 
 /** The figures that the answer is about; all are better when larger. */
 export const outcomes = ["accuracy", "near", "far"] as const;

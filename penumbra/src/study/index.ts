@@ -3,5 +3,7 @@
 export * from "./arms/index.ts";
 export * from "./config/index.ts";
 export * from "./plan-study.ts";
+export * from "./recommend-arm.ts";
 export * from "./run.ts";
 export * from "./store/index.ts";
+export * from "./train-classifier.ts";

@@ -3,9 +3,9 @@ import { join, resolve } from "node:path";
 import { scanPhotos, splitByObject } from "../data/index.ts";
 import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
-import { findEncoderWeights } from "../models/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
+import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
@@ -47,13 +47,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       )
     : undefined;
 
-  const { weights: named } = config.encoder;
-  const weights =
-    named === undefined
-      ? null
-      : await store.observe("weights", (progress) =>
-          findEncoderWeights(resolve(folder, named), (done, total) => progress(done, total, "MiB")),
-        );
+  const weights = await findWeights(study, store);
 
   const release = await lockRun(run);
   try {

@@ -1,6 +1,15 @@
+import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
-import { supCon, supConPerAnchor } from "../../src/contrast/index.ts";
+import {
+  genSupCon,
+  hardSupCon,
+  multiPositive,
+  normalizeRows,
+  ntXent,
+  supCon,
+  supConPerAnchor,
+} from "../../src/contrast/index.ts";
 import { eachGolden, expectClose, goldens } from "../goldens.ts";
 
 /** Loss and gradients of leaves that require them. */
@@ -57,6 +66,70 @@ describe("SupCon with negatives-only columns", () => {
   );
 });
 
+/** [B, V, D] -> [V B, D], view by view. */
+const rowsOf = (features: Tensor) => features.transpose(0, 1).flatten({ startDim: 0, endDim: 1 });
+
+describe("NT-Xent as pytorch-metric-learning computes it", () => {
+  eachGolden("contrast", "ntxent-", ({ json, tensors }) =>
+    scope(() => {
+      const { features, loss, grad } = tensors as Record<string, Tensor>;
+      const [rows = 0, dimensions = 0] = (features as Tensor).shape;
+      // The reference normalises; its rows are view 0 of all images, then view 1.
+      const views = (leaf: Tensor) =>
+        normalizeRows(leaf)
+          .reshape([2, rows / 2, dimensions])
+          .transpose(0, 1);
+      const options = { temperature: json.temperature as number };
+      const got = differentiate((leaf) => ntXent(views(leaf), options), features as Tensor);
+      expectClose(got.value, loss, json.rtol, "loss");
+      expectClose(got.features, grad, json.rtol, "gradient");
+    }),
+  );
+});
+
+describe("StableRep's multi-positive loss as its authors compute it", () => {
+  eachGolden("contrast", "stablerep", ({ json, tensors }) =>
+    scope(() => {
+      const { features, labels, loss, grad } = tensors as Record<string, Tensor>;
+      const options = { temperature: json.temperature as number };
+      const got = differentiate(
+        (leaf) => multiPositive(normalizeRows(leaf), labels as Tensor, options),
+        features as Tensor,
+      );
+      expectClose(got.value, loss, json.rtol, "loss");
+      expectClose(got.features, grad, json.rtol, "gradient");
+    }),
+  );
+});
+
+describe("SupCon with hard negatives (H-SCL)", () => {
+  eachGolden("contrast", "hscl-", ({ json, tensors }) =>
+    scope(() => {
+      const { features, labels, loss, grad } = tensors as Record<string, Tensor>;
+      const options = { labels: labels as Tensor, hardness: json.beta as number };
+      const got = differentiate((leaf) => hardSupCon(leaf, options), features as Tensor);
+      expectClose(got.value, loss, json.rtol, "loss");
+      expectClose(got.features, grad, json.rtol, "gradient");
+    }),
+  );
+});
+
+describe("generalized SupCon", () => {
+  eachGolden("contrast", "genscl", ({ json, tensors }) =>
+    scope(() => {
+      const { features, labels_view0, labels_view1, loss, grad } = tensors as Record<string, Tensor>;
+      const distributions = torch.cat([labels_view0 as Tensor, labels_view1 as Tensor]);
+      const options = { temperature: json.temperature as number };
+      const got = differentiate(
+        (leaf) => genSupCon(rowsOf(leaf), distributions, options),
+        features as Tensor,
+      );
+      expectClose(got.value, loss, json.rtol, "loss");
+      expectClose(got.features, grad, json.rtol, "gradient");
+    }),
+  );
+});
+
 test("the project's own goldens are there unless another folder is given", () => {
-  if (!process.env.PENUMBRA_GOLDENS) expect(goldens("contrast").length).toBeGreaterThanOrEqual(11);
+  if (!process.env.PENUMBRA_GOLDENS) expect(goldens("contrast").length).toBeGreaterThanOrEqual(18);
 });

@@ -35,9 +35,14 @@ export function exampleOutcome({
           unit,
           accuracy,
           balancedAccuracy: accuracy,
-          nll: 0.9,
+          ...{ top5: 0.95, macroF1: accuracy, nll: 0.9, brier: 0.4 },
           ece: 0.06 + jitter(0.02),
+          ...{ classwiseEce: 0.02, adaptiveEce: 0.06, aurc: 0.1 },
           items: 640,
+          classes: names.map((className) => ({
+            ...{ className, items: 640 / classes },
+            ...{ precision: accuracy, recall: accuracy, f1: accuracy },
+          })),
         };
       }),
       ...detectors.flatMap((detector, index) =>
@@ -49,6 +54,7 @@ export function exampleOutcome({
               seed,
               unit: "photo",
               detector,
+              views: "single",
               part: "test",
               role,
               unknownClass,
@@ -57,6 +63,7 @@ export function exampleOutcome({
               auprOut: 0.7,
               fpr95OodPositive: 0.6,
               fpr95IdPositive: 0.9 - arm[role] / 2 + jitter(0.05),
+              ...{ oscr: arm[role] - 0.1, ccrAtFpr10: 0.4, ccrAtFpr1: 0.2 },
             }),
           ),
         ),

@@ -3,7 +3,7 @@ import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "../../s
 import type { ResultLine } from "../../src/results/outcome.ts";
 import { confusionsOf, histogramsOf, worstMistakes } from "../../src/results/pictures.ts";
 import { questionsOf } from "../../src/results/questions.ts";
-import type { PartScores, ScoreFile } from "../../src/results/scored.ts";
+import { fuseViewScores, type PartScores, type ScoreFile } from "../../src/results/scored.ts";
 import { designsOf } from "../../src/study/arms/arms.ts";
 
 const classes = ["bolt", "nut"];
@@ -52,11 +52,17 @@ function scoreFile(mistakes: number): ScoreFile {
           validation: test,
           test,
           nearValidation: part("rivet", 4, [], 0),
+          standIns: part("jigsaw", 0, [], 0),
           nearTest: part("screw", 4, [], 8),
           farTest: part("cat", 0, [], 0),
         },
-        classification: { accuracy: right / 16, balancedAccuracy: right / 16, nll: 1, ece: 0.1, items: 16 },
+        classification: {
+          ...{ accuracy: right / 16, balancedAccuracy: right / 16, top5: 1, macroF1: right / 16 },
+          ...{ nll: 1, brier: 0.5, ece: 0.1, classwiseEce: 0.1, adaptiveEce: 0.1, aurc: 0.1 },
+          ...{ items: 16, classes: [] },
+        },
         unknowns: [],
+        trials: [],
       },
     },
     fitted: {},
@@ -101,8 +107,13 @@ describe("the figures of a study", () => {
 });
 
 describe("the choice of the detector", () => {
-  const line = (detector: "knn" | "msp", partName: "validation" | "test", auroc: number): ResultLine => ({
+  const line = (
+    detector: "knn" | "msp",
+    partName: "validation" | "standIns" | "test",
+    auroc: number,
+  ): ResultLine => ({
     kind: "unknowns",
+    views: "single",
     arm: "supcon",
     seed: 0,
     unit: "photo",
@@ -115,6 +126,7 @@ describe("the choice of the detector", () => {
     auprOut: 0,
     fpr95OodPositive: 0,
     fpr95IdPositive: 0,
+    ...{ oscr: 0, ccrAtFpr10: 0, ccrAtFpr1: 0 },
   });
 
   it("follows the validation unknowns, whatever the test says", () => {
@@ -125,6 +137,15 @@ describe("the choice of the detector", () => {
       expect(detector).toBe("knn");
       expect(reason).toMatch(/validation unknowns.*70\.0, next msp with 60\.0/);
     }
+  });
+
+  it("follows the images that stand in for unknowns where there are none to choose by, and says so", () => {
+    const standIns = [line("knn", "standIns", 0.7), line("msp", "standIns", 0.6)];
+    const alone = chooseDetector([...standIns, line("msp", "test", 1)], ["msp", "knn"]);
+    expect(alone.detector).toBe("knn");
+    expect(alone.reason).toMatch(/stand in for unknowns.*70\.0, next msp with 60\.0/);
+    const beside = [line("knn", "validation", 0.5), line("msp", "validation", 0.6)];
+    expect(chooseDetector([...standIns, ...beside], ["msp", "knn"]).detector).toBe("msp");
   });
 
   it("takes the first one named where there are no unknowns to choose by, and says so", () => {
@@ -172,5 +193,18 @@ describe("the pictures of a study", () => {
     });
     expect(of("far called known")).toEqual([]);
     expect(of("known called unknown")[0]).toMatchObject({ id: "bolt/0/0.png", knownness: 0 });
+  });
+});
+
+describe("the scores of an object's views", () => {
+  const objects = ["a", "b", "a", "a"];
+
+  it("become their mean or the least of them, in the order of the first views", () => {
+    expect(fuseViewScores([1, 7, 2, 6], objects, "mean")).toEqual([3, 7]);
+    expect(fuseViewScores([1, 7, 2, 6], objects, "worst")).toEqual([1, 7]);
+  });
+
+  it("need the object of each", () => {
+    expect(() => fuseViewScores([1, 2], ["a"], "mean")).toThrow(/Score 1 has no object/);
   });
 });

@@ -2,15 +2,19 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { objectiveOf, objectives, usesOf } from "../../src/contrast/index.ts";
 import { scanPhotos } from "../../src/data/index.ts";
 import { findModel } from "../../src/diffusion/index.ts";
 import { armNames, armOf, UNTRAINED } from "../../src/study/arms/index.ts";
-import { parseSettings, type StudyConfig, studySchema, TABLES } from "../../src/study/config/index.ts";
+import { parseSettings, type StudyConfig, studySchema, tablesWith } from "../../src/study/config/index.ts";
 import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
 import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "../../src/study/stages/index.ts";
 import { type Artifact, type StageSpec, StageStore, stageHash } from "../../src/study/store/index.ts";
+import { detectorNames, detectorOf } from "../../src/unknowns/index.ts";
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
+
+vi.setConfig({ hookTimeout: 400_000 });
 
 // A stage's folder is named by the hash of what it depends on. A setting that a stage reads and does not hash would
 // silently reuse a stale result; one that it hashes and does not read makes results again for nothing. So every setting
@@ -64,13 +68,36 @@ const AUGMENT = {
   ...{ saturation: 0.3, hue: 0.1, jitter: 0.1, grayscale: 0.1, noise: 0.02 },
 };
 
+/** The built-in arms, with one more for each use of negatives that none of them makes. */
+const tables = tablesWith({
+  arms: Object.fromEntries(
+    Object.entries(objectives).flatMap(([objective]) =>
+      usesOf(objectiveOf(objective))
+        .filter(
+          (use) => !armNames.some((name) => armOf(name).objective === objective && armOf(name).use === use),
+        )
+        .map((use) => {
+          const title = `${objective}, ${use}`;
+          return [
+            title,
+            { title, description: title, objective, positives: null, negatives: "near-ood", use },
+          ];
+        }),
+    ),
+  ),
+});
+
 /** Optional settings, given here so that they can be read and changed. */
 const settings = {
   ...tinySettings,
   seeds: [0],
-  // Every arm that is trained: a setting may be read by one of them alone.
-  arms: armNames.filter((name) => armOf(name).objective !== UNTRAINED),
+  // Every arm that is trained, and every use of negatives that an objective has: a setting may be read by one of them
+  // alone.
+  arms: Object.entries(tables.arms).flatMap(([name, { objective }]) =>
+    objective === UNTRAINED ? [] : [name],
+  ),
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
+  detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
 vi.setConfig({ hookTimeout: 300_000 });
@@ -83,7 +110,7 @@ const readers = new Map<string, Set<string>>();
 
 beforeAll(async () => {
   folder = await makeTinyStudy(settings);
-  baseConfig = parseSettings(settings, "test");
+  baseConfig = parseSettings(settings, "test", tables);
   base = new RememberingStore(join(folder, "run"));
   await runStages(watched(baseConfig), base);
 });
@@ -94,7 +121,7 @@ async function runStages(config: StudyConfig, store: StageStore): Promise<void> 
   const model = await findModel(config.model, folder);
   const context: StudyContext = {
     config,
-    tables: TABLES,
+    tables,
     store,
     root: manifest.root,
     white: manifest.white,
@@ -206,7 +233,7 @@ function changed(path: string): StudyConfig | undefined {
   for (const value of alternatives(before)) {
     if (JSON.stringify(value) === JSON.stringify(before)) continue;
     try {
-      return parseSettings(withValue(baseConfig, path.split("."), value), "test");
+      return parseSettings(withValue(baseConfig, path.split("."), value), "test", tables);
     } catch {
       // Not a value of this setting.
     }

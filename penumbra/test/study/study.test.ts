@@ -2,12 +2,20 @@ import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeReport } from "../../src/report/index.ts";
-import type { Outcome } from "../../src/results/index.ts";
+import type { Outcome, ResultLine } from "../../src/results/index.ts";
 import { loadConfig } from "../../src/study/config/load-config.ts";
-import { armNames, planStudy, type StageEvent, type StageManifest } from "../../src/study/index.ts";
+import { planStudy, type StageEvent, type StageManifest } from "../../src/study/index.ts";
 import { madeStages, makeTinyStudy, runTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+/** The shares of a line. */
+function figuresOf(line: ResultLine): number[] {
+  if (line.kind === "trial") return [line.auroc as number];
+  if (line.kind === "unknowns")
+    return [line.auroc, line.auprIn, line.fpr95IdPositive, line.oscr, line.ccrAtFpr10];
+  return [line.accuracy, line.top5, line.macroF1, line.ece, line.adaptiveEce, line.aurc];
+}
 
 describe("a whole study", () => {
   let folder = "";
@@ -21,18 +29,15 @@ describe("a whole study", () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("gives every figure for every arm and seed", () => {
-    for (const arm of armNames) {
+    for (const { name: arm } of outcome.arms) {
       for (const seed of [0, 1]) {
         const own = outcome.results.filter((line) => line.arm === arm && line.seed === seed);
-        // Photos and objects: one line of classification, and for 5 detectors the near validation class, the near
-        // test class and the far class, each with its mean.
-        expect(own).toHaveLength(2 * (1 + 5 * 6));
+        // Photos and objects: one line of classification, for 5 detectors the near validation class, the near test
+        // class and the far class, each with its mean, and two candidates for the number of neighbours; of objects the
+        // means by the two other ways to fuse views too.
+        expect(own).toHaveLength(2 * (1 + 5 * 6 + 2) + 5 * 2 * 3);
         for (const line of own) {
-          const figures =
-            line.kind === "unknowns"
-              ? [line.auroc, line.auprIn, line.fpr95IdPositive]
-              : [line.accuracy, line.ece];
-          for (const figure of figures) expect(figure >= 0 && figure <= 1).toBe(true);
+          for (const figure of figuresOf(line)) expect(figure >= 0 && figure <= 1).toBe(true);
         }
       }
     }
@@ -211,8 +216,18 @@ describe("a study without synthetic images", () => {
     );
     try {
       const { outcome } = await runTinyStudy(folder);
-      // No unknowns either: accuracy is all that there is to say.
-      expect(outcome.results.map(({ kind }) => kind)).toEqual(["classification", "classification"]);
+      // No unknowns either: images that stand in for them choose, and accuracy is all that there is to say.
+      const parts = outcome.results.flatMap((line) => (line.kind === "unknowns" ? [line.part] : []));
+      expect(new Set(parts)).toEqual(new Set(["standIns"]));
+      const kinds = outcome.results.flatMap((line) => (line.kind === "unknowns" ? [line.unknownClass] : []));
+      expect(new Set(kinds)).toEqual(new Set([null, "jigsaw", "CutMix"]));
+      const trials = outcome.results.flatMap((line) => (line.kind === "trial" ? [line] : []));
+      expect(trials.length).toBeGreaterThan(0);
+      for (const { chosenBy, auroc } of trials) {
+        expect(chosenBy).toBe("standIns");
+        expect(auroc).toBeGreaterThan(0);
+      }
+      expect(outcome.detectorReason).toContain("images that stand in for unknowns");
       expect(outcome.comparisons).toEqual([]);
       const page = await readFile(await writeReport(join(folder, "run")), "utf8");
       expect(page.replaceAll(/data:image[^"]*/g, "")).not.toMatch(/NaN|undefined|n\/a|What was drawn/);

@@ -1,28 +1,48 @@
+import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
-import { describe, expect, test } from "vitest";
+import { describe, expect } from "vitest";
 import {
+  accuracy,
+  adaptiveEce,
+  argmax,
   auprIn,
   auprOut,
+  aurc,
   auroc,
+  brier,
+  ccrAtFpr,
+  classFigures,
+  classwiseEce,
   detectors,
   ece,
   type FittedDetector,
   fitTemperature,
   fpr95OodPositive,
+  macroAccuracy,
+  macroF1,
   nll,
+  riskCoverage,
   type Samples,
+  topAccuracy,
+  towardsClass,
 } from "../../src/unknowns/index.ts";
 import { eachGolden, type Golden } from "../goldens.ts";
 
 /** What a case of the detectors holds, with logits computed from its head. */
 function casesOf({ tensors }: Golden) {
   const part = (name: string) => tensors[name] as Tensor;
+  const classifier = { weight: part("weight"), bias: part("bias") };
   const samples = (features: Tensor): Samples => ({
     features,
-    logits: features.to("float64").matmul(part("weight").to("float64").t()).add(part("bias").to("float64")),
+    stages: [features],
+    classifier,
+    logits: features
+      .to("float64")
+      .matmul(classifier.weight.to("float64").t())
+      .add(classifier.bias.to("float64")),
   });
   const train = { ...samples(part("train")), labels: part("train_labels").toNumbers() };
-  return { part, train, known: samples(part("id_test")), unknown: samples(part("ood_test")) };
+  return { part, samples, train, known: samples(part("id_test")), unknown: samples(part("ood_test")) };
 }
 
 const rowsOf = (matrix: Tensor | undefined) => (matrix as Tensor).tolist() as number[][];
@@ -56,6 +76,10 @@ describe("detectors as pytorch-ood computes them, with the sign turned", () => {
         knn_k1_raw: () => [detectors.knn.fit(train, { k: 1, normalize: false })],
         // pytorch-ood has the Gaussian's exponent, half the distance, with a covariance over N - 1.
         mahalanobis: () => [detectors.mahalanobis.fit(train, { shrinkage: 0 }), (2 * images) / (images - 1)],
+        entropy: () => [detectors.entropy.fit(train)],
+        maxlogit: () => [detectors["max-logit"].fit(train)],
+        dice_p90: () => [detectors.dice.fit(train, { percentile: 90 })],
+        vim_d12: () => [detectors.vim.fit(train, { dimensions: 12 })],
         // pytorch-ood stops its L-BFGS after 50 short steps from T = 1.
         tempscale: () => [
           detectors.temperature.fit(train, { shortFit: { initial: 1, steps: 50, learningRate: 0.01 } }),
@@ -105,6 +129,134 @@ describe("detectors as pytorch-ood computes them, with the sign turned", () => {
   );
 });
 
+describe("ODIN as pytorch-ood computes it, through a network of two layers", () => {
+  eachGolden("ood", "scores", (golden) =>
+    scope(() => {
+      const { part } = casesOf(golden);
+      const network = (pixels: Tensor) =>
+        pixels.matmul(part("odin_0.weight").t()).add(part("odin_0.bias")).relu();
+      const classifier = { weight: part("odin_2.weight"), bias: part("odin_2.bias") };
+      const options = { temperature: 1000, noise: 0.01 };
+      const exact = { weight: classifier.weight.to("float64"), bias: classifier.bias.to("float64") };
+      const images = torch.cat([part("id_test"), part("ood_test")]);
+      const logitsOf = (features: Tensor) => features.to("float64").matmul(exact.weight.t()).add(exact.bias);
+      const called = logitsOf(network(images)).argmax({ dim: 1 }).toNumbers();
+      const wanted = part("score_odin_t1000_e0.01").toNumbers();
+      // pytorch-ood moves along the gradient of the largest logit, published is that of its log-probability. With the
+      // other classes held still the two have the same sign. It scores at T = 1, published is T for both.
+      for (const label of new Set(called)) {
+        const rows = called.flatMap((other, index) => (other === label ? [index] : []));
+        const isOwn = torch.zeros([exact.bias.shape[0] as number], { dtype: "float64" });
+        isOwn.setAt([label], 1);
+        const still = {
+          weight: exact.weight.mul(isOwn.unsqueeze(1)),
+          bias: exact.bias.mul(isOwn).add(isOwn.mul(1e3)),
+        };
+        const own = images.indexSelect(0, torch.tensor(rows, { dtype: "int64" }));
+        const moved = towardsClass(own, network, still, options);
+        const got = detectors.msp.fit({}).score({ logits: logitsOf(network(moved)) });
+        for (const [i, row] of rows.entries()) {
+          expect(Math.abs((got[i] as number) + (wanted[row] as number))).toBeLessThanOrEqual(
+            golden.json.rtol,
+          );
+        }
+      }
+      const ours = detectors.odin.fit({}, options).score({ pixels: images, network, classifier });
+      const step = towardsClass(images, network, exact, options);
+      const published = detectors.msp.fit({}).score({ logits: logitsOf(network(step)).div(1000) });
+      for (const [i, value] of published.entries()) expect(ours[i]).toBeCloseTo(value, 12);
+    }),
+  );
+});
+
+describe("detectors as OpenOOD computes them, with the sign turned", () => {
+  eachGolden("ood", "more-scores", (golden) =>
+    scope(() => {
+      const { part, samples, train } = casesOf(golden);
+      const validation = { ...samples(part("val")), labels: part("val_labels").toNumbers() };
+      const called = (validation.logits as Tensor).argmax({ dim: 1 }).toNumbers();
+      const withoutFirst = torch.tensor(
+        called.flatMap((label, index) => (label === 0 ? [] : [index])),
+        { dtype: "int64" },
+      );
+      const partly = { logits: (validation.logits as Tensor).indexSelect(0, withoutFirst) };
+      const squared = (fitted: FittedDetector): FittedDetector => ({
+        ...fitted,
+        score: (images) => fitted.score(images).map((distance) => -(distance ** 2)),
+      });
+      const unit = { shrinkage: 0, normalize: true };
+      const reference: Record<string, () => FittedDetector> = {
+        react_p90: () => detectors.react.fit(validation, { percentile: 90 }),
+        ash_b_p90: () => detectors["ash-b"].fit(train, { percentile: 90 }),
+        ash_b_p65: () => detectors["ash-b"].fit(train, { percentile: 65 }),
+        ash_s_p90: () => detectors["ash-s"].fit(train, { percentile: 90 }),
+        ash_s_p65: () => detectors["ash-s"].fit(train, { percentile: 65 }),
+        ash_p_p90: () => detectors["ash-p"].fit(train, { percentile: 90 }),
+        ash_p_p65: () => detectors["ash-p"].fit(train, { percentile: 65 }),
+        scale_p90: () => detectors.scale.fit(train, { percentile: 90 }),
+        scale_p85: () => detectors.scale.fit(train, { percentile: 85 }),
+        "gen_g0.1_m6": () => detectors.gen.fit(train, { gamma: 0.1, classes: 6 }),
+        "gen_g0.5_m3": () => detectors.gen.fit(train, { gamma: 0.5, classes: 3 }),
+        gradnorm: () => detectors.gradnorm.fit(train),
+        fdbd: () => detectors.fdbd.fit(train),
+        fdbd_norm: () => detectors.fdbd.fit(train, { divideBy: "length" }),
+        nnguide_k10: () => detectors.nnguide.fit(train, { k: 10 }),
+        knn_k1_normalised: () => squared(detectors.knn.fit(train, { k: 1 })),
+        knn_k5_normalised: () => squared(detectors.knn.fit(train, { k: 5 })),
+        knn_k10_normalised: () => squared(detectors["multi-layer-knn"].fit(train, { k: 10 })),
+        mds: () => detectors.mahalanobis.fit(train, { shrinkage: 0 }),
+        rmds: () => detectors["relative-mahalanobis"].fit(train, { shrinkage: 0 }),
+        mahalanobis_pp: () => detectors["mahalanobis++"].fit(train, { shrinkage: 0 }),
+        relative_mahalanobis_pp: () => detectors["relative-mahalanobis"].fit(train, unit),
+        vim_d12: () => detectors.vim.fit(train, { dimensions: 12 }),
+        klm: () => detectors["kl-matching"].fit(validation),
+        klm_unseen_class: () => detectors["kl-matching"].fit(partly),
+        she: () => detectors.she.fit(train),
+      };
+      const here = Object.keys(golden.json.scores as object).filter((name) => name in reference);
+      expect(here.length).toBeGreaterThan(0);
+      for (const name of here) expectScores(golden, name, (reference[name] as () => FittedDetector)());
+      const { ceiling } = (reference.react_p90 as () => FittedDetector)().fitted;
+      expect(ceiling).toBeCloseTo(
+        (golden.json.scores as { react_p90: { threshold: number } }).react_p90.threshold,
+        6,
+      );
+    }),
+  );
+});
+
+describe("Mahalanobis over several layers as OpenOOD and pytorch-ood compute it", () => {
+  eachGolden("ood", "mds-ensemble", (golden) =>
+    scope(() => {
+      const part = (name: string) => golden.tensors[name] as Tensor;
+      const stagesOf = (images: Tensor): Tensor[] => {
+        const first = torch
+          .conv2d(images, part("conv1.weight"), { bias: part("conv1.bias"), padding: 1 })
+          .relu();
+        const second = torch
+          .conv2d(first, part("conv2.weight"), { bias: part("conv2.bias"), padding: 1, stride: 2 })
+          .relu();
+        return [first.mean([2, 3]), second.mean([2, 3])];
+      };
+      const train = { stages: stagesOf(part("train")), labels: part("train_labels").toNumbers() };
+      const { alpha } = golden.json as unknown as { alpha: number[] };
+      const fitted = detectors["multi-layer-mahalanobis"].fit(train, {
+        fusion: "per-layer",
+        shrinkage: 0,
+        weights: alpha.map((weight) => weight / 2), // both have the Gaussian's exponent, half the distance
+      });
+      const got = fitted.score({ stages: stagesOf(part("test")) });
+      const wanted = part("score_openood_noise0")
+        .toNumbers()
+        .map((outlier) => -outlier);
+      const allowed = golden.json.rtol * Math.max(...wanted.map(Math.abs));
+      for (const [i, value] of wanted.entries()) {
+        expect(Math.abs((got[i] as number) - value)).toBeLessThanOrEqual(allowed);
+      }
+    }),
+  );
+});
+
 describe("calibration as torchmetrics computes it", () => {
   eachGolden("ood", "ece", ({ json, tensors }) => {
     const [logits, labels, wanted] = [tensors.logits, tensors.labels, tensors.ece15] as [
@@ -131,10 +283,49 @@ describe("metrics of tied scores as scikit-learn computes them", () => {
   });
 });
 
-test("every detector says what it needs and is fitted on", () => {
-  for (const [name, { title, needs, fitsOn }] of Object.entries(detectors)) {
-    expect(title, name).not.toBe("");
-    expect(["logits", "features"]).toContain(needs);
-    expect(["nothing", "train", "validation"]).toContain(fitsOn);
-  }
+describe("metrics of a classifier as scikit-learn, OpenOOD, fd-shifts and others compute them", () => {
+  eachGolden("ood", "more-metrics", ({ json, tensors }) => {
+    const part = (name: string) => tensors[name] as Tensor;
+    const logits = rowsOf(part("logits"));
+    const labels = part("labels").toNumbers();
+    const metrics = json.metrics as Record<string, number>;
+    const close = (got: number, name: string) =>
+      expect(Math.abs(got - (metrics[name] as number)), name).toBeLessThanOrEqual(json.rtol);
+    const figures = classFigures(logits, labels);
+    const confidence = part("confidence").toNumbers();
+    const isRight = logits.map((row, i) => argmax(row) === labels[i]);
+    const unknown = part("ood_confidence").toNumbers();
+
+    close(accuracy(logits, labels), "accuracy");
+    close(macroAccuracy(logits, labels), "balanced_accuracy");
+    close(macroF1(figures), "macro_f1");
+    for (const [i, f1] of (json.metrics as { per_class_f1: number[] }).per_class_f1.entries()) {
+      expect(figures[i]?.f1).toBeCloseTo(f1, 12);
+    }
+    close(topAccuracy(logits, labels, 5), "top5_lower_index_first");
+    close(nll(logits, labels), "nll");
+    close(brier(logits, labels), "brier");
+    close(ece(logits, labels), "ece15_torchmetrics");
+    close(classwiseEce(logits, labels), "classwise_ece15");
+    // Only where no confidences are equal has this reference an order.
+    if ("adaptive_ece15_torch_uncertainty" in metrics) {
+      close(adaptiveEce(logits, labels), "adaptive_ece15_torch_uncertainty");
+    }
+    close(aurc(confidence, isRight), "aurc_plateaus");
+    const coverage = part("coverage_plateaus").toNumbers();
+    const risk = part("selective_risk_plateaus").toNumbers();
+    const curve = riskCoverage(confidence, isRight);
+    for (const [i, point] of curve.entries()) {
+      expect(point.coverage).toBeCloseTo(coverage[i] as number, 9);
+      expect(point.risk).toBeCloseTo(risk[i] as number, 9);
+    }
+    const byFpr = (json.metrics as { ccr_at_fpr: Record<string, number> }).ccr_at_fpr;
+    for (const [fpr, wanted] of Object.entries(byFpr)) {
+      expect(ccrAtFpr(confidence, isRight, unknown, Number(fpr)), `CCR at ${fpr}`).toBeCloseTo(wanted, 12);
+    }
+    close(auroc(confidence, unknown), "msp_auroc");
+    close(auprIn(confidence, unknown), "msp_aupr_in");
+    close(auprOut(confidence, unknown), "msp_aupr_out");
+    close(fpr95OodPositive(confidence, unknown), "msp_fpr95_ood_positive");
+  });
 });

@@ -17,7 +17,7 @@ export interface LaunchEnvironment {
 }
 
 const LAUNCH =
-  "Start the script with `npx penumbra-torch run --nproc 2 script.js`, or with torchrun, which set it.";
+  "Start the script with `npx @penumbra/torch run --nproc 2 script.js`, or with torchrun, which set it.";
 
 /**
  * Reads RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT.

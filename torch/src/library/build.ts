@@ -4,9 +4,10 @@ import { availableParallelism, freemem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { asideOf, assertFreeSpace, cacheFolder, withLock, writeWhole } from "./cache.ts";
 import { LibraryError } from "./error.ts";
-import { type BuildPlan, planBuild } from "./key.ts";
+import { ADDON_FILE, type BuildPlan, LOADER_FILE, planBuild } from "./key.ts";
 import type { Libtorch } from "./locate.ts";
-import { isBuilt, recordFile } from "./record.ts";
+import { thisPlatform } from "./platform.ts";
+import { type BuildRecord, isBuilt, RECORD_FILE } from "./record.ts";
 
 /** Compiling one file against torch's headers takes about this much memory. */
 const COMPILER_MEMORY = 1.5e9;
@@ -14,8 +15,8 @@ const COMPILER_MEMORY = 1.5e9;
 /**
  * Compiles what changed and links the addon; does nothing when it lies in the cache already.
  * @param say is told, in a line each, what takes time
- * @returns the path of the addon
- * @throws LibraryError when there is no compiler, it is too old, or it reports an error
+ * @returns the folder of the addon
+ * @throws LibraryError when libtorch lies there without its headers, there is no compiler, it is too old, or it reports an error
  */
 export async function buildAddon(
   libtorch: Libtorch,
@@ -23,19 +24,20 @@ export async function buildAddon(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string> {
   const plan = planBuild(libtorch, env);
-  if (isBuilt(plan)) return plan.addon;
+  if (isBuilt(plan.folder)) return plan.folder;
   const lock = join(cacheFolder(env), "addon.lock");
   return withLock(
     lock,
     (pid) => say(`Waiting for another setup (process ${pid}).`),
     async () => {
-      if (!isBuilt(plan)) await compile(plan, say, env);
-      return plan.addon;
+      if (!isBuilt(plan.folder)) await compile(plan, say, env);
+      return plan.folder;
     },
   );
 }
 
 async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS.ProcessEnv): Promise<void> {
+  assertHeaders(plan.libtorch);
   const { compiler, version } = findCompiler(plan.libtorch, env);
   const missing = plan.sources.filter(({ object }) => !existsSync(object));
   assertFreeSpace(cacheFolder(env), 200e6, "the compiled addon");
@@ -57,34 +59,48 @@ async function compile(plan: BuildPlan, say: (line: string) => void, env: NodeJS
     );
     renameSync(aside, object);
   });
-  const folder = dirname(plan.addon);
-  mkdirSync(folder, { recursive: true });
-  const aside = asideOf(plan.addon);
-  const objects = plan.sources.map(({ object }) => object);
-  await runCompiler(compiler, ["-shared", "-o", aside, ...objects, ...plan.linkFlags], "linking", () =>
-    rmSync(aside, { force: true }),
-  );
-  const record = {
-    compiler: version,
-    bytes: statSync(aside).size,
-    libtorch: plan.libtorch,
-    flags: plan.compileFlags,
-    link: plan.linkFlags,
+  mkdirSync(plan.folder, { recursive: true });
+  const link = async (file: string, args: readonly string[]): Promise<number> => {
+    const target = join(plan.folder, file);
+    const aside = asideOf(target);
+    await runCompiler(compiler, ["-o", aside, ...args], "linking", () => rmSync(aside, { force: true }));
+    const { size } = statSync(aside);
+    renameSync(aside, target);
+    return size;
   };
-  writeWhole(recordFile(plan), `${JSON.stringify(record, null, 2)}\n`);
-  renameSync(aside, plan.addon);
+  await link(LOADER_FILE, [...plan.compileFlags, plan.loader, ...thisPlatform().linkFlags]);
+  const objects = plan.sources.map(({ object }) => object);
+  const record: BuildRecord = {
+    compiler: version,
+    bytes: await link(ADDON_FILE, [...objects, ...plan.linkFlags]),
+    libtorch: plan.libtorch.version,
+    options: plan.options,
+  };
+  // The note comes last: an addon without it, or of another size, is not used.
+  writeWhole(join(plan.folder, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
   say(`Built the addon in ${Math.round((Date.now() - started) / 1000)} s.`);
 }
 
+function assertHeaders({ version, root, hasHeaders }: Libtorch): void {
+  if (hasHeaders) return;
+  throw new LibraryError(
+    `The addon for libtorch ${version} has to be compiled, and "${root}" holds the libraries without their headers (include/ATen).`,
+    [
+      "Use a whole libtorch: the torch folder of a Python environment, or the one that setup fetches when LIBTORCH is not set.",
+      "Was this folder made by `penumbra-torch deploy`? Make it anew with this version of @penumbra/torch.",
+    ],
+  );
+}
+
 /**
- * The C++ compiler: `CXX`, else g++, else clang++.
+ * The C++ compiler: `CXX`, else the platform's (g++, else clang++).
  * @throws LibraryError when there is none or it does not know the standard that the headers ask for
  */
 export function findCompiler(
   libtorch: Pick<Libtorch, "version" | "cxxStandard">,
   env: NodeJS.ProcessEnv,
 ): { compiler: string; version: string } {
-  const candidates = env.CXX ? [env.CXX] : ["g++", "clang++"];
+  const candidates = env.CXX ? [env.CXX] : thisPlatform().compilers;
   for (const compiler of candidates) {
     const answer = spawnSync(compiler, ["--version"], { encoding: "utf8", env });
     if (answer.status !== 0) continue;

@@ -11,7 +11,7 @@ import { ASK_DOCTOR, findAddon } from "./load.ts";
 import { type Libtorch, locate, type Place, searchPlaces } from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
 import { type Precision, resolvePrecision } from "./precision.ts";
-import { buildRecord } from "./record.ts";
+import { buildRecord, builtFolder } from "./record.ts";
 
 /** A part that works, with what there is to say about it, or the failure and its remedies. */
 export type Finding<T> = ({ readonly ok: true } & T) | Failure;
@@ -85,7 +85,8 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Di
       if (!libtorch) return { version: findCompiler(NEWEST, env).version, flags: [] };
       const plan = planBuild(libtorch, env);
       // What the addon was compiled with; when there is none yet, the compiler that would be used.
-      const version = buildRecord(plan)?.compiler ?? findCompiler(libtorch, env).version;
+      const version =
+        buildRecord(builtFolder(plan) ?? plan.folder)?.compiler ?? findCompiler(libtorch, env).version;
       return { version, flags: plan.compileFlags };
     }),
     addon,

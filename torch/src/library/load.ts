@@ -1,10 +1,11 @@
-import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { LibraryError } from "./error.ts";
-import { planBuild } from "./key.ts";
+import { ADDON_FILE, LOADER_FILE, planBuild } from "./key.ts";
 import { type Libtorch, locate } from "./locate.ts";
 import { missingNvidiaLibraries } from "./nvidia.ts";
-import { addonBytes, isBuilt } from "./record.ts";
+import { packageRequire } from "./package.ts";
+import { thisPlatform } from "./platform.ts";
+import { addonBytes, builtFolder } from "./record.ts";
 
 const RUN_SETUP = "Run `npm run setup` (in a project that uses the package: `npx @penumbra/torch setup`).";
 /** The last remedy; `doctor` itself leaves it out. */
@@ -17,28 +18,27 @@ export interface Addon {
 }
 
 /**
- * Finds the addon that setup has built for this libtorch, this Node and these sources. Starts no process.
+ * Finds the addon for this libtorch and these sources: compiled by setup, or prebuilt. Starts no process.
  * @throws LibraryError when there is no libtorch, or no addon for it yet
  */
 export function findAddon(env: NodeJS.ProcessEnv = process.env): Addon {
   const libtorch = locate(env);
   if (!libtorch) throw new LibraryError("libtorch was not found.", [RUN_SETUP, ASK_DOCTOR]);
   const plan = planBuild(libtorch, env);
-  const path = plan.addon;
-  const bytes = addonBytes(plan);
-  if (bytes === undefined) {
-    throw new LibraryError(
-      `The addon has not been built for libtorch ${libtorch.version} in "${libtorch.root}" (looked for "${path}").`,
-      [RUN_SETUP, ASK_DOCTOR],
-    );
-  }
-  if (!isBuilt(plan)) {
+  const folder = builtFolder(plan);
+  if (folder !== undefined) return { libtorch, path: join(folder, ADDON_FILE) };
+  const path = join(plan.folder, ADDON_FILE);
+  const bytes = addonBytes(plan.folder);
+  if (bytes !== undefined) {
     throw new LibraryError(
       `The addon "${path}" is damaged: it has ${bytes} bytes, not as many as were written.`,
       [`${RUN_SETUP} It links the addon anew.`, ASK_DOCTOR],
     );
   }
-  return { libtorch, path };
+  throw new LibraryError(
+    `The addon has not been built for libtorch ${libtorch.version} in "${libtorch.root}" (looked for "${path}"), and no prebuilt one fits.`,
+    [RUN_SETUP, ASK_DOCTOR],
+  );
 }
 
 /**
@@ -49,7 +49,10 @@ export function findAddon(env: NodeJS.ProcessEnv = process.env): Addon {
 export function loadAddon(env: NodeJS.ProcessEnv = process.env): unknown {
   const { libtorch, path } = findAddon(env);
   try {
-    return createRequire(import.meta.url)(path) as unknown;
+    const require = packageRequire();
+    const loader = require(join(dirname(path), LOADER_FILE)) as { open(library: string): void };
+    loader.open(join(libtorch.root, "lib", thisPlatform().libraryFile("torch_cpu")));
+    return require(path) as unknown;
   } catch (error) {
     throw new LibraryError(
       `The addon "${path}" could not be loaded: ${error instanceof Error ? error.message : String(error)}`,

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { assertWritable, cacheFolder, writeWhole } from "./cache.ts";
 import { LibraryError } from "./error.ts";
+import { type Platform, thisPlatform } from "./platform.ts";
 
 /** A usable libtorch: where its files are and how they were built. */
 export interface Libtorch {
@@ -13,6 +14,8 @@ export interface Libtorch {
   readonly version: string;
   /** Whether `libtorch_cuda` lies beside the CPU library. */
   readonly hasCuda: boolean;
+  /** Whether its headers are there, which an addon is compiled against; a prebuilt addon needs none. */
+  readonly hasHeaders: boolean;
   /** Whether the build holds c10d with Gloo: groups of processes on the CPU. */
   readonly hasGloo: boolean;
   /** The C++ standard that the headers ask for. */
@@ -112,16 +115,14 @@ function currentFile(cache: string): string {
 
 /**
  * Reads what kind of libtorch a folder holds.
- * @param folder holds `lib/` and `include/`; a `torch` package folder of a wheel is one
+ * @param folder holds `lib/`, and `include/` where something is to be compiled; a `torch` package folder of a wheel is one
  * @returns the libtorch, or a sentence that says why the folder holds none
  */
 export function inspect(folder: string, source: Libtorch["source"]): Libtorch | string {
   if (!existsSync(folder)) return "there is no such folder";
-  const library = join(folder, "lib", "libtorch_cpu.so");
-  if (!existsSync(library)) return "no lib/libtorch_cpu.so in it";
-  if (!existsSync(join(folder, "include", "ATen", "core", "dispatch", "Dispatcher.h"))) {
-    return "the library is there, but not its headers (include/ATen)";
-  }
+  const platform = thisPlatform();
+  const fileOf = (name: string): string => join("lib", platform.libraryFile(name));
+  if (!existsSync(join(folder, fileOf("torch_cpu")))) return `no ${fileOf("torch_cpu")} in it`;
   const version = versionOf(folder);
   if (version === undefined) return "neither version.py nor build-version says its version";
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -133,10 +134,11 @@ export function inspect(folder: string, source: Libtorch["source"]): Libtorch | 
     root,
     source,
     version,
-    hasCuda: existsSync(join(root, "lib", "libtorch_cuda.so")),
+    hasCuda: existsSync(join(root, fileOf("torch_cuda"))),
+    hasHeaders: existsSync(join(root, "include", "ATen", "core", "dispatch", "Dispatcher.h")),
     hasGloo: hasGloo(root),
     cxxStandard: cxxStandardOf(root, major, minor),
-    cxx11Abi: cxx11AbiOf(root),
+    cxx11Abi: cxx11AbiOf(root, platform),
   };
 }
 
@@ -204,7 +206,8 @@ function hasGloo(root: string): boolean {
 }
 
 /** c10::Error takes a std::string: its mangled name in libc10 tells which layout the build used. */
-function cxx11AbiOf(root: string): 0 | 1 {
+function cxx11AbiOf(root: string, platform: Platform): 0 | 1 {
+  if (!platform.hasTwoStringLayouts) return 1;
   const bytes = readFileSync(join(root, "lib", "libc10.so"));
   return bytes.includes("_ZN3c105ErrorC1ENS_14SourceLocationESs") ? 0 : 1;
 }
@@ -215,19 +218,4 @@ function readText(file: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The folder of the package `@penumbra/torch`, from its sources as from its published build. */
-export function packageRoot(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, "native"))) {
-    const parent = dirname(folder);
-    if (parent === folder) {
-      throw new LibraryError(`The package's folder native/ was not found above "${import.meta.dirname}".`, [
-        "Install the package again: its C++ sources are part of it.",
-      ]);
-    }
-    folder = parent;
-  }
-  return folder;
 }

@@ -1,7 +1,8 @@
+import { join } from "node:path";
 import { buildAddon } from "./build.ts";
 import { LibraryError } from "./error.ts";
 import { completeLibtorch, type FetchOptions, fetchLibtorch } from "./fetch.ts";
-import { planBuild } from "./key.ts";
+import { ADDON_FILE, planBuild } from "./key.ts";
 import { type Addon, loadAddon } from "./load.ts";
 import {
   choose,
@@ -12,17 +13,20 @@ import {
   searchPlaces,
 } from "./locate.ts";
 import { hasNvidiaDriver } from "./nvidia.ts";
-import { isBuilt } from "./record.ts";
+import { platformName, thisPlatform } from "./platform.ts";
+import { builtFolder, isBuilt } from "./record.ts";
 
 const WITH_CUDA = "--with-cuda";
+const COMPILE = "--compile";
+const OWN_OPTIONS = [WITH_CUDA, COMPILE, FROM_ENVIRONMENT];
 
 /**
- * Makes the engine ready: finds libtorch or fetches it, and compiles the addon when its inputs have changed.
- * Does nothing, in a moment, when all is there.
+ * Makes the engine ready: finds libtorch or fetches it, and compiles the addon where neither an earlier run nor the
+ * platform's package of prebuilt ones has it. Does nothing, in a moment, when all is there.
  *
  * @param args pip's own options, passed through when libtorch is fetched; `--with-cuda` fetches NVIDIA's libraries
  *   for a CUDA build on a machine without NVIDIA's driver too; `--from-environment` chooses the torch of the active
- *   Python environment. What was chosen stays chosen until such an argument chooses anew
+ *   Python environment; `--compile` compiles the addon although a prebuilt one fits. What was chosen stays chosen until such an argument chooses anew
  * @param say is told in a few lines what is found and done
  * @throws LibraryError with the remedies when a step cannot be done
  */
@@ -31,22 +35,23 @@ export async function setup(
   say: (line: string) => void,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Addon> {
-  assertPlatform();
+  if (!thisPlatform().isTried)
+    say(`${platformName()} is prepared and has not been tried: tell what you see.`);
   const options = {
-    pipArgs: args.filter((arg) => arg !== WITH_CUDA && arg !== FROM_ENVIRONMENT),
+    pipArgs: args.filter((arg) => !OWN_OPTIONS.includes(arg)),
     withCuda: args.includes(WITH_CUDA) || hasNvidiaDriver(),
   };
   const libtorch = args.includes(FROM_ENVIRONMENT)
     ? ofEnvironment(env)
     : await findOrFetch(options, say, env);
   choose(libtorch, env);
-  const wasReady = isBuilt(planBuild(libtorch, env));
-  const path = await buildAddon(libtorch, say, env);
-  if (!wasReady) loadAddon(env);
-  say(
-    `Ready: libtorch ${libtorch.version} (${libtorch.source}: ${libtorch.root}), addon ${wasReady ? "up to date" : "built"}.`,
-  );
-  return { libtorch, path };
+  const plan = planBuild(libtorch, env);
+  const ready = args.includes(COMPILE) ? [plan.folder].find(isBuilt) : builtFolder(plan);
+  const folder = ready ?? (await buildAddon(libtorch, say, env));
+  if (ready === undefined) loadAddon(env);
+  const state = ready === undefined ? "built" : ready === plan.folder ? "up to date" : "prebuilt";
+  say(`Ready: libtorch ${libtorch.version} (${libtorch.source}: ${libtorch.root}), addon ${state}.`);
+  return { libtorch, path: join(folder, ADDON_FILE) };
 }
 
 async function findOrFetch(
@@ -81,12 +86,4 @@ function ofEnvironment(env: NodeJS.ProcessEnv): Libtorch {
   throw new LibraryError(`No active Python environment has a torch to choose: ${findings.join("; ")}.`, [
     "Activate the environment first, or name its torch folder with LIBTORCH.",
   ]);
-}
-
-function assertPlatform(): void {
-  if (process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64")) return;
-  throw new LibraryError(
-    `The engine runs on Linux (x64, arm64); this is ${process.platform} ${process.arch}.`,
-    ["On Windows use WSL 2, on macOS a Linux container or virtual machine."],
-  );
 }

@@ -71,25 +71,49 @@ export class EmbeddingBag extends Module<[ids: Tensor, options?: BagOptions]> {
    * @throws TorchError for one dimension without offsets, or two with them
    */
   forward(ids: Tensor, { offsets = null, perSampleWeights = null }: BagOptions = {}): Tensor {
-    if ((ids.ndim === 1) !== (offsets !== null) || ids.ndim > 2) {
-      throw new TorchError(
-        `EmbeddingBag was given ids [${ids.shape}] and ${offsets ? "" : "no "}offsets. Pass [B, N] alone, or [M] with the offsets at which bags begin.`,
-      );
-    }
-    const [bags, size] = ids.shape as [number, number];
-    const begins = offsets ?? arange(bags, { dtype: ids.dtype, device: ids.device }).mul(size);
-    return embeddingBag(
-      this.weight,
-      offsets ? ids : ids.reshape([-1]),
-      begins,
-      false,
-      BAG_MODES[this.mode],
-      false,
-      offsets || !perSampleWeights ? perSampleWeights : perSampleWeights.reshape([-1]),
-      this.#includeLastOffset,
-      this.#paddingIdx,
-    )[0];
+    return embedBags(ids, this.weight, {
+      offsets,
+      perSampleWeights,
+      mode: this.mode,
+      paddingIdx: this.#paddingIdx,
+      includeLastOffset: this.#includeLastOffset,
+    });
   }
+}
+
+/**
+ * nn.EmbeddingBag as a function, with the vectors in `weight` [N, D].
+ * @throws TorchError as EmbeddingBag's forward does
+ */
+export function embedBags(
+  ids: Tensor,
+  weight: Tensor,
+  {
+    offsets = null,
+    perSampleWeights = null,
+    mode = "mean",
+    paddingIdx = null,
+    includeLastOffset = false,
+  }: BagOptions & Omit<EmbeddingBagOptions, "generator"> = {},
+): Tensor {
+  if ((ids.ndim === 1) !== (offsets !== null) || ids.ndim > 2) {
+    throw new TorchError(
+      `EmbeddingBag was given ids [${ids.shape}] and ${offsets ? "" : "no "}offsets. Pass [B, N] alone, or [M] with the offsets at which bags begin.`,
+    );
+  }
+  const [bags, size] = ids.shape as [number, number];
+  const begins = offsets ?? arange(bags, { dtype: ids.dtype, device: ids.device }).mul(size);
+  return embeddingBag(
+    weight,
+    offsets ? ids : ids.reshape([-1]),
+    begins,
+    false,
+    BAG_MODES[mode],
+    false,
+    offsets || !perSampleWeights ? perSampleWeights : perSampleWeights.reshape([-1]),
+    includeLastOffset,
+    paddingIdx,
+  )[0];
 }
 
 export interface BagOptions {

@@ -16,6 +16,7 @@ export {
   FeatureAlphaDropout,
 } from "./dropout.ts";
 export { type BagOptions, Embedding, EmbeddingBag, type EmbeddingBagOptions } from "./embedding.ts";
+export * as functional from "./functional/index.ts";
 export {
   type BackwardHook,
   type BackwardPreHook,

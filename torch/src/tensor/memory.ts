@@ -59,11 +59,15 @@ function stack(): string {
 }
 
 /** The engine's own folder, as it stands in the lines of a stack. */
-const own = [new URL("..", import.meta.url).href, fileURLToPath(new URL("..", import.meta.url))];
+function ownFolder(): string[] {
+  const url = new URL("..", import.meta.url);
+  return [url.href, fileURLToPath(url)];
+}
 
 /** The first line of a stack outside of the engine and of JavaScript's own functions. */
 function place(text: string): string {
   const lines = text.split("\n").slice(1);
+  const own = ownFolder();
   const isOutside = (line: string) =>
     !line.includes("<anonymous>") && !own.some((folder) => line.includes(folder));
   return (lines.find(isOutside) ?? lines[0] ?? "unknown").trim();

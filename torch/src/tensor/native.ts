@@ -1,5 +1,6 @@
 import { LibraryError } from "../library/error.ts";
 import { loadAddon } from "../library/load.ts";
+import { packageRoot } from "../library/package.ts";
 
 /** A tensor's or generator's JavaScript object, as the addon sees it. */
 type Handle = object;
@@ -199,6 +200,7 @@ const COPY = Symbol.for("@penumbra/torch");
 /** The addon knows one class of tensors: with two, each would take those of the other for something else. */
 function refuseSecondCopy(): void {
   const world = globalThis as { [COPY]?: string };
+  packageRoot(); // says first where this code has been put into a bundle
   const own = new URL("..", import.meta.url).href;
   const first = world[COPY];
   world[COPY] ??= own;

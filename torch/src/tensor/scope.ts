@@ -28,6 +28,8 @@ type Kind = "block" | "call" | "asynchronous";
 export class Scope {
   readonly #kind: Kind;
   readonly #outer: Scope | undefined;
+  /** The asynchronous scope that a block's code belongs to. */
+  readonly #course: Scope | undefined;
   readonly #tensors: Scoped[] = [];
   #isOpen = true;
   #isStranded = false;
@@ -38,7 +40,9 @@ export class Scope {
     this.#outer = kind === "asynchronous" ? asynchronous() : innermost();
     if (kind === "asynchronous") return;
     current = this;
-    if (kind === "block") watch();
+    if (kind !== "block") return;
+    this.#course = courseOfNow();
+    watch();
   }
 
   /** @internal */
@@ -99,6 +103,14 @@ export class Scope {
     return open;
   }
 
+  /**
+   * @internal A block is open while something is awaited, and another task runs in an asynchronous scope of its own:
+   * promises that were ready already go on before the block is known to be stranded.
+   */
+  get isOfAnotherTask(): boolean {
+    return this.#kind === "block" && asynchronousScopes > 0 && this.#course !== courseOfNow();
+  }
+
   /** @internal The synchronous code has ended in which these scopes were opened: they must not see what other tasks make. */
   static strand(): void {
     for (let open = current; open && open.#kind !== "asynchronous"; open = Scope.open(open.#outer)) {
@@ -108,9 +120,10 @@ export class Scope {
   }
 }
 
-const asynchronous = (): Scope | undefined =>
-  asynchronousScopes > 0 ? Scope.open(context.getStore()) : undefined;
-const innermost = (): Scope | undefined => current ?? asynchronous();
+const courseOfNow = (): Scope | undefined => (asynchronousScopes > 0 ? context.getStore() : undefined);
+const asynchronous = (): Scope | undefined => Scope.open(courseOfNow());
+const innermost = (): Scope | undefined =>
+  current === undefined || current.isOfAnotherTask ? asynchronous() : current;
 
 /** Promises go on where the synchronous code has ended: a block that is open then awaits something. */
 function watch(): void {

@@ -118,7 +118,7 @@ describe("finding each other", () => {
     const without = (name: string) => ({ ...complete, [name]: undefined });
     for (const name of Object.keys(complete)) {
       expect(() => distributed.launchEnvironment(without(name))).toThrow(
-        `The environment variable ${name} is not set. Start the script with \`npx penumbra-torch run --nproc 2 script.js\``,
+        `The environment variable ${name} is not set. Start the script with \`npx @penumbra/torch run --nproc 2 script.js\``,
       );
     }
     for (const rank of ["2", "-1", "1.5", "one"]) {

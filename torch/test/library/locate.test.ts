@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { LibraryError, locate, searchPlaces } from "../../src/library/index.ts";
 import { planBuild } from "../../src/library/key.ts";
 import { choose, locateAnew } from "../../src/library/locate.ts";
+import { PLATFORM_NAMES, thisPlatform } from "../../src/library/platform.ts";
 
 let root: string;
 
@@ -137,19 +138,26 @@ test("a libtorch archive says its version in build-version", () => {
   expect(locate({ LIBTORCH: folder })).toMatchObject({ version: "2.10.0+cpu" });
 });
 
-test("the addon's key changes with the library's version, objects are shared by copies of one version", () => {
-  const env = { PENUMBRA_CACHE: join(root, "cache") };
-  const plan = (name: string, version: string) => {
+test("the addon's key changes with the library's version; copies and builds of one version share it", () => {
+  const plan = (name: string, version: string, cache = "cache") => {
     const libtorch = locate({ LIBTORCH: fakeTorch(join(root, name), version) });
     if (!libtorch) throw new Error("not found");
-    return planBuild(libtorch, env);
+    return planBuild(libtorch, { PENUMBRA_CACHE: join(root, cache) });
   };
-  const first = plan("first", "2.9.0");
-  const copy = plan("copy", "2.9.0");
-  const newer = plan("newer", "2.9.1");
-  expect(plan("first", "2.9.0").addon).toBe(first.addon);
-  expect(copy.sources).toEqual(first.sources);
-  expect(copy.addon).not.toBe(first.addon);
-  expect(newer.addon).not.toBe(first.addon);
+  const first = plan("first", "2.9.0+cpu");
+  expect(plan("first", "2.9.0+cpu").key).toBe(first.key);
+  expect(plan("copy", "2.9.0+cpu", "another cache").key).toBe(first.key);
+  expect(plan("cuda", "2.9.0+cu130")).toMatchObject({ key: first.key, sources: first.sources });
+  const newer = plan("newer", "2.9.1+cpu");
+  expect(newer.key).not.toBe(first.key);
   expect(newer.sources[0]?.object).not.toBe(first.sources[0]?.object);
+});
+
+test("a platform that nobody has prepared is refused by name, and those that are prepared say what was tried", () => {
+  expect(() => thisPlatform("sunos-x64")).toThrow(
+    /does not run on sunos-x64; it runs on linux-x64, linux-arm64/,
+  );
+  expect(PLATFORM_NAMES.filter((name) => thisPlatform(name).isTried)).toEqual(["linux-x64"]);
+  expect(thisPlatform("darwin-arm64").libraryFile("torch_cpu")).toBe("libtorch_cpu.dylib");
+  expect(thisPlatform("win32-x64").libraryFile("torch_cpu")).toBe("torch_cpu.dll");
 });

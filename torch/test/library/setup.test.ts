@@ -17,7 +17,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { withLock } from "../../src/library/cache.ts";
 import { cacheFolder, findAddon, locate } from "../../src/library/index.ts";
-import { planBuild } from "../../src/library/key.ts";
+import { ADDON_FILE, planBuild } from "../../src/library/key.ts";
 
 const program = join(import.meta.dirname, "../../bin/torch.js");
 let root: string;
@@ -138,10 +138,10 @@ test("a damaged addon is named by doctor and made anew by setup", async () => {
   mkdirSync(join(root, "cache", "objects"), { recursive: true });
   // The objects of the addon that this test runs with: linking is quick.
   const here = planBuild(libtorch).sources;
-  const { sources, addon } = planBuild(libtorch, env);
+  const { sources, folder } = planBuild(libtorch, env);
   for (const [i, { object }] of sources.entries()) symlinkSync(here[i]?.object ?? "", object);
   expect((await torch(["setup"], env)).output).toMatch(/Built the addon/);
-  truncateSync(addon, 5000);
+  truncateSync(join(folder, ADDON_FILE), 5000);
   const doctor = await torch(["doctor"], env);
   expect(doctor.code).toBe(1);
   expect(doctor.output).toMatch(/Addon +✗ The addon .* is damaged: it has 5000 bytes[\s\S]*npm run setup/);

@@ -2,19 +2,21 @@ import { z } from "zod";
 
 /** Settings that contrastive objectives share. */
 
-/** Of the projection and its similarities. */
-export const projectionSettings = {
-  temperature: z
-    .number()
-    .positive()
-    .meta({ description: "Temperature of the contrastive loss" })
-    .default(0.1),
-  projection: z
-    .int()
-    .positive()
-    .meta({ description: "Dimensions of the projection that the contrastive loss sees" })
-    .default(64),
-};
+/** Of the projection and its similarities, with the temperature that the objective's source has. */
+export function projectionSettings(temperature = 0.1) {
+  return {
+    temperature: z
+      .number()
+      .positive()
+      .meta({ description: "Temperature of the contrastive loss" })
+      .default(temperature),
+    projection: z
+      .int()
+      .positive()
+      .meta({ description: "Dimensions of the projection that the contrastive loss sees" })
+      .default(64),
+  };
+}
 
 /** Of negatives that are columns of the denominator. */
 export const columnSettings = {

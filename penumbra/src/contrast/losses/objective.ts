@@ -1,6 +1,7 @@
 import type { nn, Tensor } from "@penumbra/torch";
 import type { z } from "zod";
 import { ContrastError } from "../errors.ts";
+import type { RedrawWord } from "./genscl.ts";
 import type { NegativeUse } from "./negative-uses.ts";
 
 /** Settings of an objective as they are given; each reads its own by its schema. */
@@ -13,6 +14,12 @@ export interface StepOutputs {
   readonly views: number;
   /** Class of each image, [B]. */
   readonly labels: readonly number[];
+  /** C. */
+  readonly classes: number;
+  /** Training photo of each image, [B]: itself, or the one that it was redrawn from. */
+  readonly photos: readonly number[];
+  /** How each row's image was redrawn, [V B]; null for a photo, and where it is not known. */
+  readonly words: readonly (RedrawWord | null)[];
   /** [K, P], or null without negatives. */
   readonly negatives: Tensor | null;
   /** Source class of each negative, [K]; empty where unknown. */
@@ -59,6 +66,10 @@ export interface Objective<Settings = LossSettings> {
   readonly settings: z.ZodType<Settings>;
   /** What negatives can be used as, and which settings matter for that use alone; empty where they have no place. */
   readonly negatives: NegativePlaces<Settings>;
+  /** How many views of each image it needs at the least. Default 1. */
+  leastViews?(settings: Settings): number;
+  /** Whether each view of an image may be another of its photo's redraws. Default: all views are of one image. */
+  readonly redrawsByView?: boolean;
   /** Settings that need to know which class each negative was made from. */
   needsNegativeLabels(settings: Settings): boolean;
   /** The head on D features; weights from the default generator. */

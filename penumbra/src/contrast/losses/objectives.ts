@@ -1,7 +1,12 @@
 import { ContrastError } from "../errors.ts";
 import { crossEntropyObjective } from "./cross-entropy-objective.ts";
+import { gensclObjective } from "./genscl-objective.ts";
+import { hsclObjective } from "./hscl-objective.ts";
 import { jointObjective } from "./joint-objective.ts";
 import type { Objective } from "./objective.ts";
+import { simclrObjective } from "./simclr-objective.ts";
+import { stablerepObjective } from "./stablerep-objective.ts";
+import { supconInObjective } from "./supcon-in-objective.ts";
 import { supconObjective } from "./supcon-objective.ts";
 
 /** All objectives by name. To add one: its file, and a line here. */
@@ -9,6 +14,11 @@ export const objectives = {
   supcon: supconObjective,
   "cross-entropy": crossEntropyObjective,
   "supcon+ce": jointObjective,
+  "supcon-in": supconInObjective,
+  simclr: simclrObjective,
+  stablerep: stablerepObjective,
+  genscl: gensclObjective,
+  hscl: hsclObjective,
 };
 
 export type ObjectiveName = keyof typeof objectives;

@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { ProjectionHead } from "../../models/index.ts";
+import { columnsLoss, columnsPlateau } from "./columns-loss.ts";
 import { columnNames, columnSettings, projectionSettings } from "./contrast-settings.ts";
 import { defineObjective, type StepOutputs } from "./objective.ts";
 import { COLLAPSE_REMEDY, supConPlateau } from "./plateau.ts";
-import { sourceClassMask, supCon } from "./supcon.ts";
-import { unitNegatives, unitRows, unitViews } from "./unit-outputs.ts";
+import { supCon } from "./supcon.ts";
+import { unitRows } from "./unit-outputs.ts";
 
-const settings = z.strictObject({ ...projectionSettings, ...columnSettings });
+const settings = z.strictObject({ ...projectionSettings(), ...columnSettings });
 type Settings = z.output<typeof settings>;
 
 /**
@@ -21,28 +22,16 @@ export const supconObjective = defineObjective({
   needsNegativeLabels: ({ negativeScope }) => negativeScope === "source-class",
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
   loss: (outputs, settings) =>
-    outputs.use === "extra-class" ? withExtraClass(outputs, settings) : withColumns(outputs, settings),
-  plateau({ rows, negatives, classes, use }, { negativeScope, negativeWeight, temperature }) {
-    if (use === "extra-class") return supConPlateau({ rows: rows + negatives, temperature });
-    // With the classes evenly drawn, an anchor sees one in `classes` of the negatives.
-    const seen = negativeScope === "source-class" ? negatives / classes : negatives;
-    return supConPlateau({ rows, negatives: seen, negativeWeight, temperature });
+    outputs.use === "extra-class" ? withExtraClass(outputs, settings) : columnsLoss(outputs, settings),
+  plateau(step, settings) {
+    const { rows, negatives, use } = step;
+    if (use === "extra-class") {
+      return supConPlateau({ rows: rows + negatives, temperature: settings.temperature });
+    }
+    return columnsPlateau(step, settings);
   },
   collapseRemedy: COLLAPSE_REMEDY,
 });
-
-function withColumns(outputs: StepOutputs, settings: Settings) {
-  const { labels, negativeLabels } = outputs;
-  const { temperature, negativeWeight, negativeTilt, negativeScope, detachNegatives } = settings;
-  const negatives = unitNegatives(outputs);
-  return supCon(unitViews(outputs), {
-    labels,
-    negatives,
-    negativeMask:
-      negatives && negativeScope === "source-class" ? sourceClassMask(labels, negativeLabels) : null,
-    ...{ temperature, negativeWeight, negativeTilt, detachNegatives },
-  });
-}
 
 /** Photos and negatives as rows of one view each, the negatives all of one class that no photo has. */
 function withExtraClass(outputs: StepOutputs, { temperature }: Settings) {

@@ -1,12 +1,15 @@
 import type { Tensor } from "@penumbra/torch";
 import * as torch from "@penumbra/torch";
 import { ContrastError } from "../errors.ts";
+import { EXCLUDED, inFullPrecision, requireContrast, rowsOf, samePairs } from "./contrast-rows.ts";
 import { requireUnitRows } from "./unit-rows.ts";
 
-// Instead of minus infinity: exp() of it is exactly 0 in every dtype used here, and 0 times it is not NaN.
-const EXCLUDED = -1e30;
-
 export interface SupConOptions {
+  /**
+   * Where the mean over an anchor's positives stands: "out"side the logarithm, which pulls every positive, or "in" it,
+   * where a near one is enough. Default "out".
+   */
+  readonly form?: "out" | "in";
   /** Class of each image, [B]. Without labels only the views of one image are positives (SimCLR's NT-Xent). */
   readonly labels?: readonly number[] | Tensor;
   /** tau, above 0. Default 0.1, as SupContrast's README recommends. */
@@ -30,7 +33,7 @@ export interface SupConOptions {
 }
 
 /**
- * Supervised contrastive loss, L_out, with negatives-only columns: the mean of {@link supConPerAnchor} over ALL anchors.
+ * Supervised contrastive loss with negatives-only columns: the mean of {@link supConPerAnchor} over ALL anchors.
  *
  * @param features [B, V, D] unit rows: V views of B images
  * @returns a scalar; float32, or float64 for float64 features
@@ -53,7 +56,11 @@ export function supCon(features: Tensor, options: SupConOptions = {}): Tensor {
  *                                                                  + lambda sum_k omega_ik e^{z_i.u_k/tau} ) ]
  *   omega_ik = K_i e^{beta z_i.u_k/tau} / sum_l e^{beta z_i.u_l/tau}    (mean 1 over the K_i columns that i sees)
  *
- * Khosla et al. 2020, eq. 2 (L_out); the columns u_k as in PASCL (Wang et al. 2022), their weights as in H-SCL (Jiang
+ * Khosla et al. 2020, eq. 2 (L_out), with the form "in" their eq. 3 (L_in):
+ *
+ *   L_i = -(tau / tau_base) ln( 1/|P(i)| sum_{p in P(i)} e^{s_ip/tau} / (the same denominator) )
+ *
+ * which is never above L_out. The columns u_k as in PASCL (Wang et al. 2022), their weights as in H-SCL (Jiang
  * et al. 2022). A(i) = all other rows, P(i) = those of the same class. Computed in log space: the columns' logits are
  * z_i.u_k/tau + ln lambda + ln omega_ik, and log-sum-exp subtracts each row's maximum.
  *
@@ -64,12 +71,16 @@ export function supCon(features: Tensor, options: SupConOptions = {}): Tensor {
  * @throws ContrastError when rows are NaN or not of length 1, or shapes and settings do not fit together
  */
 export function supConPerAnchor(features: Tensor, options: SupConOptions = {}): Tensor {
-  const { labels, temperature = 0.1, baseTemperature = temperature, contrastMode = "all" } = options;
+  const {
+    labels,
+    temperature = 0.1,
+    baseTemperature = temperature,
+    contrastMode = "all",
+    form = "out",
+  } = options;
   requireOptions(features, options);
-  const [images, views, dimensions] = features.shape as [number, number, number];
-  const rows = inFullPrecision(features)
-    .transpose(0, 1)
-    .reshape([views * images, dimensions]); // [M, D], view by view
+  const [images, views] = features.shape as [number, number];
+  const rows = rowsOf(features); // [M, D], view by view
   const anchors = contrastMode === "all" ? rows : rows.narrow(0, 0, images); // [A, D]
   const anchorViews = contrastMode === "all" ? views : 1;
 
@@ -84,8 +95,14 @@ export function supConPerAnchor(features: Tensor, options: SupConOptions = {}): 
   const columns = negativeColumns(anchors, anchorViews, temperature, options); // [A, K] or null
   const logits = columns ? torch.cat([similar, columns], { dim: 1 }) : similar; // [A, M + K]
   const logDenominator = logits.logsumexp([1]); // [A]
-  const towardsPositives = similar.mul(positives).sum([1]).div(counts.clampMin(1)); // [A]
-  const perAnchor = logDenominator.mul(counts.clampMax(1)).sub(towardsPositives); // counts of 0: 0 - 0
+  const towardsPositives =
+    form === "out"
+      ? similar.mul(positives).sum([1]).div(counts.clampMin(1)) // [A]
+      : similar.maskedFill(isPositive.logicalNot(), EXCLUDED).logsumexp([1]).sub(counts.clampMin(1).log());
+  const perAnchor =
+    form === "out"
+      ? logDenominator.mul(counts.clampMax(1)).sub(towardsPositives) // counts of 0: 0 - 0
+      : logDenominator.sub(towardsPositives).mul(counts.clampMax(1));
   return perAnchor.mul(temperature / baseTemperature);
 }
 
@@ -134,31 +151,13 @@ function negativeColumns(
   return hide(logits.add(Math.log(negativeWeight)));
 }
 
-/** bool [B, B]: true where two images have the same class; without labels, where they are the same image. */
-function samePairs(labels: readonly number[] | Tensor | undefined, images: number, device: string): Tensor {
-  if (labels === undefined) return torch.eye(images, { dtype: "bool", device });
-  const classes =
-    labels instanceof torch.Tensor ? labels : torch.fromTyped(Float64Array.from(labels), [images]);
-  const column = classes.to(device).reshape([images, 1]);
-  return column.eq(column.t());
-}
-
-/** Half precision would lose the differences between rows of one class: 1 - 2^-8 is the last bfloat16 before 1. */
-function inFullPrecision(rows: Tensor): Tensor {
-  return rows.dtype === "float64" ? rows : rows.to("float32");
-}
-
 function requireOptions(features: Tensor, options: SupConOptions): void {
   const { labels, negatives, negativeMask, temperature = 0.1, baseTemperature = temperature } = options;
-  const [images = 0, views = 0, dimensions = 0] = features.shape;
-  if (features.ndim !== 3 || images === 0 || views === 0) {
+  const [images = 0, , dimensions = 0] = features.shape;
+  requireContrast("supCon", features, { labels, temperature });
+  if (!(baseTemperature > 0)) {
     throw new ContrastError(
-      `supCon got features of shape [${features.shape}]; it needs [images, views, dimensions]. Reshape them, with at least one image.`,
-    );
-  }
-  if (!(temperature > 0) || !(baseTemperature > 0)) {
-    throw new ContrastError(
-      `supCon got the temperature ${temperature} and the base temperature ${baseTemperature}; both must be above 0. Usual values are 0.05 to 0.5.`,
+      `supCon got the base temperature ${baseTemperature}; it must be above 0. Usual values are 0.05 to 0.5.`,
     );
   }
   for (const [name, value] of [
@@ -169,18 +168,6 @@ function requireOptions(features: Tensor, options: SupConOptions): void {
       throw new ContrastError(`supCon got ${name} = ${value}; it must be a number of 0 or more.`);
     }
   }
-  const labelCount = labels instanceof torch.Tensor ? labels.numel : labels?.length;
-  if (labelCount !== undefined && labelCount !== images) {
-    throw new ContrastError(
-      `supCon got ${labelCount} labels for ${images} images. Pass one label an image, not one a view.`,
-    );
-  }
-  if (labelCount === undefined && views === 1) {
-    throw new ContrastError(
-      "supCon got one view of each image and no labels, so nothing is positive. Pass labels or at least two views.",
-    );
-  }
-  requireUnitRows(features, "features");
   if (!negatives || negatives.shape[0] === 0) return;
   if (negatives.ndim !== 2 || negatives.shape[1] !== dimensions) {
     throw new ContrastError(

@@ -13,6 +13,8 @@ export interface BatchPlan {
   readonly variants: readonly (readonly number[])[];
   /** With this probability a drawn image is replaced by one of its variants. */
   readonly faithfulProbability: number;
+  /** Whether each view is replaced by itself; else all views of a place are of one image. */
+  readonly variantsByView: boolean;
   /** Negatives-only images: M. */
   readonly negatives: number;
   /** Negatives per step, a fixed quota: K; 0 without negatives. */
@@ -23,7 +25,7 @@ export interface BatchPlan {
 export interface Batch {
   /** The real image of each of the B places: its label counts, also where a variant stands in for it. */
   readonly images: readonly number[];
-  /** The variant that replaces the image of each place, or null. */
+  /** The variant that replaces the image of each row, [V B] view by view, or null. */
   readonly variants: readonly (number | null)[];
   /** K indices of negatives. */
   readonly negatives: readonly number[];
@@ -37,7 +39,7 @@ export interface Batch {
  *
  * Images come in shuffled rounds, every image once a round; a batch may end one round and begin the next. Negatives
  * likewise, in rounds of their own. When real image i is drawn, with probability alpha one of ITS variants replaces it
- * (DA-Fusion, Trabucco et al. 2023), in all its views.
+ * (DA-Fusion, Trabucco et al. 2023), in all its views or in each by itself.
  */
 export class Batches {
   readonly #plan: BatchPlan;
@@ -53,15 +55,9 @@ export class Batches {
   }
 
   at(step: number): Batch {
-    const { seed, batchSize, views, variants, faithfulProbability, negativesPerStep } = this.#plan;
+    const { seed, batchSize, views, negativesPerStep } = this.#plan;
     const places = Array.from({ length: batchSize }, (_, place) => place);
     const images = this.#images.take(step * batchSize, batchSize);
-    const replacements = images.map((image, place) => {
-      const own = variants[image] ?? [];
-      if (own.length === 0) return null;
-      const random = new Random(deriveSeed(seed, "variant", step, place));
-      return random.uniform() < faithfulProbability ? random.choice(own) : null;
-    });
     const columns = Array.from({ length: negativesPerStep }, (_, column) => column);
     const negatives = this.#negatives.take(step * negativesPerStep, negativesPerStep);
     const seeds = [
@@ -70,6 +66,20 @@ export class Batches {
       ),
       columns.map((column) => deriveSeed(seed, "negative", step, column)),
     ].flat();
-    return { images, variants: replacements, negatives, seeds };
+    return { images, variants: this.#variantsAt(step, images), negatives, seeds };
+  }
+
+  /** The variants of the rows of a step. */
+  #variantsAt(step: number, images: readonly number[]): (number | null)[] {
+    const { seed, views, variants, faithfulProbability, variantsByView } = this.#plan;
+    const drawn = (view: readonly number[]) =>
+      images.map((image, place) => {
+        const own = variants[image] ?? [];
+        if (own.length === 0) return null;
+        const random = new Random(deriveSeed(seed, "variant", step, place, ...view));
+        return random.uniform() < faithfulProbability ? random.choice(own) : null;
+      });
+    const forAll = variantsByView ? null : drawn([]);
+    return Array.from({ length: views }, (_, view) => forAll ?? drawn([view])).flat();
   }
 }

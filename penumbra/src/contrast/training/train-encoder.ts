@@ -100,7 +100,16 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   if (checkpointFolder !== undefined) readCheckpoint(checkpointFolder, identity, state);
   const schedule = makeSchedule(steps, options.optimizer);
   const compute = autocastTo(device, precision.dtype);
-  return { objective, loss, precision, compute, schedule, state, source: makeSource(options), identity };
+  return {
+    objective,
+    loss,
+    precision,
+    compute,
+    schedule,
+    state,
+    source: makeSource(options, classes),
+    identity,
+  };
 }
 
 /** Takes the steps that are left, writes checkpoints between them, and tells after each. */

@@ -2,6 +2,7 @@ import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { AugmentSpec } from "../../images/index.ts";
 import type { EncoderWeights } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
+import type { RedrawWord } from "../losses/genscl.ts";
 import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, readLossSettings, usesOf } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
@@ -53,6 +54,8 @@ export interface TrainOptions {
     readonly images: ImageTensor;
     /** The photo that each was made from, as an index into `images`, [S]. */
     readonly parents: readonly number[];
+    /** With which class's word and how strongly each was redrawn, [S]: for objectives with soft labels. */
+    readonly words?: readonly RedrawWord[];
     /** DA-Fusion's alpha. Default 0.5, as there. */
     readonly faithfulProbability?: number;
   };
@@ -107,6 +110,13 @@ export function requireTrainOptions(options: TrainOptions): number {
   for (const [name, value] of Object.entries({ steps, batchSize, views })) {
     if (!Number.isInteger(value) || value < 1) fail(`${name} is ${value}`, "Set a whole number above 0");
   }
+  const leastViews = objective.leastViews?.(settings) ?? 1;
+  if (views < leastViews) {
+    fail(
+      `the objective ${options.objective} needs ${leastViews} views of each photo, not ${views}`,
+      `Set views to ${leastViews} or more`,
+    );
+  }
   const { layers = "full", layerDecay = 1 } = options.fineTuning ?? {};
   if (!TRAINED_LAYERS.test(layers)) fail(`fineTuning.layers is ${layers}`, "Set full, head or last-N");
   if (!(layerDecay > 0 && layerDecay <= 1))
@@ -120,6 +130,7 @@ export function requireTrainOptions(options: TrainOptions): number {
       );
     }
     requireIndices(faithful.parents, count, "parent", "images");
+    requireWords(faithful.words, faithful.parents.length, classes);
     const { faithfulProbability = FAITHFUL_PROBABILITY } = faithful;
     if (!(faithfulProbability >= 0 && faithfulProbability <= 1))
       fail(`faithfulProbability is ${faithfulProbability}`, "Set 0 to 1");
@@ -173,6 +184,20 @@ function requireImages(images: Tensor, what: string, like?: Tensor): void {
       "Resize them alike",
     );
   }
+}
+
+function requireWords(words: readonly RedrawWord[] | undefined, redraws: number, classes: number): void {
+  if (!words) return;
+  if (words.length !== redraws)
+    fail(`there are ${words.length} words for ${redraws} redraws`, "Pass one a redraw");
+  requireIndices(
+    words.map(({ label }) => label),
+    classes,
+    "class of a word",
+    "classes",
+  );
+  const wrong = words.find(({ strength }) => !(strength >= 0 && strength <= 1));
+  if (wrong) fail(`a redraw has the strength ${wrong.strength}`, "Strengths are 0 to 1");
 }
 
 function requireIndices(values: readonly number[], end: number, what: string, ofWhat: string): void {

@@ -2,6 +2,7 @@ import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import { augment } from "../../images/index.ts";
 import type { StepOutputs } from "../losses/objective.ts";
+import { objectiveOf } from "../losses/objectives.ts";
 import { type Batch, Batches } from "./batches.ts";
 import { FAITHFUL_PROBABILITY, negativeUseOf, type TrainOptions } from "./train-options.ts";
 
@@ -21,7 +22,7 @@ export interface TrainingImages {
 }
 
 /** Puts all images on the device, as bytes, where batches are taken from them and augmented. */
-export function makeSource(options: TrainOptions): TrainingImages {
+export function makeSource(options: TrainOptions, classes: number): TrainingImages {
   const { images, labels, faithful, negatives, batchSize = 64, views = 2, device = "cpu", seed } = options;
   const photos = images.shape[0] as number;
   const redraws = faithful?.images.shape[0] ?? 0;
@@ -37,6 +38,7 @@ export function makeSource(options: TrainOptions): TrainingImages {
     batchSize,
     views,
     variants,
+    variantsByView: objectiveOf(options.objective, options.objectives).redrawsByView ?? false,
     faithfulProbability: faithful?.faithfulProbability ?? FAITHFUL_PROBABILITY,
     negatives: negatives?.images.shape[0] ?? 0,
     negativesPerStep: negatives?.perStep ?? 0,
@@ -48,12 +50,11 @@ export function makeSource(options: TrainOptions): TrainingImages {
     rows,
     negatives: negatives?.perStep ?? 0,
     pixels(batch) {
-      const drawn = batch.images.map((image, place) => {
-        const variant = batch.variants[place] ?? null;
-        return variant === null ? image : photos + variant;
-      });
+      const drawn = batch.variants.map((variant, row) =>
+        variant === null ? (batch.images[row % batchSize] as number) : photos + variant,
+      );
       const columns = batch.negatives.map((negative) => photos + redraws + negative);
-      const places = [...Array.from({ length: views }, () => drawn).flat(), ...columns];
+      const places = [...drawn, ...columns];
       const index = torch.fromTyped(BigInt64Array.from(places, BigInt), [places.length]).to(device);
       return augment(pool.indexSelect(0, index), options.augment, batch.seeds);
     },
@@ -63,6 +64,11 @@ export function makeSource(options: TrainOptions): TrainingImages {
         rows: outputs.narrow(0, 0, rows),
         views,
         labels: batch.images.map((image) => labels[image] as number),
+        classes,
+        photos: batch.images,
+        words: batch.variants.map((variant) =>
+          variant === null ? null : (faithful?.words?.[variant] ?? null),
+        ),
         negatives: length > 0 ? outputs.narrow(0, rows, length) : null,
         negativeLabels: batch.negatives.flatMap((negative) => negatives?.labels?.[negative] ?? []),
         use,

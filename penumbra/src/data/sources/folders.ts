@@ -4,6 +4,7 @@ import { extname, join, sep } from "node:path";
 import { DataError } from "../errors.ts";
 import { compareNatural } from "../natural.ts";
 import type { GivenSplit, Problem, ProblemKind, Role } from "../types.ts";
+import { isClutter, isImageName, isRawName } from "./file-names.ts";
 import { matcher } from "./glob.ts";
 import { objectNameOf } from "./object-name.ts";
 import {
@@ -15,19 +16,6 @@ import {
   type Source,
   splitNamed,
 } from "./source.ts";
-
-const IMAGE_EXTENSIONS = new Set(
-  ".jpg .jpeg .jpe .jfif .png .webp .gif .tif .tiff .avif .heic .heif .bmp .jp2 .j2k .jpx .jxl".split(" "),
-);
-/** Most of them look like TIFF inside, and hold a small preview that is not the photo. */
-const RAW_EXTENSIONS = new Set(
-  ".arw .cr2 .cr3 .crw .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .sr2 .srw .x3f".split(" "),
-);
-/** What systems leave behind; like hidden files, not worth a word. */
-const CLUTTER = new Set([
-  ...["__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle"],
-  ...["$recycle.bin", "lost+found", "system volume information"],
-]);
 
 interface Entry {
   readonly name: string;
@@ -198,14 +186,13 @@ class FolderScan implements Source {
     inside: readonly string[],
     place: Place & Pick<Candidate, "className">,
   ): void {
-    const ending = extname(entry.name).toLowerCase();
-    if (IMAGE_EXTENSIONS.has(ending)) {
-      const view = entry.name.slice(0, entry.name.length - ending.length);
+    if (isImageName(entry.name)) {
+      const view = entry.name.slice(0, entry.name.length - extname(entry.name).length);
       // Files of one name in two splits are two photos; a folder of one name is one object.
       const ownName = [...(place.split ? [place.split] : []), ...inside, entry.name].join("/");
       const objectName = objectNameOf(this.#objects, inside, view, ownName) ?? ownName;
       this.candidates.push({ id: entry.path, view, objectName, ...place });
-    } else if (RAW_EXTENSIONS.has(ending)) {
+    } else if (isRawName(entry.name)) {
       this.report(
         "unreadable",
         entry.path,
@@ -222,7 +209,7 @@ class FolderScan implements Source {
 
   /** Other files beside the class folders are notes and licences; photos there were meant to be used. */
   private reportOutside(entry: Entry): void {
-    if (IMAGE_EXTENSIONS.has(extname(entry.name).toLowerCase())) {
+    if (isImageName(entry.name)) {
       this.report(
         "outside-a-class",
         entry.path,
@@ -240,7 +227,7 @@ class FolderScan implements Source {
     const entries: Entry[] = [];
     for (const entry of await this.read(path, isQuiet)) {
       const entryPath = path ? `${path}/${entry.name}` : entry.name;
-      if (entry.name.startsWith(".") || CLUTTER.has(entry.name.toLowerCase())) continue;
+      if (isClutter(entry.name)) continue;
       if (this.#ignore.some((matches) => matches(entryPath))) continue;
       const kind = await this.kindOf(entry, entryPath);
       if (kind === "broken" || kind === "circular") {

@@ -8,6 +8,7 @@ import { idxFileOf, idxFiles, isIdxEntry, readIdxEntry, scanIdx } from "./idx.ts
 import { LIST_ENDINGS, scanList } from "./list.ts";
 import type { Source } from "./source.ts";
 
+export { isClutter, isImageName } from "./file-names.ts";
 export { matcher } from "./glob.ts";
 export {
   type Candidate,

@@ -171,6 +171,46 @@ export const arms = {
     negatives: "faithful",
     use: "columns",
   },
+  "supcon-in": {
+    title: "SupCon, mean inside",
+    description:
+      "SupCon's other form, which one near photo of the class satisfies (L_in), on real photos alone",
+    objective: "supcon-in",
+    ...REAL,
+  },
+  simclr: {
+    title: "SimCLR",
+    description: "The contrastive loss without labels (NT-Xent) on real photos alone",
+    objective: "simclr",
+    ...REAL,
+  },
+  stablerep: {
+    title: "StableRep",
+    description: "A photo and its faithful redraws attract each other, all other images repel",
+    objective: "stablerep",
+    ...REAL,
+    positives: "faithful",
+  },
+  genscl: {
+    title: "Generalized SupCon",
+    description: "Images attract as much as their label distributions agree, on real photos alone",
+    objective: "genscl",
+    ...REAL,
+  },
+  "genscl+near-ood": {
+    title: "Generalized SupCon + near-OOD",
+    description: "Near-OOD redraws stand in for their photos with soft labels between two classes",
+    objective: "genscl",
+    ...REAL,
+    positives: "near-ood",
+  },
+  hscl: {
+    title: "Hard SupCon",
+    description:
+      "SupCon in which the nearer photos of other classes count more (H-SCL), on real photos alone",
+    objective: "hscl",
+    ...REAL,
+  },
   frozen: {
     title: "Frozen",
     description: "Published features as they are: no training, a linear probe and the detectors",

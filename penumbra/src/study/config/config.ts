@@ -5,6 +5,7 @@ import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
+import { defaultDetectors } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
@@ -293,7 +294,7 @@ export const studySchemaOf = (tables: StudyTables) =>
       .meta({
         description: "Scores that say unknown; validation unknowns choose the one the answer is about",
       })
-      .default(namesOf(tables.detectors)),
+      .default(defaultDetectors(tables.detectors)),
     tuning: z
       .strictObject(tuningSections(tables))
       .meta({ description: "Candidates for settings of detectors; validation unknowns choose" })

@@ -5,6 +5,7 @@ import {
   frozenEncoder,
   loadEncoder,
   objectiveOf,
+  type RedrawWord,
   saveEncoder,
   type TrainedEncoder,
   type TrainedLayers,
@@ -81,8 +82,8 @@ export function encoderStage(
     run: ({ folder, scratch, progress }) =>
       withPixels(context, train, imageSize, async (images) => {
         const labels = labelsOf(train, classes);
-        const drawnPositives = positives && (await redrawsOf(positives, split, imageSize));
-        const drawnNegatives = negatives && (await redrawsOf(negatives, split, imageSize));
+        const drawnPositives = positives && (await redrawsOf(context, positives, split));
+        const drawnNegatives = negatives && (await redrawsOf(context, negatives, split));
         const { faithful: asPositives, negatives: asNegatives, ...settings } = training;
         const trained = await trainEncoder({
           ...settings,
@@ -170,15 +171,15 @@ function versionOf({ tables }: StudyContext, arm: string): { version?: number } 
 }
 
 /**
- * The redraws of an artifact and the training photo that each was made from, as its index.
+ * The redraws of an artifact, the training photo that each was made from, as its index, and the word of each.
  * @throws DataError for a redraw of anything but a training photo
  */
 async function redrawsOf(
+  { config, classes }: StudyContext,
   artifact: Artifact,
   { train, ...rest }: Split,
-  size: number,
-): Promise<{ readonly images: Tensor; readonly parents: number[] }> {
-  const { images, lines } = await loadRedraws(artifact, size);
+): Promise<{ readonly images: Tensor; readonly parents: number[]; readonly words: RedrawWord[] }> {
+  const { images, lines } = await loadRedraws(artifact, config.imageSize);
   const places = new Map(train.map(({ id }, index) => [id, index]));
   const parents = requireTrainParents(lines, { train, ...rest }).map(({ parent }) => {
     const place = places.get(parent);
@@ -187,7 +188,8 @@ async function redrawsOf(
       `${artifact.folder} has a redraw of "${parent}", which is no training photo. Remove the folder and run again.`,
     );
   });
-  return { images, parents };
+  const words = lines.map(({ wordClass, strength }) => ({ label: classes.indexOf(wordClass), strength }));
+  return { images, parents, words };
 }
 
 /** The encoder of an artifact, on the study's device. */

@@ -10,6 +10,8 @@ export * from "./probe.ts";
 export * from "./redraw.ts";
 export * from "./redraws.ts";
 export * from "./score.ts";
+export * from "./score-unit.ts";
 export * from "./split.ts";
+export * from "./stand-ins.ts";
 export * from "./train-arms.ts";
 export * from "./words.ts";

@@ -62,7 +62,7 @@ export function nearnessStage(
         images.dispose();
         drawn.dispose();
         for (const [index, { recipe, strength }] of lines.entries()) {
-          rows.push({ recipe, strength, isInside: (scores[index] ?? 0) >= threshold });
+          rows.push({ recipe, strength, isInside: (scores[index] as number) >= threshold });
         }
       }
       const summary = summarise(rows);

@@ -2,57 +2,82 @@ import type { Tensor } from "@penumbra/torch";
 import { fuseViews, type LinearProbe } from "../../contrast/index.ts";
 import type { Split, SplitName } from "../../data/index.ts";
 import type { ScoredPart } from "../../results/index.ts";
+import type { Given, Network, Samples } from "../../unknowns/index.ts";
 import { labelsOf } from "./context.ts";
+import { stageFeatures } from "./features.ts";
 import { splitNames } from "./split.ts";
 
-/** Features and logits of one part of a split, a row per photo or per object, and whose rows they are. */
+/** One part of a split as detectors see it, a row per photo or per object, and whose rows they are. */
 export interface PartSamples {
   readonly ids: readonly string[];
   readonly objects: readonly string[];
   readonly classNames: readonly string[];
   readonly labels: readonly number[];
-  /** [N, D]; absent where the part is empty. */
-  readonly features?: Tensor;
-  /** [N, C]. */
-  readonly logits?: Tensor;
+  /** What detectors can look at; null where the part is empty. */
+  readonly evidence: PartEvidence | null;
 }
+
+/** Features, logits and classifier are always there; pixels and the network only where a detector looks at them. */
+export type PartEvidence = Given<"features" | "logits" | "stages" | "classifier"> & Samples;
 
 export type UnitSamples = Readonly<Record<"train" | ScoredPart, PartSamples>>;
 
-/** A row per photo. */
+/** What the photos of a split are seen by. */
+export interface PhotoEvidence {
+  /** What the features artifact holds. */
+  readonly features: Readonly<Record<string, Tensor>>;
+  readonly probe: LinearProbe;
+  /** The encoder and the pixels of each part, where a detector looks at them. */
+  readonly network?: {
+    readonly forward: Network;
+    readonly pixels: Readonly<Record<SplitName, Tensor | null>>;
+  };
+}
+
+/** A row per photo; `standIns` are the images that stand in for validation unknowns. */
 export function photoSamples(
   split: Split,
-  tensors: Readonly<Record<string, Tensor>>,
-  probe: LinearProbe,
+  { features, probe, network }: PhotoEvidence,
+  standIns: PartSamples,
   classes: readonly string[],
 ): UnitSamples {
   const part = (name: SplitName): PartSamples => {
     const photos = split[name];
-    const features = tensors[name];
+    const pixels = network?.pixels[name];
     return {
       ids: photos.map(({ id }) => id),
       objects: photos.map(({ object }) => object),
       classNames: photos.map(({ className }) => className),
       labels: labelsOf(photos, classes),
-      ...(features && { features, logits: probe.logits(features) }),
+      evidence:
+        photos.length === 0
+          ? null
+          : {
+              ...evidenceOf(stageFeatures(features, name), probe),
+              ...(network && pixels && { network: network.forward, pixels }),
+            },
     };
   };
-  return Object.fromEntries(splitNames.map((name) => [name, part(name)])) as Record<SplitName, PartSamples>;
+  const parts = Object.fromEntries(splitNames.map((name) => [name, part(name)]));
+  return { ...(parts as Record<SplitName, PartSamples>), standIns };
 }
+
+/** A part without items. */
+export const NO_SAMPLES: PartSamples = { ids: [], objects: [], classNames: [], labels: [], evidence: null };
 
 /** All views of an object fused into one: the mean of their features, and the probe on it. */
 export function objectSamples(photos: UnitSamples, probe: LinearProbe): UnitSamples {
   const fuse = (part: PartSamples): PartSamples => {
-    if (!part.features) return part;
-    const { rows, objects } = fuseViews(part.features, part.objects);
-    const first = objects.map((name) => part.objects.indexOf(name));
+    if (!part.evidence) return part;
+    const stages = part.evidence.stages.map((stage) => fuseViews(stage, part.objects).rows);
+    const first = new Map(part.objects.map((name, index) => [name, index] as const).reverse());
+    const places = [...new Set(part.objects)].map((name) => first.get(name) as number);
     return {
-      ids: objects,
-      objects,
-      classNames: first.map((index) => part.classNames[index] ?? ""),
-      labels: first.map((index) => part.labels[index] ?? -1),
-      features: rows,
-      logits: probe.logits(rows),
+      ids: places.map((place) => part.objects[place] as string),
+      objects: places.map((place) => part.objects[place] as string),
+      classNames: places.map((place) => part.classNames[place] as string),
+      labels: places.map((place) => part.labels[place] as number),
+      evidence: evidenceOf(stages, probe),
     };
   };
   return {
@@ -61,7 +86,19 @@ export function objectSamples(photos: UnitSamples, probe: LinearProbe): UnitSamp
     validation: fuse(photos.validation),
     test: fuse(photos.test),
     nearValidation: fuse(photos.nearValidation),
+    standIns: fuse(photos.standIns),
     nearTest: fuse(photos.nearTest),
     farTest: fuse(photos.farTest),
   };
+}
+
+/** What the features of all stages say by the probe; the last stage's are the features. */
+export function evidenceOf(stages: readonly Tensor[], probe: LinearProbe): PartEvidence {
+  const features = stages.at(-1);
+  if (!features) {
+    throw new Error(
+      "The features of a part that has photos are missing. Remove the run's features artifacts.",
+    );
+  }
+  return { features, stages, logits: probe.logits(features), classifier: probe };
 }

@@ -1,80 +1,75 @@
 import { join } from "node:path";
 import { safetensors, type Tensor } from "@penumbra/torch";
-import type { Split } from "../../data/index.ts";
+import { decodePhotos, type Split, type SplitName } from "../../data/index.ts";
 import { writeFileAtomic } from "../../files/index.ts";
-import {
-  mean,
-  type PartScores,
-  type ScoredPart,
-  type ScoreFile,
-  scoredParts,
-  type Unit,
-  type UnitScores,
-  type UnknownRole,
-} from "../../results/index.ts";
-import {
-  accuracy,
-  argmax,
-  auprIn,
-  auprOut,
-  auroc,
-  type DetectorTable,
-  detectorOf,
-  ece,
-  fitChosen,
-  fpr95IdPositive,
-  fpr95OodPositive,
-  macroAccuracy,
-  nll,
-  type Samples,
-  softmax,
-} from "../../unknowns/index.ts";
+import type { ScoreFile, Unit, UnitScores } from "../../results/index.ts";
+import { type DetectorTable, detectorOf, type Network } from "../../unknowns/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, type StudyContext } from "./context.ts";
+import { decodingOf, photosHash, pixelsHash, type StudyContext } from "./context.ts";
+import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { loadProbe } from "./probe.ts";
-import { objectSamples, type PartSamples, photoSamples, type UnitSamples } from "./samples.ts";
+import { objectSamples, type PhotoEvidence, photoSamples } from "./samples.ts";
+import { scoreObjects, scorePhotos } from "./score-unit.ts";
 import { splitNames } from "./split.ts";
+import { readStandIns } from "./stand-ins.ts";
 
 export const scoresFile = "scores.json";
 
+export interface ScoreInputs {
+  readonly arm: string;
+  readonly seed: number;
+  readonly encoder: Artifact;
+  readonly features: Artifact;
+  readonly probe: Artifact;
+  /** What stands in for validation unknowns, where there are none. */
+  readonly standIns?: Artifact | undefined;
+}
+
 /** Scores of an arm at a seed, of single photos and, where objects have several views, of objects. */
-export function scoreStage(
-  context: StudyContext,
-  split: Split,
-  features: Artifact,
-  probe: Artifact,
-  arm: string,
-  seed: number,
-): Promise<Artifact> {
-  const { config, tables, store } = context;
+export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInputs): Promise<Artifact> {
+  const { config, tables, store, classes } = context;
+  const { arm, seed, encoder, features, probe, standIns } = inputs;
   const { detectors: names } = config;
   const tuned = Object.entries(config.tuning).filter(([name]) => names.includes(name));
   const settings = { detectors: names, tuning: Object.fromEntries(tuned) as StudyConfig["tuning"] };
   const versions = versionsOf(names, tables.detectors);
+  const looksAtPixels = names.some((name) => detectorOf(name, tables.detectors).needs.includes("pixels"));
+  const hashOfPhotos = looksAtPixels
+    ? (name: SplitName) => pixelsHash(context, split[name])
+    : (name: SplitName) => photosHash(split[name]);
   return store.run({
     name: "score",
-    version: 4,
+    version: 5,
     label: `${arm}, seed ${seed}`,
     inputs: {
       features,
       probe,
-      ...Object.fromEntries(splitNames.map((name) => [name, photosHash(split[name])])),
+      ...(standIns && { standIns }),
+      ...(looksAtPixels && { encoder }),
+      ...Object.fromEntries(splitNames.map((name) => [name, hashOfPhotos(name)])),
     },
-    config: { ...settings, ...(Object.keys(versions).length > 0 && { versions }) },
+    config: {
+      ...settings,
+      ...(looksAtPixels && { imageSize: config.imageSize }),
+      ...(Object.keys(versions).length > 0 && { versions }),
+    },
     run: async ({ folder }) => {
-      const { tensors } = safetensors.read(join(features.folder, featuresFile));
-      const classifier = loadProbe(probe);
-      const photo = photoSamples(split, tensors, classifier, context.classes);
-      const scoresOf = (samples: UnitSamples) =>
-        scoreUnit(samples, settings.detectors, settings.tuning, tables.detectors);
-      const { fitted, ...photoScores } = scoresOf(photo);
-      const units: Partial<Record<Unit, UnitScores>> = { photo: photoScores };
+      const evidence: PhotoEvidence = {
+        features: safetensors.read(join(features.folder, featuresFile)).tensors,
+        probe: loadProbe(probe),
+        ...(looksAtPixels && { network: await networkEvidence(context, split, encoder) }),
+      };
+      const others = await readStandIns(standIns, evidence.probe, evidence.network?.forward);
+      const photo = photoSamples(split, evidence, others, classes);
+      const all = { ...settings, table: tables.detectors, classes };
+      const { scores, fitted } = scorePhotos(photo, all);
+      const units: Partial<Record<Unit, UnitScores>> = { photo: scores };
       if (photo.test.ids.length > new Set(photo.test.objects).size) {
-        const { fitted: _, ...objectScores } = scoresOf(objectSamples(photo, classifier));
-        units.object = objectScores;
+        units.object = scoreObjects(objectSamples(photo, evidence.probe), scores, all);
       }
+      for (const pixels of Object.values(evidence.network?.pixels ?? {})) pixels?.dispose();
       await writeFileAtomic(join(folder, scoresFile), JSON.stringify({ units, fitted } satisfies ScoreFile));
       return { ...fitted };
     },
@@ -91,116 +86,21 @@ function versionsOf(names: readonly string[], table: DetectorTable): Record<stri
   );
 }
 
-/** Scores every test photo with every detector and computes the metrics; choices are made on validation only. */
-export function scoreUnit(
-  samples: UnitSamples,
-  names: readonly string[],
-  tuning: StudyConfig["tuning"],
-  table: DetectorTable,
-): UnitScores & { readonly fitted: Readonly<Record<string, number>> } {
-  const fitted: Record<string, number> = {};
-  const scoresByPart = new Map<ScoredPart, Record<string, number[]>>(scoredParts.map((part) => [part, {}]));
-  for (const name of names) {
-    const detector = fitChosen(
-      detectorOf(name, table),
-      {
-        train: samplesOf(samples.train),
-        validation: samplesOf(samples.validation),
-        unknown: samples.nearValidation.ids.length > 0 ? samplesOf(samples.nearValidation) : null,
-      },
-      tuning[name],
-    );
-    for (const [key, value] of Object.entries(detector.fitted)) fitted[`${name}.${key}`] = value;
-    for (const part of scoredParts) {
-      const scores = samples[part].ids.length === 0 ? [] : [...detector.score(samplesOf(samples[part]))];
-      const byName = scoresByPart.get(part);
-      if (byName) byName[name] = scores;
-    }
+/** The encoder as a function of pixels, and the pixels of every part: what ODIN and its like look at. */
+async function networkEvidence(
+  context: StudyContext,
+  split: Split,
+  artifact: Artifact,
+): Promise<NonNullable<PhotoEvidence["network"]>> {
+  const { config, device, root } = context;
+  const { encoder } = readEncoder(context, artifact);
+  encoder.eval(); // an image's features must not depend on the other images
+  const forward: Network = (pixels01) => encoder.forward(pixels01.to(device)).to("cpu");
+  const pixels: Partial<Record<SplitName, Tensor | null>> = {};
+  for (const name of splitNames) {
+    const photos = split[name];
+    pixels[name] =
+      photos.length === 0 ? null : await decodePhotos(root, photos, decodingOf(context, config.imageSize));
   }
-  const parts = Object.fromEntries(
-    scoredParts.map((part) => [part, describePart(samples[part], scoresByPart.get(part) ?? {})]),
-  ) as Record<ScoredPart, PartScores>;
-  const logits = rowsOf(samples.test.logits);
-  return {
-    parts,
-    classification: {
-      accuracy: accuracy(logits, samples.test.labels),
-      balancedAccuracy: macroAccuracy(logits, samples.test.labels),
-      nll: nll(logits, samples.test.labels),
-      ece: ece(logits, samples.test.labels),
-      items: logits.length,
-    },
-    unknowns: names.flatMap((detector) => unknownsResults(parts, detector)),
-    fitted,
-  };
-}
-
-function samplesOf({ features, logits, labels }: PartSamples): Samples {
-  return { ...(features && { features }), ...(logits && { logits }), labels };
-}
-
-function rowsOf(matrix: Tensor | undefined): number[][] {
-  return matrix ? (matrix.tolist() as number[][]) : [];
-}
-
-function describePart(part: PartSamples, scores: Record<string, number[]>): PartScores {
-  const probabilities = rowsOf(part.logits).map(softmax);
-  const answers = probabilities.map(argmax);
-  return {
-    ids: part.ids,
-    objects: part.objects,
-    classNames: part.classNames,
-    answers,
-    probabilities: probabilities.map((row, index) => row[answers[index] ?? 0] ?? 0),
-    scores,
-  };
-}
-
-/** Metrics against each unknown class and their mean, for validation (choices) and test (results). */
-function unknownsResults(
-  parts: Readonly<Record<ScoredPart, PartScores>>,
-  detector: string,
-): UnitScores["unknowns"] {
-  const sets = [
-    { part: "validation", role: "near", known: parts.validation, unknown: parts.nearValidation },
-    { part: "test", role: "near", known: parts.test, unknown: parts.nearTest },
-    { part: "test", role: "far", known: parts.test, unknown: parts.farTest },
-  ] as const satisfies { part: string; role: UnknownRole; known: PartScores; unknown: PartScores }[];
-  return sets.flatMap(({ part, role, known, unknown }) => {
-    const knownScores = known.scores[detector] ?? [];
-    const names = [...new Set(unknown.classNames)];
-    if (names.length === 0 || knownScores.length === 0) return [];
-    const perClass = names.map((unknownClass) => {
-      const scores = (unknown.scores[detector] ?? []).filter(
-        (_, index) => unknown.classNames[index] === unknownClass,
-      );
-      return {
-        detector,
-        part,
-        role,
-        unknownClass,
-        auroc: auroc(knownScores, scores),
-        auprIn: auprIn(knownScores, scores),
-        auprOut: auprOut(knownScores, scores),
-        fpr95OodPositive: fpr95OodPositive(knownScores, scores),
-        fpr95IdPositive: fpr95IdPositive(knownScores, scores),
-      };
-    });
-    const average = (key: "auroc" | "auprIn" | "auprOut" | "fpr95OodPositive" | "fpr95IdPositive") =>
-      mean(perClass.map((line) => line[key]));
-    return [
-      {
-        detector,
-        part,
-        role,
-        unknownClass: null,
-        auroc: average("auroc"),
-        auprIn: average("auprIn"),
-        auprOut: average("auprOut"),
-        fpr95OodPositive: average("fpr95OodPositive"),
-        fpr95IdPositive: average("fpr95IdPositive"),
-      },
-      ...perClass,
-    ];
-  });
+  return { forward, pixels: pixels as Record<SplitName, Tensor | null> };
 }

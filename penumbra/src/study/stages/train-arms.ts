@@ -9,6 +9,7 @@ import { nearnessStage } from "./nearness.ts";
 import type { SeedData, SeedRedraws } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
+import { standInsStage } from "./stand-ins.ts";
 
 /** An arm at a seed, trained and scored. */
 export interface TrainedArm {
@@ -22,13 +23,15 @@ export interface TrainedArm {
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
   const { config, tables } = context;
-  const withStages = config.detectors.some((name) => detectorOf(name, tables.detectors).needs === "stages");
+  const withStages = config.detectors.some((name) =>
+    detectorOf(name, tables.detectors).needs.includes("stages"),
+  );
   const frozen = config.arms.some((arm) => isFrozen(context, arm))
     ? await takeFrozen(context, seeds, withStages)
     : null;
   const trained: TrainedArm[] = [];
   for (const own of seeds) {
-    const { seed, split } = own;
+    const { seed, split, redraws } = own;
     for (const arm of config.arms) {
       const { encoder, features } =
         frozen && isFrozen(context, arm)
@@ -38,7 +41,11 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
             }
           : await trainArm(context, own, arm, withStages);
       const probe = await probeStage(context, split, features, arm, seed);
-      const score = await scoreStage(context, split, features, probe, arm, seed);
+      const standIns =
+        split.nearValidation.length > 0
+          ? undefined
+          : await standInsStage(context, split, { arm, seed, encoder, redraws: redraws["near-ood"] });
+      const score = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
       trained.push({ arm, seed, encoder, features, score });
     }
   }

@@ -1,35 +1,28 @@
-import { scope } from "@penumbra/torch";
-import { UnknownsError } from "../errors.ts";
-import type { Detector } from "./detector.ts";
-import { logitsOf, type Samples } from "./samples.ts";
+import type { Tensor } from "@penumbra/torch";
+import { defineDetector, numberOf, requireOption } from "./detector.ts";
 
 export interface EnergyOptions {
   /** T, above 0. Default 1. */
   readonly temperature?: number;
 }
 
+/** T ln sum_c exp(f_c / T), [N, C] -> [N]. */
+export function negativeEnergy(logits: Tensor, temperature = 1): Tensor {
+  return logits.div(temperature).logsumexp([1]).mul(temperature);
+}
+
 /**
  * Negative energy, T ln sum_c exp(f_c / T) (Liu et al. 2020, eq. 4 with the sign turned: higher = more surely known).
  */
-export const energy: Detector<EnergyOptions> = {
+export const energy = defineDetector({
   title: "Energy",
   description: "Log-sum-exp of the logits (Liu et al. 2020)",
-  needs: "logits",
+  needs: ["logits"],
   fitsOn: "nothing",
   tuning: null,
-  fit: (_known, { temperature = 1 } = {}) => {
-    if (!(temperature > 0)) {
-      throw new UnknownsError(
-        `The energy's temperature is ${temperature}; it must be above 0. The usual value is 1.`,
-      );
-    }
-    return {
-      fitted: { temperature },
-      score: (samples: Samples) =>
-        scope(() => {
-          const negative = logitsOf(samples).div(temperature).logsumexp([1]).mul(temperature); // [N]
-          return Float64Array.from(negative.toNumbers());
-        }),
-    };
+  learn: (_, { temperature = 1 }: EnergyOptions) => {
+    requireOption("Energy", "temperature", temperature, temperature > 0, "above 0; the usual value is 1");
+    return { numbers: { temperature }, tensors: {} };
   },
-};
+  score: (state, { logits }) => negativeEnergy(logits, numberOf(state, "temperature")),
+});

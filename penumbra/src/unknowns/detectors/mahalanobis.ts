@@ -1,112 +1,20 @@
-import * as torch from "@penumbra/torch";
-import { scope, type Tensor } from "@penumbra/torch";
-import { UnknownsError } from "../errors.ts";
-import type { Detector, FittedDetector } from "./detector.ts";
-import { featuresOf, labelsOf, type Samples, WITHOUT_MATRIX_PRODUCT } from "./samples.ts";
-
-export interface MahalanobisOptions {
-  /**
-   * How far the tied covariance is drawn towards a multiple of the identity: a share 0 … 1, or "ledoit-wolf", which
-   * computes the share from the data. 0 is the published detector; it needs more images than dimensions, which
-   * few-shot sets do not have. Default "ledoit-wolf".
-   */
-  readonly shrinkage?: number | "ledoit-wolf";
-}
+import { defineDetector, tensorOf } from "./detector.ts";
+import { fitGaussians, nearestMean, type ShrinkageOptions } from "./gaussians.ts";
 
 /**
  * Negative squared Mahalanobis distance to the nearest class mean, max_c -(h - mu_c)' S^-1 (h - mu_c) (Lee et al.
- * 2018, eq. 2), with one covariance for all classes, S = 1/N sum_i (h_i - mu_yi)(h_i - mu_yi)', shrunk to
- * (1 - g) S + g tr(S)/D I. Looks at the encoder alone.
- *
- * With one image a class S is 0 and g is 1: the identity takes its place, because no multiple of it changes a rank.
+ * 2018, eq. 2), with one covariance for all classes, shrunk ({@link fitGaussians}). Looks at the encoder alone.
  */
-export const mahalanobis: Detector<MahalanobisOptions> = {
+export const mahalanobis = defineDetector({
   title: "Mahalanobis",
   description: "Distance to the nearest class mean under one shrunk covariance (Lee et al. 2018)",
-  needs: "features",
+  needs: ["features"],
   fitsOn: "train",
   tuning: null,
-  fit: fitMahalanobis,
-};
-
-/**
- * The share g of Ledoit and Wolf 2004 ("A well-conditioned estimator for large-dimensional covariance matrices"),
- * which minimises the expected squared error of (1 - g) S + g tr(S)/D I:
- *
- *   g = min(b, d) / d,   d = |S - mI|^2,   b = 1/N^2 sum_i |x_i x_i' - S|^2,   m = tr(S)/D
- *
- * @param centred [N, D] rows with mean 0 (within each class)
- * @returns a share 0 … 1
- */
-export function ledoitWolfShrinkage(centred: Tensor): number {
-  return scope(() => {
-    const [rows, dimensions] = centred.shape as [number, number];
-    const covariance = centred.t().matmul(centred).div(rows); // [D, D]
-    const mean = covariance.trace().item() / dimensions;
-    const squaredNorm = covariance.square().sum().item(); // |S|^2
-    const spread = squaredNorm - dimensions * mean ** 2; // |S - mI|^2 = |S|^2 - D m^2
-    const fourth = centred.square().sum([1]).square().sum().item(); // sum_i |x_i|^4
-    const error = (fourth / rows - squaredNorm) / rows; // sum_i |x_i x_i' - S|^2 = sum_i |x_i|^4 - N |S|^2
-    return spread <= 0 ? 1 : Math.min(1, Math.max(0, error / spread));
-  });
-}
-
-function fitMahalanobis(
-  known: Samples,
-  { shrinkage = "ledoit-wolf" }: MahalanobisOptions = {},
-): FittedDetector {
-  if (shrinkage !== "ledoit-wolf" && !(shrinkage >= 0 && shrinkage <= 1)) {
-    throw new UnknownsError(
-      `Mahalanobis got the shrinkage ${shrinkage}; it must be 0 to 1 or "ledoit-wolf". Take "ledoit-wolf" when in doubt.`,
-    );
-  }
-  const fitted = scope(() => {
-    const features = featuresOf(known); // [N, D]
-    const [rows, dimensions] = features.shape as [number, number];
-    const labels = labelsOf(known, rows);
-    const classes = [...new Set(labels)].sort((a, b) => a - b);
-    const column = torch.tensor(labels.map((label) => classes.indexOf(label))).unsqueeze(1); // [N, 1]
-    const belongs = column
-      .eq(torch.arange(classes.length).unsqueeze(0))
-      .to({ dtype: "float64", device: features.device }); // [N, C]
-    const means = belongs
-      .t()
-      .matmul(features)
-      .div(belongs.sum([0]).unsqueeze(1)); // [C, D]
-    const centred = features.sub(belongs.matmul(means)); // [N, D]
-    const share = shrinkage === "ledoit-wolf" ? ledoitWolfShrinkage(centred) : shrinkage;
-    const covariance = centred.t().matmul(centred).div(rows); // [D, D]
-    const spread = covariance.trace().item() / dimensions;
-    const scale = spread === 0 && share > 0 ? 1 : spread;
-    const shrunk = covariance
-      .mul(1 - share)
-      .add(torch.eye(dimensions, { dtype: "float64", device: features.device }).mul(share * scale));
-    const [factor, failedAt] = shrunk.linalgCholeskyEx(); // S = L L'
-    const smallest = factor.diagonal().abs().amin().item();
-    // Rounding lets a singular covariance pass the factorisation with a tiny pivot; its inverse is noise.
-    if (failedAt.item() !== 0 || !(smallest > 1e-7 * Math.sqrt(scale))) {
-      throw new UnknownsError(
-        `The covariance of ${rows} features in ${dimensions} dimensions with ${classes.length} classes cannot be inverted` +
-          ` (shrinkage ${share}). Set shrinkage to "ledoit-wolf" or above 0, or fit on more images.`,
-      );
-    }
-    return { means, factor, share };
-  });
-  const means = fitted.means.keep();
-  const factor = fitted.factor.keep();
-  return {
-    fitted: { shrinkage: fitted.share },
-    score: (samples) =>
-      scope(() => Float64Array.from(nearest(featuresOf(samples), means, factor), (d) => -d)),
-  };
-}
-
-/** Squared distance of each row to the nearest mean: |L^-1 h - L^-1 mu_c|^2, the smallest over c. */
-function nearest(features: Tensor, means: Tensor, factor: Tensor): number[] {
-  const whiten = (rows: Tensor) => factor.linalgSolveTriangular(rows.t(), { upper: false }).t(); // [rows, D]
-  const distances = torch.cdist(whiten(features), whiten(means), { computeMode: WITHOUT_MATRIX_PRODUCT }); // [N, C]
-  return distances
-    .amin({ dim: [1] })
-    .square()
-    .toNumbers();
-}
+  learn: ({ features, labels }, options: ShrinkageOptions) => {
+    const { means, factor, share } = fitGaussians(features, labels(features.shape[0] as number), options);
+    return { numbers: { shrinkage: share }, tensors: { means, factor } };
+  },
+  score: (state, { features }) =>
+    nearestMean(features, tensorOf(state, "means"), tensorOf(state, "factor")).neg(),
+});

@@ -1,51 +1,108 @@
 import type { Tensor } from "@penumbra/torch";
 import { UnknownsError } from "../errors.ts";
 
-/** What an encoder and its classifier say about N images. A detector takes from it what it needs. */
-export interface Samples {
+/** A linear classifier on features: logits = h W' + b. */
+export interface Classifier {
+  /** W, [C, D]. */
+  readonly weight: Tensor;
+  /** b, [C]. */
+  readonly bias: Tensor;
+}
+
+/** An encoder as a differentiable function: pixels in 0..1, [N, 3, H, W], to features [N, D]. */
+export type Network = (pixels01: Tensor) => Tensor;
+
+/** All that a detector can look at: what an encoder and its classifier say about N images, and these themselves. */
+export interface Evidence {
   /** Features of the frozen encoder, [N, D]. */
-  readonly features?: Tensor;
+  readonly features: Tensor;
   /** Class logits, [N, C]. */
-  readonly logits?: Tensor;
+  readonly logits: Tensor;
+  /** Features after each stage of the encoder, the last one being `features`: [N, D_1], …, [N, D]. */
+  readonly stages: readonly Tensor[];
+  /** The images, uint8 or 0..1: [N, 3, H, W]. */
+  readonly pixels: Tensor;
+  readonly classifier: Classifier;
+  readonly network: Network;
+}
+
+/** The name of something that a detector needs. */
+export type Need = keyof Evidence;
+
+/** What is at hand about N images. A detector takes from it what it needs. */
+export interface Samples extends Partial<Evidence> {
   /** Known class of each image; only for fitting. */
   readonly labels?: readonly number[];
 }
 
+/** What a detector that needs `N` is handed: matrices in float64 and finite, pixels in float32 and 0..1. */
+export type Given<N extends Need> = Pick<Evidence, N>;
+
 /** For `cdist`: the exact formula. The faster one, through a matrix product, loses the distance of near-duplicates. */
 export const WITHOUT_MATRIX_PRODUCT = 2;
 
+const SHAPES: Readonly<Record<Need, string>> = {
+  features: "[images, dimensions]",
+  logits: "[images, classes]",
+  stages: "a list of [images, dimensions], one a stage of the encoder",
+  pixels: "[images, 3, height, width]",
+  classifier: "{ weight [classes, dimensions], bias [classes] }",
+  network: "a function from pixels to features",
+};
+
 /**
- * The logits in float64: the tails of a softmax are what a score ranks by.
- * @throws UnknownsError when they are missing or not finite
+ * Takes from the samples what a detector needs. Matrices become float64: the tails of a softmax are what a score ranks
+ * by.
+ * @throws UnknownsError when something is missing, has another shape or is not finite
  */
-export function logitsOf(samples: Samples): Tensor {
-  return matrixOf(samples.logits, "logits", "[images, classes]");
+export function takeGiven<N extends Need>(samples: Samples, needs: readonly N[], detector: string): Given<N> {
+  const given: Partial<Record<Need, unknown>> = {};
+  for (const need of needs) given[need] = TAKE[need](samples, detector);
+  return given as Given<N>;
 }
 
-/** The features in float64. @throws UnknownsError when they are missing or not finite */
-export function featuresOf(samples: Samples): Tensor {
-  return matrixOf(samples.features, "features", "[images, dimensions]");
+const TAKE: { readonly [N in Need]: (samples: Samples, detector: string) => Evidence[N] } = {
+  features: ({ features }, detector) => matrix(present(features, "features", detector), "features"),
+  logits: ({ logits }, detector) => matrix(present(logits, "logits", detector), "logits"),
+  stages: ({ stages }, detector) => {
+    const all = present(stages, "stages", detector);
+    if (all.length === 0) {
+      throw new UnknownsError(`${detector} got no stages. Pass the features of at least one as "stages".`);
+    }
+    return all.map((stage, index) => matrix(stage, `stages[${index}]`));
+  },
+  pixels: ({ pixels }, detector) => {
+    const images = present(pixels, "pixels", detector).detach();
+    if (images.ndim < 2 || images.shape[0] === 0) {
+      throw new UnknownsError(
+        `${detector} got pixels of shape [${images.shape}]; it needs ${SHAPES.pixels} with at least one image.`,
+      );
+    }
+    return images.dtype === "uint8" ? images.to("float32").div(255) : images.to("float32");
+  },
+  classifier: ({ classifier }, detector) => {
+    const { weight, bias } = present(classifier, "classifier", detector);
+    if (bias.ndim !== 1 || bias.shape[0] !== weight.shape[0]) {
+      throw new UnknownsError(
+        `${detector} got a classifier of weight [${weight.shape}] and bias [${bias.shape}]; it needs ${SHAPES.classifier}.`,
+      );
+    }
+    return { weight: matrix(weight, "classifier.weight"), bias: bias.detach().to("float64") };
+  },
+  network: ({ network }, detector) => present(network, "network", detector),
+};
+
+function present<T>(value: T | undefined, need: Need, detector: string): T {
+  if (value !== undefined) return value;
+  throw new UnknownsError(
+    `${detector} needs ${need}, but the samples have none. Pass "${need}": ${SHAPES[need]}.`,
+  );
 }
 
-/** @throws UnknownsError unless there is one label a row */
-export function labelsOf(samples: Samples, rows: number): readonly number[] {
-  const { labels } = samples;
-  if (labels?.length !== rows) {
-    throw new UnknownsError(
-      `The detector is fitted on ${rows} images with ${labels?.length ?? "no"} labels. Pass the class index of each image as "labels".`,
-    );
-  }
-  return labels;
-}
-
-function matrixOf(values: Tensor | undefined, what: "logits" | "features", shape: string): Tensor {
-  if (!values)
-    throw new UnknownsError(
-      `The detector needs ${what}, but the samples have none. Pass "${what}" ${shape}.`,
-    );
+function matrix(values: Tensor, what: string): Tensor {
   if (values.ndim !== 2 || values.shape[0] === 0) {
     throw new UnknownsError(
-      `The detector got ${what} of shape [${values.shape}]; it needs ${shape} with at least one image.`,
+      `The detector got ${what} of shape [${values.shape}]; it needs a matrix with at least one row.`,
     );
   }
   const exact = values.detach().to("float64");
@@ -55,4 +112,14 @@ function matrixOf(values: Tensor | undefined, what: "logits" | "features", shape
     );
   }
   return exact;
+}
+
+/** @throws UnknownsError unless there is one label a row */
+export function labelsOf(labels: readonly number[] | undefined, rows: number): readonly number[] {
+  if (labels?.length !== rows) {
+    throw new UnknownsError(
+      `The detector is fitted on ${rows} images with ${labels?.length ?? "no"} labels. Pass the class index of each image as "labels".`,
+    );
+  }
+  return labels;
 }

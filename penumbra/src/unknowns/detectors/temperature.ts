@@ -1,7 +1,6 @@
 import { accuracy, nll, softmax } from "../metrics/index.ts";
-import type { Detector } from "./detector.ts";
+import { defineDetector, numberOf } from "./detector.ts";
 import { maxSoftmax } from "./msp.ts";
-import { labelsOf, logitsOf } from "./samples.ts";
 
 const LOWEST = 0.01;
 const HIGHEST = 100;
@@ -54,18 +53,18 @@ export function fitTemperature(
 }
 
 /** MSP of temperature-scaled logits: max softmax(f / T), T fitted on validation images. */
-export const temperature: Detector<TemperatureOptions> = {
+export const temperature = defineDetector({
   title: "Temperature scaling",
   description: "Largest softmax probability at a temperature fitted on validation images (Guo et al. 2017)",
-  needs: "logits",
+  needs: ["logits"],
   fitsOn: "validation",
   tuning: null,
-  fit: (known, options) => {
-    const logits = logitsOf(known).tolist() as number[][];
-    const fitted = fitTemperature(logits, labelsOf(known, logits.length), options);
-    return { fitted: { temperature: fitted }, score: (samples) => maxSoftmax(samples, fitted) };
+  learn: ({ logits, labels }, options: TemperatureOptions) => {
+    const rows = logits.tolist() as number[][];
+    return { numbers: { temperature: fitTemperature(rows, labels(rows.length), options) }, tensors: {} };
   },
-};
+  score: (state, { logits }) => maxSoftmax(logits, numberOf(state, "temperature")),
+});
 
 /** Derivative of the NLL by a = 1/T. */
 function slope(logits: ArrayLike<ArrayLike<number>>, labels: ArrayLike<number>, a: number): number {

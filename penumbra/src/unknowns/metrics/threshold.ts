@@ -18,27 +18,3 @@ export function thresholdAtRecall(known: Scores, recall = 0.95): number {
   const descending = Float64Array.from(known).sort().reverse();
   return descending[Math.ceil(recall * known.length - 1e-9) - 1] as number; // 0.95 * 20 is 19, not 19.000000000000004
 }
-
-/** What a threshold does to a test set. */
-export interface OperatingPoint {
-  readonly threshold: number;
-  /** Share of known images that are accepted; 1 - this is the rate of false alarms. */
-  readonly knownAccepted: number;
-  /** Share of unknown images that are called unknown. */
-  readonly unknownRejected: number;
-}
-
-/**
- * Applies a threshold that was chosen on validation to other images.
- *
- * @throws RangeError when a set is empty or holds a NaN
- */
-export function operatingPoint(known: Scores, unknown: Scores, threshold: number): OperatingPoint {
-  requireScores(known, "known");
-  requireScores(unknown, "unknown");
-  return {
-    threshold,
-    knownAccepted: Array.from(known).filter((score) => score >= threshold).length / known.length,
-    unknownRejected: Array.from(unknown).filter((score) => score < threshold).length / unknown.length,
-  };
-}

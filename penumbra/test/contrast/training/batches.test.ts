@@ -8,6 +8,7 @@ const plan: BatchPlan = {
   views: 2,
   variants: Array.from({ length: 10 }, (_, image) => (image === 9 ? [] : [2 * image, 2 * image + 1])),
   faithfulProbability: 0.5,
+  variantsByView: false,
   negatives: 7,
   negativesPerStep: 3,
 };
@@ -45,6 +46,21 @@ describe("batches", () => {
       expect([negatives.length, seeds.length]).toEqual([3, 2 * 4 + 3]);
     const seeds = drawn.flatMap((batch) => batch.seeds);
     expect(new Set(seeds).size).toBe(seeds.length);
+  });
+
+  test("show one image in all views of a place, or another of its variants in each", () => {
+    const differing = (variantsByView: boolean) =>
+      take({ variantsByView }, 200).flatMap(({ variants }) =>
+        [0, 1, 2, 3].filter((place) => variants[place] !== variants[place + plan.batchSize]),
+      ).length;
+    expect(differing(false)).toBe(0);
+    // Of 9 in 10 images: null, one or the other variant, with probabilities 1/2, 1/4, 1/4, differ with 5/8.
+    expect(differing(true) / 800).toBeCloseTo(0.9 * 0.625, 1);
+    for (const { images, variants } of take({ variantsByView: true }, 50)) {
+      for (const [row, variant] of variants.entries()) {
+        if (variant !== null) expect(plan.variants[images[row % plan.batchSize]!]).toContain(variant);
+      }
+    }
   });
 
   test("replace an image by one of its own variants only, about as often as asked", () => {

@@ -12,7 +12,7 @@ import {
   tablesWith,
 } from "../../../src/study/config/index.ts";
 import { settingsAt } from "../../../src/study/config/schema.ts";
-import { detectors } from "../../../src/unknowns/index.ts";
+import { detectors, usualDetectors } from "../../../src/unknowns/index.ts";
 
 const plain = defineObjective({
   title: "Plain",
@@ -37,7 +37,7 @@ describe("tables with entries of one's own", () => {
   it("give the configuration their names, sections and defaults", () => {
     const config = parseSettings({ photos: "photos" }, "test", tables);
     expect(config.arms).toEqual([...usualArms(), "plain"]);
-    expect(config.detectors).toEqual([...Object.keys(TABLES.detectors), "softest"]);
+    expect(config.detectors).toEqual([...usualDetectors, "softest"]);
     expect(config.objectives.plain).toEqual({ weight: 2 });
     expect(settingsAt(["objectives", "plain"], studySchemaOf(tables))).toEqual(["weight"]);
   });

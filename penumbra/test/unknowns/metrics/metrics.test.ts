@@ -4,15 +4,21 @@ import {
   accuracy,
   auprIn,
   auprOut,
+  aurc,
   auroc,
+  ccrAtFpr,
+  classFigures,
   ece,
   fpr95IdPositive,
   fpr95OodPositive,
   macroAccuracy,
+  macroF1,
   nll,
-  operatingPoint,
+  oscr,
+  riskCoverage,
   softmax,
   thresholdAtRecall,
+  topAccuracy,
 } from "../../../src/unknowns/metrics/index.ts";
 
 // METHODS G: confidences with ties on both sides and between them.
@@ -148,12 +154,130 @@ describe("the threshold for use", () => {
     ).toBe(1);
   });
 
-  test("is applied to other images as score >= threshold", () => {
-    expect(operatingPoint([1, 2, 3], [0, 2], 2)).toEqual({
-      threshold: 2,
-      knownAccepted: 2 / 3,
-      unknownRejected: 0.5,
-    });
+  test("is refused for a recall outside (0, 1]", () => {
     expect(() => thresholdAtRecall([1], 0)).toThrow(/recall is 0/);
+  });
+});
+
+/** Scores of known images that are right or not, and of unknown ones. */
+const openSet = fc.record({
+  known: fc.array(fc.record({ score: fc.integer({ min: -6, max: 6 }), isRight: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 30,
+  }),
+  unknown: someScores,
+});
+
+describe("open-set recognition", () => {
+  test("OSCR is the area under the curve of CCR over FPR at every threshold", () => {
+    fc.assert(
+      fc.property(openSet, ({ known: images, unknown: others }) => {
+        const thresholds = [...new Set([...images.map(({ score }) => score), ...others])].sort(
+          (a, b) => b - a,
+        );
+        const curve = [Number.POSITIVE_INFINITY, ...thresholds].map((threshold) => ({
+          fpr: others.filter((score) => score >= threshold).length / others.length,
+          ccr: images.filter(({ score, isRight }) => isRight && score >= threshold).length / images.length,
+        }));
+        const area = curve.reduce((sum, point, index) => {
+          const before = curve[index - 1];
+          return before ? sum + ((point.fpr - before.fpr) * (point.ccr + before.ccr)) / 2 : sum;
+        }, 0);
+        const [scores, rights] = [images.map(({ score }) => score), images.map(({ isRight }) => isRight)];
+        expect(oscr(scores, rights, others)).toBeCloseTo(area, 12);
+        const accuracyOf = rights.filter(Boolean).length / rights.length;
+        expect(oscr(scores, rights, others)).toBeLessThanOrEqual(accuracyOf + 1e-12);
+        expect(
+          oscr(
+            scores,
+            rights.map(() => true),
+            others,
+          ),
+        ).toBeCloseTo(auroc(scores, others), 12);
+        expect(ccrAtFpr(scores, rights, others, 1)).toBeLessThanOrEqual(accuracyOf);
+      }),
+    );
+  });
+
+  test("CCR grows with the FPR that is allowed, and refuses one of 0", () => {
+    fc.assert(
+      fc.property(openSet, ({ known: images, unknown: others }) => {
+        const at = (fpr: number) =>
+          ccrAtFpr(
+            images.map(({ score }) => score),
+            images.map(({ isRight }) => isRight),
+            others,
+            fpr,
+          );
+        expect(at(0.1)).toBeLessThanOrEqual(at(0.5));
+      }),
+    );
+    expect(() => ccrAtFpr([1], [true], [0], 0)).toThrow(/rate is 0/);
+    expect(() => oscr([1, 2], [true], [0])).toThrow(/2 scores of known images, but of 1/);
+  });
+});
+
+describe("selective prediction", () => {
+  test("AURC is 0 where nothing is wrong, the error rate where confidence tells nothing, and best when errors come last", () => {
+    expect(aurc([3, 1, 2], [true, true, true])).toBe(0);
+    expect(aurc([1, 1, 1, 1], [true, false, true, true])).toBeCloseTo(0.25, 12);
+    const rights = [true, true, false, false];
+    expect(aurc([4, 3, 2, 1], rights)).toBeLessThan(aurc([1, 2, 3, 4], rights));
+  });
+
+  test("the curve begins with all images and ends with the surest ones, whatever the order of equal confidences", () => {
+    fc.assert(
+      fc.property(openSet, ({ known: images }) => {
+        const curveOf = (list: typeof images) =>
+          riskCoverage(
+            list.map(({ score }) => score),
+            list.map(({ isRight }) => isRight),
+          );
+        const curve = curveOf(images);
+        expect(curve).toEqual(curveOf([...images].reverse()));
+        expect(curve[0]).toEqual({
+          coverage: 1,
+          risk: images.filter(({ isRight }) => !isRight).length / images.length,
+        });
+        const top = Math.max(...images.map(({ score }) => score));
+        const surest = images.filter(({ score }) => score === top);
+        expect(curve.at(-1)).toEqual({
+          coverage: surest.length / images.length,
+          risk: surest.filter(({ isRight }) => !isRight).length / surest.length,
+        });
+      }),
+    );
+  });
+});
+
+describe("figures of classes", () => {
+  test("of a class that is never called or has no images are 0 where they divide by nothing", () => {
+    const rows = [
+      [1, 0, 0],
+      [1, 0, 0],
+      [0, 0, 1],
+    ];
+    const figures = classFigures(rows, [0, 1, 1]);
+    expect(figures).toEqual([
+      { label: 0, images: 1, precision: 0.5, recall: 1, f1: 2 / 3 },
+      { label: 1, images: 2, precision: 0, recall: 0, f1: 0 },
+      { label: 2, images: 0, precision: 0, recall: 0, f1: 0 },
+    ]);
+    expect(macroF1(figures)).toBeCloseTo(2 / 9, 12);
+  });
+
+  test("top-1 is the accuracy and top-C is all", () => {
+    const logits = fc.array(fc.array(fc.integer({ min: -3, max: 3 }), { minLength: 4, maxLength: 4 }), {
+      minLength: 1,
+      maxLength: 20,
+    });
+    fc.assert(
+      fc.property(logits, (rows) => {
+        const labels = rows.map((_, i) => i % 4);
+        expect(topAccuracy(rows, labels, 1)).toBe(accuracy(rows, labels));
+        expect(topAccuracy(rows, labels, 2)).toBeGreaterThanOrEqual(accuracy(rows, labels));
+        expect(topAccuracy(rows, labels, 4)).toBe(1);
+      }),
+    );
   });
 });

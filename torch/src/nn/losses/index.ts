@@ -2,4 +2,5 @@
 export * from "./classification.ts";
 export type { LossOptions } from "./loss.ts";
 export * from "./margins.ts";
+export { MultiLabelSoftMarginLoss } from "./multilabel.ts";
 export * from "./regression.ts";

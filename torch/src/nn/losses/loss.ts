@@ -26,7 +26,12 @@ export abstract class Loss<Args extends unknown[] = [input: Tensor, target: Tens
 
   /** Reduces losses of elements, where no operator does. */
   protected reduced(losses: Tensor): Tensor {
-    if (this.reduction === "none") return losses;
-    return this.reduction === "mean" ? losses.mean() : losses.sum();
+    return reduced(losses, this.reduction);
   }
+}
+
+/** The losses of elements, their mean or their sum. */
+export function reduced(losses: Tensor, reduction: Reduction): Tensor {
+  if (reduction === "none") return losses;
+  return reduction === "mean" ? losses.mean() : losses.sum();
 }

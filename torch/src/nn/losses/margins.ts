@@ -163,22 +163,3 @@ export class MultiLabelMarginLoss extends Loss {
     return input.multilabelMarginLoss(target, { reduction: this.reduction });
   }
 }
-
-/** The mean over the classes of BCEWithLogitsLoss, for several classes at once. */
-export class MultiLabelSoftMarginLoss extends Loss {
-  readonly weight: Tensor | null;
-
-  /** @param options.weight [C]: how much each class counts */
-  constructor({ weight = null, reduction }: { weight?: Tensor | null } & LossOptions = {}) {
-    super(reduction);
-    this.weight = weight ? buffer(weight) : null;
-  }
-
-  /** @param input [B, C] @param target [B, C] of zeros and ones */
-  forward(input: Tensor, target: Tensor): Tensor {
-    const hits = target.mul(input.logSigmoid());
-    const misses = target.neg().add(1).mul(input.neg().logSigmoid());
-    const losses = hits.add(misses).neg();
-    return this.reduced((this.weight ? losses.mul(this.weight) : losses).mean([-1]));
-  }
-}

@@ -1,0 +1,127 @@
+import { join } from "node:path";
+import { writeFileAtomic } from "../../files/index.ts";
+import type { Preprocessing } from "./classifier.ts";
+import type { Provenance, UsedPhoto } from "./classifier-files.ts";
+
+/** How well a class was named on the calibration photos. */
+export interface ClassFigures {
+  readonly className: string;
+  readonly photos: number;
+  readonly right: number;
+}
+
+/** What a model card tells. */
+export interface CardFacts {
+  readonly name: string;
+  readonly classes: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly level: number;
+  /** The level that was asked for. */
+  readonly wantedLevel: number;
+  readonly detector: { readonly title: string; readonly reason: string; readonly auroc: number | null };
+  readonly figures: readonly ClassFigures[];
+  readonly provenance: Provenance;
+  readonly photos: readonly UsedPhoto[];
+}
+
+/** Writes the classifier's model card, `README.md`: what it was made of, how good it is, what it cannot do. */
+export async function writeCard(folder: string, facts: CardFacts): Promise<void> {
+  await writeFileAtomic(join(folder, "README.md"), cardOf(facts));
+}
+
+/** The card as Markdown. */
+export function cardOf(facts: CardFacts): string {
+  const { name, classes, provenance } = facts;
+  const { arm, reason, seed, penumbra, libtorch, artifacts } = provenance;
+  return [
+    `# ${name}`,
+    "",
+    `A classifier of ${classes.length} classes that says *unknown* of what is none of them. Made by Penumbra ${penumbra}.`,
+    "",
+    "```",
+    `penumbra predict models/${name} photo.jpg`,
+    "```",
+    "",
+    "## Photos",
+    "",
+    ...photosTable(facts),
+    "",
+    "## Figures",
+    "",
+    ...figuresOf(facts),
+    "",
+    "## When it says unknown",
+    "",
+    ...levelOf(facts),
+    "",
+    "## Limits",
+    "",
+    ...limitsOf(facts),
+    "",
+    "## How it was made",
+    "",
+    `- Arm: ${arm}. ${reason}`,
+    `- Seed ${seed}, libtorch ${libtorch}`,
+    ...Object.entries(artifacts).map(([stage, hash]) => `- ${stage}: ${hash}`),
+    "",
+  ].join("\n");
+}
+
+function photosTable({ classes, photos: all }: CardFacts): string[] {
+  const count = (className: string, use: string) => {
+    const photos = all.filter((photo) => photo.className === className && photo.use === use);
+    return `${new Set(photos.map(({ object }) => object)).size} / ${photos.length}`;
+  };
+  const near = all.filter(({ use }) => use === "near");
+  return [
+    "| class | learned from, objects / photos | calibrated on |",
+    "|---|---|---|",
+    ...classes.map((name) => `| ${name} | ${count(name, "train")} | ${count(name, "calibration")} |`),
+    "",
+    near.length === 0
+      ? "There were no near unknowns."
+      : `${near.length} photos of ${new Set(near.map(({ className }) => className)).size} near unknown classes chose the detector; nothing learned from them.`,
+    "Licences: those of your photos and of the weights that the encoder started from.",
+  ];
+}
+
+function figuresOf({ figures, detector }: CardFacts): string[] {
+  const photos = figures.reduce((sum, figure) => sum + figure.photos, 0);
+  const right = figures.reduce((sum, figure) => sum + figure.right, 0);
+  const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
+  return [
+    `On the calibration photos, which it has not learned from, ${percent(right, photos)} of ${photos} are named right:`,
+    "",
+    "| class | photos | right |",
+    "|---|---|---|",
+    ...figures.map(
+      (figure) => `| ${figure.className} | ${figure.photos} | ${percent(figure.right, figure.photos)} |`,
+    ),
+    "",
+    `Detector of unknowns: ${detector.title}. ${detector.reason}`,
+    "The detector and the penalty of the linear classifier were chosen on these photos, so these figures flatter it a little. For figures that nothing was chosen by, run `penumbra evaluate` on photos that it has not seen.",
+  ];
+}
+
+function levelOf({ level, wantedLevel, photos }: CardFacts): string[] {
+  const objects = new Set(photos.filter(({ use }) => use === "calibration").map(({ object }) => object)).size;
+  const share = (100 * level).toFixed(1);
+  return [
+    `An object is called unknown when its p-value is at most ${level.toFixed(4)}: of known objects about ${share} % are called unknown by mistake. The p-value is the share of ${objects} calibration objects that look no less unknown.`,
+    ...(level > wantedLevel
+      ? [
+          "",
+          `${(100 * wantedLevel).toFixed(1)} % were asked for; ${objects} calibration objects allow no less than 1 in ${objects + 1}. More objects allow less.`,
+        ]
+      : []),
+  ];
+}
+
+function limitsOf({ preprocessing, figures }: CardFacts): string[] {
+  const weak = figures.filter(({ photos, right }) => right / photos < 0.7).map(({ className }) => className);
+  return [
+    `- It sees ${preprocessing.imageSize} x ${preprocessing.imageSize} pixels (${preprocessing.fit}): smaller details do not exist for it.`,
+    "- It knows the cameras, lights and backgrounds of the photos that it was made with. Other ones can make known parts unknown, and unknown ones known.",
+    ...(weak.length > 0 ? [`- Often mistaken for another class: ${weak.join(", ")}.`] : []),
+  ];
+}

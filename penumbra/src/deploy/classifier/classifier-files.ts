@@ -1,0 +1,201 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { safetensors, type Tensor } from "@penumbra/torch";
+import { z } from "zod";
+import { loadEncoder, probeOf, saveEncoder, type TrainedEncoder } from "../../contrast/index.ts";
+import { readJsonLines, writeFileAtomicSync } from "../../files/index.ts";
+import { FITS } from "../../images/index.ts";
+import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
+import { Classifier, type ClassifierParts } from "./classifier.ts";
+import { DeployError } from "./errors.ts";
+
+/** A photo that a classifier was made with: whoever evaluates it must not use this photo again. */
+export interface UsedPhoto {
+  readonly id: string;
+  readonly object: string;
+  readonly className: string;
+  /** SHA-256 of the file's bytes, hexadecimal. */
+  readonly hash: string;
+  readonly use: "train" | "calibration" | "near";
+}
+
+/** How a classifier came about, told in its card; nothing of it is needed to use the classifier. */
+export type Provenance = z.output<typeof provenanceSchema>;
+const provenanceSchema = z.object({
+  penumbra: z.string(),
+  libtorch: z.string(),
+  arm: z.string(),
+  /** Why that arm, in a sentence. */
+  reason: z.string(),
+  seed: z.int(),
+  /** The artifacts that it was made of: stage and identity. */
+  artifacts: z.record(z.string(), z.string()),
+});
+
+/** What `classifier.json` holds. */
+const fileSchema = z.object({
+  format: z.literal(1),
+  name: z.string().min(1),
+  classes: z.array(z.string()).min(2),
+  preprocessing: z.object({
+    imageSize: z.int().positive(),
+    fit: z.enum(FITS),
+    white: z.object({ uint16: z.number().positive(), float32: z.number().positive() }),
+  }),
+  level: z.number().gt(0).lt(1),
+  provenance: provenanceSchema,
+});
+
+/** What the metadata of the calibration's features say: whose they are. */
+const calibrationSchema = z.object({
+  objects: z.array(z.string()).min(1),
+  labels: z.array(z.int().nonnegative()).min(1),
+});
+
+const FILES = {
+  description: "classifier.json",
+  encoder: "encoder",
+  probe: "probe.safetensors",
+  detector: "detector.safetensors",
+  calibration: "calibration.safetensors",
+  photos: "photos.jsonl",
+} as const;
+
+/** What is written: the parts, with the training's result in place of the encoder alone, and how they came about. */
+export interface SavedClassifier extends Omit<ClassifierParts, "encoder" | "device"> {
+  readonly trained: TrainedEncoder;
+  readonly provenance: Provenance;
+  readonly photos: readonly UsedPhoto[];
+}
+
+/** Writes a classifier into a folder that is there and empty; `classifier.json` comes last. */
+export function saveClassifier(folder: string, saved: SavedClassifier): void {
+  const { trained, probe, detectorName, detector, calibration, provenance, photos, ...rest } = saved;
+  saveEncoder(join(folder, FILES.encoder), trained);
+  safetensors.write(
+    join(folder, FILES.probe),
+    { weight: probe.weight, bias: probe.bias },
+    { l2: String(probe.l2) },
+  );
+  writeDetector(join(folder, FILES.detector), detectorName, detector);
+  const stages = Object.fromEntries(calibration.stages.map((rows, index) => [stageName(index), rows]));
+  const { objects, labels } = calibration;
+  const whose = { objects: JSON.stringify(objects), labels: JSON.stringify(labels) };
+  safetensors.write(join(folder, FILES.calibration), stages, whose);
+  writeFileAtomicSync(
+    join(folder, FILES.photos),
+    photos.map((photo) => `${JSON.stringify(photo)}\n`).join(""),
+  );
+  const description: z.input<typeof fileSchema> = {
+    format: 1,
+    ...{ name: rest.name, classes: [...rest.classes], preprocessing: rest.preprocessing, level: rest.level },
+    provenance,
+  };
+  writeFileAtomicSync(join(folder, FILES.description), `${JSON.stringify(description, null, 1)}\n`);
+}
+
+/**
+ * Loads a classifier that `penumbra train` made.
+ *
+ * @param folder such as models/parts
+ * @param options.device default "cpu"
+ * @throws DeployError when the folder holds no classifier, or a part of it is missing, damaged or of another version
+ * @example
+ * using classifier = loadClassifier("models/parts");
+ * const verdicts = await classifier.predict(["a.jpg", ["b-left.jpg", "b-right.jpg"]]);
+ */
+export function loadClassifier(
+  folder: string,
+  { device = "cpu" }: { readonly device?: string } = {},
+): Classifier {
+  const { name, classes, preprocessing, level } = readDescription(folder);
+  const part = <T>(file: string, read: (path: string) => T): T => {
+    const path = join(folder, file);
+    try {
+      return read(path);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new DeployError(`The classifier ${folder} cannot be loaded: ${path}: ${why}`, { cause });
+    }
+  };
+  const { encoder, head } = part(FILES.encoder, (path) => loadEncoder(path, { device }));
+  for (const tensor of Object.values(head.stateDict())) tensor.dispose();
+  return new Classifier({
+    ...{ name, classes, preprocessing, level, device, encoder },
+    probe: part(FILES.probe, readProbe),
+    ...part(FILES.detector, readFittedDetector),
+    calibration: part(FILES.calibration, readCalibration),
+  });
+}
+
+/** How a classifier came about. @throws DeployError as {@link loadClassifier} */
+export function readProvenance(folder: string): Provenance {
+  return readDescription(folder).provenance;
+}
+
+/** The photos that a classifier was made with. @throws DeployError when the folder holds no classifier */
+export async function readUsedPhotos(folder: string): Promise<UsedPhoto[]> {
+  readDescription(folder);
+  return readJsonLines<UsedPhoto>(join(folder, FILES.photos));
+}
+
+function readDescription(folder: string): z.output<typeof fileSchema> {
+  const path = join(folder, FILES.description);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new DeployError(
+      `"${folder}" is no classifier: ${path} cannot be read (${(cause as NodeJS.ErrnoException).code}). Make one: penumbra train PHOTOS`,
+      { cause },
+    );
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new DeployError(`${path} is damaged: ${(cause as Error).message}. Train the classifier again.`, {
+      cause,
+    });
+  }
+  const read = fileSchema.safeParse(json);
+  if (!read.success) {
+    const problems = read.error.issues.map(
+      ({ path: field, message }) => `${field.join(".") || "file"}: ${message}`,
+    );
+    throw new DeployError(
+      `${path} is of another version or damaged. ${problems.slice(0, 3).join("; ")}. Train the classifier again.`,
+    );
+  }
+  return read.data;
+}
+
+function readProbe(path: string) {
+  const { tensors, metadata } = safetensors.read(path);
+  const { weight, bias } = tensors;
+  if (!weight || !bias) throw new DeployError("it lacks weight or bias. Train the classifier again.");
+  return probeOf(weight, bias, Number(metadata.l2));
+}
+
+function readFittedDetector(path: string) {
+  const { name, detector } = readDetector(path, detectors);
+  return { detectorName: name, detector };
+}
+
+function readCalibration(path: string): ClassifierParts["calibration"] {
+  const { tensors, metadata } = safetensors.read(path);
+  const parsed = calibrationSchema.safeParse({
+    objects: JSON.parse(metadata.objects ?? "null"),
+    labels: JSON.parse(metadata.labels ?? "null"),
+  });
+  const photos = parsed.data?.objects.length;
+  const stages = Array.from({ length: Object.keys(tensors).length }, (_, index) => tensors[stageName(index)]);
+  const isWhole = stages.length > 0 && stages.every((rows) => rows?.shape[0] === photos);
+  if (!parsed.data || parsed.data.labels.length !== photos || !isWhole)
+    throw new DeployError("it lacks the features, objects or labels. Train the classifier again.");
+  return { ...parsed.data, stages: stages as Tensor[] };
+}
+
+function stageName(index: number): string {
+  return `stage.${index}`;
+}

@@ -1,0 +1,34 @@
+/** The classifier: one folder, from which known classes are told, and unknown objects. */
+
+export { type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
+export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
+export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
+export {
+  Classifier,
+  type ClassifierParts,
+  type PhotoSource,
+  type Preprocessing,
+} from "./classifier.ts";
+export {
+  loadClassifier,
+  type Provenance,
+  readProvenance,
+  readUsedPhotos,
+  type SavedClassifier,
+  saveClassifier,
+  type UsedPhoto,
+} from "./classifier-files.ts";
+export { DeployError } from "./errors.ts";
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluateClassifier,
+  figuresOf,
+  type KnownFigures,
+  type LabelledVerdict,
+  type Share,
+  shareOf,
+  type UnknownFigures,
+} from "./evaluate.ts";
+export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
+export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";

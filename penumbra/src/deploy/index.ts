@@ -1,0 +1,2 @@
+/** Deploy: what is used after a study, a classifier and the doors to it. */
+export * from "./classifier/index.ts";

@@ -1,0 +1,49 @@
+import { mean, type Outcome } from "../results/index.ts";
+
+/** An arm to train, and why it, in a sentence. */
+export interface Recommendation {
+  readonly arm: string;
+  readonly reason: string;
+}
+
+/**
+ * The arm that a finished study speaks for: the best at telling VALIDATION unknowns, by the detector of its answer,
+ * mean over seeds; where no unknowns were there for choices, the most accurate on the test photos, which the reason
+ * says. The first of equal ones.
+ */
+export function recommendArm(outcome: Outcome): Recommendation {
+  const { arms, detector, results, seeds } = outcome;
+  const byValidation = arms.map(({ name }) =>
+    results.flatMap((line) =>
+      line.kind === "unknowns" &&
+      line.arm === name &&
+      line.part === "validation" &&
+      line.detector === detector &&
+      line.unit === outcome.unit &&
+      line.unknownClass === null
+        ? [line.auroc]
+        : [],
+    ),
+  );
+  const isJudged = byValidation.every((values) => values.length > 0);
+  const values = isJudged
+    ? byValidation
+    : arms.map(({ name }) =>
+        results.flatMap((line) =>
+          line.kind === "classification" && line.arm === name && line.unit === outcome.unit
+            ? [line.balancedAccuracy]
+            : [],
+        ),
+      );
+  const means = values.map((numbers) => mean(numbers));
+  const best = means.indexOf(Math.max(...means));
+  const { name: arm, title } = arms[best]!;
+  const figure = (100 * means[best]!).toFixed(1);
+  const over = seeds.length === 1 ? "at its only seed" : `on average over ${seeds.length} seeds`;
+  return {
+    arm,
+    reason: isJudged
+      ? `${title} told the unknowns that the study "${outcome.name}" chose by best from the known (AUROC ${figure}, ${over}).`
+      : `${title} was the most accurate in the study "${outcome.name}" (balanced accuracy ${figure} on its test photos, ${over}); it had no unknowns to choose by.`,
+  };
+}

@@ -1,0 +1,296 @@
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import * as torch from "@penumbra/torch";
+import { safetensors, type Tensor } from "@penumbra/torch";
+import type { LinearProbe } from "../contrast/index.ts";
+import {
+  DataError,
+  type Manifest,
+  type Photo,
+  type Split,
+  type SplitName,
+  scanPhotos,
+  splitForUse,
+  type UseSplit,
+} from "../data/index.ts";
+import {
+  type ClassFigures,
+  chooseDetectorForUse,
+  type Provenance,
+  saveClassifier,
+  UNKNOWN,
+  type UsedPhoto,
+  writeCard,
+} from "../deploy/index.ts";
+import { findModel } from "../diffusion/index.ts";
+import { readJson, writeFolderAsync } from "../files/index.ts";
+import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
+import { detectorOf } from "../unknowns/index.ts";
+import { armOf, redrawKinds } from "./arms/index.ts";
+import { findWeights } from "./find-weights.ts";
+import { settleMachine } from "./machine.ts";
+import { type Study, scanOptionsOf } from "./plan-study.ts";
+import { type Recommendation, recommendArm } from "./recommend-arm.ts";
+import {
+  encoderStage,
+  featuresFile,
+  featuresStage,
+  frozenEncoderStage,
+  isFrozen,
+  labelsOf,
+  loadProbe,
+  prepareSeeds,
+  probeStage,
+  readEncoder,
+  type StudyContext,
+  stageFeatures,
+} from "./stages/index.ts";
+import { type Artifact, lockRun, type StageEvent, StageStore } from "./store/index.ts";
+import { version } from "./version.ts";
+
+export interface ClassifierRequest {
+  /** The folder that the classifier becomes, such as models/parts. */
+  readonly out: string;
+  /** Default: the one that the finished study in the run folder speaks for, else {@link DEFAULT_ARM}. */
+  readonly arm?: string;
+  /** Default: the first of the configuration. */
+  readonly seed?: number;
+  /** Objects of each class that are set aside. Default: the study's validation objects. */
+  readonly calibration?: number;
+  /** Share of known objects that may be called unknown, 0 … 1. Default 0.05. */
+  readonly level?: number;
+  readonly onEvent?: (event: StageEvent) => void;
+}
+
+/** What was made. */
+export interface TrainedClassifier {
+  readonly folder: string;
+  readonly arm: Recommendation;
+  readonly detector: { readonly name: string; readonly reason: string };
+  /** The level that is used: with few calibration objects more than was asked for. */
+  readonly level: number;
+}
+
+/** The quickest, and the one to beat: a classifier's loss with a detector on its features. */
+export const DEFAULT_ARM = "cross-entropy";
+
+/**
+ * Trains a classifier for use on all known objects but those that are set aside to calibrate it, in the run folder of
+ * the study, whose words and redraws are taken over, and goes on where it was interrupted. Near unknowns serve choices
+ * and calibration only.
+ *
+ * @throws DataError when a class has a single object, or is called as the verdict of unknowns is
+ * @throws RangeError for an arm or seed that does not exist
+ * @throws RunInUseError where a study works in the run folder
+ */
+export async function trainClassifier(study: Study, request: ClassifierRequest): Promise<TrainedClassifier> {
+  const { onEvent } = request;
+  const machine = settleMachine(study.config);
+  const store = new StageStore(study.run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
+  const chosen = await chooseArm(study, request.arm);
+  const seed = request.seed ?? study.config.seeds[0]!;
+  const config = { ...study.config, arms: [chosen.arm], seeds: [seed] };
+  const manifest = await scan(study, store);
+  const split = splitForUse(manifest, {
+    given: config.split.given,
+    calibration: request.calibration ?? config.split.validation,
+  });
+  const needsModel = redrawKinds(config.arms, study.tables.arms).length > 0;
+  const model = needsModel
+    ? await store.observe("model", (progress) =>
+        findModel(config.model, study.folder, (done, total) => progress(done, total, "MiB")),
+      )
+    : undefined;
+  const weights = await findWeights(study, store);
+  const release = await lockRun(study.run);
+  try {
+    const context: StudyContext = {
+      config,
+      tables: study.tables,
+      store,
+      root: manifest.root,
+      white: manifest.white,
+      cacheFolder: join(study.run, "cache"),
+      classes: manifest.classes,
+      weights,
+      device: machine.device,
+      precision: machine.precision,
+    };
+    const artifacts = await trainParts(context, manifest, split, { arm: chosen.arm, seed, model });
+    return await assemble(context, split, artifacts, { ...request, chosen, seed });
+  } finally {
+    await release();
+  }
+}
+
+/** How many stages {@link trainClassifier} goes through with an arm. */
+export function classifierStageCount({ tables }: Study, arm: string): number {
+  const kinds = redrawKinds([arm], tables.arms).length;
+  return 4 + (kinds === 0 ? 0 : 4 + kinds); // scan, encoder, features, probe; model, split, decode, words, redraws
+}
+
+/**
+ * The arm that was asked for, or that a finished study of this run folder speaks for, or {@link DEFAULT_ARM}.
+ * @throws RangeError for an arm that does not exist
+ */
+export async function chooseArm(study: Study, wanted?: string): Promise<Recommendation> {
+  if (wanted !== undefined) {
+    armOf(wanted, study.tables.arms);
+    return { arm: wanted, reason: "It was asked for." };
+  }
+  const path = join(study.run, "report.json");
+  if (existsSync(path)) {
+    const outcome = await readJson<Outcome>(path);
+    if (outcome.format === OUTCOME_FORMAT) return recommendArm(outcome);
+  }
+  return {
+    arm: DEFAULT_ARM,
+    reason: `No study was run in ${study.run}, so it is the quickest one. A study says which is best for these photos.`,
+  };
+}
+
+async function scan({ config, folder, run }: Study, store: StageStore): Promise<Manifest> {
+  const cacheFolder = join(run, "cache");
+  const manifest = await store.observe("scan", (progress) =>
+    scanPhotos(resolve(folder, config.photos), {
+      ...scanOptionsOf(config),
+      ...(existsSync(cacheFolder) && { cacheFolder }),
+      onProgress: (done, total) => progress(done, total, "photos"),
+    }),
+  );
+  if (manifest.classes.includes(UNKNOWN)) {
+    throw new DataError(
+      `A known class is called "${UNKNOWN}", as the verdict is of objects of no known class. Rename its folder, or name it under roles.near.`,
+    );
+  }
+  return manifest;
+}
+
+/** The trained parts of a classifier, as artifacts of the run folder. */
+interface Parts {
+  readonly encoder: Artifact;
+  readonly features: Artifact;
+  readonly probe: Artifact;
+  readonly redraws: readonly Artifact[];
+}
+
+interface PartsOptions {
+  readonly arm: string;
+  readonly seed: number;
+  readonly model: Awaited<ReturnType<typeof findModel>> | undefined;
+}
+
+async function trainParts(
+  context: StudyContext,
+  manifest: Manifest,
+  { train, calibration, near }: UseSplit,
+  { arm, seed, model }: PartsOptions,
+): Promise<Parts> {
+  const split: Split = {
+    train,
+    validation: calibration,
+    test: [],
+    nearValidation: near,
+    nearTest: [],
+    farTest: [],
+  };
+  const { positives, negatives } = armOf(arm, context.tables.arms);
+  const redraws = model ? (await prepareSeeds(context, manifest, model))[0]!.redraws : {};
+  const encoder = isFrozen(context, arm)
+    ? await frozenEncoderStage(context)
+    : await encoderStage(context, split, {
+        arm,
+        seed,
+        positives: positives === null ? undefined : redraws[positives],
+        negatives: negatives === null ? undefined : redraws[negatives],
+      });
+  const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
+  const probe = await probeStage(context, split, features, arm, seed);
+  return { encoder, features, probe, redraws: Object.values(redraws) };
+}
+
+interface AssembleOptions extends ClassifierRequest {
+  readonly chosen: Recommendation;
+  readonly seed: number;
+}
+
+/** Chooses the detector, calibrates, and writes the folder whole or not at all. */
+async function assemble(
+  context: StudyContext,
+  split: UseSplit,
+  parts: Parts,
+  { out, chosen, seed, level: wantedLevel = 0.05 }: AssembleOptions,
+): Promise<TrainedClassifier> {
+  const { config, tables, classes, white } = context;
+  const probe = loadProbe(parts.probe);
+  const { train, calibration, near } = samplesOf(context, split, parts, probe);
+  const detector = chooseDetectorForUse(
+    { train, calibration, near },
+    { names: config.detectors, table: tables.detectors, tuning: config.tuning },
+  );
+  const objects = split.calibration.map(({ object }) => object);
+  const labels = labelsOf(split.calibration, classes);
+  // With n objects no p-value is below 1 / (n + 1): a lower level would never call anything unknown.
+  const level = Math.max(wantedLevel, 1 / (new Set(objects).size + 1));
+  const provenance = provenanceOf(parts, chosen, seed);
+  const about = {
+    ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
+    preprocessing: { imageSize: config.imageSize, fit: config.fit, white },
+  };
+  await writeFolderAsync(out, async (aside) => {
+    saveClassifier(aside, {
+      ...{ ...about, probe, detectorName: detector.name, detector: detector.fitted },
+      trained: readEncoder(context, parts.encoder),
+      calibration: { objects, labels, stages: calibration.stages },
+    });
+    const { title } = detectorOf(detector.name, tables.detectors);
+    const figures = figuresOf(probe.logits(calibration.features), labels, classes);
+    await writeCard(aside, { ...about, wantedLevel, figures, detector: { ...detector, title } });
+  });
+  return { folder: out, arm: chosen, detector: { name: detector.name, reason: detector.reason }, level };
+}
+
+/** What the detectors may look at, of every part that there is. */
+function samplesOf({ classes }: StudyContext, split: UseSplit, { features }: Parts, probe: LinearProbe) {
+  const { tensors } = safetensors.read(join(features.folder, featuresFile));
+  const { weight, bias } = probe;
+  const of = (part: SplitName, photos: readonly Photo[]) => {
+    const stages = stageFeatures(tensors, part);
+    const last = stages.at(-1)!;
+    const labels = labelsOf(photos, classes);
+    return { stages, features: last, logits: probe.logits(last), classifier: { weight, bias }, labels };
+  };
+  return {
+    train: of("train", split.train),
+    calibration: of("validation", split.calibration),
+    near: split.near.length > 0 ? of("nearValidation", split.near) : null,
+  };
+}
+
+/** How many calibration photos of each class the classifier names right. */
+function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly string[]): ClassFigures[] {
+  const answers = logits.argmax({ dim: 1 }).toNumbers();
+  return classes.map((className, label) => {
+    const own = answers.filter((_, index) => labels[index] === label);
+    return { className, photos: own.length, right: own.filter((answer) => answer === label).length };
+  });
+}
+
+function provenanceOf(
+  { encoder, features, probe, redraws }: Parts,
+  { arm, reason }: Recommendation,
+  seed: number,
+): Provenance {
+  return {
+    ...{ penumbra: version, libtorch: torch.version(), arm, reason, seed },
+    artifacts: Object.fromEntries(
+      [...redraws, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
+    ),
+  };
+}
+
+function usedPhotos({ train, calibration, near }: UseSplit): UsedPhoto[] {
+  const used = (photos: readonly Photo[], use: UsedPhoto["use"]): UsedPhoto[] =>
+    photos.map(({ id, object, className, hash }) => ({ id, object, className, hash, use }));
+  return [...used(train, "train"), ...used(calibration, "calibration"), ...used(near, "near")];
+}

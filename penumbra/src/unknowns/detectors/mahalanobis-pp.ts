@@ -1,0 +1,22 @@
+import { defineDetector, tensorOf } from "./detector.ts";
+import { fitGaussians, nearestMean, type ShrinkageOptions } from "./gaussians.ts";
+import { unitRows } from "./unit-rows.ts";
+
+/**
+ * Mahalanobis++: the distance of {@link mahalanobis} between features of length 1, h / |h| (Müller and Hein 2025,
+ * arXiv 2505.18032): the length of a feature says little of its class, and much of its score.
+ */
+export const mahalanobisPp = defineDetector({
+  title: "Mahalanobis++",
+  description: "Mahalanobis distance between features of length 1 (Müller and Hein 2025)",
+  needs: ["features"],
+  fitsOn: "train",
+  tuning: null,
+  learn: ({ features, labels }, options: ShrinkageOptions) => {
+    const rows = unitRows(features);
+    const { means, factor, share } = fitGaussians(rows, labels(features.shape[0] as number), options);
+    return { numbers: { shrinkage: share }, tensors: { means, factor } };
+  },
+  score: (state, { features }) =>
+    nearestMean(unitRows(features), tensorOf(state, "means"), tensorOf(state, "factor")).neg(),
+});

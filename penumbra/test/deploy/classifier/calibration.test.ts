@@ -1,0 +1,125 @@
+import { Random } from "@penumbra/torch/random";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { KnownScores, viewSets } from "../../../src/deploy/classifier/calibration.ts";
+
+describe("p-values of known objects", () => {
+  /** Objects of one population: a quality of their own, and views that spread around it. */
+  function scoresOf(random: Random, objects: number, views: number) {
+    const scores: number[] = [];
+    const owners: number[] = [];
+    for (let object = 0; object < objects; object++) {
+      const quality = random.normal();
+      for (let view = 0; view < views; view++) {
+        scores.push(quality + 0.7 * random.normal());
+        owners.push(object);
+      }
+    }
+    return { scores, owners };
+  }
+
+  test.each([
+    { objects: 19, views: 1 },
+    { objects: 24, views: 8 },
+    { objects: 60, views: 3 },
+  ])("flag no more than the level, with $objects objects of $views views", ({ objects, views }) => {
+    const random = new Random(objects * views);
+    const levels = [0.05, 0.1, 0.25];
+    const flagged = new Map(levels.map((level) => [level, 0]));
+    const draws = 4000;
+    for (let draw = 0; draw < draws; draw++) {
+      const { scores, owners } = scoresOf(random, objects, views);
+      const known = new KnownScores(scores, owners);
+      const fresh = scoresOf(random, 1, 1).scores[0]!;
+      for (const level of levels)
+        if (known.pValue(fresh) <= level) flagged.set(level, flagged.get(level)! + 1);
+    }
+    for (const level of levels) {
+      // Four standard deviations of a binomial: one run in 30,000 is outside by chance.
+      const slack = 4 * Math.sqrt((level * (1 - level)) / draws);
+      expect(flagged.get(level)! / draws).toBeLessThan(level + slack);
+      // And they are no more cautious than one object in as many makes them.
+      expect(flagged.get(level)! / draws).toBeGreaterThan(level - 2 / (objects + 1) - slack);
+    }
+  });
+
+  test("are 1 / (objects + 1) for a score below all, 1 for one above all, and never fall as scores grow", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: -50, max: 50 }), fc.nat({ max: 6 })), {
+          minLength: 1,
+          maxLength: 40,
+        }),
+        fc.array(fc.integer({ min: -60, max: 60 }), { minLength: 2, maxLength: 10 }),
+        (items, asked) => {
+          const known = new KnownScores(
+            items.map(([score]) => score),
+            items.map(([, object]) => object),
+          );
+          expect(known.pValue(-1000)).toBeCloseTo(1 / (known.objects + 1), 12);
+          expect(known.pValue(1000)).toBeCloseTo(1, 12);
+          const values = asked.sort((a, b) => a - b).map((score) => known.pValue(score));
+          expect(values).toEqual([...values].sort((a, b) => a - b));
+        },
+      ),
+    );
+  });
+
+  test("agree with the threshold: below it is unknown, at it and above is not", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: -9, max: 9 }), fc.nat({ max: 6 })), {
+          minLength: 1,
+          maxLength: 40,
+        }),
+        fc.double({ min: 0.01, max: 0.99, noNaN: true }),
+        fc.integer({ min: -10, max: 10 }),
+        (items, level, score) => {
+          const known = new KnownScores(
+            items.map(([value]) => value),
+            items.map(([, object]) => object),
+          );
+          expect(known.pValue(score) <= level).toBe(score < known.threshold(level));
+        },
+      ),
+    );
+  });
+
+  test("refuse nothing at all and what is no number", () => {
+    expect(() => new KnownScores([], [])).toThrow(/needs scores/);
+    expect(() => new KnownScores([1, Number.NaN], [0, 1])).toThrow(/not a number/);
+  });
+});
+
+describe("sets of views", () => {
+  const objects = ["a", "a", "a", "b", "b", "c"];
+  const labels = [0, 0, 0, 1, 1, 0];
+
+  test("are all that there are where they are few, and the whole object where it has no more", () => {
+    const sets = viewSets({ objects, labels }, 2);
+    expect(sets.objects).toEqual([0, 0, 0, 1, 2]);
+    expect(sets.labels).toEqual([0, 0, 0, 1, 0]);
+    expect(sets.averaging.tolist()).toEqual([
+      [0.5, 0.5, 0, 0, 0, 0],
+      [0.5, 0, 0.5, 0, 0, 0],
+      [0, 0.5, 0.5, 0, 0, 0],
+      [0, 0, 0, 0.5, 0.5, 0],
+      [0, 0, 0, 0, 0, 1],
+    ]);
+  });
+
+  test("of many views are 16 an object, of that size, the same every time", () => {
+    const many = {
+      objects: Array.from({ length: 24 }, (_, i) => `o${i % 2}`),
+      labels: Array<number>(24).fill(0),
+    };
+    const rows = viewSets(many, 4).averaging.tolist() as number[][];
+    expect(rows).toHaveLength(32);
+    for (const row of rows) expect(row.filter((weight) => weight === 0.25)).toHaveLength(4);
+    expect(viewSets(many, 4).averaging.tolist()).toEqual(rows);
+  });
+
+  test("refuse objects without a view", () => {
+    expect(() => viewSets({ objects, labels }, 0)).toThrow(/0 views/);
+  });
+});

@@ -1,0 +1,113 @@
+import { cp, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { scanPhotos, splitByObject, splitForUse } from "../../src/data/index.ts";
+import { loadClassifier, readProvenance, readUsedPhotos } from "../../src/deploy/index.ts";
+import { loadConfig, planStudy, runStudy, type StageEvent, trainClassifier } from "../../src/study/index.ts";
+import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
+
+let folder = "";
+const settings = { ...tinySettings, seeds: [0], arms: ["supcon", "supcon+both"], detectors: ["msp", "knn"] };
+
+beforeAll(async () => {
+  folder = await makeTinyStudy(settings, { known: 2, near: 2, far: 1, objects: 5, views: 2 });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const planned = async () => planStudy(await loadConfig(join(folder, "study.yaml")), join(folder, "run"));
+const out = (name: string) => join(folder, "models", name);
+
+describe("the split for use", () => {
+  it("sets aside the objects that a study chooses by, and learns from all other known ones", async () => {
+    const manifest = await scanPhotos(join(folder, "photos"));
+    const split = splitForUse(manifest, { calibration: 1 });
+    const study = splitByObject(manifest, { shots: 2, validation: 1, test: "rest", seed: 3 });
+    const ids = (photos: readonly { readonly id: string }[]) => photos.map(({ id }) => id).sort();
+    expect(ids(split.calibration)).toEqual(ids(study.validation));
+    expect(ids(split.train)).toEqual(ids([...study.train, ...study.test]));
+    expect(split.near.every(({ role }) => role === "near")).toBe(true);
+    const learned = new Set(split.train.map(({ object }) => object));
+    expect(split.calibration.some(({ object }) => learned.has(object))).toBe(false);
+    // A quarter of five objects, and never all of them.
+    expect(new Set(splitForUse(manifest).calibration.map(({ object }) => object)).size).toBe(2);
+    expect(new Set(splitForUse(manifest, { calibration: 9 }).train.map(({ object }) => object)).size).toBe(2);
+  });
+});
+
+describe("training a classifier", () => {
+  it("takes the quickest arm where no study was run, says so, and writes a folder that predicts", async () => {
+    const made = await trainClassifier(await planned(), { out: out("plain") });
+    expect(made.arm.arm).toBe("cross-entropy");
+    expect(made.arm.reason).toMatch(/No study was run/);
+    expect(await readdir(out("plain"))).toEqual([
+      ...["README.md", "calibration.safetensors", "classifier.json", "detector.safetensors"],
+      ...["encoder", "photos.jsonl", "probe.safetensors"],
+    ]);
+    using classifier = loadClassifier(out("plain"));
+    const photos = join(folder, "photos");
+    const [verdict] = await classifier.predict([
+      [join(photos, "known", "part-0", "0", "0.png"), join(photos, "known", "part-0", "0", "1.png")],
+    ]);
+    expect(verdict!.views).toBe(2);
+    // Two calibration objects: nothing below 1 in 3 can be promised, and the card says so.
+    expect(made.level).toBeCloseTo(1 / 3, 12);
+    const card = await readFile(join(out("plain"), "README.md"), "utf8");
+    expect(card).toMatch(/5\.0 % were asked for; 2 calibration objects allow no less than 1 in 3/);
+    expect(card).toMatch(/\| part-1 \| 4 \/ 8 \| 1 \/ 2 \|/);
+  });
+
+  it("makes nothing anew the second time, and the same classifier", async () => {
+    const events: StageEvent[] = [];
+    const before = await readFile(join(out("plain"), "encoder", "encoder.safetensors"));
+    await trainClassifier(await planned(), { out: out("plain"), onEvent: (event) => events.push(event) });
+    expect(events.filter(({ event, hash }) => event === "done" && hash !== "")).toEqual([]);
+    expect(await readFile(join(out("plain"), "encoder", "encoder.safetensors"))).toEqual(before);
+  });
+
+  it("never learns from unknowns or from what it is calibrated on", async () => {
+    const used = await readUsedPhotos(out("plain"));
+    expect(used.filter(({ use }) => use === "train").every(({ id }) => id.startsWith("known/"))).toBe(true);
+    expect(used.filter(({ use }) => use === "near").every(({ id }) => id.startsWith("near/"))).toBe(true);
+    expect(used.some(({ id }) => id.startsWith("far/"))).toBe(false);
+    expect(new Set(used.map(({ id }) => id)).size).toBe(used.length);
+  });
+
+  it("follows a finished study: its arm, with the words and redraws that lie there", async () => {
+    const study = await planned();
+    const outcome = await runStudy(study);
+    const events: StageEvent[] = [];
+    const made = await trainClassifier(study, {
+      out: out("follows"),
+      onEvent: (event) => events.push(event),
+    });
+    expect(outcome.arms.map(({ name }) => name)).toContain(made.arm.arm);
+    expect(made.arm.reason).toMatch(/AUROC/);
+    const drawn = await trainClassifier(study, {
+      ...{ out: out("drawn"), arm: "supcon+both", seed: 0 },
+      onEvent: (event) => events.push(event),
+    });
+    expect(drawn.arm.reason).toBe("It was asked for.");
+    const fresh = events
+      .filter(({ event, hash }) => event === "done" && hash !== "")
+      .map(({ stage }) => stage);
+    expect(fresh).not.toContain("words");
+    expect(fresh).not.toContain("redraw");
+    expect(
+      Object.keys(readProvenance(out("drawn")).artifacts).filter((name) => name.startsWith("redraw")),
+    ).toHaveLength(2);
+  });
+
+  it("refuses a class that is called as the verdict of unknowns is", async () => {
+    const unknown = join(folder, "photos", "known", "unknown");
+    await cp(join(folder, "photos", "far", "far-0"), unknown, { recursive: true });
+    await rm(join(folder, "photos", "far"), { recursive: true });
+    await expect(trainClassifier(await planned(), { out: out("none") })).rejects.toThrow(/called "unknown"/);
+    await rm(unknown, { recursive: true });
+  });
+
+  it("refuses an arm that does not exist", async () => {
+    await expect(trainClassifier(await planned(), { out: out("none"), arm: "magic" })).rejects.toThrow(
+      /no arm "magic"/,
+    );
+  });
+});
