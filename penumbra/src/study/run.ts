@@ -5,6 +5,7 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
+import { type Estimate, estimateStudy } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
@@ -13,6 +14,8 @@ import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
 export interface RunOptions {
   readonly onEvent?: (event: StageEvent) => void;
+  /** Told once photos and model are known, before any work; not on a GPU, of which nothing was measured. */
+  readonly onEstimate?: (estimate: Estimate) => void;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface RunOptions {
  * @throws DataError, DiffusionError, ModelError and DeviceError before anything is written
  * @throws RunInUseError where another study works in the run folder
  */
-export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Promise<Outcome> {
+export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions = {}): Promise<Outcome> {
   const { config, tables, folder, run, text } = study;
   const machine = settleMachine(config);
   const root = resolve(folder, config.photos);
@@ -40,7 +43,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     }),
   );
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
-  for (const seed of config.seeds) splitByObject(manifest, { ...config.split, seed });
+  const splits = config.seeds.map((seed) => splitByObject(manifest, { ...config.split, seed }));
   const model = study.needsModel
     ? await store.observe("model", (progress) =>
         findModel(config.model, folder, (done, total) => progress(done, total, "MiB")),
@@ -48,6 +51,16 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     : undefined;
 
   const weights = await findWeights(study, store);
+  if (machine.device === "cpu") {
+    const estimate = estimateStudy({
+      ...study,
+      knownClasses: manifest.classes.length,
+      trainPhotos: splits[0]!.train.length,
+      photos: manifest.photos.length,
+      model,
+    });
+    if (estimate) onEstimate?.(estimate);
+  }
 
   const release = await lockRun(run);
   try {

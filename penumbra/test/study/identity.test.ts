@@ -66,6 +66,9 @@ const AUGMENT = {
   crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
   ...{ flip: 0.5, rotation: 20, shift: 0.05, scale: [0.9, 1.1], brightness: 0.3, contrast: 0.3 },
   ...{ saturation: 0.3, hue: 0.1, jitter: 0.1, grayscale: 0.1, noise: 0.02 },
+  ...{ preset: "none", shear: 5, perspective: 0.1, randAugment: { operations: 2, magnitude: 9 } },
+  ...{ blur: { probability: 0.5, sigma: [0.01, 0.02] }, solarize: { probability: 0.5, threshold: 0.5 } },
+  ...{ posterize: { probability: 0.5, bits: 4 }, equalize: 0.5, cutout: { probability: 0.5, side: 0.3 } },
 };
 
 /** The built-in arms, with one more for each use of negatives that none of them makes. */
@@ -223,6 +226,7 @@ const NAMES = [
   "cifar",
   "imagenet",
   "source-class",
+  "simclr",
   "head",
   "frozen",
   "b",

@@ -170,7 +170,8 @@ export const studySchemaOf = (tables: StudyTables) =>
           .string()
           .min(1)
           .meta({
-            description: "Word that every learned word starts from; one token of the model's vocabulary",
+            description:
+              "Word of the model's vocabulary that every learned word starts from; of several, or of one in pieces, the mean",
           })
           .default("the"),
       })
@@ -259,7 +260,7 @@ export const studySchemaOf = (tables: StudyTables) =>
         negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
         augment: AugmentSpecSchema.meta({
           description:
-            "Random changes of every image at every step, the same for all arms and images; what is left out is off",
+            "Random changes of every image at every step, the same for all arms and images; what is left out is off, or as the preset has it",
         }).prefault({
           crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
           flip: 0.5,
