@@ -6,6 +6,7 @@ import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
 import { type Estimate, estimateStudy } from "./estimate.ts";
+import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { judgeRedraws, mapFeatures, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
@@ -23,7 +24,7 @@ export interface RunOptions {
  *
  * What a stage throws leaves the run as it was, ready to go on.
  *
- * @throws DataError, DiffusionError and DeviceError before anything is written
+ * @throws DataError, DiffusionError, ModelError and DeviceError before anything is written
  * @throws RunInUseError where another study works in the run folder
  */
 export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions = {}): Promise<Outcome> {
@@ -49,6 +50,7 @@ export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions
       )
     : undefined;
 
+  const weights = await findWeights(study, store);
   if (machine.device === "cpu") {
     const estimate = estimateStudy({
       ...study,
@@ -70,6 +72,7 @@ export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions
       white: manifest.white,
       cacheFolder,
       classes: manifest.classes,
+      weights,
       device: machine.device,
       precision: machine.precision,
     };

@@ -22,8 +22,8 @@ export interface TrainedEncoder {
   readonly encoder: Encoder;
   /** What the loss saw the features through: a projection, or for cross-entropy the class logits. */
   readonly head: nn.Module;
-  /** Its name in the table of objectives. */
-  readonly objective: string;
+  /** Its name in the table of objectives; null where nothing was trained. */
+  readonly objective: string | null;
   readonly loss: LossSettings;
   readonly classes: number;
   /** What negatives were used as; null without negatives. */

@@ -24,6 +24,7 @@ import {
 import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
 import {
+  isFrozen,
   lossCurve,
   nearnessOf,
   readEncoder,
@@ -82,7 +83,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     questions,
     comparisons,
     results,
-    curves: trained.map((item) => curveOf(context, item)),
+    curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
     nearness: await nearnessOf(nearness),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import { RECIPES, recipeNames, smallestStrength } from "../../diffusion/index.ts";
-import { redrawKinds } from "../arms/index.ts";
+import { armOf, redrawKinds, UNTRAINED } from "../arms/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
@@ -115,6 +115,14 @@ function checkMeaning(
         `${source}: ${key} names something twice: [${config[key].join(", ")}]. List each once.`,
       );
     }
+  }
+  const { weights, train } = config.encoder;
+  const frozen = config.arms.find((name) => armOf(name, tables.arms).objective === UNTRAINED);
+  if (weights === undefined && (train === "frozen" || frozen !== undefined)) {
+    const what = frozen === undefined ? '"encoder.train" is frozen' : `the arm "${frozen}" trains nothing`;
+    throw new ConfigError(
+      `${source}: ${what}, and there are no weights. Name published ones under "encoder.weights".`,
+    );
   }
   checkStrengths(config, tables, where);
   return config;
