@@ -1,5 +1,7 @@
 // What is computed on both sides: our half of every measure, by name.
+import { dataLoader } from "./data-loader.ts";
 import { inversion } from "./inversion.ts";
+import { lstm } from "./lstm.ts";
 import { operators } from "./operators.ts";
 import { data, toTyped } from "./reading.ts";
 import { redraw } from "./redraw.ts";
@@ -19,11 +21,13 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "small-network": smallNetwork,
   "to-typed": toTyped,
   data,
+  "data-loader": dataLoader,
   "ways-out": allWaysOut,
   resnet18: resnet18("fp32"),
   "resnet18-bf16": resnet18("bf16"),
   "unet-block": unetBlock,
   transformer,
+  lstm,
   supcon: supcon("fp32"),
   "supcon-bf16": supcon("bf16"),
   redraw: redraw("fp32"),

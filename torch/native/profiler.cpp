@@ -191,7 +191,7 @@ napi_value endProfile(const Call& call) {
 napi_value recordRange(const Call& call) {
   at::RecordFunction range(at::RecordScope::USER_SCOPE);
   std::string name = text(call.env, call[0]);
-  if (range.isActive()) range.before(std::string_view(name));
+  if (range.isActive()) range.before(name.c_str());  // libtorch 2.6 takes no view
   napi_value result;
   check(call.env, napi_call_function(call.env, undefined(call.env), call[1], 0, nullptr, &result));
   return result;

@@ -1,9 +1,9 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import type { Health, Manifest, ScanOptions } from "../data/index.ts";
+import type { Health, Manifest, ScanOptions, SplitName } from "../data/index.ts";
 import type { StudyConfig } from "../study/index.ts";
-import { StageLines } from "./progress.ts";
+import { StageLines, shortDuration } from "./progress.ts";
 
 interface CheckFlags {
   readonly json?: boolean;
@@ -39,7 +39,9 @@ async function checkPhotos(place: string, flags: CheckFlags): Promise<void> {
 async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { loadConfig, planStudy, scanOptionsOf } = await import("../study/index.ts");
+  const { describeEstimate, estimateStudy, loadConfig, planStudy, scanOptionsOf } = await import(
+    "../study/index.ts"
+  );
   const study = planStudy(await loadConfig(path));
   const { config, folder, title, stageCount, run } = study;
   const place = resolve(folder, config.photos);
@@ -47,9 +49,20 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const health = checkHealth(manifest);
   const split = await splitOf(manifest, config);
   const model = study.needsModel ? await checkModel(config.model, folder) : null;
+  const estimate =
+    split.parts && (model === null || model.model)
+      ? estimateStudy({
+          ...study,
+          knownClasses: manifest.classes.length,
+          trainPhotos: split.parts.train,
+          photos: manifest.photos.length,
+          model: model?.model,
+        })
+      : undefined;
   if (model && !model.ok) process.exitCode = 1; // the study would be refused
   if (flags.json) {
-    print(JSON.stringify({ ...health, ...split, model, title, stageCount, run }));
+    const found = model && { ok: model.ok, finding: model.finding };
+    print(JSON.stringify({ ...health, ...split, model: found, title, stageCount, run, estimate }));
   } else {
     print(describeHealth(health));
     if (split.parts) {
@@ -58,6 +71,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
     }
     if (model) print(`Model: ${model.finding}`);
     print(`${title}: ${stageCount} stages`);
+    if (estimate) print(describeEstimate(estimate, shortDuration));
   }
   await writeFiles(config.photos, manifest, health, flags);
   if (split.refusal !== undefined) throw new Error(split.refusal);
@@ -67,12 +81,14 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
 async function splitOf(
   manifest: Manifest,
   config: Pick<StudyConfig, "split" | "seeds">,
-): Promise<{ parts?: Record<string, number>; refusal?: string }> {
+): Promise<{ parts?: Record<SplitName, number>; refusal?: string }> {
   const { DataError, splitByObject } = await import("../data/index.ts");
   try {
     const split = splitByObject(manifest, { ...config.split, seed: config.seeds[0]! }); // the schema wants one
     return {
-      parts: Object.fromEntries(Object.entries(split).map(([name, photos]) => [name, photos.length])),
+      parts: Object.fromEntries(
+        Object.entries(split).map(([name, photos]) => [name, photos.length]),
+      ) as Record<SplitName, number>,
     };
   } catch (error) {
     if (error instanceof DataError) return { refusal: error.message };

@@ -43,6 +43,12 @@ export class StageLines {
     }
   };
 
+  /** Writes a line of another kind between those of the stages. */
+  say(text: string): void {
+    this.#showKept();
+    this.#line(text);
+  }
+
   /** Writes what is still open; call once at the end. */
   close(): void {
     this.#showKept();

@@ -24,7 +24,9 @@ export function studyCommand(): Command {
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
     .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
-      const { loadConfig, parseSettings, planStudy, runStudy } = await import("../study/index.ts");
+      const { describeEstimate, loadConfig, parseSettings, planStudy, runStudy } = await import(
+        "../study/index.ts"
+      );
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
@@ -43,9 +45,13 @@ export function studyCommand(): Command {
         process.stderr.write("Interrupted. The same command goes on from here.\n");
         process.exit(130); // 128 + SIGINT, as shells have it
       });
-      const outcome = await runStudy(study, { onEvent: flags.json ? print : lines.onEvent }).finally(() =>
-        lines.close(),
-      );
+      const outcome = await runStudy(study, {
+        onEvent: flags.json ? print : lines.onEvent,
+        onEstimate: (estimate) => {
+          if (flags.json) print({ event: "estimate", ...estimate });
+          else lines.say(`${describeEstimate(estimate, shortDuration)}; what lies in the run folder is kept`);
+        },
+      }).finally(() => lines.close());
       const report = await writeReport(study.run);
       const seconds = (performance.now() - startedAt) / 1000;
       if (flags.json) {

@@ -32,8 +32,14 @@ export { chooseProbe, type LabelledFeatures, type ProbeTrial } from "./probe/cho
 export { type ExtractOptions, extractFeatures, extractStages } from "./probe/extract-features.ts";
 export { type FusedViews, fuseViews } from "./probe/fuse-views.ts";
 export { fitLinearProbe, type LinearProbe, type ProbeOptions, probeOf } from "./probe/linear-probe.ts";
+export { type PrincipalPlane, principalPlane, project } from "./probe/principal-plane.ts";
 export { Encoder, type EncoderConfig, NETWORKS, type ResolvedEncoderConfig } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
-export { type FineTuning, TRAINED_LAYERS, type TrainedLayers } from "./training/fine-tuning.ts";
+export {
+  type FineTuning,
+  frozenEncoder,
+  TRAINED_LAYERS,
+  type TrainedLayers,
+} from "./training/fine-tuning.ts";
 export { type TrainedEncoder, trainEncoder } from "./training/train-encoder.ts";
 export { FAITHFUL_PROBABILITY, type OptimizerSettings, type TrainOptions } from "./training/train-options.ts";

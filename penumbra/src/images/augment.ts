@@ -1,10 +1,13 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
+import { type AugmentChanges, changesOf } from "./augment-presets.ts";
+import { blurSome, coverSome, drawInPerspective, toneSome } from "./augment-some.ts";
 import type { AugmentSpec } from "./augment-spec.ts";
 import { adjustHue, LUMA, luma } from "./colour.ts";
 import { ImageError } from "./errors.ts";
 import { type AffineMatrix, affine, type Box, inverseAffine } from "./geometry.ts";
 import { gaussianNoise } from "./noise.ts";
+import { randAugment } from "./rand-augment.ts";
 
 /** What one image draws from its seed. */
 interface Draw {
@@ -16,8 +19,9 @@ interface Draw {
 }
 
 /**
- * Changes each image at random: crop, flip, rotation, shift and zoom as one bilinear sampling, then brightness,
- * contrast, saturation, hue, loss of colour and noise.
+ * Changes each image at random: crop, flip, rotation, shear, shift and zoom as one bilinear sampling, then perspective,
+ * RandAugment, brightness, contrast, saturation, hue, loss of colour, blur, solarize, posterize, equalize, noise and
+ * cutout, each where the spec or its preset asks for it.
  *
  * Everything an image undergoes is derived from its own seed, so that the result does not depend on what else is
  * in the batch. Where a motion reaches beyond the image, the mirrored image is seen: black corners would be a mark
@@ -41,37 +45,47 @@ export function augment(images: Tensor, spec: AugmentSpec, seeds: readonly numbe
       `Cannot augment a tensor of shape [${images.shape}] with ${seeds.length} seeds: give images as [B, 3, height, width] and one seed per image.`,
     );
   }
-  const draws = seeds.map((seed) => draw(seed, spec, height, width));
+  const changes = changesOf(spec);
+  const draws = seeds.map((seed) => draw(seed, changes, height, width));
   return torch.noGrad(() =>
     scope(() => {
       const white = images.dtype === "uint8" ? 255 : 1;
       let pixels = images.to("float32"); // [B, 3, H, W], 0..white
-      if (movesPixels(spec)) {
+      if (movesPixels(changes)) {
         pixels = affine(
           pixels,
           draws.map(({ matrix }) => matrix),
           "reflection",
         );
       }
-      pixels = changesColour(spec) ? linearColour(pixels, draws, 1 / white) : pixels.mul(1 / white);
-      if (spec.hue) {
+      if (changes.perspective) pixels = drawInPerspective(pixels, changes.perspective, seeds);
+      let unit = 1 / white;
+      if (changes.randAugment) {
+        pixels = randAugment(pixels.mul(unit).clamp_({ min: 0, max: 1 }), changes.randAugment, seeds);
+        unit = 1;
+      }
+      pixels = changesColour(changes) ? linearColour(pixels, draws, unit) : pixels.mul(unit);
+      if (changes.hue) {
         const turns = perImage(
           draws.map(({ hue }) => hue),
           pixels,
         );
         pixels = adjustHue(pixels.clamp_({ min: 0, max: 1 }), turns);
       }
-      if (spec.noise) pixels = pixels.add_(gaussianNoise(pixels, seeds), { alpha: spec.noise });
-      return pixels.clamp_({ min: 0, max: 1 });
+      if (changes.blur) pixels = blurSome(pixels, changes.blur, seeds);
+      pixels = toneSome(pixels, changes, seeds);
+      if (changes.noise) pixels = pixels.add_(gaussianNoise(pixels, seeds), { alpha: changes.noise });
+      pixels = pixels.clamp_({ min: 0, max: 1 });
+      return changes.cutout ? coverSome(pixels, changes.cutout, seeds) : pixels;
     }),
   );
 }
 
-function movesPixels({ crop, flip, rotation, shift, scale }: AugmentSpec): boolean {
-  return Boolean(crop || flip || rotation || shift || scale);
+function movesPixels({ crop, flip, rotation, shear, shift, scale }: AugmentChanges): boolean {
+  return Boolean(crop || flip || rotation || shear || shift || scale);
 }
 
-function changesColour({ brightness, contrast, saturation, grayscale }: AugmentSpec): boolean {
+function changesColour({ brightness, contrast, saturation, grayscale }: AugmentChanges): boolean {
   return Boolean(brightness || contrast || saturation || grayscale);
 }
 
@@ -101,9 +115,9 @@ function perImage(values: readonly number[], like: Tensor): Tensor {
 
 /**
  * Draws one image's changes. Every number is drawn whether it is used or not, always in the same order, so that
- * switching one change on leaves the others as they were.
+ * switching one change on leaves the others as they were. What came later draws from streams of its own.
  */
-function draw(seed: number, spec: AugmentSpec, height: number, width: number): Draw {
+function draw(seed: number, spec: AugmentChanges, height: number, width: number): Draw {
   const random = new torch.Random(seed);
   const within = (limit = 0) => random.uniform(-limit, limit);
   const flip = random.uniform() < (spec.flip ?? 0);
@@ -120,12 +134,27 @@ function draw(seed: number, spec: AugmentSpec, height: number, width: number): D
   const isGray = random.uniform() < (spec.grayscale ?? 0);
   const crop = spec.crop && cropBox(random, spec.crop, height, width); // last: it takes a varying number of draws
   return {
-    matrix: inverseAffine({ height, width, degrees, zoom, shiftX, shiftY, flip, crop }),
+    matrix: inverseAffine({
+      height,
+      width,
+      degrees,
+      zoom,
+      shiftX,
+      shiftY,
+      flip,
+      crop,
+      ...shearOf(seed, spec),
+    }),
     brightness: isJittered ? brightness : 1,
     contrast: isJittered ? contrast : 1,
     saturation: isGray ? 0 : isJittered ? saturation : 1,
     hue: isJittered && !isGray ? hue : 0,
   };
+}
+
+function shearOf(seed: number, { shear = 0 }: AugmentChanges): { shearX: number; shearY: number } {
+  const random = new torch.Random(torch.deriveSeed(seed, "shear"));
+  return { shearX: random.uniform(-shear, shear), shearY: random.uniform(-shear, shear) };
 }
 
 function logUniform(random: torch.Random, [low, high]: readonly [number, number]): number {
@@ -141,7 +170,7 @@ const CROP_TRIES = 10; // as torchvision's RandomResizedCrop
  */
 function cropBox(
   random: torch.Random,
-  crop: NonNullable<AugmentSpec["crop"]>,
+  crop: NonNullable<AugmentChanges["crop"]>,
   height: number,
   width: number,
 ): Box {

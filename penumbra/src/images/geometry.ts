@@ -86,6 +86,9 @@ export interface AffineMotion {
   readonly degrees?: number;
   /** The content becomes this much larger. */
   readonly zoom?: number;
+  /** Shear in degrees: rows lean along x, columns along y, as torchvision's `affine` has it. */
+  readonly shearX?: number;
+  readonly shearY?: number;
   /** The content moves right and down. */
   readonly shiftX?: number;
   readonly shiftY?: number;
@@ -101,20 +104,27 @@ export type AffineMatrix = readonly [number, number, number, number, number, num
  * The one matrix that crops, flips, rotates, zooms and shifts: it maps a place in the result to the place in the
  * source where its colour comes from, both in coordinates -1..1 (`gridSample`, `align_corners=False`).
  *
- * Read from source to result: the crop box is stretched over the frame, mirrored, then zoomed, rotated and shifted.
+ * Read from source to result: the crop box is stretched over the frame, mirrored, then sheared, zoomed, rotated and
+ * shifted.
  */
 export function inverseAffine(motion: AffineMotion): AffineMatrix {
   const { height, width, degrees = 0, zoom = 1, shiftX = 0, shiftY = 0, flip = false } = motion;
+  const { shearX = 0, shearY = 0 } = motion;
   const box = motion.crop ?? { top: 0, left: 0, height, width };
-  const angle = (degrees * Math.PI) / 180;
+  const radians = Math.PI / 180;
+  const angle = degrees * radians;
   const cos = Math.cos(angle) / zoom;
   const sin = Math.sin(angle) / zoom;
-  // In pixels from the centre: q = R (p - shift), R = rotation by -angle on screen (y points down), divided by zoom.
+  // In pixels from the centre: q = S R (p - shift), R = rotation by -angle on screen (y points down), divided by zoom,
+  // S = [1 + ab, a; b, 1] with a, b the tangents of the shears.
+  const a = Math.tan(shearX * radians);
+  const b = Math.tan(shearY * radians);
+  const across = 1 + a * b;
   // In -1..1: the x axis is counted in width / 2, the y axis in height / 2.
-  const xx = cos;
-  const xy = (-sin * height) / width;
-  const yx = (sin * width) / height;
-  const yy = cos;
+  const xx = across * cos + a * sin;
+  const xy = ((a * cos - across * sin) * height) / width;
+  const yx = ((sin + b * cos) * width) / height;
+  const yy = cos - b * sin;
   const tx = (2 * shiftX) / width;
   const ty = (2 * shiftY) / height;
   // The box: x' = centre + (half width of the box) x, mirrored when flipped.
@@ -165,9 +175,18 @@ export function affine(
     const alongX = constant!.addcmul(ofX!, centres(width, images).view([1, 1, 1, width])); // [B, 2, 1, W]
     const alongY = ofY!.mul(centres(height, images).view([1, 1, height, 1])); // [B, 2, H, 1]
     // Four times faster than affineGridGenerator, which multiplies a matrix of two columns per image.
-    const grid = alongX.add(alongY).permute([0, 2, 3, 1]); // [B, H, W, 2]
-    return torch.gridSampler(images, grid, BILINEAR, OUTSIDE_CODE[outside], false); // [B, C, H, W]
+    return sampleAt(images, alongX.add(alongY).permute([0, 2, 3, 1]), outside); // [B, C, H, W]
   });
+}
+
+/**
+ * The colours at places of the images, bilinearly.
+ *
+ * @param images [B, C, H, W], floating point
+ * @param places [B, H, W, 2]: x and y in -1..1 (`gridSample`, `align_corners=False`)
+ */
+export function sampleAt(images: Tensor, places: Tensor, outside: Outside): Tensor {
+  return torch.gridSampler(images, places, BILINEAR, OUTSIDE_CODE[outside], false);
 }
 
 /** The pixel centres of a side in -1..1: (2 i + 1) / n - 1. */

@@ -1,6 +1,12 @@
 /** Images: files decoded and encoded, transforms of batches on tensors, and random augmentation. */
 export { augment } from "./augment.ts";
-export { type AugmentSpec, AugmentSpecSchema } from "./augment-spec.ts";
+export {
+  AUGMENT_PRESETS,
+  type AugmentChanges,
+  type AugmentPreset,
+  changesOf,
+} from "./augment-presets.ts";
+export { AUGMENT_PRESET_NAMES, type AugmentSpec, AugmentSpecSchema } from "./augment-spec.ts";
 export { gaussianBlur } from "./blur.ts";
 export {
   adjustBrightness,
@@ -11,6 +17,7 @@ export {
   grayscale,
   luma,
 } from "./colour.ts";
+export { boxMask, cutout } from "./cutout.ts";
 export {
   type DecodeOptions,
   decodeImage,
@@ -41,5 +48,14 @@ export {
   rotate,
 } from "./geometry.ts";
 export { hashDistance, type Look, tileDistance } from "./look.ts";
+export { cutMix, type Mixed, type MixOptions, mixUp } from "./mix.ts";
+export { type Corners, perspective } from "./perspective.ts";
+export {
+  RAND_AUGMENT_LEVELS,
+  RAND_AUGMENT_OPERATIONS,
+  type RandAugmentSettings,
+  randAugment,
+} from "./rand-augment.ts";
 export type { Rgb } from "./rgb.ts";
 export { contactSheet, type SheetOptions } from "./sheet.ts";
+export { adjustSharpness, autoContrast, equalize, posterize, solarize } from "./tone.ts";

@@ -58,7 +58,7 @@ const configSchema = pretrainedSchema.extend({
  */
 export async function findEncoderWeights(
   path: string,
-  onProgress: (doneBytes: number) => void = () => {},
+  onProgress: (doneMiB: number, totalMiB: number) => void = () => {},
 ): Promise<EncoderWeights> {
   const file = weightsFileAt(path);
   const configFile = join(dirname(file), "config.json");
@@ -129,15 +129,19 @@ function hintOf(name: EncoderNetworkName, { architecture }: EncoderWeights): str
 }
 
 /** SHA-256 over lengths and contents. */
-async function hashOf(files: readonly string[], onProgress: (doneBytes: number) => void): Promise<string> {
+async function hashOf(
+  files: readonly string[],
+  onProgress: (doneMiB: number, totalMiB: number) => void,
+): Promise<string> {
   const hash = createHash("sha256");
+  const total = files.reduce((sum, file) => sum + statSync(file).size, 0);
   let done = 0;
   for (const file of files) {
     hash.update(`${statSync(file).size}\0`);
     for await (const chunk of createReadStream(file)) {
       hash.update(chunk as Uint8Array);
       done += (chunk as Uint8Array).length;
-      onProgress(done);
+      onProgress(Math.round(done / 2 ** 20), Math.round(total / 2 ** 20));
     }
   }
   return hash.digest("hex");

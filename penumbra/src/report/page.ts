@@ -2,6 +2,7 @@ import type { Outcome } from "../results/index.ts";
 import { Html, html } from "./html.ts";
 import { counted } from "./numbers.ts";
 import { type ImageSource, SECTIONS, type Section } from "./sections/index.ts";
+import { SORT_TABLES } from "./sort-tables.ts";
 import { styleSheet } from "./style.ts";
 
 /**
@@ -21,7 +22,7 @@ export function renderReport(outcome: Outcome, source: ImageSource): string {
 <nav aria-label="Sections">${shown.map((section) => html`<a href="#${section.name}">${section.navigation}</a>`)}</nav></header>
 ${shown.map((section) => renderSection(section, outcome, source))}
 <footer>Made by Penumbra ${outcome.machine.penumbra}. The same numbers as data: results.jsonl and report.json beside this page.</footer>
-</main></body></html>
+</main><script type="module">${new Html(SORT_TABLES)}</script></body></html>
 `;
   return page.text;
 }

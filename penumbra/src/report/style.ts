@@ -98,6 +98,12 @@ svg.dots { width: 104px; height: 16px; margin: 2px 0 0 auto; }
 ${ARM_COLOURS.map((_, index) => `.arm-${index} { --arm: var(--arm-${index}); }`).join(" ")}
 .swatch, .key { display: inline-block; width: .72em; height: .72em; border-radius: 2px; background: var(--arm, var(--series)); margin-right: 7px; }
 .key { margin: 0 2px 0 6px; }
+.sortable thead th { cursor: pointer; } .sortable thead th[aria-sort]::after { content: " ▾"; } .sortable thead th[data-turned=yes]::after { content: " ▴"; }
+.chosen th, .chosen td { background: var(--plain-bg); } .detectors { width: 100%; } .operating th[scope=row] { white-space: nowrap; } .detectors th[scope=row] { white-space: nowrap; } .detectors thead th { max-width: 7.5em; }
+.ground { fill: var(--panel); } .dots { fill: none; stroke: var(--series); stroke-width: 4; stroke-linecap: round; opacity: .6; }
+.dots.known, .dots.train, .key.train { --series: var(--known); } .dots.near { --series: var(--near); } .dots.far { --series: var(--far); }
+.dots.train { stroke-width: 6; opacity: .9; } .key.train { outline: 2px solid var(--known); outline-offset: 1px; }
+.dots.faithful, .key.faithful { --series: var(--arm-2); } .dots.nearOod, .key.nearOod { --series: var(--arm-5); }
 .legend > * { white-space: nowrap; }
 .arms th[scope=row] { white-space: nowrap; } .arms thead th { white-space: normal; max-width: 7.5em; }
 .grid { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); }
@@ -125,6 +131,7 @@ footer { margin-top: 56px; color: var(--soft); font-size: .85rem; border-top: 1p
   .comparisons th, .comparisons td { border: 0; padding: 0; } .comparisons tbody th { grid-column: 1 / -1; width: auto; }
   .comparisons tfoot tr { padding-top: 0; border: 0; } .comparisons tfoot td:first-child { display: none; }
   .comparisons td.glyph { grid-column: 1 / -1; width: auto; } svg.interval { width: 100%; }
+  .operating .range { display: block; }
   .tile { flex-basis: 92px; } .tile img { width: 92px; height: 92px; }
 }
 @media print {

@@ -179,6 +179,55 @@ export interface Mistake {
   readonly seed: number;
 }
 
+/** What a share of photos is, over seeds. */
+export interface OperatingShare {
+  /** In the order of the seeds, 0..1. */
+  readonly perSeed: readonly number[];
+  readonly mean: number;
+  /** Bootstrap over objects of the validation and the test; null where it found no figure. */
+  readonly interval: Interval | null;
+}
+
+/** What an arm does where its threshold is set for use. */
+export interface OperatingPoint {
+  readonly arm: string;
+  /** Share of the known validation photos that the threshold keeps. */
+  readonly keep: number;
+  /** Known test photos that are kept. */
+  readonly known: OperatingShare;
+  /** Unknown ones that are called unknown; null where there are none. */
+  readonly near: OperatingShare | null;
+  readonly far: OperatingShare | null;
+}
+
+export interface RatePoint {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Curves of an arm, each a mean over seeds. */
+export interface RateCurve {
+  readonly arm: string;
+  /** ROC: known photos kept over unknown ones let through; null where there are none. */
+  readonly near: readonly RatePoint[] | null;
+  readonly far: readonly RatePoint[] | null;
+  /** Wrong names over answers given, the surest first. */
+  readonly risk: readonly RatePoint[];
+}
+
+/** What a dot on a map is. */
+export type MapKind = "train" | "known" | "near" | "far" | "faithful" | "nearOod";
+export type MapPoint = readonly [number, number];
+
+/** Where an encoder puts images, in the plane in which those of known photos differ most. */
+export interface FeatureMap {
+  readonly arm: string;
+  readonly seed: number;
+  /** Share of the known photos' variance along each axis. */
+  readonly explained: readonly [number, number];
+  readonly points: Readonly<Partial<Record<MapKind, readonly MapPoint[]>>>;
+}
+
 export interface StageRecord {
   readonly stage: string;
   readonly label: string;
@@ -221,7 +270,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 3;
+export const OUTCOME_FORMAT = 4;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -253,6 +302,10 @@ export interface Outcome {
   readonly nearness: readonly NearnessRow[];
   readonly histograms: readonly Histogram[];
   readonly confusions: readonly Confusion[];
+  readonly operatingPoints: readonly OperatingPoint[];
+  readonly rateCurves: readonly RateCurve[];
+  /** Of the first seed. */
+  readonly featureMaps: readonly FeatureMap[];
   /** The arm whose mistakes are shown, and the mistakes. */
   readonly mistakesArm: string;
   readonly mistakes: readonly Mistake[];

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
-import { judgeOf, redrawKinds } from "./arms/index.ts";
+import { armOf, judgeOf, redrawKinds, UNTRAINED } from "./arms/index.ts";
 import type { LoadedConfig } from "./config/index.ts";
 
 /** A study that is ready to run. */
@@ -18,16 +18,23 @@ export interface Study extends LoadedConfig {
 export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const { config, tables } = loaded;
   const run = resolve(out ?? join("runs", config.name));
-  const kinds = redrawKinds(config.arms, tables.arms).length;
+  const kinds = config.encoder.train === "frozen" ? 0 : redrawKinds(config.arms, tables.arms).length;
   const isSynthetic = kinds > 0;
   const isJudged = isSynthetic && judgeOf(config.arms, tables.arms) !== undefined;
   const synthetic = (isSynthetic ? 1 : 0) + kinds + (isJudged ? 1 : 0);
-  const perSeed = 1 + synthetic + 4 * config.arms.length;
+  const maps = config.arms.length; // of the first seed
+  // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
+  const isFrozen = (arm: string) =>
+    config.encoder.train === "frozen" || armOf(arm, tables.arms).objective === UNTRAINED;
+  const frozen = config.arms.filter(isFrozen).length;
+  const perSeed = 1 + synthetic + 4 * config.arms.length - frozen;
+  const shared = frozen > 0 ? 2 : 0;
+  const found = (isSynthetic ? 1 : 0) + (config.encoder.weights === undefined ? 0 : 1);
   return {
     ...loaded,
     run,
     title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
-    stageCount: 3 + (isSynthetic ? 1 : 0) + config.seeds.length * perSeed,
+    stageCount: 4 + found + shared + config.seeds.length * perSeed + maps,
     needsModel: isSynthetic,
   };
 }

@@ -5,13 +5,17 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
+import { type Estimate, estimateStudy } from "./estimate.ts";
+import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
-import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
+import { judgeRedraws, mapFeatures, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
 export interface RunOptions {
   readonly onEvent?: (event: StageEvent) => void;
+  /** Told once photos and model are known, before any work; not on a GPU, of which nothing was measured. */
+  readonly onEstimate?: (estimate: Estimate) => void;
 }
 
 /**
@@ -20,10 +24,10 @@ export interface RunOptions {
  *
  * What a stage throws leaves the run as it was, ready to go on.
  *
- * @throws DataError, DiffusionError and DeviceError before anything is written
+ * @throws DataError, DiffusionError, ModelError and DeviceError before anything is written
  * @throws RunInUseError where another study works in the run folder
  */
-export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Promise<Outcome> {
+export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions = {}): Promise<Outcome> {
   const { config, tables, folder, run, text } = study;
   const machine = settleMachine(config);
   const root = resolve(folder, config.photos);
@@ -39,12 +43,24 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
     }),
   );
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
-  for (const seed of config.seeds) splitByObject(manifest, { ...config.split, seed });
+  const splits = config.seeds.map((seed) => splitByObject(manifest, { ...config.split, seed }));
   const model = study.needsModel
     ? await store.observe("model", (progress) =>
         findModel(config.model, folder, (done, total) => progress(done, total, "MiB")),
       )
     : undefined;
+
+  const weights = await findWeights(study, store);
+  if (machine.device === "cpu") {
+    const estimate = estimateStudy({
+      ...study,
+      knownClasses: manifest.classes.length,
+      trainPhotos: splits[0]!.train.length,
+      photos: manifest.photos.length,
+      model,
+    });
+    if (estimate) onEstimate?.(estimate);
+  }
 
   const release = await lockRun(run);
   try {
@@ -56,12 +72,14 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       white: manifest.white,
       cacheFolder,
       classes: manifest.classes,
+      weights,
       device: machine.device,
       precision: machine.precision,
     };
     const seeds = await prepareSeeds(context, manifest, model);
     const trained = await trainArms(context, seeds);
     const nearness = await judgeRedraws(context, seeds, trained);
+    const maps = await mapFeatures(context, seeds, trained);
     const outcome = await concludeStudy(context, {
       run,
       text,
@@ -71,6 +89,7 @@ export async function runStudy(study: Study, { onEvent }: RunOptions = {}): Prom
       seeds,
       trained,
       nearness,
+      maps,
     });
     await writeJsonLines(join(run, "results.jsonl"), outcome.results);
     await writeFileAtomic(join(run, "report.json"), `${JSON.stringify(outcome)}\n`);

@@ -27,6 +27,7 @@ import { readJson, writeFolderAsync } from "../files/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
 import { armOf, redrawKinds } from "./arms/index.ts";
+import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { type Recommendation, recommendArm } from "./recommend-arm.ts";
@@ -34,6 +35,8 @@ import {
   encoderStage,
   featuresFile,
   featuresStage,
+  frozenEncoderStage,
+  isFrozen,
   labelsOf,
   loadProbe,
   prepareSeeds,
@@ -98,6 +101,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
         findModel(config.model, study.folder, (done, total) => progress(done, total, "MiB")),
       )
     : undefined;
+  const weights = await findWeights(study, store);
   const release = await lockRun(study.run);
   try {
     const context: StudyContext = {
@@ -108,6 +112,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
       white: manifest.white,
       cacheFolder: join(study.run, "cache"),
       classes: manifest.classes,
+      weights,
       device: machine.device,
       precision: machine.precision,
     };
@@ -191,12 +196,14 @@ async function trainParts(
   };
   const { positives, negatives } = armOf(arm, context.tables.arms);
   const redraws = model ? (await prepareSeeds(context, manifest, model))[0]!.redraws : {};
-  const encoder = await encoderStage(context, split, {
-    arm,
-    seed,
-    positives: positives === null ? undefined : redraws[positives],
-    negatives: negatives === null ? undefined : redraws[negatives],
-  });
+  const encoder = isFrozen(context, arm)
+    ? await frozenEncoderStage(context)
+    : await encoderStage(context, split, {
+        arm,
+        seed,
+        positives: positives === null ? undefined : redraws[positives],
+        negatives: negatives === null ? undefined : redraws[negatives],
+      });
   const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
   const probe = await probeStage(context, split, features, arm, seed);
   return { encoder, features, probe, redraws: Object.values(redraws) };

@@ -5,12 +5,21 @@ import {
   adjustContrast,
   adjustHue,
   adjustSaturation,
+  adjustSharpness,
+  affine,
+  autoContrast,
+  type Corners,
+  equalize,
   gaussianBlur,
   grayscale,
   horizontalFlip,
+  inverseAffine,
+  perspective,
+  posterize,
   resize,
   resizedCrop,
   rotate,
+  solarize,
 } from "../../src/images/index.ts";
 import { expectClose, goldens } from "../goldens.ts";
 
@@ -28,6 +37,31 @@ const TRANSFORMS: readonly [pattern: string, transform: Transform][] = [
   [`saturation_${NUMBER}`, (x, [factor]) => adjustSaturation(x, factor!)],
   [`hue_${NUMBER}`, (x, [shift]) => adjustHue(x, shift!)],
   [`blur_k${NUMBER}_s${NUMBER}`, (x, [kernel, sigma]) => gaussianBlur(x, kernel!, sigma!)],
+  [`solarize_${NUMBER}`, (x, [threshold]) => solarize(x, threshold!)],
+  [`posterize_${NUMBER}`, (x, [bits]) => posterize(x, bits!)],
+  ["equalize", (x) => equalize(x)],
+  ["autocontrast", (x) => autoContrast(x)],
+  [`sharpness_${NUMBER}`, (x, [factor]) => adjustSharpness(x, factor!)],
+  [
+    `affine_r${NUMBER}_x${NUMBER}_y${NUMBER}`,
+    (x, [degrees, shearX, shearY], expected) => {
+      const [height, width] = size(expected);
+      const matrix = inverseAffine({ height, width, degrees: degrees!, shearX: shearX!, shearY: shearY! });
+      return affine(x, [matrix, matrix]);
+    },
+  ],
+  [
+    `perspective${`_${NUMBER}`.repeat(8)}`,
+    (x, [a, b, c, d, e, f, g, h]) => {
+      const corners: Corners = [
+        [a!, b!],
+        [c!, d!],
+        [e!, f!],
+        [g!, h!],
+      ];
+      return perspective(x, [corners, corners]);
+    },
+  ],
   [`resize_?${NUMBER}`, (x, _, expected, antialias) => resize(x, size(expected), { antialias })],
   [
     `crop_t${NUMBER}_l${NUMBER}_h${NUMBER}_w${NUMBER}_to${NUMBER}`,

@@ -68,6 +68,20 @@ export function exampleOutcome({
           ),
         ),
       ),
+      ...(["features", "mean", "worst"] as const).map(
+        (views): ResultLine => ({
+          ...{ kind: "unknowns", arm: arm.name, seed, unit: "object", detector: "knn", views },
+          ...{ part: "test", role: "near", unknownClass: null, auroc: arm.near + 0.1 },
+          ...{ auprIn: 0.8, auprOut: 0.7, fpr95OodPositive: 0.6, fpr95IdPositive: 0.5 },
+          ...{ oscr: 0.6, ccrAtFpr10: 0.4, ccrAtFpr1: 0.2 },
+        }),
+      ),
+      ...[1, 5].map(
+        (k): ResultLine => ({
+          ...{ kind: "trial", arm: arm.name, seed, unit: "photo", detector: "knn", options: { k } },
+          ...{ chosenBy: "validation", auroc: 0.7 - k / 100, isChosen: k === 1 },
+        }),
+      ),
     ]),
   );
   const bell = (center: number, width: number) => {
@@ -200,6 +214,43 @@ export function exampleOutcome({
           ),
         ),
       })),
+    operatingPoints: arms.map(({ name, near, far }) => {
+      const share = (mean: number) => ({
+        ...{ perSeed: seeds.map(() => mean), mean },
+        interval: { low: mean - 0.05, high: Math.min(1, mean + 0.04), confidence: 0.95 },
+      });
+      return { arm: name, keep: 0.95, known: share(0.93), near: share(near - 0.3), far: share(far - 0.1) };
+    }),
+    rateCurves: arms.map(({ name, near, far, accuracy }) => {
+      const places = Array.from({ length: 51 }, (_, place) => place / 50);
+      const roc = (area: number) => places.map((x) => ({ x, y: x ** (1 / area - 1) }));
+      return {
+        arm: name,
+        near: roc(near),
+        far: roc(far),
+        risk: places.map((x) => ({ x, y: (1 - accuracy) * x })),
+      };
+    }),
+    featureMaps: arms.map(({ name }, index) => {
+      const cloud = (count: number, spread: number, shift: number) =>
+        Array.from({ length: count }, () => {
+          const angle = random() * 2 * Math.PI;
+          const length = spread * Math.sqrt(random());
+          return [shift + length * Math.cos(angle), length * Math.sin(angle) - shift * index * 0.1] as const;
+        });
+      return {
+        ...{ arm: name, seed: seeds[0] ?? 0, explained: [0.41, 0.22] as const },
+        points: {
+          ...{
+            train: cloud(60, 4, 0),
+            known: cloud(150, 5, 0),
+            near: cloud(120, 5, 3),
+            far: cloud(120, 4, 9),
+          },
+          ...{ faithful: cloud(60, 5, 1), nearOod: cloud(60, 4, 5) },
+        },
+      };
+    }),
     mistakesArm: "supcon+both",
     mistakes: (
       ["wrong class", "near called known", "far called known", "known called unknown"] as const

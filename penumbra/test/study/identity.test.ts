@@ -5,11 +5,17 @@ import { z } from "zod";
 import { objectiveOf, objectives, usesOf } from "../../src/contrast/index.ts";
 import { scanPhotos } from "../../src/data/index.ts";
 import { findModel } from "../../src/diffusion/index.ts";
-import { armNames, armOf } from "../../src/study/arms/index.ts";
+import { armNames, armOf, UNTRAINED } from "../../src/study/arms/index.ts";
 import { parseSettings, type StudyConfig, studySchema, tablesWith } from "../../src/study/config/index.ts";
 import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
-import { judgeRedraws, prepareSeeds, type StudyContext, trainArms } from "../../src/study/stages/index.ts";
+import {
+  judgeRedraws,
+  mapFeatures,
+  prepareSeeds,
+  type StudyContext,
+  trainArms,
+} from "../../src/study/stages/index.ts";
 import { type Artifact, type StageSpec, StageStore, stageHash } from "../../src/study/store/index.ts";
 import { detectorNames, detectorOf } from "../../src/unknowns/index.ts";
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
@@ -22,6 +28,7 @@ vi.setConfig({ hookTimeout: 400_000 });
 
 /** Settings that change no result beyond rounding, or what is not a stage's: the reason of each. */
 const NOT_HASHED: Readonly<Record<string, string>> = {
+  "encoder.gradientCheckpointing": "changes no bit",
   "redraw.batchSize": "images of a batch do not depend on each other, beyond rounding",
 };
 
@@ -65,6 +72,9 @@ const AUGMENT = {
   crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
   ...{ flip: 0.5, rotation: 20, shift: 0.05, scale: [0.9, 1.1], brightness: 0.3, contrast: 0.3 },
   ...{ saturation: 0.3, hue: 0.1, jitter: 0.1, grayscale: 0.1, noise: 0.02 },
+  ...{ preset: "none", shear: 5, perspective: 0.1, randAugment: { operations: 2, magnitude: 9 } },
+  ...{ blur: { probability: 0.5, sigma: [0.01, 0.02] }, solarize: { probability: 0.5, threshold: 0.5 } },
+  ...{ posterize: { probability: 0.5, bits: 4 }, equalize: 0.5, cutout: { probability: 0.5, side: 0.3 } },
 };
 
 /** The built-in arms, with one more for each use of negatives that none of them makes. */
@@ -90,11 +100,16 @@ const tables = tablesWith({
 const settings = {
   ...tinySettings,
   seeds: [0],
-  // Every arm, and every use of negatives that an objective has: a setting may be read by one of them alone.
-  arms: Object.keys(tables.arms),
+  // Every arm that is trained, and every use of negatives that an objective has: a setting may be read by one of them
+  // alone.
+  arms: Object.entries(tables.arms).flatMap(([name, { objective }]) =>
+    objective === UNTRAINED ? [] : [name],
+  ),
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
+
+vi.setConfig({ hookTimeout: 300_000 });
 
 let folder = "";
 let base: RememberingStore;
@@ -123,10 +138,12 @@ async function runStages(config: StudyConfig, store: StageStore): Promise<void> 
     classes: manifest.classes,
     device: "cpu",
     precision: "fp32",
+    weights: null,
   };
   const seeds = await prepareSeeds(context, manifest, model);
   const trained = await trainArms(context, seeds);
   await judgeRedraws(context, seeds, trained);
+  await mapFeatures(context, seeds, trained);
 }
 
 /** The same configuration, which notes who reads a setting. */
@@ -145,7 +162,7 @@ function watched<T extends object>(value: T, path: readonly string[] = []): T {
 
 function note(path: string, isSection: boolean): void {
   if (isSection) return;
-  const stage = /stages\/(split|words|redraw|encoder|features|probe|score|nearness)\.ts/.exec(
+  const stage = /stages\/(split|words|redraw|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
     stackHere(),
   )?.[1];
   const known = readers.get(path) ?? new Set();
@@ -216,6 +233,10 @@ const NAMES = [
   "cifar",
   "imagenet",
   "source-class",
+  "class",
+  "simclr",
+  "head",
+  "frozen",
   "b",
 ];
 
@@ -237,6 +258,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   name: "names the run folder",
   photos: "other photos have other hashes",
   model: "another model has another hash",
+  "encoder.weights": "other weights have another hash",
   arms: "each arm is a stage of its own",
   seeds: "each seed is a stage of its own",
   device: "named in the manifest; results agree to rounding",
@@ -245,6 +267,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   "statistics.confidence": "statistics are made anew every time",
   "statistics.margin": "statistics are made anew every time",
   "statistics.bootstrap": "statistics are made anew every time",
+  "statistics.keep": "statistics are made anew every time",
 };
 /** Decide which photos there are, and what their pixels are; stages hash photos and pixels. */
 const OF_THE_SCAN = ["roles.known", "roles.near", "roles.far", "ignore", "layout", "objects", "depth"];

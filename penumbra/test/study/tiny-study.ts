@@ -1,7 +1,10 @@
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as torch from "@penumbra/torch";
+import { safetensors } from "@penumbra/torch";
 import { stringify } from "yaml";
+import { ResNet } from "../../src/models/index.ts";
 import type { Outcome } from "../../src/results/index.ts";
 import { loadConfig, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
 import { type PhotoPlan, writePhotos } from "./photos.ts";
@@ -46,6 +49,13 @@ export async function makeTinyStudy(settings: object = tinySettings, plan: Photo
   saveTinyModel(join(folder, "model"));
   await writeSettings(folder, settings);
   return folder;
+}
+
+/** Published weights of a small ResNet-10 in a folder, drawn from a seed. */
+export async function writeWeights(folder: string, seed: number): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  torch.manualSeed(seed);
+  safetensors.write(join(folder, "model.safetensors"), new ResNet({ depth: 10, width: 8 }).stateDict());
 }
 
 export function writeSettings(folder: string, settings: object): Promise<void> {

@@ -231,8 +231,10 @@ class Builder {
     const bytes = this.#bytesOf(storage);
     const itemSize = itemSizeOf(dtype);
     const isEmpty = shape.includes(0);
-    const span = shape.reduce((product, size, i) => product * Math.max(size, stride[i]!, 1), itemSize);
-    if (shape.length > MOST_DIMENSIONS || span > Number.MAX_SAFE_INTEGER)
+    // A dimension of one element may have any stride: weights that were permuted before they were saved have large ones.
+    const span = shape.reduce((product, size) => product * Math.max(size, 1), itemSize);
+    const largest = Math.max(span, ...stride);
+    if (shape.length > MOST_DIMENSIONS || largest > Number.MAX_SAFE_INTEGER)
       throw new PickleError(this.file, "tensor", `has the shape [${shape}], strides [${stride}].`, DAMAGED);
     // In floating point, so that no product passes the range of whole numbers unnoticed.
     const reach = isEmpty ? 0 : offset + 1 + shape.reduce((sum, size, i) => sum + (size - 1) * stride[i]!, 0);

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -84,6 +85,34 @@ describe("the packages, installed in an empty folder", () => {
     execFileSync("mv", [join(addons, key), join(addons, "another")]);
     expect(() => run("train.js")).toThrow(/no prebuilt one fits[\s\S]*npx @penumbra\/torch setup/);
     execFileSync("mv", [join(addons, "another"), join(addons, key)]);
+  });
+
+  test("type-check in a strict project that checks the declarations of its packages too", () => {
+    const project = join(root, "typed");
+    mkdirSync(project);
+    symlinkSync(join(app, "node_modules"), join(project, "node_modules"));
+    for (const name of ["mlp", "cnn", "gpt", "server", "workers", "custom-function"]) {
+      copyFileSync(join(checkout, "torch/examples", `${name}.ts`), join(project, `${name}.ts`));
+    }
+    const compilerOptions = {
+      ...{
+        strict: true,
+        noUncheckedIndexedAccess: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+      },
+      ...{ module: "nodenext", target: "es2023", lib: ["es2023", "esnext.disposable"], noEmit: true },
+      ...{ types: ["node"], typeRoots: [join(checkout, "node_modules/@types")] },
+    };
+    writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+    const compiler = join(checkout, "node_modules/typescript/bin/tsc");
+    expect(execFileSync(process.execPath, [compiler], { cwd: project, encoding: "utf8" })).toBe("");
+  });
+
+  test("load by require in CommonJS", () => {
+    writeFileSync(join(app, "required.cjs"), 'console.log(require("@penumbra/torch").ones([2]).tolist());');
+    expect(run("required.cjs")).toBe("[ 1, 1 ]\n");
   });
 
   test("install anew from the lock file", () => {

@@ -1,8 +1,8 @@
 import type { Tensor } from "@penumbra/torch";
 import * as torch from "@penumbra/torch";
-import { nn } from "@penumbra/torch";
 import { z } from "zod";
 import { ContrastError } from "../errors.ts";
+import { ClassifierHead } from "./classifier-head.ts";
 import { crossEntropy } from "./cross-entropy.ts";
 import { defineObjective, type StepOutputs } from "./objective.ts";
 import { energyMargin, energyMarginPlateau, outlierExposure } from "./outlier-losses.ts";
@@ -13,6 +13,12 @@ const fields = {
     .min(0)
     .max(1)
     .meta({ description: "Share of the uniform distribution in the target" })
+    .default(0),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .meta({ description: "Probability that the classifier does not see a feature in training; 0 = sees all" })
     .default(0),
   exposureWeight: z
     .number()
@@ -58,7 +64,8 @@ export const crossEntropyObjective = defineObjective({
     energy: ["energyWeight", "energyInside", "energyOutside"],
   },
   needsNegativeLabels: () => false,
-  makeHead: ({ dimensions, classes, use }) => new nn.Linear(dimensions, logitsOf(classes, use)),
+  makeHead: ({ dimensions, classes, use }, { dropout }) =>
+    new ClassifierHead(dimensions, logitsOf(classes, use), dropout),
   loss({ rows, views, labels, negatives, use }, settings) {
     const { labelSmoothing, exposureWeight, energyWeight } = settings;
     const rowLabels = Array.from({ length: views }, () => labels).flat();

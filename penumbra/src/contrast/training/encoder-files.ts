@@ -17,7 +17,7 @@ const fileSchema = z.object({
   format: z.literal(1),
   /** With the sizes that the table of networks has for it. */
   network: z.looseObject({ network: z.enum(NETWORKS), mean: triple, std: triple }),
-  objective: z.string(),
+  objective: z.string().nullable(),
   loss: z.custom<LossSettings>((value) => typeof value === "object" && value !== null),
   classes: z.int().positive(),
   use: z.enum(Object.keys(NEGATIVE_USES) as NegativeUse[]).nullable(),
@@ -27,7 +27,7 @@ const fileSchema = z.object({
 });
 
 /**
- * Saves an encoder with its head: `encoder.safetensors` with torchvision's names, `head.safetensors`, and
+ * Saves an encoder with its head: `encoder.safetensors` with its published names, `head.safetensors`, and
  * `encoder.json` with what made them, which is written last.
  */
 export function saveEncoder(folder: string, trained: TrainedEncoder): void {
@@ -62,13 +62,15 @@ export function loadEncoder(
   { device = "cpu", objectives }: { readonly device?: string; readonly objectives?: ObjectiveTable } = {},
 ): TrainedEncoder {
   const { format: _, network, ...rest } = readDescription(join(folder, "encoder.json"));
-  const objective = objectiveOf(rest.objective, objectives);
   return scope(() => {
     const encoder = nn.init.skip(() => new Encoder(network as ResolvedEncoderConfig));
-    const head = objective.makeHead(
-      { dimensions: encoder.dimensions, classes: rest.classes, use: rest.use },
-      rest.loss,
-    );
+    const head =
+      rest.objective === null
+        ? new nn.Identity()
+        : objectiveOf(rest.objective, objectives).makeHead(
+            { dimensions: encoder.dimensions, classes: rest.classes, use: rest.use },
+            rest.loss,
+          );
     load(encoder.network, join(folder, "encoder.safetensors"));
     load(head, join(folder, "head.safetensors"));
     encoder.to({ device, memoryFormat: "channelsLast" }).eval();

@@ -1,9 +1,10 @@
-import { nn, type Tensor } from "@penumbra/torch";
+import { nn, resolvePrecision, type Tensor } from "@penumbra/torch";
 import { type Layer, modulesOf, parametersOf } from "../../models/index.ts";
 import type { Encoder } from "./encoder.ts";
+import type { TrainedEncoder } from "./train-encoder.ts";
 
 /** How much of an encoder is trained. */
-export interface FineTuning {
+export type FineTuning = {
   /**
    * "full": all of it; "head": only what the loss sees it through; "last-N": its last N blocks too, and what comes after
    * them. A block is a residual block, or one of a transformer. Default "full".
@@ -20,12 +21,22 @@ export interface FineTuning {
    * with. Those of layers that are not trained always do. Default "trained".
    */
   readonly batchNorm?: "trained" | "frozen";
-}
+};
 
 export type TrainedLayers = "full" | "head" | `last-${number}`;
 
 /** What {@link FineTuning} can say of layers. */
 export const TRAINED_LAYERS = /^(full|head|last-[1-9]\d*)$/;
+
+/** An encoder as it came, of which nothing is trained: a probe on its features is the classifier. */
+export function frozenEncoder(encoder: Encoder, classes: number): TrainedEncoder {
+  return {
+    encoder: encoder.requiresGrad_(false).eval(),
+    head: new nn.Identity(),
+    ...{ objective: null, loss: {}, classes, use: null, losses: [], collapse: null },
+    precision: resolvePrecision("fp32", "cpu"),
+  };
+}
 
 /** Parameters that learn at one rate. */
 export interface RateGroup {

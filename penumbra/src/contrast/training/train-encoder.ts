@@ -22,8 +22,8 @@ export interface TrainedEncoder {
   readonly encoder: Encoder;
   /** What the loss saw the features through: a projection, or for cross-entropy the class logits. */
   readonly head: nn.Module;
-  /** Its name in the table of objectives. */
-  readonly objective: string;
+  /** Its name in the table of objectives; null where nothing was trained. */
+  readonly objective: string | null;
   readonly loss: LossSettings;
   readonly classes: number;
   /** What negatives were used as; null without negatives. */
@@ -81,6 +81,8 @@ interface Training {
   readonly schedule: optim.Schedule;
   readonly state: TrainingState;
   readonly source: TrainingImages;
+  /** Seed of what a step's forward pass draws. */
+  readonly seedOf: (step: number) => number;
   /** Names the checkpoint's training; empty without a checkpoint folder. */
   readonly identity: string;
 }
@@ -108,6 +110,7 @@ function beginTraining(options: TrainOptions, classes: number): Training {
     schedule,
     state,
     source: makeSource(options, classes),
+    seedOf: (step) => torch.deriveSeed(options.seed, "forward", step),
     identity,
   };
 }
@@ -136,7 +139,10 @@ function takeStep(training: Training, step: number): number {
   const { encoder, head, optimizer, scaler } = state;
   const batch = source.batches.at(step);
   const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
-  const outputs = compute(() => head.forward(encoder.forward(pixels))).to("float32");
+  // Dropout draws from the default generator: each step by a seed of its own, so that training resumes with the step.
+  const outputs = seeded(training.seedOf(step), pixels.device, () =>
+    compute(() => head.forward(encoder.forward(pixels))).to("float32"),
+  );
   const loss = objective.loss(source.outputsOf(batch, outputs), training.loss);
   const value = loss.item();
   if (!Number.isFinite(value)) {
@@ -201,6 +207,18 @@ function drawNetwork(options: TrainOptions, objective: Objective, loss: LossSett
       generator.setState(before);
     }
   });
+}
+
+/** Runs `fn` with a device's default generator seeded, and leaves that generator as it was. */
+function seeded<T>(seed: number, device: string, fn: () => T): T {
+  const generator = torch.defaultGenerator(device);
+  const before = generator.getState();
+  try {
+    generator.manualSeed(seed);
+    return fn();
+  } finally {
+    generator.setState(before);
+  }
 }
 
 /** With published weights or random ones. */

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, statSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { safetensors } from "@penumbra/torch";
 import { weightsFileIn } from "../../models/index.ts";
 import { DiffusionError } from "./errors.ts";
+import { firstNonFinite } from "./finite-weights.ts";
 
 /** A diffusion model in the diffusers layout, whole as far as its files tell. */
 export interface ModelFolder {
@@ -16,6 +17,8 @@ export interface ModelFolder {
   readonly bytes: number;
   /** Side of the square images that it was made for, in pixels. */
   readonly imageSize: number;
+  /** Weights of the UNet, which most of the time of drawing goes with. */
+  readonly denoiserParameters: number;
   /** SHA-256 over the paths and contents of all weights, configurations and tokenizer files. */
   readonly hash: string;
 }
@@ -41,11 +44,16 @@ export async function findModel(
   const folder = name === MINI_NAME ? MINI_FOLDER : resolve(base, name);
   const files = await partsOf(folder, name);
   checkWeights(folder, files, remedyFor(name));
+  await checkFinite(folder, files);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const hash = await hashFiles(folder, files, (done) =>
     onProgress?.(Math.round(done / 2 ** 20), Math.round(bytes / 2 ** 20)),
   );
-  return { name, folder, bytes, imageSize: await imageSizeOf(folder), hash };
+  return {
+    ...{ name, folder, bytes, hash },
+    imageSize: await imageSizeOf(folder),
+    denoiserParameters: parametersIn(folder, files),
+  };
 }
 
 function remedyFor(name: string): string {
@@ -54,17 +62,53 @@ function remedyFor(name: string): string {
     : `Set "model" to a folder in the diffusers layout (as stable-diffusion-v1-5 has it), or to ${MINI_NAME}.`;
 }
 
+/** @throws DiffusionError naming the tensor with a weight that is no number, which would end in black images */
+async function checkFinite(folder: string, files: readonly PartFile[]): Promise<void> {
+  for (const { path } of files.filter(({ path }) => path.endsWith(".safetensors"))) {
+    const name = await firstNonFinite(join(folder, path));
+    if (name === undefined) continue;
+    throw new DiffusionError(
+      `The diffusion model in ${folder} is damaged: the tensor "${name}" in ${path} has weights that are infinite or not a number. Copy or download the model again; if you trained it, its training diverged.`,
+    );
+  }
+}
+
+const SINGLE_FILE = /\.(safetensors|ckpt|pt|pth|bin)$/i;
+
+/** A file where a folder is needed: what it is, and how it becomes one. */
+function singleFile(path: string): DiffusionError {
+  if (!SINGLE_FILE.test(path))
+    return new DiffusionError(
+      `The diffusion model ${path} is a file; a folder in the diffusers layout is needed. Set "model" to the folder.`,
+    );
+  const beside = existsSync(join(dirname(path), "model_index.json"))
+    ? ` The folder beside it looks right: ${dirname(path)}.`
+    : "";
+  return new DiffusionError(
+    `The diffusion model ${path} is a single checkpoint file; a folder in the diffusers layout is needed.${beside} Convert it once with Python's diffusers: StableDiffusionPipeline.from_single_file("${basename(path)}").save_pretrained("FOLDER"), then set "model" to that folder.`,
+  );
+}
+
 /** The files of a model of which every part is there. */
 async function partsOf(folder: string, name: string): Promise<readonly PartFile[]> {
   if (!existsSync(folder))
     throw new DiffusionError(
       `The diffusion model ${name} is not there: ${folder} does not exist. ${remedyFor(name)}`,
     );
+  if ((await stat(folder)).isFile()) throw singleFile(folder);
   const missing = ["model_index.json", ...PARTS].filter((part) => !existsSync(join(folder, part)));
   if (missing.length === 0) return filesOf(folder);
   throw new DiffusionError(
     `The diffusion model in ${folder} lacks ${missing.join(", ")}. ${remedyFor(name)}`,
   );
+}
+
+/** By the headers of safetensors; a pickle's by its length, as if of float32. */
+function parametersIn(folder: string, files: readonly PartFile[]): number {
+  const own = files.filter(({ path }) => path.startsWith("unet/") && path.endsWith(".safetensors"));
+  if (own.length === 0) return statSync(weightsFileIn(join(folder, "unet"))!).size / 4;
+  const shapes = own.flatMap(({ path }) => safetensors.readHeader(join(folder, path)).tensors);
+  return shapes.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
 function checkWeights(folder: string, files: readonly PartFile[], remedy: string): void {
@@ -133,11 +177,16 @@ async function imageSizeOf(folder: string): Promise<number> {
 }
 
 /** The same as a finding for `penumbra doctor`. */
-export async function checkModel(name: string, base: string): Promise<{ ok: boolean; finding: string }> {
+export async function checkModel(
+  name: string,
+  base: string,
+): Promise<{ ok: boolean; finding: string; model?: ModelFolder }> {
   try {
-    const { folder, bytes, hash } = await findModel(name, base);
+    const model = await findModel(name, base);
+    const { folder, bytes, hash } = model;
     return {
       ok: true,
+      model,
       finding: `${name} in ${folder} (${Math.round(bytes / 2 ** 20)} MiB, ${hash.slice(0, 12)})`,
     };
   } catch (error) {

@@ -12,6 +12,7 @@ import {
   readySampler,
   resolveStrength,
   type SamplerChoice,
+  smallestStrength,
 } from "../samplers/index.ts";
 import { checkWords, fillTemplate, PLAIN_TEMPLATE, type Words, wordOf } from "../words/index.ts";
 import { appendManifest, type RedrawLine, readManifest, writeManifest } from "./manifest.ts";
@@ -118,6 +119,8 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): D
   const fingerprints = new Map(words.words.map((word) => [word.className, fingerprint(word.vector)]));
   return plan.map((item) => {
     const photo = photos[item.photo]!;
+    const resolved = resolveStrength(sd.schedulerConfig, steps, item.strength, choice);
+    if (resolved.calls === 0) throw noStep(item, steps);
     const line: Omit<RedrawLine, "file"> = {
       parent: photo.id,
       parentHash: photo.hash ?? null,
@@ -131,7 +134,7 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): D
       wordClass: item.wordClass,
       strength: item.strength,
       sampler: choice,
-      ...levelsOf(resolveStrength(sd.schedulerConfig, steps, item.strength, choice)),
+      ...levelsOf(resolved),
       steps,
       guidanceScale,
       seed: item.seed,
@@ -140,6 +143,12 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): D
     };
     return { item, line: { ...line, file: fileOf(line, fingerprints.get(item.wordClass)!) } };
   });
+}
+
+function noStep({ strength, recipe }: PlannedRedraw, steps: number): DiffusionError {
+  return new DiffusionError(
+    `The recipe "${recipe.name}" has the strength ${strength}, which takes no step of ${steps}: its images would be the photos again. Give ${smallestStrength(steps)} or more, or more steps.`,
+  );
 }
 
 function levelsOf({ timestep, signal, noise, calls }: ResolvedStrength) {

@@ -20,4 +20,4 @@ export {
   SamplerSettings,
   samplerNames,
 } from "./samplers.ts";
-export { type ResolvedStrength, resolveStrength } from "./strength.ts";
+export { type ResolvedStrength, resolveStrength, smallestStrength } from "./strength.ts";

@@ -45,3 +45,14 @@ export function resolveStrength(
   const abar = timestep === null ? 1 : (alphasCumprod(config)[timestep] as number);
   return { startIndex, timestep, signal: Math.sqrt(abar), noise: Math.sqrt(1 - abar), calls };
 }
+
+/**
+ * The smallest strength with which one denoising step is taken, rounded up to a thousandth where steps allow it.
+ *
+ * @param steps from pure noise to the image
+ */
+export function smallestStrength(steps: number): number {
+  const thousandths = Math.ceil(1000 / steps);
+  const rounded = thousandths / 1000;
+  return Math.floor(steps * rounded) >= 1 ? rounded : (thousandths + 1) / 1000;
+}

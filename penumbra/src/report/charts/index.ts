@@ -5,3 +5,4 @@ export * from "./histogram.ts";
 export * from "./interval.ts";
 export * from "./lines.ts";
 export * from "./scale.ts";
+export * from "./scatter.ts";

@@ -4,13 +4,15 @@ import { extent, linearScale, px, ticks } from "./scale.ts";
 
 export interface Line {
   readonly title: string;
+  /** CSS class that colours it; default that of the chart. */
+  readonly className?: string;
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
 export interface LinesOptions {
   readonly title: string;
-  /** CSS class that colours the lines: "arm-1". */
-  readonly className: string;
+  /** CSS class that colours lines without one of their own: "arm-1". */
+  readonly className?: string;
   readonly xLabel: string;
   readonly yLabel: string;
   /** A level to mark, such as the loss of a collapsed encoder. */
@@ -22,7 +24,7 @@ export interface LinesOptions {
 /** Lines over a common x, one per seed, in one colour. */
 export function linesChart(
   lines: readonly Line[],
-  { title, className, xLabel, yLabel, level, width = 300, height = 180 }: LinesOptions,
+  { title, className = "", xLabel, yLabel, level, width = 300, height = 180 }: LinesOptions,
 ): Html {
   const inner = { left: 40, right: width - 8, top: 20, bottom: height - 30 };
   const all = lines.flatMap((line) => line.points);
@@ -51,7 +53,7 @@ ${
 }
 ${lines.map(
   (line) =>
-    html`<polyline class="line ${className}" points="${line.points.map((point) => `${px(x(point.x))},${px(y(point.y))}`).join(" ")}"><title>${line.title}</title></polyline>`,
+    html`<polyline class="line ${line.className ?? className}" points="${line.points.map((point) => `${px(x(point.x))},${px(y(point.y))}`).join(" ")}"><title>${line.title}</title></polyline>`,
 )}
 </svg>`;
 }

@@ -32,7 +32,8 @@ function valuesOf(outcome: Outcome, arm: string, column: Column): number[] {
     });
 }
 
-function average(values: readonly number[]): number {
+/** The mean of values; NaN of none. */
+export function average(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
@@ -61,23 +62,8 @@ ${dotsChart(own, { title, className: armClass(outcome, arm.name), domain: extent
 }
 
 /** CSS class with the colour of an arm, by its place among the arms. */
-export function armClass({ arms }: Outcome, arm: string): string {
+export function armClass({ arms }: Pick<Outcome, "arms">, arm: string): string {
   return `arm-${arms.findIndex(({ name }) => name === arm) % ARM_COLOURS.length}`;
-}
-
-function detectorTable(outcome: Outcome, role: "near" | "far"): Html | null {
-  const lines = outcome.results.filter((line) => isUnknowns(line, outcome.unit, role));
-  const detectors = [...new Set(lines.map(({ detector }) => detector))];
-  if (detectors.length === 0) return null;
-  return html`<h4>${role === "near" ? "Near" : "Far"} unknowns: AUROC of every detector in %, mean over seeds</h4>
-<div class="scroll" tabindex="0" role="region" aria-label="Detectors"><table class="plain"><thead><tr><th scope="col">Arm</th>${detectors.map((name) => html`<th scope="col" class="number">${titleOf(outcome.detectors, name)}</th>`)}</tr></thead>
-<tbody>${outcome.arms.map(
-    (arm) =>
-      html`<tr><th scope="row">${arm.title}</th>${detectors.map(
-        (name) =>
-          html`<td class="number">${percent(average(lines.filter((line) => line.arm === arm.name && line.detector === name).map(({ auroc }) => auroc)))}</td>`,
-      )}</tr>`,
-  )}</tbody></table></div>`;
 }
 
 /** Longer tables are read by programs. */
@@ -116,19 +102,18 @@ function classTable(outcome: Outcome): Html | null {
   )}</tbody></table></div>${isCut && html`<p>results.jsonl has all.</p>`}`;
 }
 
-/** The arms side by side: a mean and a dot per seed; all detectors and all unknown classes behind a fold. */
+/** The arms side by side: a mean and a dot per seed; the unknown classes behind a fold. */
 export const arms: Section = {
   name: "arms",
   navigation: "Arms",
   title: () => "The arms",
   isShown: ({ results }) => results.length > 0,
   render(outcome) {
-    const tables = [detectorTable(outcome, "near"), detectorTable(outcome, "far"), classTable(outcome)];
-    const details = tables.filter((item) => item !== null);
+    const unknownClasses = classTable(outcome);
     return html`<p>Means over ${counted(outcome.seeds.length, "seed")} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
 ${table(outcome, columnsOf(outcome))}
 <details><summary>What each arm is</summary><ul>${outcome.arms.map(({ title, description }) => html`<li><b>${title}</b>: ${description}.</li>`)}</ul></details>
-${details.length > 0 && html`<details><summary>Every detector, every unknown class</summary>${details}</details>`}`;
+${unknownClasses && html`<details><summary>Unknown classes</summary>${unknownClasses}</details>`}`;
   },
 };
 

@@ -12,8 +12,9 @@ export const curves: Section = {
   render: (
     outcome,
   ) => html`<p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>
-<div class="grid">${outcome.arms.map((arm) => {
+<div class="grid">${outcome.arms.flatMap((arm) => {
     const own = outcome.curves.filter((curve) => curve.arm === arm.name);
+    if (own.length === 0) return []; // nothing was trained
     const collapse = own.find((curve) => curve.collapse)?.collapse;
     const lines = own.map((curve) => ({
       title: `seed ${curve.seed}`,

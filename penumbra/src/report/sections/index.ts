@@ -3,13 +3,25 @@
 import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
 import { curves } from "./curves.ts";
+import { detectors } from "./detectors.ts";
+import { map } from "./map.ts";
 import { mistakes } from "./mistakes.ts";
 import { run } from "./run.ts";
 import { scores } from "./scores.ts";
 import type { Section } from "./section.ts";
 import { sheet } from "./sheet.ts";
 
-export const SECTIONS: readonly Section[] = [answer, arms, sheet, scores, mistakes, curves, run];
+export const SECTIONS: readonly Section[] = [
+  answer,
+  arms,
+  sheet,
+  detectors,
+  scores,
+  map,
+  mistakes,
+  curves,
+  run,
+];
 
 export { describeAnswer } from "./answer.ts";
 export { headline } from "./headline.ts";

@@ -8,14 +8,17 @@ export const SOURCES: readonly { readonly name: RedrawKind; readonly title: stri
   { name: "near-ood", title: "near-OOD redraws" },
 ];
 
+/** In place of an objective, where nothing is trained. */
+export const UNTRAINED = "none";
+
 /** One way to train the encoder. To add one: an entry in the table; questions, colours and words follow from it. */
 export interface Arm<Objective extends string = string> {
   /** What the report calls it. */
   readonly title: string;
   /** What it is, in one sentence. */
   readonly description: string;
-  /** What the encoder is trained for. */
-  readonly objective: Objective;
+  /** What the encoder is trained for, or that it is not. */
+  readonly objective: Objective | typeof UNTRAINED;
   /** Redraws that join the training photos as further members of their class. */
   readonly positives: RedrawKind | null;
   /** Redraws that must not be taken for known. */
@@ -206,6 +209,12 @@ export const arms = {
     description:
       "SupCon in which the nearer photos of other classes count more (H-SCL), on real photos alone",
     objective: "hscl",
+    ...REAL,
+  },
+  frozen: {
+    title: "Frozen",
+    description: "Published features as they are: no training, a linear probe and the detectors",
+    objective: UNTRAINED,
     ...REAL,
   },
 } as const satisfies Readonly<Record<string, Arm<ObjectiveName>>>;

@@ -12,6 +12,7 @@ import {
   type Machine,
   OUTCOME_FORMAT,
   type Outcome,
+  operatingPointsOf,
   type PhotoSummary,
   questionsOf,
   resultLines,
@@ -23,9 +24,11 @@ import {
 import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
 import {
+  isFrozen,
   lossCurve,
   nearnessOf,
   readEncoder,
+  readFeatureMap,
   type SeedData,
   type StudyContext,
   scoresFile,
@@ -33,6 +36,7 @@ import {
   type TrainedArm,
 } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
+import { rateCurvesOf } from "./rates.ts";
 import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
 
 /** A finished study: its artifacts, and what they were made on. */
@@ -47,18 +51,23 @@ export interface Finished {
   readonly seeds: readonly SeedData[];
   readonly trained: readonly TrainedArm[];
   readonly nearness: readonly Artifact[];
+  /** Maps of the features of every arm at the first seed. */
+  readonly maps: readonly Artifact[];
 }
 
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(context: StudyContext, finished: Finished): Promise<Outcome> {
   const { config, tables, store } = context;
-  const { machine, manifest, model, seeds, trained, nearness, text } = finished;
+  const { machine, manifest, model, seeds, trained, nearness, maps, text } = finished;
   const scores = await readScores(manifest, trained);
   const results = resultLines(scores);
   const { detector, reason } = chooseDetector(results, config.detectors);
   const questions = questionsOf(designsOf(config.arms, tables.arms));
   const comparisons = await store.observe("compare", async () =>
     comparisonsOf(scores, questions, detector, config.statistics),
+  );
+  const operatingPoints = await store.observe("operating points", async () =>
+    operatingPointsOf(scores, { detector, ...config.statistics }),
   );
   return {
     format: OUTCOME_FORMAT,
@@ -74,10 +83,13 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     questions,
     comparisons,
     results,
-    curves: trained.map((item) => curveOf(context, item)),
+    curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
     nearness: await nearnessOf(nearness),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
+    operatingPoints,
+    rateCurves: rateCurvesOf(scores, detector),
+    featureMaps: await Promise.all(maps.map(readFeatureMap)),
     ...(await picturesOf(context, finished, scores, detector)),
     photos: summarise(manifest, firstOf(seeds)),
     model: model ? { name: model.name, hash: model.hash } : null,

@@ -28,6 +28,9 @@ const rate = (what: string) => z.number().positive().meta({ description: what })
 const share = (what: string) => z.number().min(0).max(1).meta({ description: what });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
 
+/** The last blocks of an encoder, by their number. */
+const LAST_BLOCKS = /^last-[1-9]\d*$/;
+
 /** Settings of an objective by their names. */
 type ObjectiveSettings = Readonly<Record<string, Json>>;
 
@@ -167,7 +170,8 @@ export const studySchemaOf = (tables: StudyTables) =>
           .string()
           .min(1)
           .meta({
-            description: "Word that every learned word starts from; one token of the model's vocabulary",
+            description:
+              "Word of the model's vocabulary that every learned word starts from; of several, or of one in pieces, the mean",
           })
           .default("the"),
       })
@@ -211,6 +215,40 @@ export const studySchemaOf = (tables: StudyTables) =>
             description: `Channels of the first stage, a multiple of ${CHANNEL_BLOCK}; 64 is the published network`,
           })
           .default(32),
+        weights: z
+          .string()
+          .min(1)
+          .meta({
+            description:
+              "Published weights to start from, instead of random ones: a .safetensors, .pth, .pt or .bin file, or a folder with one and timm's config.json, relative to this file; stem and width then follow from them",
+          })
+          .optional(),
+        train: z
+          .union([z.enum(["full", "head", "frozen"]), z.stringFormat("last-N", LAST_BLOCKS)])
+          .meta({
+            description:
+              "How much of it is trained: full, last-N (the last N blocks), head (nothing but what the loss sees it through) or frozen (nothing: all arms are one, and only the probe is fitted)",
+          })
+          .default("full"),
+        layerDecay: z
+          .number()
+          .gt(0)
+          .max(1)
+          .meta({
+            description: "Learning rate of a layer in relation to the next one's; 1 = all learn alike",
+          })
+          .default(1),
+        batchNorm: z
+          .enum(["trained", "frozen"])
+          .meta({
+            description:
+              "Statistics of batch norms: trained = those of the batches; frozen = those that the weights came with",
+          })
+          .default("trained"),
+        gradientCheckpointing: z
+          .boolean()
+          .meta({ description: "Much less memory for a third more time, for large images and networks" })
+          .default(false),
         steps: count("Training steps, the same for every arm").default(600),
         batchSize: count("Photos per step").default(64),
         views: count("Random versions of each photo per step").default(2),
@@ -222,7 +260,7 @@ export const studySchemaOf = (tables: StudyTables) =>
         negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
         augment: AugmentSpecSchema.meta({
           description:
-            "Random changes of every image at every step, the same for all arms and images; what is left out is off",
+            "Random changes of every image at every step, the same for all arms and images; what is left out is off, or as the preset has it",
         }).prefault({
           crop: { scale: [0.4, 1], ratio: [0.8, 1.25] },
           flip: 0.5,
@@ -280,6 +318,15 @@ export const studySchemaOf = (tables: StudyTables) =>
           })
           .default(0.01),
         bootstrap: count("Redraws of the test objects for the bootstrap intervals").default(1000),
+        keep: z
+          .number()
+          .gt(0)
+          .max(1)
+          .meta({
+            description:
+              "Share of the known validation photos that the threshold for use keeps: the report says what it does to the test",
+          })
+          .default(0.95),
       })
       .prefault({}),
     device: z

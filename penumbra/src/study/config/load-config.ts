@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
+import { RECIPES, recipeNames, smallestStrength } from "../../diffusion/index.ts";
+import { armOf, redrawKinds, UNTRAINED } from "../arms/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
@@ -94,13 +96,18 @@ function validate(
 ): StudyConfig {
   const schema = studySchemaOf(tables);
   const result = schema.safeParse(values);
-  if (result.success) return checkMeaning(result.data, where([]));
+  if (result.success) return checkMeaning(result.data, tables, where);
   const problems = result.error.issues.flatMap((issue) => explainIssue(issue, values, schema));
   throw new ConfigError(problems.map(({ at, message }) => `${where(at)}: ${message}`).join("\n"));
 }
 
 /** Rules that concern more than one setting. */
-function checkMeaning(config: StudyConfig, source: string): StudyConfig {
+function checkMeaning(
+  config: StudyConfig,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): StudyConfig {
+  const source = where([]);
   const repeated = (values: readonly unknown[]) => new Set(values).size !== values.length;
   for (const key of ["seeds", "arms", "detectors"] as const) {
     if (repeated(config[key])) {
@@ -109,7 +116,34 @@ function checkMeaning(config: StudyConfig, source: string): StudyConfig {
       );
     }
   }
+  const { weights, train } = config.encoder;
+  const frozen = config.arms.find((name) => armOf(name, tables.arms).objective === UNTRAINED);
+  if (weights === undefined && (train === "frozen" || frozen !== undefined)) {
+    const what = frozen === undefined ? '"encoder.train" is frozen' : `the arm "${frozen}" trains nothing`;
+    throw new ConfigError(
+      `${source}: ${what}, and there are no weights. Name published ones under "encoder.weights".`,
+    );
+  }
+  checkStrengths(config, tables, where);
   return config;
+}
+
+/** A strength that takes no step would make redraws without noise, which are the photos again. */
+function checkStrengths(
+  { arms, redraw }: StudyConfig,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): void {
+  const kinds = redrawKinds(arms, tables.arms);
+  for (const name of recipeNames.filter((recipe) => kinds.includes(RECIPES[recipe].kind))) {
+    const weak = redraw.recipes[name].strengths.find((strength) => Math.floor(redraw.steps * strength) < 1);
+    if (weak === undefined) continue;
+    const path = ["redraw", "recipes", name, "strengths"];
+    const least = smallestStrength(redraw.steps);
+    throw new ConfigError(
+      `${where(path)}: ${path.join(".")} has ${weak}, which takes no step of redraw.steps: ${redraw.steps}: its images would be the photos again. The smallest strength that takes one is ${least}; or set redraw.steps to ${Math.ceil(1 / weak)} or more.`,
+    );
+  }
 }
 
 /** Where a setting stands in the file: its key if it has one, else the section that it is missing from. */

@@ -1,6 +1,6 @@
 import { type ObjectiveTable, objectives, usesOf } from "../../contrast/index.ts";
 import { type DetectorTable, detectors } from "../../unknowns/index.ts";
-import { type Arm, type ArmTable, arms } from "../arms/index.ts";
+import { type Arm, type ArmTable, arms, UNTRAINED } from "../arms/index.ts";
 
 /** Thrown for entries of one's own that a study cannot work with. */
 export class TableError extends Error {
@@ -47,7 +47,17 @@ export function tablesWith({
   return tables;
 }
 
-function requireFitting(name: string, { objective, negatives, use }: Arm, table: ObjectiveTable): void {
+function requireFitting(
+  name: string,
+  { objective, positives, negatives, use }: Arm,
+  table: ObjectiveTable,
+): void {
+  if (objective === UNTRAINED) {
+    if (positives === null && negatives === null) return;
+    throw new TableError(
+      `The arm "${name}" has redraws, but nothing is trained with them. Name an objective, or set "positives" and "negatives" to null.`,
+    );
+  }
   const found = table[objective];
   if (!found) {
     throw new TableError(

@@ -2,6 +2,7 @@ import type { Tensor } from "@penumbra/torch";
 import { type DecodePhotosOptions, decodePhotos, type Photo } from "../../data/index.ts";
 import { hashOf } from "../../files/index.ts";
 import type { White } from "../../images/index.ts";
+import type { EncoderWeights } from "../../models/index.ts";
 import type { StudyConfig, StudyTables } from "../config/index.ts";
 import type { StageStore } from "../store/index.ts";
 
@@ -19,6 +20,8 @@ export interface StudyContext {
   readonly cacheFolder: string;
   /** Known classes: label = index. */
   readonly classes: readonly string[];
+  /** Published weights that encoders start from; null = random ones. */
+  readonly weights: EncoderWeights | null;
   readonly device: string;
   /** Precision of the heavy parts, resolved from "auto". */
   readonly precision: "fp32" | "bf16" | "fp16";

@@ -1,16 +1,21 @@
 import type { Tensor } from "@penumbra/torch";
 import {
+  Encoder,
+  type FineTuning,
+  frozenEncoder,
   loadEncoder,
   objectiveOf,
   type RedrawWord,
   saveEncoder,
   type TrainedEncoder,
+  type TrainedLayers,
   trainEncoder,
 } from "../../contrast/index.ts";
 import { DataError, requireTrainParents, type Split } from "../../data/index.ts";
 import type { Json } from "../../files/index.ts";
+import { type EncoderNetworkName, type EncoderWeights, encoderNetworks } from "../../models/index.ts";
 import type { CurvePoint } from "../../results/index.ts";
-import { armOf } from "../arms/index.ts";
+import { armOf, UNTRAINED } from "../arms/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, pixelsHash, type StudyContext, withPixels } from "./context.ts";
@@ -24,13 +29,41 @@ export interface EncoderInputs {
   readonly negatives?: Artifact | undefined;
 }
 
+/** Whether nothing of this arm's encoder is trained: then it is the same for all such arms and all seeds. */
+export function isFrozen({ config, tables }: StudyContext, arm: string): boolean {
+  return config.encoder.train === "frozen" || armOf(arm, tables.arms).objective === UNTRAINED;
+}
+
+/** The encoder with its published weights: of every frozen arm, at every seed. */
+export function frozenEncoderStage(context: StudyContext): Promise<Artifact> {
+  const { config, store, classes } = context;
+  const { network } = config.encoder;
+  const weights = weightsOf(context);
+  return store.run({
+    name: "encoder",
+    version: 2,
+    label: "frozen",
+    inputs: { weights: weights.hash },
+    config: { network, train: "frozen", classes: classes.length },
+    run: async ({ folder }) => {
+      saveEncoder(folder, frozenEncoder(Encoder.published(network, weights), classes.length));
+      return { finalLoss: null, collapse: null };
+    },
+  });
+}
+
+function weightsOf({ weights }: StudyContext): EncoderWeights {
+  if (weights) return weights;
+  throw new RangeError("A frozen encoder needs published weights: the configuration has to name them.");
+}
+
 /** Trains the encoder of an arm at a seed; arms of one seed see the same photos in the same versions. */
 export function encoderStage(
   context: StudyContext,
   split: Split,
   { arm, seed, positives, negatives }: EncoderInputs,
 ): Promise<Artifact> {
-  const { config, tables, store, classes, device } = context;
+  const { config, tables, store, classes, device, weights } = context;
   const { imageSize } = config;
   const { train } = split;
   const training = trainingOf(context, arm);
@@ -40,6 +73,7 @@ export function encoderStage(
     label: `${arm}, seed ${seed}`,
     inputs: {
       photos: pixelsHash(context, train),
+      ...(weights && { weights: weights.hash }),
       ...(positives && { positives }),
       ...(negatives && { negatives }),
     },
@@ -54,6 +88,8 @@ export function encoderStage(
         const trained = await trainEncoder({
           ...settings,
           ...{ images, labels, classes: classes.length, seed, device, objectives: tables.objectives },
+          ...(weights && { weights }),
+          recomputes: config.encoder.gradientCheckpointing, // changes no bit
           ...(drawnPositives && { faithful: { ...asPositives, ...drawnPositives } }),
           ...(drawnNegatives &&
             asNegatives && {
@@ -78,10 +114,11 @@ export function encoderStage(
  * All settings of an arm's training, as they are passed and as they are hashed: another number of negatives does not
  * train plain SupCon again.
  */
-function trainingOf({ config, tables, precision }: StudyContext, arm: string) {
+function trainingOf({ config, tables, precision, weights }: StudyContext, arm: string) {
   const { objective: name, positives, use } = armOf(arm, tables.arms);
+  const { weights: _, gradientCheckpointing: __, train, layerDecay, batchNorm, ...others } = config.encoder;
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...steps } =
-    config.encoder;
+    others;
   const places = objectiveOf(name, tables.objectives).negatives;
   const ofUses = new Set<string>(Object.values(places).flat());
   const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
@@ -92,13 +129,32 @@ function trainingOf({ config, tables, precision }: StudyContext, arm: string) {
     ...steps,
     objective: name,
     precision,
-    network: { network, stem, width },
+    network: { network, ...(!weights && sizesFor(network, { stem, width })) },
+    ...fineTuningOf({ train, layerDecay, batchNorm }),
     optimizer: { learningRate, weightDecay },
     loss: Object.fromEntries(loss),
     ...(positives !== null && { faithful: { faithfulProbability } }),
     ...(use !== null && { negatives: { perStep: negatives, use } }),
   };
 }
+
+/** Of these sizes those that the network has. */
+function sizesFor(network: EncoderNetworkName, sizes: Readonly<Record<string, Json>>) {
+  const own = encoderNetworks[network].sizes.shape;
+  return Object.fromEntries(Object.entries(sizes).filter(([key]) => key in own));
+}
+
+/** What of the encoder is trained, where that is not simply all of it. */
+function fineTuningOf({ train, layerDecay, batchNorm }: FineTuningSettings): { fineTuning?: FineTuning } {
+  const fineTuning: FineTuning = {
+    ...(train !== "full" && { layers: train as TrainedLayers }),
+    ...(layerDecay !== 1 && { layerDecay }),
+    ...(batchNorm !== "trained" && { batchNorm }),
+  };
+  return Object.keys(fineTuning).length > 0 ? { fineTuning } : {};
+}
+
+type FineTuningSettings = Pick<StudyConfig["encoder"], "train" | "layerDecay" | "batchNorm">;
 
 function settingsOf({ objectives }: StudyConfig, name: string): Readonly<Record<string, Json>> {
   const settings = objectives[name];

@@ -2,6 +2,7 @@
 
 export * from "./context.ts";
 export * from "./encoder.ts";
+export * from "./feature-map.ts";
 export * from "./features.ts";
 export * from "./model-loader.ts";
 export * from "./nearness.ts";

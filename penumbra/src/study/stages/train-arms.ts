@@ -3,8 +3,8 @@ import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
-import { encoderStage } from "./encoder.ts";
-import { featuresStage } from "./features.ts";
+import { encoderStage, frozenEncoderStage, isFrozen } from "./encoder.ts";
+import { featuresStage, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
 import { nearnessStage } from "./nearness.ts";
 import type { SeedData, SeedRedraws } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
@@ -22,21 +22,24 @@ export interface TrainedArm {
 
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
-  const trained: TrainedArm[] = [];
   const { config, tables } = context;
   const withStages = config.detectors.some((name) =>
     detectorOf(name, tables.detectors).needs.includes("stages"),
   );
-  for (const { seed, split, redraws } of seeds) {
+  const frozen = config.arms.some((arm) => isFrozen(context, arm))
+    ? await takeFrozen(context, seeds, withStages)
+    : null;
+  const trained: TrainedArm[] = [];
+  for (const own of seeds) {
+    const { seed, split, redraws } = own;
     for (const arm of config.arms) {
-      const { positives, negatives } = armOf(arm, tables.arms);
-      const encoder = await encoderStage(context, split, {
-        arm,
-        seed,
-        positives: positives === null ? undefined : redrawsOf(redraws, positives),
-        negatives: negatives === null ? undefined : redrawsOf(redraws, negatives),
-      });
-      const features = await featuresStage(context, split, encoder, { arm, seed, withStages });
+      const { encoder, features } =
+        frozen && isFrozen(context, arm)
+          ? {
+              encoder: frozen.encoder,
+              features: await sharedRowsStage(context, split, frozen.features, seed),
+            }
+          : await trainArm(context, own, arm, withStages);
       const probe = await probeStage(context, split, features, arm, seed);
       const standIns =
         split.nearValidation.length > 0
@@ -47,6 +50,30 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
     }
   }
   return trained;
+}
+
+/** The frozen encoder, and its features of all photos: the same for all frozen arms and all seeds. */
+async function takeFrozen(context: StudyContext, seeds: readonly SeedData[], withStages: boolean) {
+  const encoder = await frozenEncoderStage(context);
+  const splits = seeds.map(({ split }) => split);
+  return { encoder, features: await sharedFeaturesStage(context, splits, encoder, { withStages }) };
+}
+
+/** Trains an arm at a seed, and takes the features of its photos. */
+async function trainArm(
+  context: StudyContext,
+  { seed, split, redraws }: SeedData,
+  arm: string,
+  withStages: boolean,
+): Promise<Pick<TrainedArm, "encoder" | "features">> {
+  const { positives, negatives } = armOf(arm, context.tables.arms);
+  const encoder = await encoderStage(context, split, {
+    arm,
+    seed,
+    positives: positives === null ? undefined : redrawsOf(redraws, positives),
+    negatives: negatives === null ? undefined : redrawsOf(redraws, negatives),
+  });
+  return { encoder, features: await featuresStage(context, split, encoder, { arm, seed, withStages }) };
 }
 
 function redrawsOf(redraws: SeedRedraws, kind: RedrawKind): Artifact {

@@ -20,3 +20,30 @@ export function auroc(known: Scores, unknown: Scores): number {
   }
   return wins / (known.length * unknown.length);
 }
+
+/** A threshold as the shares of both kinds of images that score at or above it. */
+export interface RocPoint {
+  /** Share of unknown images that pass as known: the false positive rate with the known as positives. */
+  readonly unknownPassed: number;
+  /** Share of known images that are kept: the true positive rate. */
+  readonly knownKept: number;
+}
+
+/**
+ * The ROC curve: a point for every distinct score, from a threshold above all (0, 0) to one below all (1, 1). The area
+ * under it, by trapezoid, is {@link auroc}.
+ *
+ * @param known scores of known images, higher = more surely known
+ * @param unknown scores of unknown images
+ * @throws RangeError when a set is empty or holds a NaN
+ */
+export function rocCurve(known: Scores, unknown: Scores): RocPoint[] {
+  const points: RocPoint[] = [{ unknownPassed: 0, knownKept: 0 }];
+  let [passed, kept] = [0, 0];
+  for (const group of groupByScore(known, unknown).reverse()) {
+    passed += group.unknown;
+    kept += group.known;
+    points.push({ unknownPassed: passed / unknown.length, knownKept: kept / known.length });
+  }
+  return points;
+}

@@ -1,6 +1,6 @@
 // Metrics of known against unknown, of calibration and of classification: plain arrays in, numbers out.
 export { auprIn, auprOut } from "./aupr.ts";
-export { auroc } from "./auroc.ts";
+export { auroc, type RocPoint, rocCurve } from "./auroc.ts";
 export { adaptiveEce, brier, classwiseEce, ece, nll } from "./calibration.ts";
 export {
   accuracy,

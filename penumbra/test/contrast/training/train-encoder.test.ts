@@ -121,6 +121,24 @@ describe("training an encoder", () => {
     });
   }
 
+  test("drops features of the classifier out by the step: interrupted and resumed it ends with the same bits", async () => {
+    const changes = { objective: "cross-entropy", negatives: undefined, steps: 4, checkpointEvery: 1 };
+    const whole = bitsOf(await trainEncoder(settings({ ...changes, loss: { dropout: 0.5 } })));
+    const checkpointFolder = temporaryFolder();
+    const interrupted = settings({
+      ...{ ...changes, loss: { dropout: 0.5 }, checkpointFolder },
+      onProgress: (done) => {
+        if (done === 2) throw new Error("power cut");
+      },
+    });
+    await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+    torch.manualSeed(3);
+    expect(bitsOf(await trainEncoder({ ...interrupted, onProgress: () => {} }))).toEqual(whole);
+    const without = await trainEncoder(settings({ ...changes, loss: {} }));
+    expect(whole.losses[0]).not.toBe(without.losses[0]);
+    scope(() => expect(without.head.forward(torch.ones([1, 64])).shape).toEqual([1, 3]));
+  });
+
   test("refuses the checkpoint of another training", async () => {
     const checkpointFolder = temporaryFolder();
     await trainEncoder(settings({ checkpointFolder, checkpointEvery: 5 }));

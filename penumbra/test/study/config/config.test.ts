@@ -100,6 +100,14 @@ describe("a configuration", () => {
       "multiple of 8: with fewer channels libtorch's convolutions hang or corrupt memory",
     ],
     ["encoder: 5", "It must be a section of settings."],
+    [
+      "redraw: {recipes: {faithful: {strengths: [0.3, 0.04]}}}",
+      "has 0.04, which takes no step of redraw.steps: 20: its images would be the photos again. The smallest strength that takes one is 0.05; or set redraw.steps to 25 or more.",
+    ],
+    [
+      "redraw: {steps: 3}",
+      "study.yaml:2: redraw.recipes.faithful.strengths has 0.2, which takes no step of redraw.steps: 3",
+    ],
     ["encoder: {augment: {flop: 1}}", 'Did you mean "flip"?'],
   ])("with %s is refused and told what to write", (text, remedy) => {
     expect(refused(`photos: x\n${text}\n`)).toContain(remedy);

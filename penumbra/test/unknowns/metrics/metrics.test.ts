@@ -16,6 +16,7 @@ import {
   nll,
   oscr,
   riskCoverage,
+  rocCurve,
   softmax,
   thresholdAtRecall,
   topAccuracy,
@@ -30,6 +31,20 @@ const someScores = fc.array(fc.integer({ min: -6, max: 6 }), { minLength: 1, max
 describe("separation of known and unknown", () => {
   test("AUROC of the worked example is 0.770833", () => {
     expect(auroc(known, unknown)).toBeCloseTo(0.770833, 6);
+  });
+
+  test("the area under the ROC curve is the AUROC", () => {
+    fc.assert(
+      fc.property(someScores, someScores, (ids, oods) => {
+        const curve = rocCurve(ids, oods);
+        const area = curve.reduce((sum, { unknownPassed: x, knownKept: y }, index) => {
+          const before = curve[index - 1];
+          return before ? sum + ((x - before.unknownPassed) * (y + before.knownKept)) / 2 : sum;
+        }, 0);
+        expect(area).toBeCloseTo(auroc(ids, oods), 12);
+        expect(curve.at(-1)).toEqual({ unknownPassed: 1, knownKept: 1 });
+      }),
+    );
   });
 
   test("the two FPR95 of the worked example differ by their convention: 0.75 and 0.667", () => {

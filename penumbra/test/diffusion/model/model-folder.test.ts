@@ -1,0 +1,92 @@
+import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { safetensors } from "@penumbra/torch";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checkModel, findModel } from "../../../src/diffusion/index.ts";
+import { firstNonFinite } from "../../../src/diffusion/model/finite-weights.ts";
+
+const mini = fileURLToPath(new URL("../../../mini", import.meta.url));
+const weights = "unet/diffusion_pytorch_model.safetensors";
+const aside = () => mkdtemp(join(tmpdir(), "penumbra-model-"));
+
+/** Writes a value over the last element of a tensor, as its bytes. */
+async function spoil(path: string, name: string, value: Uint8Array): Promise<void> {
+  const { tensors } = safetensors.readHeader(path);
+  const { end } = tensors.find((entry) => entry.name === name)!;
+  const bytes = await readFile(path);
+  bytes.set(value, end - value.length);
+  await writeFile(path, bytes);
+}
+
+describe("a model's folder", () => {
+  test("with a weight that is no number is refused, and the tensor is named", async () => {
+    const folder = join(await aside(), "model");
+    await cp(mini, folder, { recursive: true });
+    expect(await checkModel(folder, "/")).toMatchObject({ ok: true });
+    const { tensors } = safetensors.readHeader(join(folder, weights));
+    const [first] = tensors;
+    const nan = { float32: [0, 0, 0xc0, 0x7f], bfloat16: [0xc0, 0x7f], float16: [0, 0x7e] }[
+      first!.dtype as "float32"
+    ];
+    await spoil(join(folder, weights), first!.name, Uint8Array.from(nan));
+    const { ok, finding } = await checkModel(folder, "/");
+    expect(ok).toBe(false);
+    expect(finding).toContain(`"${first!.name}" in ${weights} has weights that are infinite or not a number`);
+    await expect(findModel(folder, "/")).rejects.toThrow(/Copy or download the model again/);
+  });
+
+  test("that is a single file is called one, with the way to a folder", async () => {
+    const folder = await aside();
+    for (const [name, says] of [
+      ["v1-5.safetensors", /single checkpoint file; .*from_single_file\("v1-5.safetensors"\)/],
+      ["v1-5.ckpt", /single checkpoint file/],
+      ["notes.txt", /notes.txt is a file; a folder in the diffusers layout is needed/],
+    ] as const) {
+      await writeFile(join(folder, name), "x");
+      await expect(findModel(name, folder)).rejects.toThrow(says);
+    }
+    await writeFile(join(folder, "model_index.json"), "{}");
+    await expect(findModel("v1-5.ckpt", folder)).rejects.toThrow(/The folder beside it looks right/);
+  });
+
+  test("says how many weights its denoiser has", async () => {
+    const { denoiserParameters, imageSize } = await findModel("penumbra-mini", "/");
+    expect(imageSize).toBe(64);
+    expect(denoiserParameters).toBe(7_081_656); // of float16: half of the file's bytes, less its header
+  });
+});
+
+describe("the scan for weights that are no numbers", () => {
+  const sizes = { F32: 4, F16: 2, BF16: 2 } as const;
+  const isOrdinary = {
+    F32: (bytes: Buffer) => Number.isFinite(bytes.readFloatLE()),
+    // Half: sign, 5 bits of exponent, 10 of fraction; bfloat16: the upper half of a float32.
+    F16: (bytes: Buffer) => ((bytes.readUInt16LE() >> 10) & 31) !== 31,
+    BF16: (bytes: Buffer) => Number.isFinite(Buffer.concat([Buffer.alloc(2), bytes]).readFloatLE()),
+  };
+
+  test("finds in every type what is infinite or not a number, and nothing else", async () => {
+    const path = join(await aside(), "one.safetensors");
+    const patterns = fc.uint8Array({ minLength: 24, maxLength: 24 });
+    const edges = fc.constantFrom(0x7f, 0xff, 0x7e, 0x7c, 0x7b, 0x80);
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom("F32", "F16", "BF16"), patterns, edges, async (type, random, edge) => {
+        const data = Buffer.from(random);
+        data.set([edge, edge], 22);
+        const size = sizes[type as keyof typeof sizes];
+        const header = JSON.stringify({
+          w: { dtype: type, shape: [24 / size], data_offsets: [0, 24] },
+        }).padEnd(80);
+        const length = Buffer.alloc(8);
+        length.writeBigUInt64LE(BigInt(header.length));
+        await writeFile(path, Buffer.concat([length, Buffer.from(header), data]));
+        const values = Array.from({ length: 24 / size }, (_, i) => data.subarray(size * i, size * (i + 1)));
+        const expected = values.every(isOrdinary[type as keyof typeof isOrdinary]) ? undefined : "w";
+        expect(await firstNonFinite(path)).toBe(expected);
+      }),
+    );
+  });
+});

@@ -1,0 +1,82 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { encoderNetworkNames } from "../../src/models/index.ts";
+import { parseConfig, TABLES } from "../../src/study/config/index.ts";
+import { describeEstimate, estimateStudy, type Workload } from "../../src/study/estimate.ts";
+
+const demo = `
+photos: photos
+seeds: [0, 1]
+arms: [cross-entropy, supcon, supcon+faithful, supcon+near-ood, supcon+both]
+words: {steps: 60, batchSize: 2}
+redraw:
+  steps: 10
+  guidanceScale: 3
+  recipes:
+    faithful: {strengths: [0.2, 0.35], variants: 1}
+    drift: {strengths: [0.8, 0.9], variants: 1}
+    crossed: {strengths: [0.6, 0.7], variants: 1}
+encoder: {steps: 120, batchSize: 48, negatives: 24}
+`;
+const mini = { imageSize: 64, denoiserParameters: 7.08e6 };
+const load = (text = demo, rest: Partial<Workload> = {}): Workload => ({
+  config: parseConfig(text, "study.yaml"),
+  tables: TABLES,
+  knownClasses: 8,
+  trainPhotos: 192,
+  photos: 2048,
+  model: mini,
+  cores: 2,
+  ...rest,
+});
+const estimate = (text?: string, rest?: Partial<Workload>) => estimateStudy(load(text, rest))!;
+const total = ({ words, redraws, encoders, rest }: ReturnType<typeof estimate>) =>
+  words + redraws + encoders + rest;
+
+describe("the time of a study", () => {
+  it("holds the 4:51 minutes that the demo was measured to take on two cores", () => {
+    const { low, high } = estimate();
+    expect(low).toBeLessThan(291);
+    expect(high).toBeGreaterThan(291);
+    expect(high / low).toBeLessThanOrEqual(6);
+  });
+
+  it("grows with classes, photos, seeds, steps and the model as the work does", () => {
+    const more = (text: string, rest: Partial<Workload> = {}) => estimate(text, rest);
+    const one = estimate();
+    expect(more(demo, { knownClasses: 300 }).words).toBeCloseTo((one.words * 300) / 8);
+    expect(more(demo, { trainPhotos: 384 }).redraws).toBeCloseTo(2 * one.redraws);
+    expect(total(more(demo.replace("[0, 1]", "[0, 1, 2, 3]")))).toBeCloseTo(2 * total(one));
+    expect(more(demo.replace("steps: 120", "steps: 240")).encoders).toBeCloseTo(2 * one.encoders);
+    const large = { imageSize: 128, denoiserParameters: 2 * 7.08e6 };
+    expect(more(demo, { model: large }).redraws).toBeCloseTo(8 * one.redraws);
+    expect(more(demo, { cores: 4 }).words).toBeCloseTo(one.words / 2);
+  });
+
+  it("counts no diffusion where no arm draws, and says nothing of a GPU", () => {
+    const plain = estimate("photos: x\narms: [cross-entropy]\n", { model: undefined });
+    expect([plain.words, plain.redraws]).toEqual([0, 0]);
+    expect(plain.encoders).toBeGreaterThan(0);
+    expect(estimateStudy(load(`${demo}device: cuda\n`))).toBeUndefined();
+  });
+
+  it("is positive and finite for every network of the table", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...encoderNetworkNames),
+        fc.integer({ min: 1, max: 64 }),
+        (network, cores) => {
+          const { encoders } = estimate(demo.replace("encoder: {", `encoder: {network: ${network}, `), {
+            cores,
+          });
+          expect(encoders > 0 && Number.isFinite(encoders)).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it("is one line with a range and where the time goes", () => {
+    const text = describeEstimate(estimate(), (seconds) => `${Math.round(seconds)} s`);
+    expect(text).toMatch(/^Time: \d+ s to \d+ s on 2 cores without a GPU, .*\(words \d+ %, .*encoders \d+ %/);
+  });
+});
