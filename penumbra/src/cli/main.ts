@@ -5,6 +5,7 @@ import { evaluateCommand } from "./evaluate.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
+import { previewCommand } from "./preview.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
 import { serveCommand } from "./serve.ts";
@@ -32,6 +33,7 @@ const program = new Command("penumbra")
   .showHelpAfterError("(penumbra --help shows all commands)")
   .addCommand(initCommand())
   .addCommand(checkCommand())
+  .addCommand(previewCommand())
   .addCommand(studyCommand())
   .addCommand(reportCommand())
   .addCommand(trainCommand())
