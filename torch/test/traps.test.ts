@@ -64,7 +64,8 @@ test("full takes every number that uint64 holds, and no other", () => {
 test("a second copy of the package in the process is named, with the first", () => {
   const folder = mkdtempSync(join(tmpdir(), "second-copy-"));
   try {
-    cpSync(join(import.meta.dirname, "../src"), join(folder, "src"), { recursive: true });
+    for (const part of ["src", "native"])
+      cpSync(join(import.meta.dirname, "..", part), join(folder, part), { recursive: true });
     writeFileSync(join(folder, "package.json"), '{"type": "module"}');
     const program = `
       const [first, second] = await Promise.all(process.argv.slice(1).map((url) => import(url)));

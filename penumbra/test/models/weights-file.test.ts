@@ -48,12 +48,19 @@ test("a folder's safetensors come before its pickles", () => {
 test.each<[string, Saved, RegExp]>([
   ["a list", [1, 2], /holds no dictionary with keys of text/],
   ["a number among the tensors", { epoch: 3 }, /field "epoch" is no tensor/],
-  ["a state_dict inside", { state_dict: weights() }, /field "state_dict" is no tensor/],
+  ["a dictionary of another name inside", { weights: weights() }, /field "weights" is no tensor/],
+  ["a state_dict inside that holds other things", { state_dict: { epoch: 3 } }, /field "epoch" is no tensor/],
 ])("%s is refused, with what is needed", (_, saved, message) => {
   const file = join(aside, "other.bin");
   save(saved, file);
   expect(() => readWeights(file)).toThrow(ModelError);
   expect(() => readWeights(file)).toThrow(message);
+});
+
+test.each(["state_dict", "model"])("of what a training script saved, its %s is taken", (key) => {
+  const file = join(aside, "training.bin");
+  save({ epoch: 3, [key]: weights() }, file);
+  expect(Object.keys(readWeights(file))).toEqual(Object.keys(weights()));
 });
 
 test("a pickle that names a function is refused by its name and not run", () => {
