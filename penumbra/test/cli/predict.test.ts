@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { copyFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -102,5 +102,31 @@ describe("penumbra evaluate", () => {
     expect(photo.unknowns.map((line: { className: string | null }) => line.className)).toEqual([
       ...[null, "near-0", "near-1", null, "far-0"],
     ]);
+  });
+});
+
+describe("penumbra serve", () => {
+  it("answers wherever it is started, logs every request, and ends when it is told to", async () => {
+    const child = spawn(process.execPath, [bin, "serve", "models/tiny", "--port", "0"], {
+      cwd: folder,
+      env: { ...process.env, NODE_OPTIONS: "" },
+    });
+    let out = "";
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    const url = await new Promise<string>((resolve, reject) => {
+      child.stdout.on("data", (text) => {
+        out += text;
+        const found = /"event":"listening","url":"([^"]+)"/.exec(out);
+        if (found) resolve(found[1]!);
+      });
+      child.stderr.on("data", (text) => reject(new Error(String(text))));
+    });
+    const body = new Uint8Array(await readFile(join(folder, "photos/known/part-0/0/0.png")));
+    const headers = { "content-type": "image/png" };
+    const answer = await fetch(`${url}/predict`, { method: "POST", body, headers });
+    expect(answer.status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    expect(out).toMatch(/"event":"request".*"path":"\/predict","status":200/);
   });
 });

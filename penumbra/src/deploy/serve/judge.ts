@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type Tensor, threads } from "@penumbra/torch";
 import type { Verdict } from "../classifier/index.ts";
@@ -31,8 +33,8 @@ export class Judge {
 
 /** A checkout runs its sources as they are: the thread needs the loader that the process has. */
 const SOURCE_START = `
-  import("tsx/esm/api").then(async ({ register }) => {
-    const { workerData } = require("node:worker_threads");
+  const { workerData } = require("node:worker_threads");
+  import(workerData.tsx).then(async ({ register }) => {
     register();
     require("node:module").register(workerData.condition);
     await import(workerData.file);
@@ -42,7 +44,10 @@ const SOURCE_START = `
 function startWorker(task: JudgeTask): Worker {
   if (!import.meta.url.endsWith(".ts"))
     return new Worker(new URL("./judge-worker.js", import.meta.url), { workerData: task });
+  // Resolved here: the thread would look for it where the process was started.
+  const found = createRequire(import.meta.url).resolve("tsx/esm/api");
+  const tsx = pathToFileURL(found.replace(/\.cjs$/, ".mjs")).href;
   const file = new URL("./judge-worker.ts", import.meta.url).href;
   const condition = new URL("../../../bin/source-condition.js", import.meta.url).href;
-  return new Worker(SOURCE_START, { eval: true, workerData: { ...task, file, condition } });
+  return new Worker(SOURCE_START, { eval: true, workerData: { ...task, tsx, file, condition } });
 }
