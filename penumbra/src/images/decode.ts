@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { deepRgb, opaqueValues, probeDeep } from "./deep-values.ts";
 import { FULL_DEPTH, type Levels, type White } from "./depth.ts";
 import { ImageError } from "./errors.ts";
-import { damaged, FORMAT_TITLES, Refusal, sniffFormat } from "./formats.ts";
+import { damaged, FORMAT_TITLES, Refusal, sniffFormat, TooLargeRefusal } from "./formats.ts";
 import { type Look, lookOf } from "./look.ts";
 import { type OpenImage, openBytes } from "./open.ts";
 import { asColour, asRgb, type Rgb, WHITE } from "./rgb.ts";
@@ -56,7 +56,9 @@ export async function decodeImage(
   return readable(source, async (image) => {
     const { width, height } = image;
     if (maxPixels !== undefined && width * height > maxPixels)
-      throw new Refusal(`it has ${width} x ${height} pixels, and ${maxPixels} are allowed. Make it smaller`);
+      throw new TooLargeRefusal(
+        `it has ${width} x ${height} pixels, and ${maxPixels} are allowed. Make it smaller`,
+      );
     const { data, info } = await (await plainRgb(image, background, white))
       .resize(size, size, { fit: SHARP_FIT[fit], background: asColour(background) })
       .raw({ depth: "uchar" })

@@ -14,6 +14,9 @@ export class Refusal extends Error {
   override readonly name = "Refusal";
 }
 
+/** A file whose picture has more pixels than the caller allows. */
+export class TooLargeRefusal extends Refusal {}
+
 /**
  * What is said of a file that its decoder refuses. The decoder's own words are not repeated: several files decoded at
  * once share one buffer of messages in libvips, so that they change from run to run.

@@ -33,7 +33,7 @@ export {
 export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";
 export { ImageError } from "./errors.ts";
-export { type ImageFormat, sniffFormat } from "./formats.ts";
+export { type ImageFormat, sniffFormat, TooLargeRefusal } from "./formats.ts";
 export {
   type AffineMatrix,
   type AffineMotion,

@@ -16,6 +16,7 @@ import {
 import {
   type ClassFigures,
   chooseDetectorForUse,
+  evidenceOf,
   type Provenance,
   saveClassifier,
   UNKNOWN,
@@ -253,13 +254,10 @@ async function assemble(
 /** What the detectors may look at, of every part that there is. */
 function samplesOf({ classes }: StudyContext, split: UseSplit, { features }: Parts, probe: LinearProbe) {
   const { tensors } = safetensors.read(join(features.folder, featuresFile));
-  const { weight, bias } = probe;
-  const of = (part: SplitName, photos: readonly Photo[]) => {
-    const stages = stageFeatures(tensors, part);
-    const last = stages.at(-1)!;
-    const labels = labelsOf(photos, classes);
-    return { stages, features: last, logits: probe.logits(last), classifier: { weight, bias }, labels };
-  };
+  const of = (part: SplitName, photos: readonly Photo[]) => ({
+    ...evidenceOf(stageFeatures(tensors, part), probe),
+    labels: labelsOf(photos, classes),
+  });
   return {
     train: of("train", split.train),
     calibration: of("validation", split.calibration),

@@ -127,11 +127,7 @@ export class Classifier implements Disposable {
 
   /** Decoded photos as one batch, uint8 [N, 3, imageSize, imageSize]. */
   stack(decoded: readonly Uint8Array[]): Tensor {
-    const { imageSize } = this.#parts.preprocessing;
-    const length = 3 * imageSize * imageSize;
-    const pixels = new Uint8Array(decoded.length * length);
-    for (const [index, photo] of decoded.entries()) pixels.set(photo, index * length);
-    return torch.fromTyped(pixels, [decoded.length, 3, imageSize, imageSize]);
+    return stackPhotos(decoded, this.#parts.preprocessing);
   }
 
   /**
@@ -154,9 +150,9 @@ export class Classifier implements Disposable {
       const stages = extractStages(encoder, pixels, { device }).map((rows) =>
         averaging.matmul(rows.to("float64")),
       );
-      const samples = samplesOf(stages, probe);
+      const samples = evidenceOf(stages, probe);
       const scores = detector.score(samples);
-      const logits = samples.logits!.tolist() as number[][];
+      const logits = samples.logits.tolist() as number[][];
       return views.map((count, i) => {
         const { known, temperature } = this.#reference(count);
         const score = scores[i]!;
@@ -203,12 +199,12 @@ export class Classifier implements Disposable {
     const { calibration, probe, detector } = this.#parts;
     const reference = scope(() => {
       const sets = viewSets(calibration, views);
-      const samples = samplesOf(
+      const samples = evidenceOf(
         calibration.stages.map((rows) => averageViews(sets, rows)),
         probe,
       );
       const known = new KnownScores(detector.score(samples), sets.objects);
-      return { known, temperature: fitTemperature(samples.logits!.tolist() as number[][], sets.labels) };
+      return { known, temperature: fitTemperature(samples.logits.tolist() as number[][], sets.labels) };
     });
     this.#references.set(views, reference);
     return reference;
@@ -219,11 +215,19 @@ function isViews(object: PhotoSource | readonly PhotoSource[]): object is readon
   return Array.isArray(object);
 }
 
-/** What a detector may look at, of the stages' features of objects. */
-function samplesOf(stages: readonly Tensor[], probe: LinearProbe): Samples {
+/** What a detector that a classifier can keep looks at, of the features of each stage, [N, D_s]. */
+export function evidenceOf(stages: readonly Tensor[], probe: LinearProbe) {
   const features = stages.at(-1)!;
   const { weight, bias } = probe;
-  return { stages, features, logits: probe.logits(features), classifier: { weight, bias } };
+  return { stages, features, logits: probe.logits(features), classifier: { weight, bias } } satisfies Samples;
+}
+
+/** Decoded photos as one batch, uint8 [N, 3, imageSize, imageSize]. */
+export function stackPhotos(decoded: readonly Uint8Array[], { imageSize }: Preprocessing): Tensor {
+  const length = 3 * imageSize * imageSize;
+  const pixels = new Uint8Array(decoded.length * length);
+  for (const [index, photo] of decoded.entries()) pixels.set(photo, index * length);
+  return torch.fromTyped(pixels, [decoded.length, 3, imageSize, imageSize]);
 }
 
 /** [objects, photos]: row i averages the photos of object i, which lie one after the other. */

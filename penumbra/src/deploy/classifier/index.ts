@@ -6,8 +6,10 @@ export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./
 export {
   Classifier,
   type ClassifierParts,
+  evidenceOf,
   type PhotoSource,
   type Preprocessing,
+  stackPhotos,
 } from "./classifier.ts";
 export {
   type ClassifierInfo,

@@ -2,7 +2,7 @@ import { randomUUID, timingSafeEqual } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
-import { ImageError } from "../../images/index.ts";
+import { ImageError, TooLargeRefusal } from "../../images/index.ts";
 import { DeployError, type Verdict, verdictName } from "../classifier/index.ts";
 import { QueueFullError } from "./batcher.ts";
 import { ServiceMetrics } from "./metrics.ts";
@@ -138,7 +138,8 @@ function statusOf(error: Error): { status: 400 | 401 | 404 | 413 | 415 | 422 | 5
   const { message } = error;
   if (error instanceof HTTPException) return { status: error.status as 400, message };
   if (error instanceof MediaTypeError) return { status: 415, message };
-  if (error instanceof ImageError) return { status: /\d+ are allowed/.test(message) ? 413 : 422, message };
+  if (error instanceof ImageError)
+    return { status: error.cause instanceof TooLargeRefusal ? 413 : 422, message };
   if (error instanceof QueueFullError) return { status: 503, message };
   return { status: 500, message };
 }

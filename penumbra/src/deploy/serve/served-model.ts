@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import * as torch from "@penumbra/torch";
 import { writeFileAtomic } from "../../files/index.ts";
 import { decodeImage, type ImageFormat, sniffFormat } from "../../images/index.ts";
-import { type ClassifierInfo, readClassifierInfo, type Verdict } from "../classifier/index.ts";
+import { type ClassifierInfo, readClassifierInfo, stackPhotos, type Verdict } from "../classifier/index.ts";
 import { Batcher, type BatcherOptions, type Views } from "./batcher.ts";
 import { Judge } from "./judge.ts";
 
@@ -72,12 +71,7 @@ export class ServedModel {
   }
 
   async #judgeBatch(objects: readonly Views[]): Promise<Verdict[]> {
-    const { imageSize } = this.info.preprocessing;
-    const views = objects.flat();
-    const length = 3 * imageSize * imageSize;
-    const pixels = new Uint8Array(views.length * length);
-    for (const [index, view] of views.entries()) pixels.set(view, index * length);
-    const batch = torch.fromTyped(pixels, [views.length, 3, imageSize, imageSize]);
+    const batch = stackPhotos(objects.flat(), this.info.preprocessing);
     try {
       return await this.#judge.judge(
         batch,
