@@ -151,7 +151,7 @@ async function takeSteps(training: Training, options: TrainOptions): Promise<voi
     state.losses.push(scope(() => takeStep(training, state.losses.length)));
     state.average?.update();
     if (isEvaluationDue(state.losses.length, options)) {
-      evaluate(training, options);
+      scope(() => evaluate(training, options));
       beginTraining();
     }
     const done = state.losses.length;
