@@ -106,6 +106,7 @@ const settings = {
     objective === UNTRAINED ? [] : [name],
   ),
   encoder: { ...tinySettings.encoder, augment: AUGMENT },
+  redraw: { ...tinySettings.redraw, sampler: "ddim" },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
