@@ -230,6 +230,7 @@ function alternatives(value: unknown): unknown[] {
 /** Names that some setting or other takes. */
 const NAMES = [
   "letterbox",
+  "euler",
   "classes",
   "near-duplicates",
   "merge",
