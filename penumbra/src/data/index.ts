@@ -6,6 +6,7 @@ export { findOddities, RECORDING_PATTERN } from "./findings.ts";
 export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
 export { groupBy } from "./group.ts";
 export { checkHealth, describeHealth, describeLeftOut, type Health, warningsOf } from "./health.ts";
+export { classesWithoutCompany, findLabelErrors } from "./label-errors.ts";
 export { listPhotoFiles } from "./list-photo-files.ts";
 export { compareNatural } from "./natural.ts";
 export { fixListOf, photoCheckOf } from "./photo-check.ts";
