@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Health, Manifest, Problem, ScanOptions, SplitName } from "../data/index.ts";
 import type { StudyConfig } from "../study/index.ts";
-import { StageLines, shortDuration } from "./progress.ts";
+import { shortDuration, showingStage } from "./progress.ts";
 
 interface CheckFlags {
   readonly json?: boolean;
@@ -127,22 +127,8 @@ async function splitOf(
 async function scan(place: string, options: ScanOptions): Promise<Manifest> {
   const { scanPhotos } = await import("../data/index.ts");
   const { cacheFolder } = await import("@penumbra/torch/library");
-  const lines = new StageLines(process.stderr, 1);
-  const title = { stage: "scan", label: "", hash: "" };
-  const isShown = process.stderr.isTTY;
-  if (isShown) lines.onEvent({ ...title, event: "start", isResumed: false });
-  try {
-    return await scanPhotos(place, {
-      ...options,
-      ...(await writable(join(cacheFolder(), "scans"))),
-      ...(isShown && {
-        onProgress: (done, total) =>
-          lines.onEvent({ ...title, event: "progress", done, total, unit: "photos" }),
-      }),
-    });
-  } finally {
-    lines.close();
-  }
+  const remembered = await writable(join(cacheFolder(), "scans"));
+  return showingStage("scan", (onProgress) => scanPhotos(place, { ...options, ...remembered, onProgress }));
 }
 
 /** Where scans are remembered; nothing where that cannot be written to: the check then takes its full time. */
