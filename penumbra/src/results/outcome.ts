@@ -168,10 +168,28 @@ export interface CurvePoint {
   readonly loss: number;
 }
 
+/** A look at training and validation photos during training. */
+export interface EvaluationPoint {
+  readonly step: number;
+  readonly train: EvaluatedFigures;
+  readonly validation: EvaluatedFigures;
+}
+
+export interface EvaluatedFigures {
+  /** The objective's loss, without redraws and negatives. */
+  readonly loss: number;
+  /** Of the nearest class mean. */
+  readonly accuracy: number;
+}
+
 export interface Curve {
   readonly arm: string;
   readonly seed: number;
   readonly points: readonly CurvePoint[];
+  /** Empty where the study looked at none. */
+  readonly evaluations: readonly EvaluationPoint[];
+  /** Steps after which the weights were as they are. */
+  readonly keptStep: number;
   /** Set where the loss ended where an encoder that has learned nothing stands. */
   readonly collapse: { readonly plateau: number; readonly message: string } | null;
 }

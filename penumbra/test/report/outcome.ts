@@ -200,6 +200,16 @@ export function exampleOutcome({
           step: step * 10,
           loss: (index === 0 ? 2.7 : 4.8) * Math.exp(-step / 25) + 0.6 + jitter(0.15),
         })),
+        evaluations: Array.from({ length: 12 }, (_, place) => {
+          const step = 50 * (place + 1);
+          const fall = Math.exp(-step / 250);
+          return {
+            step,
+            train: { loss: 4 * fall + 0.4, accuracy: 1 - 0.7 * fall },
+            validation: { loss: 3.4 * fall + 0.9 + step / 2000, accuracy: arm.accuracy - 0.5 * fall },
+          };
+        }),
+        keptStep: 400,
         collapse: null,
       })),
     ),

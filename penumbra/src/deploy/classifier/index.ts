@@ -1,6 +1,6 @@
 /** The classifier: one folder, from which known classes are told, and unknown objects. */
 
-export { type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
+export { type CalibrationObjects, KnownScores, type KnownScoresState, viewSets } from "./calibration.ts";
 export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
 export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
 export {
@@ -9,6 +9,7 @@ export {
   evidenceOf,
   type PhotoSource,
   type Preprocessing,
+  type Reference,
   stackPhotos,
 } from "./classifier.ts";
 export {

@@ -145,11 +145,13 @@ function titled(table: Readonly<Record<string, { readonly title: string }>>): Ti
 
 function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {
   const encoder = readEncoder(context, artifact);
-  const { collapse } = encoder;
+  const { collapse, evaluations, keptStep } = encoder;
   return {
     arm,
     seed,
     points: lossCurve(encoder),
+    evaluations,
+    keptStep,
     collapse: collapse && { plateau: collapse.plateau, message: collapse.message },
   };
 }
