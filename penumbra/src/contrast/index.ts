@@ -36,6 +36,7 @@ export { type PhotoFeaturesOptions, photoFeatures } from "./probe/photo-features
 export { type PrincipalPlane, principalPlane, project } from "./probe/principal-plane.ts";
 export { Encoder, type EncoderConfig, NETWORKS, type ResolvedEncoderConfig } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
+export { type Evaluation, KEPT_WEIGHTS, type KeptWeights } from "./training/evaluation.ts";
 export {
   type FineTuning,
   frozenEncoder,

@@ -105,7 +105,10 @@ const settings = {
   arms: Object.entries(tables.arms).flatMap(([name, { objective }]) =>
     objective === UNTRAINED ? [] : [name],
   ),
-  encoder: { ...tinySettings.encoder, augment: AUGMENT },
+  encoder: {
+    ...tinySettings.encoder,
+    ...{ augment: AUGMENT, ema: 0.5, evaluation: { every: 2, keep: "loss", patience: 1 } },
+  },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
@@ -238,6 +241,7 @@ const NAMES = [
   "head",
   "frozen",
   "b",
+  "accuracy",
 ];
 
 function changed(path: string): StudyConfig | undefined {
