@@ -86,7 +86,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy/classifier",
     folder: "penumbra/src/deploy/classifier",
-    may: ["torch", "files", "images", "data", "contrast", "unknowns"],
+    may: ["torch", "files", "images", "data", "contrast", "unknowns", "results"],
   },
   {
     name: "deploy/serve",
