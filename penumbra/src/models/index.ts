@@ -21,6 +21,7 @@ export {
   findEncoderWeights,
   loadPublishedEncoder,
   type PublishedEncoder,
+  recogniseEncoder,
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
