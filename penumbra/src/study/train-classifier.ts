@@ -302,6 +302,6 @@ function provenanceOf(
 
 function usedPhotos({ train, calibration, near }: UseSplit): UsedPhoto[] {
   const used = (photos: readonly Photo[], use: UsedPhoto["use"]): UsedPhoto[] =>
-    photos.map(({ id, object, className, hash }) => ({ id, object, className, hash, use }));
+    photos.map(({ id, object, className, hash, look }) => ({ id, object, className, hash, look, use }));
   return [...used(train, "train"), ...used(calibration, "calibration"), ...used(near, "near")];
 }

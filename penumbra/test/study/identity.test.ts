@@ -110,6 +110,7 @@ const settings = {
     ...{ augment: AUGMENT, ema: 0.5, evaluation: { every: 2, keep: "loss", patience: 1 } },
     ...{ photosPerClass: 2, memory: 8 },
   },
+  redraw: { ...tinySettings.redraw, sampler: "ddim" },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
@@ -230,6 +231,7 @@ function alternatives(value: unknown): unknown[] {
 /** Names that some setting or other takes. */
 const NAMES = [
   "letterbox",
+  "euler",
   "classes",
   "near-duplicates",
   "merge",

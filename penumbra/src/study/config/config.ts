@@ -179,7 +179,12 @@ export const studySchemaOf = (tables: StudyTables) =>
       .prefault({}),
     redraw: z
       .strictObject({
-        sampler: z.enum(samplerNames).meta({ description: "Algorithm that denoises" }).default("ddim"),
+        sampler: z
+          .enum(samplerNames)
+          .meta({
+            description: "Algorithm that denoises; left out: the one that the model's folder asks for",
+          })
+          .optional(),
         samplers: SamplerSettings.meta({
           description: "What each algorithm can be told; only the chosen one's settings count",
         }).prefault({}),
