@@ -68,6 +68,7 @@ export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions
       config,
       tables,
       store,
+      folder,
       root: manifest.root,
       white: manifest.white,
       cacheFolder,

@@ -1,6 +1,7 @@
 import { deflateSync } from "node:zlib";
 import { OUTCOME_FORMAT, type Outcome, questionsOf, type ResultLine } from "../../src/results/index.ts";
-import { armOf, designsOf, SOURCES } from "../../src/study/arms/arms.ts";
+import { armOf, designOf, designsOf } from "../../src/study/arms/arms.ts";
+import { sources } from "../../src/study/sources/index.ts";
 
 /** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
 export function exampleOutcome({
@@ -105,9 +106,9 @@ export function exampleOutcome({
     format: OUTCOME_FORMAT,
     name: "parts",
     createdAt: "2026-11-24T04:30:00.000Z",
-    arms: arms.map(({ name }) => ({ name, ...armOf(name) })),
+    arms: arms.map(({ name }) => ({ ...armOf(name), ...designOf(name) })),
     questions,
-    sources: SOURCES,
+    sources: Object.entries(sources).map(([name, { title }]) => ({ name, title })),
     objectives: [
       { name: "supcon", title: "SupCon" },
       { name: "cross-entropy", title: "Cross-entropy" },
@@ -115,9 +116,9 @@ export function exampleOutcome({
     uses: [{ name: "columns", title: "negatives only" }],
     detectors: detectors.map((name) => ({ name, title: name })),
     recipes: [
-      { name: "faithful", title: "faithful", source: "faithful" },
-      { name: "drift", title: "drift", source: "near-ood" },
-      { name: "crossed", title: "crossed", source: "near-ood" },
+      { name: "faithful", title: "faithful", kind: "faithful" },
+      { name: "drift", title: "drift", kind: "near-ood" },
+      { name: "crossed", title: "crossed", kind: "near-ood" },
     ],
     seeds,
     detector: "knn",
