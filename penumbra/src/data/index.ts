@@ -14,13 +14,15 @@ export {
   imageLines,
   readManifest,
 } from "./image-manifest.ts";
+export { classesWithoutCompany, findLabelErrors } from "./label-errors.ts";
 export { listPhotoFiles } from "./list-photo-files.ts";
 export { compareNatural } from "./natural.ts";
+export { findLike, type LikePair } from "./near-duplicates.ts";
 export { fixListOf, photoCheckOf } from "./photo-check.ts";
 export type { RoleSetting } from "./roles.ts";
 export { ShuffledRounds } from "./rounds.ts";
 export { type ScanOptions, scanPhotos } from "./scan.ts";
-export { LAYOUTS, type Layout, type ObjectRule } from "./sources/index.ts";
+export { LAYOUTS, type Layout, type ObjectRule, readPhoto } from "./sources/index.ts";
 export {
   byClass,
   GIVEN_USES,

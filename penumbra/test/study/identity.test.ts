@@ -105,7 +105,11 @@ const settings = {
   arms: Object.entries(tables.arms).flatMap(([name, { objective }]) =>
     objective === UNTRAINED ? [] : [name],
   ),
-  encoder: { ...tinySettings.encoder, augment: AUGMENT },
+  encoder: {
+    ...tinySettings.encoder,
+    ...{ augment: AUGMENT, ema: 0.5, evaluation: { every: 2, keep: "loss", patience: 1 } },
+  },
+  redraw: { ...tinySettings.redraw, sampler: "ddim" },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
@@ -227,6 +231,7 @@ function alternatives(value: unknown): unknown[] {
 /** Names that some setting or other takes. */
 const NAMES = [
   "letterbox",
+  "euler",
   "classes",
   "near-duplicates",
   "merge",
@@ -239,6 +244,7 @@ const NAMES = [
   "head",
   "frozen",
   "b",
+  "accuracy",
 ];
 
 function changed(path: string): StudyConfig | undefined {

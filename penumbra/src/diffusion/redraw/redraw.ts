@@ -57,7 +57,7 @@ export interface RedrawOptions {
   readonly recipes: readonly ChosenRecipe[];
   /** Which images of these recipes. Default: every variant of every recipe, of every photo. */
   readonly requests?: readonly RedrawRequest[];
-  /** The algorithm that denoises. Default: the one that the model's scheduler asks for, else DDIM. */
+  /** The algorithm that denoises. Default: the one that the model's scheduler asks for. */
   readonly sampler?: SamplerChoice;
   /** Steps from pure noise to the image; a strength s takes about s of them. Default 50. */
   readonly steps?: number;

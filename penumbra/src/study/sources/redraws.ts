@@ -1,14 +1,26 @@
 import type { ImageKind } from "../../data/index.ts";
-import { allRequests, RECIPES, readySampler, recipeNames, recipesOf, redraw } from "../../diffusion/index.ts";
+import {
+  allRequests,
+  chosenSampler,
+  defaultSampler,
+  RECIPES,
+  readSchedulerConfig,
+  readySampler,
+  recipeNames,
+  recipesOf,
+  redraw,
+} from "../../diffusion/index.ts";
 import { defineSource, type ImageSource, type SourceStudy } from "./source.ts";
 
 /** Redraws by the study's diffusion model: all recipes of a kind, with the settings of `redraw`. */
 function redrawsOf(kind: ImageKind, title: string, description: string): ImageSource {
-  const settingsOf = ({ config, precision, classes }: SourceStudy) => {
-    const { sampler, samplers, steps, guidanceScale, recipes } = config.redraw;
+  const settingsOf = ({ config, precision, classes, model }: SourceStudy) => {
+    if (!model) throw new RangeError("Redraws need a diffusion model.");
+    const { samplers, steps, guidanceScale, recipes } = config.redraw;
+    const sampler = config.redraw.sampler ?? defaultSampler(readSchedulerConfig(model.folder)).name;
     return {
       recipes: recipesOf(kind, recipes, classes.length),
-      sampler: readySampler({ name: sampler, ...samplers[sampler] }).choice,
+      sampler: readySampler(chosenSampler(sampler, samplers)).choice,
       ...{ steps, guidanceScale, precision },
     };
   };

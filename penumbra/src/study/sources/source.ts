@@ -30,7 +30,8 @@ export interface SourceStudy {
     /** Side of the square that every photo is resized to, in pixels. */
     readonly imageSize: number;
     readonly redraw: {
-      readonly sampler: SamplerName;
+      /** Default: the one that the model's scheduler asks for. */
+      readonly sampler?: SamplerName | undefined;
       readonly samplers: z.output<typeof SamplerSettings>;
       readonly steps: number;
       readonly guidanceScale: number;
@@ -43,6 +44,8 @@ export interface SourceStudy {
   readonly folder: string;
   /** Known classes. */
   readonly classes: readonly string[];
+  /** The study's diffusion model, where one of its sources needs it. */
+  readonly model: { readonly folder: string; readonly imageSize: number; readonly hash: string } | null;
   readonly device: string;
   /** Precision of the heavy parts. */
   readonly precision: PrecisionSetting;

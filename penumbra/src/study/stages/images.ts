@@ -44,14 +44,15 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
   const { train, seed } = inputs;
   const source = sourceOf(name, tables.sources);
   const section = config.sources[name] ?? null;
-  const settings = source.settings(context, section);
   const loader = source.needs === "photos" ? null : inputs.loader;
+  const study = { ...context, model: loader?.model ?? null };
+  const settings = source.settings(study, section);
   const words = source.needs === "words" ? inputs.words : null;
   return {
     source,
     settings,
     work: {
-      ...{ study: context, train, seed, settings },
+      ...{ study, train, seed, settings },
       withPixels: withPixels.bind(null, context, train) as SourcePixels,
       model: () => present(loader, name, "the diffusion model"),
       words: () => loadWords(join(present(words, name, "words").folder, WORDS_FILE)),
@@ -60,7 +61,7 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
       photos: pixelsHash(context, train),
       ...(words && { words }),
       ...(loader && { model: loader.model.hash }),
-      ...(await source.inputs?.(context, section)),
+      ...(await source.inputs?.(study, section)),
     },
   };
 }

@@ -53,7 +53,14 @@ const words = {
 const config = parseSettings({ ...tinySettings }, "test");
 
 function workOf(name: string, source: ImageSource, folder: string): SourceWork {
-  const study = { config, folder: scratch, classes, device: "cpu", precision: "fp32" as const };
+  const study = {
+    config,
+    folder: scratch,
+    classes,
+    device: "cpu",
+    model: { folder: modelFolder, imageSize: SIZE, hash: sd.hash },
+    precision: "fp32" as const,
+  };
   return {
     ...{ study, train, seed: 3, settings: source.settings(study, config.sources[name] ?? null) },
     withPixels: async (size, use) => {

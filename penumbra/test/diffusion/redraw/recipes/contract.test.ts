@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { IMAGE_KINDS } from "../../../../src/data/index.ts";
 import {
+  defaultSampler,
   planRedraws,
   RECIPES,
   type Recipe,
@@ -130,7 +131,7 @@ describe.each(recipeNames)("the recipe %s", (name) => {
         recipe: name,
         kind: recipe.kind,
         strength: 0.5,
-        sampler: { name: "ddim", eta: 0 },
+        sampler: defaultSampler(sd.schedulerConfig),
       });
       expect((await decodeImage(join(scratch, name, line.file), 8)).length).toBe(3 * 8 * 8);
     }
