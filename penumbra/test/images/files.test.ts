@@ -11,6 +11,7 @@ import {
   decodeStrip,
   encodePng,
   encodeWebp,
+  INTERPOLATIONS,
   pngBytes,
   probeImage,
   toUint8,
@@ -201,4 +202,20 @@ test("a contact sheet lays images out row by row", () => {
     [3, 3, 0, 0, 0],
   ]);
   expect(() => contactSheet(images, { columns: 0 })).toThrow(/at least one column/);
+});
+
+test("photos are resized as the interpolation says", async () => {
+  const steps = Buffer.from([0, 255].flatMap((value) => [value, value, value]));
+  const file = await sharp(steps, { raw: { width: 2, height: 1, channels: 3 } })
+    .png()
+    .toBuffer();
+  const row = async (interpolation: (typeof INTERPOLATIONS)[number]) =>
+    [...(await decodeImage(file, 4, { interpolation }))].slice(0, 4);
+  const close = (values: number[], wanted: number[]) =>
+    values.every((value, i) => Math.abs(value - wanted[i]!) <= 1);
+  expect(await row("nearest")).toEqual([0, 0, 255, 255]);
+  expect(close(await row("bilinear"), [0, 64, 191, 255])).toBe(true);
+  // The cubic kernel with a = -0.5 at a distance of 1/4 and 3/4: 0.8672 and 0.2266, beside -0.0703 and -0.0234.
+  expect(close(await row("bicubic"), [0, 52, 203, 255])).toBe(true);
+  expect(new Set((await Promise.all(INTERPOLATIONS.map(row))).map(String)).size).toBe(INTERPOLATIONS.length);
 });

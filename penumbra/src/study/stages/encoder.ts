@@ -179,7 +179,7 @@ async function redrawsOf(
   artifact: Artifact,
   { train, ...rest }: Split,
 ): Promise<{ readonly images: Tensor; readonly parents: number[]; readonly words: RedrawWord[] }> {
-  const { images, lines } = await loadRedraws(artifact, config.imageSize);
+  const { images, lines } = await loadRedraws(artifact, config);
   const places = new Map(train.map(({ id }, index) => [id, index]));
   const parents = requireTrainParents(lines, { train, ...rest }).map(({ parent }) => {
     const place = places.get(parent);
