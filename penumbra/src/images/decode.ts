@@ -19,7 +19,10 @@ import { thumbnailOf } from "./thumbnail.ts";
 export type Fit = "squash" | "letterbox" | "crop";
 export const FITS = ["squash", "letterbox", "crop"] as const satisfies readonly Fit[];
 
-/** How pixels between pixels are computed; all but `nearest` average over the pixels that one replaces. */
+/**
+ * How pixels between pixels are computed; all but `nearest` average over the pixels that one replaces. Where a photo is
+ * halved or more, libvips averages before it interpolates: on white noise PIL's values are 1 to 4 grey levels away.
+ */
 export type Interpolation = "lanczos3" | "bicubic" | "bilinear" | "nearest";
 export const INTERPOLATIONS = [
   "lanczos3",

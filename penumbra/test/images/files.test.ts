@@ -204,18 +204,16 @@ test("a contact sheet lays images out row by row", () => {
   expect(() => contactSheet(images, { columns: 0 })).toThrow(/at least one column/);
 });
 
-test("photos are resized as the interpolation says", async () => {
-  const steps = Buffer.from([0, 255].flatMap((value) => [value, value, value]));
-  const file = await sharp(steps, { raw: { width: 2, height: 1, channels: 3 } })
+test("photos are resized as the interpolation says, with PIL's values where they shrink a little", async () => {
+  const step = Buffer.from(Array.from({ length: 6 * 6 * 3 }, (_, i) => (i % 18 < 9 ? 0 : 255)));
+  const file = await sharp(step, { raw: { width: 6, height: 6, channels: 3 } })
     .png()
     .toBuffer();
-  const row = async (interpolation: (typeof INTERPOLATIONS)[number]) =>
-    [...(await decodeImage(file, 4, { interpolation }))].slice(0, 4);
-  const close = (values: number[], wanted: number[]) =>
-    values.every((value, i) => Math.abs(value - wanted[i]!) <= 1);
-  expect(await row("nearest")).toEqual([0, 0, 255, 255]);
-  expect(close(await row("bilinear"), [0, 64, 191, 255])).toBe(true);
-  // The cubic kernel with a = -0.5 at a distance of 1/4 and 3/4: 0.8672 and 0.2266, beside -0.0703 and -0.0234.
-  expect(close(await row("bicubic"), [0, 52, 203, 255])).toBe(true);
-  expect(new Set((await Promise.all(INTERPOLATIONS.map(row))).map(String)).size).toBe(INTERPOLATIONS.length);
+  // PIL 12: Image.resize((4, 4), …) of the same image, first row
+  const expected = {
+    ...{ nearest: [0, 0, 255, 255], bilinear: [0, 28, 227, 255] },
+    ...{ bicubic: [0, 12, 243, 255], lanczos3: [0, 10, 245, 255] },
+  };
+  for (const interpolation of INTERPOLATIONS)
+    expect([...(await decodeImage(file, 4, { interpolation }))].slice(0, 4)).toEqual(expected[interpolation]);
 });
