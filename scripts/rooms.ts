@@ -15,6 +15,7 @@ const BELOW_STUDY = [
   "generators",
   "contrast",
   "unknowns",
+  "quality",
   "results",
   "deploy",
 ];
@@ -76,17 +77,18 @@ export const ROOMS: readonly Room[] = [
     folder: "penumbra/src/diffusion",
     may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw"],
   },
+  { name: "quality", folder: "penumbra/src/quality", may: ["torch"] },
   {
     name: "generators",
     folder: "penumbra/src/generators",
-    may: ["torch", "files", "models", "images", "data", "diffusion"],
+    may: ["torch", "files", "models", "images", "data", "diffusion", "quality"],
   },
   { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "files", "models", "images", "data"] },
   { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
   {
     name: "deploy/classifier",
     folder: "penumbra/src/deploy/classifier",
-    may: ["torch", "files", "images", "data", "contrast", "unknowns"],
+    may: ["torch", "files", "images", "data", "contrast", "unknowns", "results"],
   },
   {
     name: "deploy/serve",

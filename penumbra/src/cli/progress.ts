@@ -111,3 +111,20 @@ export function shortDuration(seconds: number): string {
   const minutes = Math.round(whole / 60);
   return `${pair(Math.floor(minutes / 60), minutes % 60)} h`;
 }
+
+/** Runs one piece of work with its progress on the terminal, and nothing where there is none. */
+export async function showingStage<T>(
+  stage: string,
+  run: (onProgress: (done: number, total: number) => void) => Promise<T>,
+  unit = "photos",
+): Promise<T> {
+  if (!process.stderr.isTTY) return run(() => {});
+  const lines = new StageLines(process.stderr, 1);
+  const title = { stage, label: "", hash: "" };
+  lines.onEvent({ ...title, event: "start", isResumed: false });
+  try {
+    return await run((done, total) => lines.onEvent({ ...title, event: "progress", done, total, unit }));
+  } finally {
+    lines.close();
+  }
+}

@@ -2,11 +2,13 @@
 import { GeneratorError } from "./errors.ts";
 import type { ImageGenerator } from "./generator.ts";
 import { latentDiffusion } from "./latent-diffusion/index.ts";
+import { autoencoder, vae } from "./vae/index.ts";
 
-export const GENERATORS = { "latent-diffusion": latentDiffusion } as const satisfies Record<
-  string,
-  ImageGenerator
->;
+export const GENERATORS = {
+  "latent-diffusion": latentDiffusion,
+  autoencoder,
+  vae,
+} as const satisfies Record<string, ImageGenerator>;
 
 export type GeneratorName = keyof typeof GENERATORS;
 export const generatorNames = Object.keys(GENERATORS) as [GeneratorName, ...GeneratorName[]];

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { type HubFile, locate } from "../hub/index.ts";
 import {
   type EncoderNetworkName,
+  encoderNetworkNames,
   encoderNetworks,
   type NetworkSizes,
   type Normalisation,
@@ -125,6 +126,29 @@ export function loadPublishedEncoder(name: EncoderNetworkName, weights: EncoderW
     }
     return { network, sizes, normalisation: weights.normalisation ?? normalisationOf(sizes) };
   });
+}
+
+/**
+ * Makes the network whose weights a file holds: the one that its config.json names, or the one that they fit.
+ *
+ * @throws ModelError when they fit none
+ * @throws SafetensorsError, PickleError for a file that is damaged or holds more than data
+ */
+export function recogniseEncoder(
+  weights: EncoderWeights,
+): PublishedEncoder & { readonly name: EncoderNetworkName } {
+  const { architecture, file } = weights;
+  const named = encoderNetworkNames.find((name) => encoderNetworks[name].timmName.test(architecture ?? ""));
+  for (const name of named ? [named] : encoderNetworkNames) {
+    try {
+      return { name, ...loadPublishedEncoder(name, weights) };
+    } catch (error) {
+      if (named || !(error instanceof ModelError)) throw error;
+    }
+  }
+  throw new ModelError(
+    `${file} holds weights of none of the networks here (${encoderNetworkNames.join(", ")}). Give published weights of one of them.`,
+  );
 }
 
 /** Batch norms count their batches; files that were made for use only leave the numbers out. */

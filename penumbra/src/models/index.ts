@@ -3,6 +3,7 @@ export { autocastTo, type Compute } from "./autocast-to.ts";
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
+export { ClassEmbedding } from "./class-embedding.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export { EfficientNetLite, type EfficientNetLiteOptions } from "./efficientnet-lite.ts";
@@ -21,9 +22,11 @@ export {
   findEncoderWeights,
   loadPublishedEncoder,
   type PublishedEncoder,
+  recogniseEncoder,
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
+export { ImageVae, type ImageVaeConfig, type LatentAutoencoder } from "./image-vae.ts";
 export { readJson } from "./json-file.ts";
 export type { RawConfig } from "./model-config.ts";
 export {

@@ -10,3 +10,4 @@ export * from "./recommend-arm.ts";
 export * from "./run.ts";
 export * from "./store/index.ts";
 export * from "./train-classifier.ts";
+export * from "./until-decided.ts";

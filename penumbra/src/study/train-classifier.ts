@@ -89,7 +89,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   const { onEvent } = request;
   const machine = settleMachine(study.config);
   const store = new StageStore(study.run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
-  const chosen = await chooseArm(study, request.arm);
+  const chosen = trainedToTheEnd(study, await chooseArm(study, request.arm));
   const seed = request.seed ?? study.config.seeds[0]!;
   const manifest = await scan(study, store);
   const split = splitForUse(manifest, {
@@ -108,7 +108,12 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
       )
     : undefined;
   const weights = await findWeights(study, store);
-  const config = settleImages({ ...study.config, arms: [chosen.arm], seeds: [seed] }, weights);
+  const wanted = {
+    ...{ ...study.config, arms: [chosen.arm], seeds: [seed] },
+    // The objects set aside calibrate: they must not choose weights too, so all steps are taken.
+    encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
+  };
+  const config = settleImages(wanted, weights);
   const release = await lockRun(study.run);
   try {
     const context: StudyContext = {
@@ -153,6 +158,15 @@ export async function chooseArm(study: Study, wanted?: string): Promise<Recommen
   return {
     arm: DEFAULT_ARM,
     reason: `No study was run in ${study.run}, so it is the quickest one. A study says which is best for these photos.`,
+  };
+}
+
+/** Says so where the study looks at validation photos between steps, which training for use does not. */
+function trainedToTheEnd({ config }: Study, { arm, reason }: Recommendation): Recommendation {
+  if (config.encoder.evaluation.every === 0) return { arm, reason };
+  return {
+    arm,
+    reason: `${reason} All steps were taken, unlike in a study with encoder.evaluation: the objects set aside calibrate, and must not choose weights too.`,
   };
 }
 
@@ -300,6 +314,6 @@ function provenanceOf(
 
 function usedPhotos({ train, calibration, near }: UseSplit): UsedPhoto[] {
   const used = (photos: readonly Photo[], use: UsedPhoto["use"]): UsedPhoto[] =>
-    photos.map(({ id, object, className, hash }) => ({ id, object, className, hash, use }));
+    photos.map(({ id, object, className, hash, look }) => ({ id, object, className, hash, look, use }));
   return [...used(train, "train"), ...used(calibration, "calibration"), ...used(near, "near")];
 }

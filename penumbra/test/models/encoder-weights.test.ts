@@ -10,6 +10,7 @@ import {
   findEncoderWeights,
   loadPublishedEncoder,
   ResNet,
+  recogniseEncoder,
   VisionTransformer,
 } from "../../src/models/index.ts";
 import { HubServer } from "../hub/hub-server.ts";
@@ -206,3 +207,18 @@ function flatName(key: string): string {
   };
   return key.replace(/^\w+/, (name) => outer[name as keyof typeof outer]);
 }
+
+test("the network is recognised by what its weights fit, or by the config.json; others are refused", async () => {
+  torch.manualSeed(7);
+  for (const [name, network] of [
+    ["resnet10", new ResNet({ depth: 10, width: 8 })],
+    ["resnet50", new ResNet({ depth: 50, width: 8 })],
+    ["efficientnet-lite0", new EfficientNetLite()],
+  ] as const) {
+    safetensors.write(at("any.safetensors"), published(network));
+    expect(recogniseEncoder(await findEncoderWeights(at("any.safetensors"))).name).toBe(name);
+  }
+  safetensors.write(at("any.safetensors"), { "layer.weight": torch.ones([2, 2]) });
+  const strange = await findEncoderWeights(at("any.safetensors"));
+  expect(() => recogniseEncoder(strange)).toThrow(/holds weights of none of the networks here \(resnet10/);
+});

@@ -25,16 +25,18 @@ function fail(why: string): never {
 const outcomeOf = (comparisons: readonly Comparison[]) => ({
   questions,
   comparisons,
+  unit: "photo" as const,
   seeds: [0, 1, 2, 3, 4],
 });
 
 const comparison = (outcome: Comparison["outcome"], verdict: Verdict): Comparison => ({
   question: decisive.name,
   outcome,
+  unit: "photo",
   perSeed: [0],
   mean: 0,
-  interval: null,
-  bootstrap: null,
+  ...{ interval: null, overSeeds: null, overObjects: null },
+  ...{ pValue: null, objectVariance: 0, objects: 1 },
   verdict,
 });
 

@@ -112,7 +112,11 @@ const settings = {
   arms: Object.entries(tables.arms).flatMap(([name, { objective }]) =>
     objective === UNTRAINED ? [] : [name],
   ),
-  encoder: { ...tinySettings.encoder, augment: AUGMENT },
+  encoder: {
+    ...tinySettings.encoder,
+    ...{ augment: AUGMENT, ema: 0.5, evaluation: { every: 2, keep: "loss", patience: 1 } },
+  },
+  redraw: { ...tinySettings.redraw, sampler: "ddim" },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
@@ -234,6 +238,7 @@ function alternatives(value: unknown): unknown[] {
 const NAMES = [
   "letterbox",
   "bicubic",
+  "euler",
   "classes",
   "near-duplicates",
   "merge",
@@ -246,6 +251,7 @@ const NAMES = [
   "head",
   "frozen",
   "b",
+  "accuracy",
 ];
 
 function changed(path: string): StudyConfig | undefined {

@@ -49,12 +49,15 @@ describe("a whole study", () => {
   });
 
   it("answers its questions with paired differences and both kinds of intervals", () => {
-    expect(outcome.comparisons).toHaveLength(4 * 3);
-    for (const comparison of outcome.comparisons) {
+    // By photo and by object.
+    expect(outcome.comparisons).toHaveLength(2 * 4 * 3);
+    for (const comparison of [...outcome.comparisons, ...outcome.hypotheses]) {
       expect(comparison.perSeed).toHaveLength(2);
       expect(comparison.interval).not.toBeNull();
-      expect(comparison.bootstrap).not.toBeNull();
+      expect(comparison.overSeeds).not.toBeNull();
+      expect(comparison.overObjects).not.toBeNull();
     }
+    expect(outcome.hypotheses.map(({ name }) => name)).toEqual(["H1", "H2", "H3", "H4"]);
   });
 
   it("says for every recipe and strength how many redraws still look known", () => {
@@ -181,6 +184,7 @@ describe("a whole study", () => {
       "artifacts",
       "cache",
       "images",
+      "openings.jsonl",
       "report.html",
       "report.json",
       "results.jsonl",

@@ -71,7 +71,7 @@ export function makeSource(options: TrainOptions, classes: number): TrainingImag
         ),
         negatives: length > 0 ? outputs.narrow(0, rows, length) : null,
         negativeLabels: batch.negatives.flatMap((negative) => negatives?.labels?.[negative] ?? []),
-        use,
+        use: length > 0 ? use : null,
       };
     },
     dispose: () => pool.dispose(),

@@ -21,7 +21,7 @@ import { DiffusionError } from "./errors.ts";
 import { imageSizeOf } from "./image-size.ts";
 import { otherKind, otherKindOf } from "./model-files.ts";
 import { type HashedPart, hashModel } from "./model-hash.ts";
-import { parseSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
+import { parseSchedulerConfig, readSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
 import { ClipTokenizer } from "./tokenizer.ts";
 
 /** What a Stable Diffusion model consists of. */
@@ -97,9 +97,8 @@ export class StableDiffusion {
       unet: findNetwork(join(folder, "unet")),
       vae: findNetwork(join(folder, "vae")),
     };
-    const schedulerFile = join(folder, "scheduler", "scheduler_config.json");
     const tokenizer = ClipTokenizer.load(options.tokenizer ?? join(folder, "tokenizer"));
-    const schedulerConfig = parseSchedulerConfig(readJson(schedulerFile), schedulerFile);
+    const schedulerConfig = readSchedulerConfig(folder);
     const networks = nn.init.skip(() => ({
       textEncoder: new CLIPTextModel(stored.text.config, stored.text.configFile),
       unet: new UNet2DConditionModel(stored.unet.config, stored.unet.configFile),

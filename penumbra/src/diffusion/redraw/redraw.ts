@@ -35,7 +35,7 @@ export interface RedrawOptions {
   /** uint8 [N, 3, H, W]: the photos, at the model's image size. */
   readonly pixels: Tensor;
   readonly recipes: readonly ChosenRecipe[];
-  /** The algorithm that denoises. Default: the one that the model's scheduler asks for, else DDIM. */
+  /** The algorithm that denoises. Default: the one that the model's scheduler asks for. */
   readonly sampler?: SamplerChoice;
   /** Steps from pure noise to the image; a strength s takes about s of them. Default 50. */
   readonly steps?: number;

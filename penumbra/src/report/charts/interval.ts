@@ -6,10 +6,10 @@ export interface IntervalMark {
   readonly title: string;
   readonly mean: number;
   readonly perSeed: readonly number[];
-  /** Over seeds. */
+  /** Over seeds and test objects. */
   readonly interval: { readonly low: number; readonly high: number } | null;
-  /** Over test objects. */
-  readonly bootstrap: { readonly low: number; readonly high: number } | null;
+  /** Over test objects alone. */
+  readonly overObjects: { readonly low: number; readonly high: number } | null;
 }
 
 export interface IntervalOptions {
@@ -45,7 +45,7 @@ ${values.map(
 }
 
 /**
- * A difference on a line with zero in the middle: thin line = interval over seeds, thick bar = over test objects,
+ * A difference on a line with zero in the middle: thin line = interval over seeds and test objects, thick bar = over objects alone,
  * dot = mean, small ticks = the single seeds, grey band = too small to matter.
  */
 export function intervalChart(
@@ -66,8 +66,8 @@ ${
   html`<line class="whisker" x1="${at(mark.interval.low)}" x2="${at(mark.interval.high)}" y1="${middle}" y2="${middle}"/>${arrow(mark.interval.low)}${arrow(mark.interval.high)}`
 }
 ${
-  mark.bootstrap &&
-  html`<line class="objects" x1="${at(mark.bootstrap.low)}" x2="${at(mark.bootstrap.high)}" y1="${middle}" y2="${middle}"/>`
+  mark.overObjects &&
+  html`<line class="objects" x1="${at(mark.overObjects.low)}" x2="${at(mark.overObjects.high)}" y1="${middle}" y2="${middle}"/>`
 }
 ${mark.perSeed.map(
   (value) =>

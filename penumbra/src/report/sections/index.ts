@@ -4,6 +4,7 @@ import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
+import { hypotheses } from "./hypotheses.ts";
 import { map } from "./map.ts";
 import { mistakes } from "./mistakes.ts";
 import { run } from "./run.ts";
@@ -13,6 +14,7 @@ import { sheet } from "./sheet.ts";
 
 export const SECTIONS: readonly Section[] = [
   answer,
+  hypotheses,
   arms,
   sheet,
   detectors,

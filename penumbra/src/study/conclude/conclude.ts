@@ -6,9 +6,11 @@ import { readJson } from "../../files/index.ts";
 import {
   type Curve,
   chooseDetector,
-  comparisonsOf,
+  compareArms,
   confusionsOf,
+  contrastJudge,
   histogramsOf,
+  type Looks,
   type Machine,
   OUTCOME_FORMAT,
   type Outcome,
@@ -19,6 +21,7 @@ import {
   type ScoreFile,
   StudyScores,
   type Titled,
+  testHypotheses,
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
@@ -53,19 +56,32 @@ export interface Finished {
   readonly nearness: readonly Artifact[];
   /** Maps of the features of every arm at the first seed. */
   readonly maps: readonly Artifact[];
+  readonly looks: Looks | null;
+  /** How often the same photos' test was looked at before, with other settings. */
+  readonly earlierOpenings: number;
 }
 
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(context: StudyContext, finished: Finished): Promise<Outcome> {
   const { config, tables, store } = context;
-  const { machine, manifest, model, seeds, trained, nearness, maps, text } = finished;
+  const { machine, manifest, model, seeds, trained, nearness, maps, text, looks, earlierOpenings } = finished;
   const scores = await readScores(manifest, trained);
   const results = resultLines(scores);
   const { detector, reason } = chooseDetector(results, config.detectors);
-  const questions = questionsOf(designsOf(config.arms, tables.arms));
-  const comparisons = await store.observe("compare", async () =>
-    comparisonsOf(scores, questions, detector, config.statistics),
-  );
+  const designs = designsOf(config.arms, tables.arms);
+  const questions = questionsOf(designs);
+  const { margin, confidence } = config.statistics;
+  const compared = await store.observe("compare", async () => {
+    const byPhoto = contrastJudge(scores, "photo", detector, config.statistics);
+    const units = scores.units().map((unit) => ({
+      unit,
+      judge: unit === "photo" ? byPhoto : contrastJudge(scores, unit, detector, config.statistics),
+    }));
+    return {
+      comparisons: units.flatMap((of) => compareArms({ questions, margin, ...of })),
+      hypotheses: testHypotheses({ arms: designs, questions, confidence, margin, judge: byPhoto }),
+    };
+  });
   const operatingPoints = await store.observe("operating points", async () =>
     operatingPointsOf(scores, { detector, ...config.statistics }),
   );
@@ -78,10 +94,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     detector,
     detectorReason: reason,
     unit: "photo",
-    confidence: config.statistics.confidence,
-    margin: config.statistics.margin,
-    questions,
-    comparisons,
+    ...{ confidence, margin, looks, earlierOpenings, questions, ...compared },
     results,
     curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
     nearness: await nearnessOf(nearness),
@@ -132,11 +145,13 @@ function titled(table: Readonly<Record<string, { readonly title: string }>>): Ti
 
 function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {
   const encoder = readEncoder(context, artifact);
-  const { collapse } = encoder;
+  const { collapse, evaluations, keptStep } = encoder;
   return {
     arm,
     seed,
     points: lossCurve(encoder),
+    evaluations,
+    keptStep,
     collapse: collapse && { plateau: collapse.plateau, message: collapse.message },
   };
 }

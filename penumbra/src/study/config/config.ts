@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { NETWORKS } from "../../contrast/index.ts";
+import { KEPT_WEIGHTS, NETWORKS } from "../../contrast/index.ts";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
 import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
@@ -189,7 +189,12 @@ export const studySchemaOf = (tables: StudyTables) =>
       .prefault({}),
     redraw: z
       .strictObject({
-        sampler: z.enum(samplerNames).meta({ description: "Algorithm that denoises" }).default("ddim"),
+        sampler: z
+          .enum(samplerNames)
+          .meta({
+            description: "Algorithm that denoises; left out: the one that the model's folder asks for",
+          })
+          .optional(),
         samplers: SamplerSettings.meta({
           description: "What each algorithm can be told; only the chosen one's settings count",
         }).prefault({}),
@@ -277,6 +282,53 @@ export const studySchemaOf = (tables: StudyTables) =>
           "In the arms with faithful redraws: probability that one of a photo's redraws stands in for it",
         ).default(0.5),
         negatives: count("Near-OOD redraws per step, in the arms that have them").default(32),
+        ema: z
+          .number()
+          .min(0)
+          .lt(1)
+          .meta({
+            description:
+              "Share of a running average of the weights that a step keeps, such as 0.99; the average is the encoder then. 0 = off",
+          })
+          .default(0),
+        evaluation: z
+          .strictObject({
+            every: z
+              .int()
+              .nonnegative()
+              .meta({
+                description: "Steps between two looks at training and validation photos; 0 = none",
+              })
+              .default(0),
+            keep: z
+              .enum(KEPT_WEIGHTS)
+              .meta({
+                description:
+                  "Weights that are kept: of the last step, or of the look with the least validation loss or the highest validation accuracy",
+              })
+              .default("last"),
+            patience: z
+              .int()
+              .nonnegative()
+              .meta({
+                description:
+                  "Early stopping: looks in a row without a better one, after which training ends; 0 = never",
+              })
+              .default(0),
+          })
+          .refine(({ every, keep }) => every > 0 || keep === "last", {
+            path: ["keep"],
+            message: "Only looks can tell which weights are best: set every above 0, or keep to last.",
+          })
+          .refine(({ keep, patience }) => keep !== "last" || patience === 0, {
+            path: ["patience"],
+            message: "Stopping early needs to know what better means: set keep to loss or accuracy.",
+          })
+          .meta({
+            description:
+              "Loss and accuracy on training and validation photos during training, as curves in the report",
+          })
+          .prefault({}),
         augment: AugmentSpecSchema.meta({
           description:
             "Random changes of every image at every step, the same for all arms and images; what is left out is off, or as the preset has it",

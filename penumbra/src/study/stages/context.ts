@@ -34,12 +34,17 @@ export async function withPixels<T>(
   size: number,
   use: (pixels: Tensor) => Promise<T>,
 ): Promise<T> {
-  const pixels = await decodePhotos(context.root, photos, decodingOf(context, size));
+  const pixels = await pixelsOf(context, photos, size);
   try {
     return await use(pixels);
   } finally {
     pixels.dispose();
   }
+}
+
+/** Decodes photos to uint8 [N, 3, size, size] on the CPU. */
+export function pixelsOf(context: StudyContext, photos: readonly Photo[], size: number): Promise<Tensor> {
+  return decodePhotos(context.root, photos, decodingOf(context, size));
 }
 
 /** How the photos of a study become pixels. */

@@ -18,7 +18,7 @@ import type { CurvePoint } from "../../results/index.ts";
 import { armOf, UNTRAINED } from "../arms/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, pixelsHash, type StudyContext, withPixels } from "./context.ts";
+import { labelsOf, pixelsHash, pixelsOf, type StudyContext, withPixels } from "./context.ts";
 import { loadRedraws } from "./redraws.ts";
 
 export interface EncoderInputs {
@@ -65,7 +65,7 @@ export function encoderStage(
 ): Promise<Artifact> {
   const { config, tables, store, classes, device, weights } = context;
   const { imageSize } = config;
-  const { train } = split;
+  const { train, validation } = split;
   const training = trainingOf(context, arm);
   return store.run({
     name: "encoder",
@@ -76,20 +76,28 @@ export function encoderStage(
       ...(weights && { weights: weights.hash }),
       ...(positives && { positives }),
       ...(negatives && { negatives }),
+      ...(training.evaluation && { validation: pixelsHash(context, validation) }),
     },
     config: { ...training, ...versionOf(context, arm), classes, imageSize },
     seed,
     run: ({ folder, scratch, progress }) =>
       withPixels(context, train, imageSize, async (images) => {
+        const looks = training.evaluation;
+        const evaluation = looks && {
+          ...looks,
+          images: await pixelsOf(context, validation, imageSize),
+          labels: labelsOf(validation, classes),
+        };
         const labels = labelsOf(train, classes);
         const drawnPositives = positives && (await redrawsOf(context, positives, split));
         const drawnNegatives = negatives && (await redrawsOf(context, negatives, split));
-        const { faithful: asPositives, negatives: asNegatives, ...settings } = training;
+        const { faithful: asPositives, negatives: asNegatives, evaluation: _, ...settings } = training;
         const trained = await trainEncoder({
           ...settings,
           ...{ images, labels, classes: classes.length, seed, device, objectives: tables.objectives },
           ...(weights && { weights }),
           recomputes: config.encoder.gradientCheckpointing, // changes no bit
+          ...(evaluation && { evaluation }),
           ...(drawnPositives && { faithful: { ...asPositives, ...drawnPositives } }),
           ...(drawnNegatives &&
             asNegatives && {
@@ -104,6 +112,7 @@ export function encoderStage(
         });
         drawnPositives?.images.dispose();
         drawnNegatives?.images.dispose();
+        evaluation?.images.dispose();
         saveEncoder(folder, trained);
         return { finalLoss: trained.losses.at(-1) ?? null, collapse: trained.collapse?.message ?? null };
       }),
@@ -117,8 +126,8 @@ export function encoderStage(
 function trainingOf({ config, tables, precision, weights }: StudyContext, arm: string) {
   const { objective: name, positives, use } = armOf(arm, tables.arms);
   const { weights: _, gradientCheckpointing: __, train, layerDecay, batchNorm, ...others } = config.encoder;
-  const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...steps } =
-    others;
+  const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...rest } = others;
+  const { evaluation, ema, ...steps } = rest;
   const places = objectiveOf(name, tables.objectives).negatives;
   const ofUses = new Set<string>(Object.values(places).flat());
   const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
@@ -135,6 +144,8 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
     loss: Object.fromEntries(loss),
     ...(positives !== null && { faithful: { faithfulProbability } }),
     ...(use !== null && { negatives: { perStep: negatives, use } }),
+    ...(evaluation.every > 0 && { evaluation }),
+    ...(ema > 0 && { ema }),
   };
 }
 

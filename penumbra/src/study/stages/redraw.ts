@@ -1,6 +1,15 @@
 import { join } from "node:path";
 import type { Photo } from "../../data/index.ts";
-import { loadWords, type RedrawKind, readySampler, recipesOf, redraw } from "../../diffusion/index.ts";
+import {
+  chosenSampler,
+  defaultSampler,
+  loadWords,
+  type RedrawKind,
+  readSchedulerConfig,
+  readySampler,
+  recipesOf,
+  redraw,
+} from "../../diffusion/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
@@ -16,10 +25,11 @@ export function redrawStage(
   seed: number,
 ): Promise<Artifact> {
   const { config, store, precision, classes } = context;
-  const { sampler, samplers, steps, guidanceScale, batchSize } = config.redraw;
+  const { samplers, steps, guidanceScale, batchSize } = config.redraw;
+  const name = config.redraw.sampler ?? defaultSampler(readSchedulerConfig(loader.model.folder)).name;
   const settings = {
     recipes: recipesOf(kind, config.redraw.recipes, classes.length),
-    sampler: readySampler({ name: sampler, ...samplers[sampler] }).choice,
+    sampler: readySampler(chosenSampler(name, samplers)).choice,
     steps,
     guidanceScale,
     precision,

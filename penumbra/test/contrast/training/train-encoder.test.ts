@@ -216,10 +216,13 @@ describe("training an encoder", () => {
     expect(collapse?.message).toMatch(/learned nothing/);
   });
 
-  test("keeps the number of live tensors constant from step to step", async () => {
-    const counts: number[] = [];
-    await trainEncoder(settings({ onProgress: () => counts.push(torch.memory().tensors) }));
-    expect(new Set(counts.slice(2)).size).toBe(1);
+  test("does not add to the living tensors from step to step, whatever it does beside the steps", async () => {
+    for (const beside of [{}, { ...looks({ keep: "loss" }), ema: 0.9 }]) {
+      const counts: number[] = [];
+      await trainEncoder(settings({ ...beside, onProgress: () => counts.push(torch.memory().tensors) }));
+      // Fewer there can be: the garbage collector comes upon what earlier tests have left.
+      expect(Math.max(...counts.slice(3))).toBeLessThanOrEqual(counts[2] as number);
+    }
   });
 
   test("works in bf16 and in fp16 with a scaled loss", async () => {
@@ -231,6 +234,156 @@ describe("training an encoder", () => {
       expect(new Set(trained.encoder.parameters().map(({ dtype }) => dtype))).toEqual(new Set(["float32"]));
     }
   });
+});
+
+/** The encoder's weights by name. */
+function namedWeights({ encoder }: TrainedEncoder) {
+  return Object.fromEntries(Object.entries(encoder.stateDict()).map(([key, t]) => [key, t.toNumbers()]));
+}
+
+/** Those of a training's checkpoint. */
+function weightsIn(checkpointFolder: string): Record<string, number[]> {
+  const path = join(checkpointFolder, "training", "model.encoder.safetensors");
+  return Object.fromEntries(
+    Object.entries(torch.safetensors.read(path).tensors).map(([key, t]) => [key, t.toNumbers()]),
+  );
+}
+
+/** Validation photos of the same stripes, for a training that looks at them. */
+const validation = striped(18, 3, 4);
+const looks = (changes: Partial<NonNullable<TrainOptions["evaluation"]>> = {}) => ({
+  evaluation: { ...validation, every: 2, ...changes },
+});
+
+describe("looking at validation photos during training", () => {
+  test("changes no bit of a training that keeps its last weights", async () => {
+    const plain = await trainEncoder(settings());
+    const seen = await trainEncoder(settings(looks()));
+    expect(bitsOf(seen)).toEqual(bitsOf(plain));
+    expect(plain.evaluations).toEqual([]);
+    expect([plain.keptStep, seen.keptStep]).toEqual([12, 12]);
+    expect(seen.evaluations.map(({ step }) => step)).toEqual([2, 4, 6, 8, 10, 12]);
+  });
+
+  test("looks after the last step too, and tells the accuracy of the nearest class mean", async () => {
+    const { encoder, evaluations } = await trainEncoder(settings({ ...looks({ every: 5 }), steps: 7 }));
+    expect(evaluations.map(({ step }) => step)).toEqual([5, 7]);
+    scope(() => {
+      const directions = ({ images }: { images: Tensor }) => {
+        const rows = extractFeatures(encoder, images).tolist() as number[][];
+        return rows.map((row) => row.map((value) => value / Math.hypot(...row)));
+      };
+      const means = [0, 1, 2].map((label) => {
+        const own = directions(photos).filter((_, i) => photos.labels[i] === label);
+        const sum = own[0]!.map((_, d) => own.reduce((total, row) => total + row[d]!, 0));
+        return sum.map((value) => value / Math.hypot(...sum));
+      });
+      for (const [part, own] of [
+        ["train", photos],
+        ["validation", validation],
+      ] as const) {
+        const right = directions(own).filter((row, i) => {
+          const near = means.map((mean) => mean.reduce((total, value, d) => total + value * row[d]!, 0));
+          return near.indexOf(Math.max(...near)) === own.labels[i];
+        });
+        expect(evaluations.at(-1)?.[part].accuracy).toBeCloseTo(right.length / own.labels.length, 12);
+      }
+    });
+  });
+
+  test("the loss of both parts is the same function: of the same photos it is the same number", async () => {
+    const { evaluations } = await trainEncoder(
+      settings({
+        ...{ evaluation: { ...photos, every: 4 }, objective: "cross-entropy", negatives: undefined },
+        ...{ loss: {}, steps: 4, augment: {}, batchSize: 24 },
+      }),
+    );
+    const { train, validation } = evaluations[0]!;
+    expect(train.loss).toBeCloseTo(validation.loss, 5); // the photos come in another order
+    expect(train.accuracy).toBe(validation.accuracy);
+  });
+
+  test.each(["loss", "accuracy"] as const)("keeps the weights with the best validation %s", async (keep) => {
+    const best = await trainEncoder(settings(looks({ keep })));
+    const values = best.evaluations.map(({ validation: { loss, accuracy } }) =>
+      keep === "loss" ? -loss : accuracy,
+    );
+    const place = values.indexOf(Math.max(...values));
+    expect(best.keptStep).toBe(best.evaluations[place]?.step);
+    // The weights are those that a training without looks had at that step.
+    const had: unknown[] = [];
+    const checkpointFolder = temporaryFolder();
+    const plain = await trainEncoder(
+      settings({
+        ...{ checkpointFolder, checkpointEvery: 1 },
+        onProgress: (done) => {
+          if (done === best.keptStep && done < 12) had.push(weightsIn(checkpointFolder));
+        },
+      }),
+    );
+    if (best.keptStep === 12) had.push(namedWeights(plain));
+    expect([namedWeights(best)]).toEqual(had);
+  });
+
+  test("ends early after as many looks without a better one as the patience is long", async () => {
+    // A learning rate that ruins the encoder: the first looks stay the best.
+    const ruined = settings({ ...looks({ keep: "loss", patience: 2 }), optimizer: { learningRate: 3 } });
+    const { losses, evaluations, keptStep } = await trainEncoder({ ...ruined, steps: 40 });
+    expect(losses.length).toBeLessThan(40);
+    expect(losses.length).toBe(evaluations.at(-1)?.step);
+    const place = evaluations.findIndex(({ step }) => step === keptStep);
+    expect(evaluations.length - 1 - place).toBe(2);
+    for (const later of evaluations.slice(place + 1)) {
+      expect(later.validation.loss).toBeGreaterThanOrEqual(evaluations[place]!.validation.loss);
+    }
+  });
+
+  test("interrupted and resumed it ends with the same bits, with averages and the best weights", async () => {
+    const own = { ...looks({ keep: "loss", patience: 3 }), ema: 0.5 };
+    const whole = await trainEncoder(settings(own));
+    const checkpointFolder = temporaryFolder();
+    const interrupted = settings({
+      ...{ ...own, checkpointFolder, checkpointEvery: 5 },
+      onProgress: (done) => {
+        if (done === 8) throw new Error("power cut");
+      },
+    });
+    await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+    const resumed = await trainEncoder({ ...interrupted, onProgress: () => {} });
+    expect(bitsOf(resumed)).toEqual(bitsOf(whole));
+    expect(resumed.evaluations).toEqual(whole.evaluations);
+    expect(resumed.keptStep).toBe(whole.keptStep);
+  });
+
+  test("leaves frozen batch norms and layers as they were", async () => {
+    const fineTuning = { layers: "last-1", batchNorm: "frozen" } as const;
+    const plain = await trainEncoder(settings({ fineTuning, steps: 4 }));
+    expect(bitsOf(await trainEncoder(settings({ fineTuning, steps: 4, ...looks() })))).toEqual(bitsOf(plain));
+  });
+});
+
+test("an average of the weights is what is kept: decay (1 + n) / (10 + n) at first, then the given one", async () => {
+  const key = "network.conv1.weight";
+  const had: number[][] = [];
+  const checkpointFolder = temporaryFolder();
+  const averaged = await trainEncoder(
+    settings({
+      ...{ ema: 0.2, steps: 3, checkpointFolder, checkpointEvery: 1 },
+      onProgress: (done) => {
+        if (done < 3) had.push(weightsIn(checkpointFolder)[key] as number[]);
+      },
+    }),
+  );
+  had.push(namedWeights(await trainEncoder(settings({ steps: 3 })))[key] as number[]);
+  // With this rate a step moves no weight: they are as they were drawn.
+  const still = settings({ steps: 1, optimizer: { learningRate: 1e-30, weightDecay: 0 } });
+  const drawn = namedWeights(await trainEncoder(still))[key] as number[];
+  const decays = [2 / 11, 0.2, 0.2];
+  const expected = drawn.map((start, i) =>
+    had.reduce((mean, w, n) => decays[n]! * mean + (1 - decays[n]!) * w[i]!, start),
+  );
+  const own = namedWeights(averaged)[key] as number[];
+  expect(Math.max(...own.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-6);
 });
 
 describe("frozen features", () => {
@@ -285,6 +438,14 @@ describe("what cannot be trained is refused with what to do", () => {
       },
       /cross-entropy cannot use negatives as "columns".*extra-class or outlier-exposure or energy/,
     ],
+    ["an average that never moves", { ema: 1 }, /ema is 1.*below 1/],
+    [
+      "validation photos without a label each",
+      { evaluation: { images: validation.images, labels: [0], every: 1 } },
+      /1 labels for 18 validation photos/,
+    ],
+    ["looks after no steps", looks({ every: 0 }), /evaluation.every is 0/],
+    ["patience without an aim", looks({ patience: 2 }), /what better means.*Set evaluation.keep/],
     [
       "negatives for an objective that has no place for them",
       {

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import {
   compareRecipes,
+  defaultSampler,
   planRedraws,
   RECIPES,
   REDRAW_KINDS,
@@ -131,7 +132,7 @@ describe.each(recipeNames)("the recipe %s", (name) => {
         recipe: name,
         kind: recipe.kind,
         strength: 0.5,
-        sampler: { name: "ddim", eta: 0 },
+        sampler: defaultSampler(sd.schedulerConfig),
       });
       expect((await decodeImage(join(scratch, name, line.file), 8)).length).toBe(3 * 8 * 8);
     }
