@@ -26,6 +26,14 @@ export {
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
+export {
+  type AdversarialGenerator,
+  type Discriminator,
+  GAN_ARCHITECTURES,
+  GanDiscriminator,
+  GanGenerator,
+  type ImageGanConfig,
+} from "./image-gan.ts";
 export { ImageVae, type ImageVaeConfig, type LatentAutoencoder } from "./image-vae.ts";
 export { readJson } from "./json-file.ts";
 export type { RawConfig } from "./model-config.ts";
