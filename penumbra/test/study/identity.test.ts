@@ -115,6 +115,7 @@ const settings = {
   encoder: {
     ...tinySettings.encoder,
     ...{ augment: AUGMENT, ema: 0.5, evaluation: { every: 2, keep: "loss", patience: 1 } },
+    ...{ photosPerClass: 2, memory: 8 },
   },
   redraw: { ...tinySettings.redraw, sampler: "ddim" },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
@@ -252,6 +253,7 @@ const NAMES = [
   "frozen",
   "b",
   "accuracy",
+  "mixup",
 ];
 
 function changed(path: string): StudyConfig | undefined {

@@ -275,6 +275,22 @@ export const studySchemaOf = (tables: StudyTables) =>
           .default(false),
         steps: count("Training steps, the same for every arm").default(600),
         batchSize: count("Photos per step").default(64),
+        photosPerClass: z
+          .int()
+          .nonnegative()
+          .meta({
+            description:
+              "Balanced batches: so many photos of each class of a step, a divisor of batchSize; 0 = as they come",
+          })
+          .default(0),
+        memory: z
+          .int()
+          .nonnegative()
+          .meta({
+            description:
+              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none",
+          })
+          .default(0),
         views: count("Random versions of each photo per step").default(2),
         learningRate: rate("Peak learning rate; warm-up, then cosine decay").default(2e-3),
         weightDecay: z.number().min(0).meta({ description: "Decoupled weight decay of AdamW" }).default(1e-4),
@@ -343,6 +359,10 @@ export const studySchemaOf = (tables: StudyTables) =>
           grayscale: 0.1,
           noise: 0.02,
         }),
+      })
+      .refine(({ batchSize, photosPerClass }) => photosPerClass === 0 || batchSize % photosPerClass === 0, {
+        path: ["photosPerClass"],
+        message: "batchSize must be a multiple of it.",
       })
       .meta({ description: "The classifier's encoder, trained once per arm and seed" })
       .prefault({}),
