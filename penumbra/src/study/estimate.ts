@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
 import { type Arm, armOf } from "./arms/index.ts";
-import { drawnSources, type LoadedConfig } from "./config/index.ts";
+import { drawnSources, type LoadedConfig, type SettledConfig } from "./config/index.ts";
 import { isNeeded } from "./sources/index.ts";
 
 /**
@@ -37,7 +37,7 @@ const RANGE = { low: 1 / 2, high: 3 } as const;
 
 /** What the photos and the model add to the settings. */
 export interface Workload {
-  readonly config: LoadedConfig["config"];
+  readonly config: SettledConfig;
   readonly tables: LoadedConfig["tables"];
   readonly knownClasses: number;
   /** Photos to learn from at each seed, and all photos. */
@@ -116,7 +116,7 @@ function denoiserScale({ model }: Workload): number {
 }
 
 /** The cost of one image beside the demo's encoder: multiply-adds, which grow with area and a ResNet's width squared. */
-function encoderScale({ encoder, imageSize }: LoadedConfig["config"]): number {
+function encoderScale({ encoder, imageSize }: SettledConfig): number {
   const { network, stem, width } = encoder;
   const area = (imageSize / 224) ** 2;
   const ofResnet = network.startsWith("resnet") ? (width / 64) ** 2 * (stem === "cifar" ? CIFAR_STEM : 1) : 1;

@@ -40,7 +40,7 @@ const REAL = { positives: null, negatives: null, use: null } as const;
 const COLUMNS = { negatives: "near-ood", use: "columns" } as const;
 
 /** The same with images that no generator draws. */
-const MIXED_COLUMNS = { negatives: "mixed", use: "columns" } as const;
+const COLLAGE_COLUMNS = { negatives: "collage", use: "columns" } as const;
 
 /**
  * The arms. The first five are a study's usual ones: a 2 x 2 design of redraws around `supcon`, with cross-entropy
@@ -190,36 +190,36 @@ export const arms = {
     negatives: "faithful",
     use: "columns",
   },
-  "supcon+mixed": {
-    title: "SupCon + mixed",
-    description: "Mixed photos, which need no generator, are columns of the loss's denominator",
+  "supcon+collage": {
+    title: "SupCon + collages",
+    description: "Collages of photos, which need no generator, are columns of the loss's denominator",
     objective: "supcon",
     ...REAL,
-    ...MIXED_COLUMNS,
+    ...COLLAGE_COLUMNS,
   },
-  "supcon+ce+mixed": {
-    title: "Joint + mixed",
+  "supcon+ce+collage": {
+    title: "Joint + collages",
     description:
-      "SupCon and cross-entropy together; mixed photos, which need no generator, are columns of SupCon's denominator",
+      "SupCon and cross-entropy together; collages of photos, which need no generator, are columns of SupCon's denominator",
     objective: "supcon+ce",
     ...REAL,
-    ...MIXED_COLUMNS,
+    ...COLLAGE_COLUMNS,
   },
-  "cross-entropy+mixed-background": {
-    title: "Cross-entropy + mixed background",
-    description: "A classifier's loss; mixed photos, which need no generator, are one class more",
+  "cross-entropy+collage-background": {
+    title: "Cross-entropy + collage background",
+    description: "A classifier's loss; collages of photos, which need no generator, are one class more",
     objective: "cross-entropy",
     ...REAL,
-    negatives: "mixed",
+    negatives: "collage",
     use: "extra-class",
   },
-  "cross-entropy+mixed-exposure": {
-    title: "Outlier exposure, mixed",
+  "cross-entropy+collage-exposure": {
+    title: "Outlier exposure, collages",
     description:
-      "A classifier's loss; mixed photos, which need no generator, are to find every class equally likely",
+      "A classifier's loss; collages of photos, which need no generator, are to find every class equally likely",
     objective: "cross-entropy",
     ...REAL,
-    negatives: "mixed",
+    negatives: "collage",
     use: "outlier-exposure",
   },
   "supcon+round-trip": {
@@ -277,6 +277,19 @@ export const arms = {
     title: "Generalized SupCon",
     description: "Images attract as much as their label distributions agree, on real photos alone",
     objective: "genscl",
+    ...REAL,
+  },
+  "cross-entropy+mix": {
+    title: "Cross-entropy + mixing",
+    description: "A classifier's loss on real photos that are mixed with each other (MixUp, CutMix)",
+    objective: "cross-entropy+mix",
+    ...REAL,
+  },
+  "genscl+mix": {
+    title: "Generalized SupCon + mixing",
+    description:
+      "Images attract as much as their label distributions agree, on real photos mixed with each other",
+    objective: "genscl+mix",
     ...REAL,
   },
   "genscl+near-ood": {

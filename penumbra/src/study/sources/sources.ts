@@ -1,5 +1,5 @@
 // The table of where images come from. A new source is a file beside this one and a line in the table.
-import { mixed } from "./mixed.ts";
+import { collage } from "./collage.ts";
 import { faithful, nearOod } from "./redraws.ts";
 import { roundTrips } from "./round-trip.ts";
 import type { ImageSource, SourceNeed } from "./source.ts";
@@ -8,7 +8,7 @@ import type { ImageSource, SourceNeed } from "./source.ts";
 export const sources = {
   faithful,
   "near-ood": nearOod,
-  mixed,
+  collage,
   "round-trip": roundTrips,
 } as const satisfies Readonly<Record<string, ImageSource>>;
 

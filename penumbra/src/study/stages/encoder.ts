@@ -127,8 +127,8 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
   const { objective: name, positives, use, changes = {} } = armOf(arm, tables.arms);
   const { weights: _, gradientCheckpointing: __, train, layerDecay, batchNorm, ...others } = config.encoder;
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...rest } = others;
-  const { evaluation, ema, ...steps } = rest;
-  const places = objectiveOf(name, tables.objectives).negatives;
+  const { evaluation, ema, photosPerClass, memory, ...steps } = rest;
+  const { negatives: places, takesMemory = false } = objectiveOf(name, tables.objectives);
   const ofUses = new Set<string>(Object.values(places).flat());
   const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
   const loss = Object.entries({ ...settingsOf(config, name), ...changes.settings }).filter(
@@ -148,6 +148,8 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
     ...(use !== null && { negatives: { perStep: changes.negativesPerStep ?? negatives, use } }),
     ...(evaluation.every > 0 && { evaluation }),
     ...(ema > 0 && { ema }),
+    ...(photosPerClass > 0 && { photosPerClass }),
+    ...(memory > 0 && takesMemory && { memory }),
   };
 }
 

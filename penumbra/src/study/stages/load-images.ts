@@ -15,16 +15,16 @@ export async function loadImages(
   { config, cacheFolder }: StudyContext,
   artifact: Artifact,
 ): Promise<{ readonly images: Tensor; readonly lines: readonly ImageLine[] }> {
-  const size = config.imageSize;
+  const { imageSize: size, interpolation } = config;
   const lines = await imageLines(artifact.folder);
   const length = 3 * size * size;
-  const kept = join(cacheFolder, "images-v1", `${artifact.hash.slice(0, 32)}-${size}.u8`);
+  const kept = join(cacheFolder, "images-v1", `${artifact.hash.slice(0, 32)}-${size}-${interpolation}.u8`);
   let pixels: Uint8Array | undefined = await readFile(kept).catch(() => undefined);
   // Also a file of the wrong length: a disk that filled up or lost power.
   if (pixels?.length !== lines.length * length) {
     const decoded = new Uint8Array(lines.length * length);
     await mapConcurrently(lines, async ({ file }, index) => {
-      decoded.set(await decodeImage(join(artifact.folder, file), size), index * length);
+      decoded.set(await decodeImage(join(artifact.folder, file), size, { interpolation }), index * length);
     });
     await writeFileAtomic(kept, decoded, { flush: false });
     pixels = decoded;

@@ -6,7 +6,7 @@ import { questionsOf } from "../../../src/results/index.ts";
 import { armOf, designsOf } from "../../../src/study/arms/index.ts";
 import { loadConfig, parseSettings, studyJsonSchema } from "../../../src/study/config/index.ts";
 
-const own = { name: "mine", objective: "supcon+ce", negatives: "mixed", settings: { negativeWeight: 2 } };
+const own = { name: "mine", objective: "supcon+ce", negatives: "collage", settings: { negativeWeight: 2 } };
 
 async function load(arms: unknown) {
   const folder = await mkdtemp(join(tmpdir(), "penumbra-arms-"));
@@ -21,19 +21,19 @@ async function load(arms: unknown) {
 
 describe("an arm of the configuration", () => {
   it("stands beside the built-in ones, with the usual use of its objective", async () => {
-    const { config, tables } = await load(["supcon+ce+mixed", own]);
-    expect(config.arms).toEqual(["supcon+ce+mixed", "mine"]);
+    const { config, tables } = await load(["supcon+ce+collage", own]);
+    expect(config.arms).toEqual(["supcon+ce+collage", "mine"]);
     expect(armOf("mine", tables.arms)).toMatchObject({
-      ...{ title: "mine", objective: "supcon+ce", positives: null, negatives: "mixed", use: "columns" },
+      ...{ title: "mine", objective: "supcon+ce", positives: null, negatives: "collage", use: "columns" },
       changes: { settings: { negativeWeight: 2 } },
     });
   });
 
   it("asks whether what it changes helps, where it differs in nothing else", async () => {
-    const { config, tables } = await load(["supcon+ce+mixed", own]);
+    const { config, tables } = await load(["supcon+ce+collage", own]);
     const questions = questionsOf(designsOf(config.arms, tables.arms));
     expect(questions.map(({ name }) => name)).toEqual(["changes: negativeWeight 2"]);
-    expect(questions[0]).toMatchObject({ treatment: ["mine"], control: ["supcon+ce+mixed"] });
+    expect(questions[0]).toMatchObject({ treatment: ["mine"], control: ["supcon+ce+collage"] });
   });
 
   const refused: [object, string][] = [
@@ -46,7 +46,7 @@ describe("an arm of the configuration", () => {
       { name: "mine", objective: "supcon+ce", use: "columns" },
       'has a use and no negatives. Name their source under "negatives"',
     ],
-    [{ name: "mine", objective: "none", negatives: "mixed" }, "nothing is trained with them"],
+    [{ name: "mine", objective: "none", negatives: "collage" }, "nothing is trained with them"],
     [
       { ...own, objective: "cross-entropy", use: "columns", settings: {} },
       "Use them as extra-class or outlier-exposure",
@@ -78,6 +78,6 @@ describe("an arm of the configuration", () => {
   it("is described by the JSON Schema, beside the names", () => {
     const schema = JSON.stringify(studyJsonSchema());
     expect(schema).toContain("Source of the images that must not be taken for known");
-    expect(schema).toContain('"supcon+ce+mixed"');
+    expect(schema).toContain('"supcon+ce+collage"');
   });
 });

@@ -50,7 +50,7 @@ const words = {
     vector: tensor(Array.from({ length: width }, (_, i) => Math.sin(i + index))),
   })),
 };
-const config = parseSettings({ ...tinySettings }, "test");
+const config = { ...parseSettings({ ...tinySettings }, "test"), imageSize: SIZE };
 
 function workOf(name: string, source: ImageSource, folder: string): SourceWork {
   const study = {
@@ -158,9 +158,9 @@ describe.each(Object.entries(sources) as [string, ImageSource][])("the source %s
   });
 });
 
-describe("mixed photos", () => {
+describe("collages", () => {
   it("mix training photos of two classes, and name the other one", async () => {
-    const lines = await imageLines(join(scratch, "mixed-all"));
+    const lines = await imageLines(join(scratch, "collage-all"));
     for (const { recipe, partner, className, wordClass } of lines) {
       if (recipe === "jigsaw") expect([partner, wordClass]).toEqual([null, className]);
       else {

@@ -61,8 +61,8 @@ const Section = z.strictObject(
 type Section = z.output<typeof Section>;
 
 /** Images that no generator draws: the control of every negative that one does. */
-export const mixed = defineSource<Section, Section & { readonly imageSize: number }>({
-  title: "mixed photos",
+export const collage = defineSource<Section, Section & { readonly imageSize: number }>({
+  title: "collages",
   description: "Negatives that need no generator: training photos cut up and mixed across classes",
   kind: "near-ood",
   needs: "photos",
@@ -115,7 +115,7 @@ function plan(
   const photo = train[index]!;
   const recipe: MixRecipe = MIXES[name as MixName];
   const again = attempt === 0 ? [] : [attempt];
-  const itemSeed = deriveSeed(seed, "mixed", photo.id, name, variant, ...again);
+  const itemSeed = deriveSeed(seed, "collage", photo.id, name, variant, ...again);
   const choosing = new Random(deriveSeed(itemSeed, "partner"));
   const others = train.flatMap((other, place) => (other.className === photo.className ? [] : [place]));
   const partner = recipe.needsPartner ? choosing.choice(others) : index;
@@ -123,7 +123,7 @@ function plan(
   const line = withFile<ImageLine>(
     {
       ...{ parent: photo.id, parentHash: photo.hash, object: photo.object, className: photo.className },
-      ...{ generator: "mixing", recipe: name, kind: "near-ood", variant, attempt },
+      ...{ generator: "collage", recipe: name, kind: "near-ood", variant, attempt },
       ...{ wordClass: other?.className ?? photo.className, strength: null, seed: itemSeed },
       partner: other?.id ?? null,
     },
