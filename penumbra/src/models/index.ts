@@ -18,6 +18,7 @@ export {
 } from "./encoder-networks.ts";
 export {
   type EncoderWeights,
+  type FindWeightsOptions,
   findEncoderWeights,
   loadPublishedEncoder,
   type PublishedEncoder,
@@ -47,7 +48,8 @@ export { interpolatePositions } from "./position-embedding.ts";
 export { ProjectionHead } from "./projection-head.ts";
 export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
+export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
-export { VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
-export { readWeights, weightsFileIn } from "./weights-file.ts";
+export { type Positions, VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
+export { readWeights, weightsFileIn, weightsParts, weightsPartsAmong } from "./weights-file.ts";

@@ -3,6 +3,7 @@ import { decodePhotos, scanPhotos } from "../data/index.ts";
 import { encodePng } from "../images/index.ts";
 import { augmentedSheet, photosOfAllClasses } from "./augmented-sheet.ts";
 import type { LoadedConfig } from "./config/index.ts";
+import { settle } from "./find-weights.ts";
 import { scanOptionsOf } from "./plan-study.ts";
 
 export interface PreviewOptions {
@@ -30,8 +31,9 @@ export async function writePreview(
   const manifest = await scanPhotos(resolve(folder, config.photos), scanOptionsOf(config));
   const known = manifest.photos.filter(({ role }) => role === "known");
   const shown = photosOfAllClasses(known, rows);
-  const { fit, imageSize: size, encoder } = config;
-  const pixels = await decodePhotos(manifest.root, shown, { size, fit, white: manifest.white });
+  const { fit, imageSize: size, interpolation, encoder } = await settle({ config, folder });
+  const { root, white } = manifest;
+  const pixels = await decodePhotos(root, shown, { size, fit, interpolation, white });
   const sheet = augmentedSheet(pixels, encoder.augment, { versions, seed });
   pixels.dispose();
   await encodePng(sheet, path);

@@ -5,6 +5,7 @@ export {
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
+  roundTrip,
   type TextToImageOptions,
   textToImage,
 } from "./pipelines.ts";
