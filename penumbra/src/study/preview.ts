@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
-import { decodePhotos, scanPhotos } from "../data/index.ts";
-import { encodePng } from "../images/index.ts";
-import { augmentedSheet, photosOfAllClasses } from "./augmented-sheet.ts";
+import { decodePhotos, photosOfAllClasses, scanPhotos } from "../data/index.ts";
+import { augmentedSheet, encodePng } from "../images/index.ts";
 import type { LoadedConfig } from "./config/index.ts";
 import { settle } from "./find-weights.ts";
 import { scanOptionsOf } from "./plan-study.ts";

@@ -1,17 +1,8 @@
 import * as torch from "@penumbra/torch";
-import { scope, type Tensor } from "@penumbra/torch";
-import { deriveSeed } from "@penumbra/torch/random";
-import { groupBy, type Photo } from "../data/index.ts";
-import { type AugmentSpec, augment, contactSheet } from "../images/index.ts";
-
-/** Photos of as many classes as there are: the first of each, then the second of each, and so on. */
-export function photosOfAllClasses(photos: readonly Photo[], count: number): Photo[] {
-  const lists = [...groupBy(photos, ({ className }) => className).values()];
-  const longest = Math.max(0, ...lists.map(({ length }) => length));
-  return Array.from({ length: longest }, (_, turn) => lists.flatMap((list) => list.slice(turn, turn + 1)))
-    .flat()
-    .slice(0, count);
-}
+import { deriveSeed, scope, type Tensor } from "@penumbra/torch";
+import { augment } from "./augment.ts";
+import type { AugmentSpec } from "./augment-spec.ts";
+import { contactSheet } from "./sheet.ts";
 
 /**
  * A picture of what augmentation makes of photos: each row a photo as the encoder gets it, then random versions of it.
