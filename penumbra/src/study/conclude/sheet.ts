@@ -1,11 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { type ImageLine, imageLines, type Photo } from "../../data/index.ts";
+import { type ImageLine, imageLines, type Photo, photosOfAllClasses } from "../../data/index.ts";
 import type { RedrawLine } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
-import { encodeWebp } from "../../images/index.ts";
+import { augmentedSheet, encodeWebp } from "../../images/index.ts";
 import type { AugmentationSheet, SheetImage, SheetRow } from "../../results/index.ts";
-import { augmentedSheet, photosOfAllClasses } from "../augmented-sheet.ts";
 import { type StudyContext, withPixels } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 
