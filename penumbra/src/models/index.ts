@@ -18,6 +18,7 @@ export {
 } from "./encoder-networks.ts";
 export {
   type EncoderWeights,
+  type FindWeightsOptions,
   findEncoderWeights,
   loadPublishedEncoder,
   type PublishedEncoder,
@@ -47,9 +48,10 @@ export { interpolatePositions } from "./position-embedding.ts";
 export { ProjectionHead } from "./projection-head.ts";
 export { ownAttentionKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
+export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export { UNet2DModel } from "./unet-2d.ts";
 export type { UNet2DConfig, UNet2DConfigInput } from "./unet-2d-config.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
-export { VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
-export { readWeights, weightsFileIn } from "./weights-file.ts";
+export { type Positions, VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
+export { readWeights, weightsFileIn, weightsParts, weightsPartsAmong } from "./weights-file.ts";

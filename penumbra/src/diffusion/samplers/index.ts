@@ -6,6 +6,7 @@ export {
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
+  roundTrip,
   type TextToImageOptions,
   textToImage,
 } from "./pipelines.ts";
