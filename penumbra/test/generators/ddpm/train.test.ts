@@ -15,11 +15,14 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Points with their level of noise and their class, -1, 0 (none) or 1. */
 class PointDenoiser extends nn.Module<[Tensor, Tensor, Tensor]> implements Denoiser {
-  readonly layers = mlp(6, 96, 96, 2);
+  readonly layers = mlp(9, 128, 128, 2);
 
   forward(noisy: Tensor, timesteps: Tensor, labels: Tensor): Tensor {
     const share = timesteps.to("float32").div(100).unsqueeze(1);
-    const waves = [share, share.mul(6).sin(), share.mul(6).cos()];
+    const waves = [0.5, 1, 2].flatMap((k) => {
+      const angle = share.mul(k * Math.PI);
+      return [angle.sin(), angle.cos()];
+    });
     const told = tensor([-1, 1, 0], { dtype: "float32" }).indexSelect(0, labels).unsqueeze(1);
     return this.layers.forward(cat([noisy, ...waves, told], { dim: 1 }));
   }
@@ -31,7 +34,6 @@ test.each(["epsilon", "v_prediction"] as const)(
     const scheduler = parseSchedulerConfig({
       ...{ num_train_timesteps: 100, beta_schedule: "squaredcos_cap_v2", prediction_type },
       ...{ timestep_spacing: "trailing", steps_offset: 0, set_alpha_to_one: true },
-      // At the noisiest timestep nothing is left of the image: what noise says of it has no bound.
       ...{ clip_sample: true, clip_sample_range: 1.5 },
     });
     manualSeed(1);
@@ -41,7 +43,7 @@ test.each(["epsilon", "v_prediction"] as const)(
       ...{ batches: eightGaussians(0, 256), compute: (fn) => fn(), scheduler, seed: 0, learningRate: 1e-2 },
       ...{ learnsVariance: false, dropout: { label: 2, share: 0.1 }, emaDecay: 0.98, earlyShare: 0.1 },
     });
-    const steps = 700;
+    const steps = 900;
     for (let step = 0; step < steps; step++) {
       scope(() => {
         trainee.step(step, 1e-2 * (1 - step / steps), step / steps);
