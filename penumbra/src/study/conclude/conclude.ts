@@ -21,6 +21,7 @@ import {
   type ScoreFile,
   StudyScores,
   type Titled,
+  type TrainingSummary,
   testHypotheses,
   worstMistakes,
 } from "../../results/index.ts";
@@ -109,11 +110,27 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     featureMaps: await Promise.all(maps.map(readFeatureMap)),
     ...(await picturesOf(context, finished, scores, detector)),
     photos: summarise(manifest, firstOf(seeds)),
+    training: trainingOf(config),
     model: model ? { name: model.name, hash: model.hash } : null,
     machine,
     stages: store.records,
     peakMemoryBytes: store.peakMemory,
     configuration: text,
+  };
+}
+
+function trainingOf({ encoder, split, imageSize }: StudyContext["config"]): TrainingSummary {
+  const { network, weights, train, steps, batchSize } = encoder;
+  const { shots, validation } = split;
+  return {
+    imageSize,
+    network,
+    isPretrained: weights !== undefined,
+    trained: train,
+    steps,
+    batchSize,
+    shots,
+    validation,
   };
 }
 
