@@ -6,8 +6,10 @@
 #include <ATen/ops/any.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/result_type.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/_validate_sparse_compressed_tensor_args.h>
 #include <ATen/ops/_validate_sparse_coo_tensor_args.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cmath>
@@ -44,22 +46,43 @@ struct Given {
 bool isWhole(const at::Tensor& tensor) { return c10::isIntegralType(tensor.scalar_type(), /*includeBool=*/false); }
 bool isReadable(const at::Tensor& tensor) { return tensor.device().is_cpu() && tensor.layout() == at::kStrided && !tensor.is_nested(); }
 
-void truncatingDivision(const Given& given) {
-  const c10::IValue& mode = given["roundingMode"];
-  if (!mode.isString() || mode.toStringRef() != "trunc") return;
-  at::Tensor dividend = given.tensor("self");
-  if (!isReadable(dividend) || !isWhole(dividend) || dividend.numel() == 0) return;
-  const c10::IValue& other = given["other"];
-  at::Tensor divisor = other.isTensor() ? other.toTensor() : at::Tensor();
-  if (divisor.defined() ? !isReadable(divisor) || !isWhole(divisor) || divisor.numel() == 0 : !other.isInt() || other.toInt() != -1) return;
-  at::ScalarType type = divisor.defined() ? at::result_type(dividend, divisor) : at::result_type(dividend, at::Scalar(-1));
+// An argument of whole numbers that can be looked at, a number as a tensor of one; undefined where it is something else.
+at::Tensor wholeNumbers(const c10::IValue& value) {
+  if (value.isInt()) {
+    at::Tensor number = at::scalar_tensor(value.toInt(), at::kLong);
+    number.unsafeGetTensorImpl()->set_wrapped_number(true);
+    return number;
+  }
+  if (!value.isTensor() || !value.toTensor().defined()) return {};
+  at::Tensor tensor = value.toTensor();
+  return isReadable(tensor) && isWhole(tensor) && tensor.numel() != 0 ? tensor : at::Tensor();
+}
+
+// The smallest whole number by -1: the quotient has no place, and the processor ends the process.
+void smallestByMinusOne(const Given& given, const std::string& instead) {
+  at::Tensor divisor = wholeNumbers(given["other"]);
+  if (!divisor.defined() || !divisor.eq(-1).any().item<bool>()) return;
+  at::Tensor dividend = wholeNumbers(given["self"]);
+  if (!dividend.defined()) return;
+  at::ScalarType type = at::result_type(dividend, divisor);
   if (type != at::kLong && type != at::kInt) return;  // shorter ones are divided as int32
-  if (divisor.defined() && !divisor.eq(-1).any().item<bool>()) return;
   int64_t least = type == at::kLong ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int32_t>::min();
   if (dividend.to(at::kLong).eq(least).any().item<bool>()) {
-    refuse("the smallest " + scalarTypeName(type) + " divided by -1 has no result in " + scalarTypeName(type) +
-           ", and with roundingMode \"trunc\" the processor ends the process. Convert to float64, or use roundingMode \"floor\".");
+    refuse("the smallest " + scalarTypeName(type) + " divided by -1 has no result in " + scalarTypeName(type) + ", and the processor ends the process. " + instead);
   }
+}
+
+// Later versions round to the smaller number without the processor's division; these were seen in 2.6.0.
+constexpr bool DIVIDES_EXACTLY = TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR < 13;
+
+void roundedDivision(const Given& given) {
+  const c10::IValue& mode = given["roundingMode"];
+  if (!mode.isString() || (mode.toStringRef() != "trunc" && !DIVIDES_EXACTLY)) return;
+  smallestByMinusOne(given, DIVIDES_EXACTLY ? "Convert to float64." : "Convert to float64, or use roundingMode \"floor\".");
+}
+
+void remainderOfDivision(const Given& given) {
+  if (DIVIDES_EXACTLY) smallestByMinusOne(given, "Convert to float64.");
 }
 
 void groupsOfChannels(const Given& given) {
@@ -172,7 +195,9 @@ const char* const seen = "2.13.0";
 const std::vector<Guard>& guards() {
   static const std::vector<Guard> list = {
       {{"aten::div", "aten::div_", "aten::divide", "aten::divide_"},
-       "SIGFPE: the smallest int64 or int32 divided by -1, rounded by \"trunc\"", seen, truncatingDivision},
+       "SIGFPE: the smallest int64 or int32 divided by -1, rounded by \"trunc\" (before 2.13 by \"floor\" too)", seen, roundedDivision},
+      {{"aten::floor_divide", "aten::floor_divide_", "aten::remainder", "aten::remainder_", "aten::fmod", "aten::fmod_"},
+       "SIGFPE: the smallest int64 or int32 divided by -1", "2.6.0; refused before 2.13", remainderOfDivision},
       {{"aten::native_group_norm"}, "SIGFPE: division by 0 groups", seen, groupsOfChannels},
       {{"aten::copy"}, "SIGSEGV: strides of a compressed sparse tensor, which has none", seen, copyWithStrides},
       {{"aten::lu_unpack"}, "SIGSEGV: fewer pivots than rows", seen, pivots},
