@@ -65,7 +65,8 @@ type Float16Elements = typeof globalThis extends { Float16Array: { prototype: in
   ? Elements
   : never;
 
-interface TypedArrayConstructor {
+/** A class of typed arrays. */
+export interface TypedArrayConstructor {
   new (buffer: ArrayBuffer, byteOffset?: number, length?: number): TypedArray;
   readonly BYTES_PER_ELEMENT: number;
   readonly name: string;

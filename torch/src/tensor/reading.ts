@@ -1,5 +1,12 @@
 import { allocate } from "./allocate.ts";
-import { arrayDtype, type DType, dtypeOf, type TypedArray, typedArrayOf } from "./dtype.ts";
+import {
+  arrayDtype,
+  type DType,
+  dtypeOf,
+  type TypedArray,
+  type TypedArrayConstructor,
+  typedArrayOf,
+} from "./dtype.ts";
 import { TorchError } from "./errors.ts";
 import { native } from "./native.ts";
 
@@ -24,7 +31,7 @@ interface Reading {
  * The class of the array that holds a tensor's elements.
  * @throws TorchError where none holds the tensor's dtype
  */
-export function arrayFor(method: string, { dtype }: Source) {
+export function arrayFor(method: string, { dtype }: Source): TypedArrayConstructor {
   const Constructor = typedArrayOf[dtype];
   if (Constructor) return Constructor;
   throw new TorchError(

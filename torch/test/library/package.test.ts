@@ -226,4 +226,13 @@ test("a clone without its dependencies packs nothing: the build fails, and npm p
     });
   expect(pack).toThrow(/tsc.*not found/);
   expect(readdirSync(join(clone, "torch")).filter((name) => name.endsWith(".tgz"))).toEqual([]);
+  // Where npm runs no scripts, nothing is built, and nothing can be published.
+  for (const workspace of ["torch", "penumbra"]) {
+    const publish = () =>
+      execFileSync("npm", ["publish", "--dry-run", "--ignore-scripts"], {
+        cwd: join(clone, workspace),
+        stdio: "pipe",
+      });
+    expect(publish).toThrow(/EPRIVATE/);
+  }
 });
