@@ -3,6 +3,8 @@
 #include "operators.h"
 
 #include <ATen/MemoryOverlap.h>
+#include <ATen/Version.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/any.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/result_type.h>
@@ -13,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 namespace penumbra {
@@ -83,6 +86,29 @@ void roundedDivision(const Given& given) {
 
 void remainderOfDivision(const Given& given) {
   if (DIVIDES_EXACTLY) smallestByMinusOne(given, "Convert to float64.");
+}
+
+// oneDNN's kernels for AVX2, which it uses where the processor has no AVX-512 or is held to AVX2.
+bool usesAvx2Kernels() {
+  static const bool uses = [] {
+    const char* most = std::getenv("DNNL_MAX_CPU_ISA");
+    return at::get_cpu_capability() == "AVX2" || (most != nullptr && std::string(most).rfind("AVX2", 0) == 0);
+  }();
+  return uses;
+}
+
+void fewChannels(const Given& given) {
+  if (!usesAvx2Kernels() || !at::GradMode::is_enabled()) return;
+  at::Tensor input = given.tensor("input"), weight = given.tensor("weight");
+  if (!input.defined() || !weight.defined() || input.dim() != 4 || weight.dim() != 4 || !weight.requires_grad()) return;
+  if (!isReadable(input) || !isReadable(weight) || input.size(1) >= 8 || weight.size(2) != 1 || weight.size(3) != 1) return;
+  bool isChannelsLast = input.suggest_memory_format() == at::MemoryFormat::ChannelsLast || weight.suggest_memory_format() == at::MemoryFormat::ChannelsLast;
+  const c10::IValue& stride = given["stride"];
+  std::vector<int64_t> steps = stride.isIntList() ? stride.toIntVector() : std::vector<int64_t>();
+  if (isChannelsLast && std::any_of(steps.begin(), steps.end(), [](int64_t step) { return step > 1; })) {
+    refuse("on this processor the gradient of a 1x1 convolution of " + std::to_string(input.size(1)) +
+           " channels with a stride, channels-last, is written beyond its memory. Use 8 channels or more, or contiguous images and weights.");
+  }
 }
 
 void groupsOfChannels(const Given& given) {
@@ -198,6 +224,8 @@ const std::vector<Guard>& guards() {
        "SIGFPE: the smallest int64 or int32 divided by -1, rounded by \"trunc\" (before 2.13 by \"floor\" too)", seen, roundedDivision},
       {{"aten::floor_divide", "aten::floor_divide_", "aten::remainder", "aten::remainder_", "aten::fmod", "aten::fmod_"},
        "SIGFPE: the smallest int64 or int32 divided by -1", "2.6.0; refused before 2.13", remainderOfDivision},
+      {{"aten::conv2d", "aten::convolution", "aten::_convolution"},
+       "SIGSEGV or SIGABRT in the backward pass on AVX2: oneDNN's 1x1 kernel of fewer than 8 channels, with a stride, channels-last", seen, fewChannels},
       {{"aten::native_group_norm"}, "SIGFPE: division by 0 groups", seen, groupsOfChannels},
       {{"aten::copy"}, "SIGSEGV: strides of a compressed sparse tensor, which has none", seen, copyWithStrides},
       {{"aten::lu_unpack"}, "SIGSEGV: fewer pivots than rows", seen, pivots},
