@@ -3,6 +3,7 @@ export { autocastTo, type Compute } from "./autocast-to.ts";
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
+export { ClassEmbedding } from "./class-embedding.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export { EfficientNetLite, type EfficientNetLiteOptions } from "./efficientnet-lite.ts";
@@ -17,12 +18,23 @@ export {
 } from "./encoder-networks.ts";
 export {
   type EncoderWeights,
+  type FindWeightsOptions,
   findEncoderWeights,
   loadPublishedEncoder,
   type PublishedEncoder,
+  recogniseEncoder,
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
+export {
+  type AdversarialGenerator,
+  type Discriminator,
+  GAN_ARCHITECTURES,
+  GanDiscriminator,
+  GanGenerator,
+  type ImageGanConfig,
+} from "./image-gan.ts";
+export { ImageVae, type ImageVaeConfig, type LatentAutoencoder } from "./image-vae.ts";
 export { readJson } from "./json-file.ts";
 export type { RawConfig } from "./model-config.ts";
 export {
@@ -34,9 +46,12 @@ export {
 } from "./network-folder.ts";
 export { interpolatePositions } from "./position-embedding.ts";
 export { ProjectionHead } from "./projection-head.ts";
-export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
+export { ownAttentionKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
+export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
+export { UNet2DModel } from "./unet-2d.ts";
+export type { UNet2DConfig, UNet2DConfigInput } from "./unet-2d-config.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
-export { VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
-export { readWeights, weightsFileIn } from "./weights-file.ts";
+export { type Positions, VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
+export { readWeights, weightsFileIn, weightsParts, weightsPartsAmong } from "./weights-file.ts";

@@ -83,7 +83,7 @@ svg text { font: 11px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation 
 svg.chart { width: 100%; height: auto; } svg.interval { width: 220px; height: 30px; }
 svg.dots { width: 104px; height: 16px; margin: 2px 0 0 auto; }
 .gridline { stroke: var(--grid); } .base { stroke: var(--rule); } .level { stroke: var(--soft); stroke-dasharray: 4 3; }
-.line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke: var(--arm); opacity: .85; }
+.line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke: var(--arm); opacity: .85; } .line.thin { stroke-width: 1; stroke-dasharray: 3 2; }
 .dot { fill: var(--arm); opacity: .75; } .middle { stroke: var(--arm); stroke-width: 2; }
 .area { stroke: var(--series); fill: var(--series); stroke-width: 1.6; fill-opacity: .2; }
 .area.known, .key.known { --series: var(--known); } .area.near, .key.near { --series: var(--near); } .area.far, .key.far { --series: var(--far); }
@@ -108,6 +108,7 @@ ${ARM_COLOURS.map((_, index) => `.arm-${index} { --arm: var(--arm-${index}); }`)
 .arms th[scope=row] { white-space: nowrap; } .arms thead th { white-space: normal; max-width: 7.5em; }
 .grid { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); }
 .grid.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
+table + .grid, .scroll + .grid { margin-top: 30px; } .scroll + p { margin-top: 12px; } .augmented { display: block; width: 100%; max-width: 660px; height: auto; border-radius: 6px; }
 figure { margin: 0; } figcaption { font-size: .86rem; }
 .grid > figure > figcaption { font-weight: 600; margin-bottom: 2px; }
 .strip { margin-top: 16px; border-top: 1px solid var(--grid); padding-top: 10px; } .strip h3, .strip h4 { margin: 0 0 8px; }

@@ -4,6 +4,7 @@ import { extractStages, fitLinearProbe, trainEncoder } from "../../src/contrast/
 import { saveClassifier } from "../../src/deploy/index.ts";
 import { FULL_DEPTH } from "../../src/images/index.ts";
 import { detectors } from "../../src/unknowns/index.ts";
+import { lookLike } from "../data/folder.ts";
 import { mulberry } from "../report/outcome.ts";
 
 const SIZE = 16;
@@ -27,7 +28,7 @@ export async function writeClassifier(where: string): Promise<void> {
   saveClassifier(where, {
     name: "shades",
     classes: CLASSES,
-    preprocessing: { imageSize: SIZE, fit: "squash", white: FULL_DEPTH },
+    preprocessing: { imageSize: SIZE, fit: "squash", interpolation: "lanczos3", white: FULL_DEPTH },
     trained,
     probe,
     detectorName: "mahalanobis",
@@ -39,7 +40,9 @@ export async function writeClassifier(where: string): Promise<void> {
     },
     level: 0.1,
     provenance: { penumbra: "0", libtorch: "0", arm: "cross-entropy", reason: "", seed: 0, artifacts: {} },
-    photos: [{ id: "a.png", object: "dark/a", className: "dark", hash: "00", use: "train" }],
+    photos: [
+      { id: "a.png", object: "dark/a", className: "dark", hash: "00", look: lookLike("a"), use: "train" },
+    ],
   });
 }
 

@@ -56,20 +56,36 @@ export function averageViews({ averaging }: ViewSets, rows: Tensor): Tensor {
   return scope(() => averaging.matmul(rows.to("float64")));
 }
 
+/** Scores that differ by less than this share of their standard deviation are as good as tied. */
+const TIE = 0.01;
+
+/** What p-values are computed from: all that an exported model carries of the calibration. */
+export interface KnownScoresState {
+  /** Scores of the calibration objects, ascending. */
+  readonly scores: Float64Array;
+  /** Weight of each score: 1 / (scores of its object). */
+  readonly weights: Float64Array;
+  /** How far above a score another one still counts as tied in part. */
+  readonly tie: number;
+  readonly objects: number;
+}
+
 /**
  * How likely a known object looks at least as unknown: a conformal p-value over objects (Lee, Barber, Willett 2023,
  * "Distribution-free inference with hierarchical data").
  *
- *   p(s) = (1 + sum over objects of the share of their scores that are <= s) / (objects + 1)
+ *   p(s) = (1 + sum over objects of the mean of c(s - s_i) over their scores s_i) / (objects + 1)
+ *   c(d) = 1 for d >= 0, 0 for d <= -tie, 1 + d / tie between them;   tie = a hundredth of the scores' deviation
  *
- * If the calibration objects and a new known object are exchangeable, P(p <= level) <= level for every level, however
- * many views an object has. The smallest p is 1 / (objects + 1).
+ * With c a step at 0 it is the published p-value: if the calibration objects and a new known object are exchangeable,
+ * P(p <= level) <= level for every level, however many views an object has. The ramp only makes p larger, so that
+ * stays true, and p continuous: rounding (another batch, another processor, an exported model) moves it by as little.
+ * The smallest p is 1 / (objects + 1).
  */
 export class KnownScores {
-  readonly #scores: Float64Array;
-  /** Sum of the weights of the first i + 1 scores. */
+  readonly state: KnownScoresState;
+  /** Sum of the weights of the first i scores. */
   readonly #cumulative: Float64Array;
-  readonly objects: number;
 
   /**
    * @param scores HIGHER = more surely known
@@ -88,29 +104,58 @@ export class KnownScores {
     if (order.some(({ score }) => Number.isNaN(score)))
       throw new DeployError("A calibration score is not a number. Train the classifier again.");
     order.sort((a, b) => a.score - b.score);
-    this.objects = counts.size;
-    this.#scores = Float64Array.from(order, ({ score }) => score);
-    let sum = 0;
-    this.#cumulative = Float64Array.from(order, ({ weight }) => (sum += weight));
+    this.state = {
+      scores: Float64Array.from(order, ({ score }) => score),
+      weights: Float64Array.from(order, ({ weight }) => weight),
+      tie: TIE * deviationOf(order.map(({ score }) => score)),
+      objects: counts.size,
+    };
+    this.#cumulative = new Float64Array(order.length + 1);
+    for (const [i, { weight }] of order.entries()) this.#cumulative[i + 1] = this.#cumulative[i]! + weight;
+  }
+
+  get objects(): number {
+    return this.state.objects;
   }
 
   /** The p-value of a score, 1 / (objects + 1) … 1. Small: known objects rarely look so unknown. */
   pValue(score: number): number {
-    let [low, high] = [0, this.#scores.length]; // how many scores are <= score
+    const { scores, weights, tie, objects } = this.state;
+    let [low, high] = [0, scores.length]; // how many scores are <= score
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#scores[middle]! <= score) low = middle + 1;
+      if (scores[middle]! <= score) low = middle + 1;
       else high = middle;
     }
-    const asUnknown = low === 0 ? 0 : this.#cumulative[low - 1]!;
-    return Math.min(1, (1 + asUnknown) / (this.objects + 1));
+    let asUnknown = this.#cumulative[low]!;
+    for (let i = low; i < scores.length && scores[i]! - score < tie; i++)
+      asUnknown += weights[i]! * (1 + (score - scores[i]!) / tie);
+    return Math.min(1, (1 + asUnknown) / (objects + 1));
   }
 
   /** An object is unknown at `level` when its score is BELOW this: the form that exported models carry. */
   threshold(level: number): number {
+    const { scores, tie } = this.state;
     if (this.pValue(Number.NEGATIVE_INFINITY) > level) return Number.NEGATIVE_INFINITY;
-    return this.#scores.find((score) => this.pValue(score) > level) ?? Number.POSITIVE_INFINITY;
+    // Between neighbouring corners p is a straight line; with a tie of 0 it jumps at each.
+    const corners = [...new Set(Array.from(scores).flatMap((score) => [score - tie, score]))].sort(
+      (a, b) => a - b,
+    );
+    const first = corners.findIndex((corner) => this.pValue(corner) > level);
+    if (first === -1) return Number.POSITIVE_INFINITY;
+    const above = corners[first]!;
+    if (first === 0 || tie === 0) return above;
+    const below = corners[first - 1]!;
+    const [low, high] = [this.pValue(below), this.pValue(above)];
+    return below + ((level - low) / (high - low)) * (above - below);
   }
+}
+
+/** Standard deviation; 0 where a score is infinite, as nothing is near one. */
+function deviationOf(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  return Number.isFinite(variance) ? Math.sqrt(variance) : 0;
 }
 
 function drawSets(photos: readonly number[], size: number, object: string): number[][] {

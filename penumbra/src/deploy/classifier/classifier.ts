@@ -2,7 +2,7 @@ import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import { type Encoder, extractStages, type LinearProbe } from "../../contrast/index.ts";
 import { mapConcurrently } from "../../data/index.ts";
-import { decodeImage, type Fit, type White } from "../../images/index.ts";
+import { decodeImage, type Fit, type Interpolation, type White } from "../../images/index.ts";
 import { type FittedDetector, fitTemperature, type Samples } from "../../unknowns/index.ts";
 import { averageViews, type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
 import { DeployError } from "./errors.ts";
@@ -13,6 +13,7 @@ export interface Preprocessing {
   /** Side of the square, in pixels. */
   readonly imageSize: number;
   readonly fit: Fit;
+  readonly interpolation: Interpolation;
   /** What is white in photos of 16 bits and of floats. */
   readonly white: White;
 }
@@ -45,7 +46,7 @@ export interface ClassifierParts {
 export type PhotoSource = string | Uint8Array;
 
 /** What scores of objects with some number of views are held against. */
-interface Reference {
+export interface Reference {
   readonly known: KnownScores;
   readonly temperature: number;
 }
@@ -80,6 +81,11 @@ export class Classifier implements Disposable {
 
   get preprocessing(): Preprocessing {
     return this.#parts.preprocessing;
+  }
+
+  /** What it is made of, for whoever writes it in another form. The classifier owns the tensors. */
+  get parts(): ClassifierParts {
+    return this.#parts;
   }
 
   /**
@@ -121,8 +127,8 @@ export class Classifier implements Disposable {
 
   /** One photo as the encoder takes it: red, green and blue plane. @throws ImageError when it cannot be read */
   decodePhoto(photo: PhotoSource): Promise<Uint8Array> {
-    const { imageSize, fit, white } = this.#parts.preprocessing;
-    return decodeImage(photo, imageSize, { fit, white });
+    const { imageSize, fit, interpolation, white } = this.#parts.preprocessing;
+    return decodeImage(photo, imageSize, { fit, interpolation, white });
   }
 
   /** Decoded photos as one batch, uint8 [N, 3, imageSize, imageSize]. */
@@ -144,17 +150,21 @@ export class Classifier implements Disposable {
         `${pixels.shape[0]} photos cannot be objects of ${views.join(", ")} views. Every object has at least one photo, and all photos belong to one.`,
       );
     if (photos === 0) return [];
+    const { encoder, device } = this.#parts;
+    return scope(() => this.judgeStages(extractStages(encoder, pixels, { device }), views));
+  }
+
+  /** As {@link judge}, of what an encoder said about the photos: for each of its stages [N, D_s]. */
+  judgeStages(rows: readonly Tensor[], views: readonly number[]): Verdict[] {
     return scope(() => {
-      const { encoder, device, probe, detector, classes, level } = this.#parts;
+      const { probe, detector, classes, level } = this.#parts;
       const averaging = blockAverages(views);
-      const stages = extractStages(encoder, pixels, { device }).map((rows) =>
-        averaging.matmul(rows.to("float64")),
-      );
+      const stages = rows.map((stage) => averaging.matmul(stage.to("float64")));
       const samples = evidenceOf(stages, probe);
       const scores = detector.score(samples);
       const logits = samples.logits.tolist() as number[][];
       return views.map((count, i) => {
-        const { known, temperature } = this.#reference(count);
+        const { known, temperature } = this.reference(count);
         const score = scores[i]!;
         const pValue = known.pValue(score);
         const ranked = softmaxAt(logits[i]!, temperature)
@@ -176,12 +186,6 @@ export class Classifier implements Disposable {
     });
   }
 
-  /** The score below which an object of so many views is called unknown, and the temperature of its probabilities. */
-  operatingPoint(views: number): { readonly threshold: number; readonly temperature: number } {
-    const { known, temperature } = this.#reference(views);
-    return { threshold: known.threshold(this.level), temperature };
-  }
-
   dispose(): void {
     const { encoder, probe, detector, calibration } = this.#parts;
     for (const tensor of [...Object.values(encoder.stateDict()), probe.weight, probe.bias]) tensor.dispose();
@@ -193,7 +197,7 @@ export class Classifier implements Disposable {
   }
 
   /** Scores and temperature of the calibration objects, seen with as many views; computed once for each number. */
-  #reference(views: number): Reference {
+  reference(views: number): Reference {
     const found = this.#references.get(views);
     if (found) return found;
     const { calibration, probe, detector } = this.#parts;

@@ -1,6 +1,6 @@
 /** The classifier: one folder, from which known classes are told, and unknown objects. */
 
-export { type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
+export { type CalibrationObjects, KnownScores, type KnownScoresState, viewSets } from "./calibration.ts";
 export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
 export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
 export {
@@ -9,6 +9,7 @@ export {
   evidenceOf,
   type PhotoSource,
   type Preprocessing,
+  type Reference,
   stackPhotos,
 } from "./classifier.ts";
 export {
@@ -24,15 +25,15 @@ export {
 } from "./classifier-files.ts";
 export { DeployError } from "./errors.ts";
 export {
-  type EvaluateOptions,
-  type Evaluation,
+  type Evaluated,
   evaluateClassifier,
   figuresOf,
-  type KnownFigures,
+  type JudgedPhoto,
   type LabelledVerdict,
-  type Share,
   shareOf,
-  type UnknownFigures,
 } from "./evaluate.ts";
+export { type EvaluationAbout, evaluationReport } from "./evaluation-report.ts";
+export { type LookedAt, type LookOptions, lookAt } from "./look-at.ts";
 export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
+export { type SeenPhoto, seenPhotos } from "./seen.ts";
 export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";

@@ -1,16 +1,19 @@
 /** Samplers: the algorithms that denoise, and images from text or from images by any of them. */
 
-export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
+export { type Predict, type WalkOptions, walkDown } from "./denoise.ts";
 export { latentNoise } from "./latent-noise.ts";
 export {
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
+  roundTrip,
   type TextToImageOptions,
   textToImage,
 } from "./pipelines.ts";
-export type { Sampler, SamplerStep } from "./sampler.ts";
+export type { Sampler, SamplerStep, SamplerStepResult, Walk } from "./sampler.ts";
 export {
+  askFor,
+  chosenSampler,
   defaultSampler,
   type ReadySampler,
   readySampler,

@@ -2,8 +2,10 @@
 
 import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
+import { augmentation } from "./augmentation.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
+import { hypotheses } from "./hypotheses.ts";
 import { map } from "./map.ts";
 import { mistakes } from "./mistakes.ts";
 import { run } from "./run.ts";
@@ -13,16 +15,18 @@ import { sheet } from "./sheet.ts";
 
 export const SECTIONS: readonly Section[] = [
   answer,
+  hypotheses,
   arms,
   sheet,
   detectors,
   scores,
   map,
   mistakes,
+  augmentation,
   curves,
   run,
 ];
 
-export { describeAnswer } from "./answer.ts";
+export { describeAnswer, differenceLimit } from "./answer.ts";
 export { headline } from "./headline.ts";
 export type { ImageSource, Section } from "./section.ts";

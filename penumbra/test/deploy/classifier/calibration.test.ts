@@ -79,10 +79,31 @@ describe("p-values of known objects", () => {
             items.map(([value]) => value),
             items.map(([, object]) => object),
           );
-          expect(known.pValue(score) <= level).toBe(score < known.threshold(level));
+          const threshold = known.threshold(level);
+          expect(known.pValue(score) <= level).toBe(score < threshold);
+          // Where p is continuous it is the level there.
+          if (known.state.tie > 0 && Number.isFinite(threshold) && threshold > known.state.scores[0]!)
+            expect(known.pValue(threshold)).toBeCloseTo(level, 9);
         },
       ),
     );
+  });
+
+  test("are continuous, and never below the step of which they are the ramp", () => {
+    const scores = [-4, -1, -1, 0.5, 2, 2.01, 7];
+    const owners = [0, 0, 1, 1, 2, 3, 4];
+    const known = new KnownScores(scores, owners);
+    const counts = owners.map((owner) => owners.filter((other) => other === owner).length);
+    const step = (score: number) =>
+      (1 + scores.reduce((sum, other, i) => sum + (other <= score ? 1 / counts[i]! : 0), 0)) / 6;
+    const { tie } = known.state;
+    for (let score = -5; score < 8; score += tie / 7) {
+      expect(known.pValue(score)).toBeGreaterThanOrEqual(step(score) - 1e-12);
+      expect(known.pValue(score)).toBeLessThanOrEqual(step(score + tie) + 1e-12);
+      // Its steepest slope: at most two scores lie within a tie here, of whole objects.
+      expect(known.pValue(score + 1e-6 * tie) - known.pValue(score)).toBeLessThan(2e-6);
+    }
+    for (const score of scores) expect(known.pValue(score)).toBeGreaterThanOrEqual(step(score) - 1e-12);
   });
 
   test("refuse nothing at all and what is no number", () => {
