@@ -214,6 +214,13 @@ export interface SheetRow {
   readonly redraws: readonly SheetImage[];
 }
 
+/** A picture of photos and what augmentation makes of them: each row a photo, then its random versions. */
+export interface AugmentationSheet {
+  readonly image: string;
+  readonly photos: number;
+  readonly versions: number;
+}
+
 /** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
 export interface NearnessRow {
   readonly recipe: string;
@@ -394,6 +401,8 @@ export interface Outcome {
   readonly results: readonly ResultLine[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];
+  /** Null where nothing is trained. */
+  readonly augmentation: AugmentationSheet | null;
   /** Empty where no arm without synthetic images could judge. */
   readonly nearness: readonly NearnessRow[];
   readonly histograms: readonly Histogram[];

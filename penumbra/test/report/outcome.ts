@@ -223,6 +223,7 @@ export function exampleOutcome({
         ...[0.5, 0.65].map((strength, index) => redraw("crossed", strength, row * 7 + index + 5)),
       ],
     })),
+    augmentation: { image: picture(2), photos: 4, versions: 7 },
     nearness: [
       { recipe: "faithful", strength: 0.2, images: 192, insideShare: 0.91 },
       { recipe: "faithful", strength: 0.35, images: 192, insideShare: 0.74 },

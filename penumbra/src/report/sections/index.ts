@@ -2,6 +2,7 @@
 
 import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
+import { augmentation } from "./augmentation.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
 import { hypotheses } from "./hypotheses.ts";
@@ -22,6 +23,7 @@ export const SECTIONS: readonly Section[] = [
   scores,
   map,
   mistakes,
+  augmentation,
   curves,
   methods,
   run,
