@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { checkCommand } from "./check.ts";
+import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { initCommand } from "./init.ts";
@@ -43,6 +44,7 @@ const program = new Command("penumbra")
   .addCommand(serveCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
+  .addCommand(convertCommand())
   .addCommand(doctorCommand());
 
 // A reader that has seen enough (penumbra study … | head) must not end the work.

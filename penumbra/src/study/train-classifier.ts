@@ -101,6 +101,8 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     ? await store.observe("model", (progress, onNote) =>
         findModel(study.config.model, {
           base: study.folder,
+          vae: study.config.vae,
+          loras: study.config.loras,
           imageSize: study.config.redraw.size,
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),

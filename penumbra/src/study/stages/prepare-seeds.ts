@@ -1,5 +1,5 @@
 import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
-import type { ModelFolder, RedrawKind } from "../../diffusion/index.ts";
+import type { FoundModel, RedrawKind } from "../../diffusion/index.ts";
 import { redrawKinds } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
@@ -22,7 +22,7 @@ export type SeedRedraws = Readonly<Partial<Record<RedrawKind, Artifact>>>;
 export async function prepareSeeds(
   context: StudyContext,
   manifest: Manifest,
-  model: ModelFolder | undefined,
+  model: FoundModel | undefined,
 ): Promise<SeedData[]> {
   const { config, tables, store } = context;
   const splits: { seed: number; split: Split }[] = [];

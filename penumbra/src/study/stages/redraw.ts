@@ -5,7 +5,6 @@ import {
   defaultSampler,
   loadWords,
   type RedrawKind,
-  readSchedulerConfig,
   readySampler,
   recipesOf,
   redraw,
@@ -26,7 +25,7 @@ export function redrawStage(
 ): Promise<Artifact> {
   const { config, store, precision, classes } = context;
   const { samplers, steps, guidanceScale, batchSize } = config.redraw;
-  const name = config.redraw.sampler ?? defaultSampler(readSchedulerConfig(loader.model.folder)).name;
+  const name = config.redraw.sampler ?? defaultSampler(loader.model.schedulerConfig).name;
   const settings = {
     recipes: recipesOf(kind, config.redraw.recipes, classes.length),
     sampler: readySampler(chosenSampler(name, samplers)).choice,
