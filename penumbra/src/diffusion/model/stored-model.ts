@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { scope, type Tensor } from "@penumbra/torch";
 import {
   findNetwork,
-  ownAutoencoderKey,
+  ownAttentionKey,
   ownTextKey,
   type RawConfig,
   readJson,
@@ -73,7 +73,7 @@ function openFolder(folder: string, { tokenizer }: StoredModelOptions): StoredMo
     scheduler: readSchedulerConfig(folder),
     text: openNetwork(join(folder, "text_encoder"), ownTextKey),
     unet: openNetwork(join(folder, "unet")),
-    vae: openNetwork(join(folder, "vae"), ownAutoencoderKey),
+    vae: openNetwork(join(folder, "vae"), ownAttentionKey),
   };
 }
 
@@ -117,7 +117,7 @@ function openSingleFile(path: string, { tokenizer, prediction }: StoredModelOpti
 function openVae(path: string): StoredNetwork {
   if (!existsSync(path))
     throw new DiffusionError(`There is no autoencoder at ${path}. Set "vae" to a folder or a file of one.`);
-  if (!statSync(path).isFile()) return openNetwork(path, ownAutoencoderKey);
+  if (!statSync(path).isFile()) return openNetwork(path, ownAttentionKey);
   return scope(() => {
     const { shapes } = readSingleFile(path);
     const isAlone = !Object.keys(shapes).some((name) => name.startsWith(VAE_PREFIX));

@@ -113,6 +113,25 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
   );
 }
 
+/**
+ * Images through the autoencoder and back, without noise: the mean of each image's posterior, decoded. What differs
+ * from the image is what the autoencoder alone does to it.
+ *
+ * @param images01 float [B, 3, H, W] in 0..1, H and W multiples of the autoencoder's factor
+ * @returns float32 [B, 3, H, W] in 0..1
+ * @throws DiffusionError when a size does not fit
+ */
+export function roundTrip(sd: StableDiffusion, images01: Tensor): Tensor {
+  latentSizeOf(sd, images01.shape.slice(2));
+  return noGrad(() =>
+    scope(() => {
+      const dtype = sd.vae.encoder.convIn.weight.dtype;
+      const pixels = images01.to({ device: sd.device, dtype, memoryFormat: "channelsLast" });
+      return toImages(sd, sd.vae.scale(sd.vae.encode(pixels.mul(2).sub(1)).mean).to("float32"));
+    }),
+  );
+}
+
 function samplerOf(sd: StableDiffusion, { sampler }: GenerationOptions): ReadySampler {
   return readySampler(sampler ?? defaultSampler(sd.schedulerConfig));
 }
