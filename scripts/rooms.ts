@@ -91,7 +91,16 @@ export const ROOMS: readonly Room[] = [
     folder: "penumbra/src/deploy/serve",
     may: ["torch", "files", "images", "deploy/classifier"],
   },
-  { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier", "deploy/serve"] },
+  {
+    name: "deploy/export",
+    folder: "penumbra/src/deploy/export",
+    may: ["torch", "files", "images", "data", "models", "contrast", "unknowns", "deploy/classifier"],
+  },
+  {
+    name: "deploy",
+    folder: "penumbra/src/deploy",
+    may: ["deploy/classifier", "deploy/serve", "deploy/export"],
+  },
   // Results are plain data: whoever reads them must never pull in the engine.
   { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "diffusion", "results"] },
   { name: "study/config", folder: "penumbra/src/study/config", may: [...BELOW_STUDY, "study/arms"] },

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { checkCommand } from "./check.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -39,6 +40,7 @@ const program = new Command("penumbra")
   .addCommand(trainCommand())
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
+  .addCommand(exportCommand())
   .addCommand(serveCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())

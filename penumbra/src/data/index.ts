@@ -12,7 +12,7 @@ export { fixListOf, photoCheckOf } from "./photo-check.ts";
 export type { RoleSetting } from "./roles.ts";
 export { ShuffledRounds } from "./rounds.ts";
 export { type ScanOptions, scanPhotos } from "./scan.ts";
-export { LAYOUTS, type Layout, type ObjectRule } from "./sources/index.ts";
+export { LAYOUTS, type Layout, type ObjectRule, readPhoto } from "./sources/index.ts";
 export {
   byClass,
   GIVEN_USES,

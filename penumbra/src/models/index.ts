@@ -5,7 +5,13 @@ export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencode
 export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
-export { EfficientNetLite, type EfficientNetLiteOptions } from "./efficientnet-lite.ts";
+export {
+  DepthwiseSeparable,
+  EfficientNetLite,
+  type EfficientNetLiteOptions,
+  InvertedResidual,
+  SameConv2d,
+} from "./efficientnet-lite.ts";
 export {
   type EncoderNetwork,
   type EncoderNetworkName,
@@ -36,7 +42,13 @@ export { interpolatePositions } from "./position-embedding.ts";
 export { ProjectionHead } from "./projection-head.ts";
 export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
+export { BasicBlock, Bottleneck } from "./resnet-blocks.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
-export { VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
+export {
+  SelfAttention,
+  TransformerBlock,
+  VisionTransformer,
+  type VisionTransformerOptions,
+} from "./vision-transformer.ts";
 export { readWeights, weightsFileIn } from "./weights-file.ts";

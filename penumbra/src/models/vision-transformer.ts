@@ -51,8 +51,9 @@ export class VisionTransformer extends ImageEncoder {
   readonly norm: nn.LayerNorm;
   readonly head: nn.Linear | null;
   /** The block after which each stage is read, from 1. */
-  readonly #stageEnds: readonly number[];
-  readonly #embeddedPrefix: number;
+  readonly stageEnds: readonly number[];
+  /** Tokens before the patches that have positions of their own: all of them or none. */
+  readonly embeddedPrefix: number;
 
   /** @throws ModelError for an image that patches do not divide, and for heads that do not divide D */
   constructor({
@@ -71,15 +72,15 @@ export class VisionTransformer extends ImageEncoder {
     requireHeads(dimensions, heads);
     const [side] = gridOf([imageSize, imageSize], patchSize);
     const stages = Math.min(STAGES, depth);
-    this.#stageEnds = Array.from({ length: stages }, (_, i) => Math.round((depth * (i + 1)) / stages));
-    this.#embeddedPrefix = embedsPrefix ? 1 + registers : 0;
+    this.stageEnds = Array.from({ length: stages }, (_, i) => Math.round((depth * (i + 1)) / stages));
+    this.embeddedPrefix = embedsPrefix ? 1 + registers : 0;
     this.dimensions = dimensions;
-    this.stageDimensions = this.#stageEnds.map(() => dimensions);
+    this.stageDimensions = this.stageEnds.map(() => dimensions);
     const drawn = (std: number, count: number) =>
       nn.parameter(nn.init.truncNormal_(zeros([1, count, dimensions]), { std }));
     this.clsToken = drawn(1e-6, 1);
     this.regToken = registers === 0 ? null : drawn(1e-6, registers);
-    this.posEmbed = drawn(0.02, side * side + this.#embeddedPrefix);
+    this.posEmbed = drawn(0.02, side * side + this.embeddedPrefix);
     this.patchEmbed = new PatchEmbedding(patchSize, dimensions);
     const block = { dimensions, heads, hidden: Math.round(mlpRatio * dimensions), layerScale };
     this.blocks = Array.from({ length: depth }, () => new TransformerBlock(block));
@@ -111,7 +112,7 @@ export class VisionTransformer extends ImageEncoder {
     const classTokens: Tensor[] = [];
     for (const [index, block] of this.blocks.entries()) {
       x = this.run(block, x);
-      if (this.#stageEnds.includes(index + 1)) classTokens.push(this.#classToken(x));
+      if (this.stageEnds.includes(index + 1)) classTokens.push(this.#classToken(x));
     }
     return classTokens;
   }
@@ -140,16 +141,24 @@ export class VisionTransformer extends ImageEncoder {
   tokens(images: Tensor): Tensor {
     return scope(() => {
       const [batch, , height, width] = images.shape as [number, number, number, number];
-      const grid = gridOf([height, width], this.patchEmbed.patchSize);
+      const positions = this.positions([height, width]);
       const patches = this.patchEmbed.forward(images); // [B, h w, D]
       const prefix = [this.clsToken, ...(this.regToken ? [this.regToken] : [])].map((token) =>
         token.to(patches.dtype).expand([batch, -1, -1]),
       );
-      const positions = interpolatePositions(this.posEmbed, grid, { prefix: this.#embeddedPrefix });
-      return this.#embeddedPrefix > 0
+      return this.embeddedPrefix > 0
         ? cat([...prefix, patches], { dim: 1 }).add(positions)
         : cat([...prefix, patches.add(positions)], { dim: 1 });
     });
+  }
+
+  /**
+   * Position embeddings of images of this size: [1, embeddedPrefix + H W / patch^2, D].
+   * @throws ModelError for images that patches do not divide
+   */
+  positions(size: readonly [height: number, width: number]): Tensor {
+    const grid = gridOf(size, this.patchEmbed.patchSize);
+    return interpolatePositions(this.posEmbed, grid, { prefix: this.embeddedPrefix });
   }
 
   #classToken(x: Tensor): Tensor {
@@ -181,7 +190,7 @@ interface BlockOptions {
 }
 
 /** x + attention(norm(x)), then x + MLP(norm(x)); each addend scaled per channel where there is LayerScale. */
-class TransformerBlock extends nn.Module {
+export class TransformerBlock extends nn.Module {
   readonly norm1: nn.LayerNorm;
   readonly attn: SelfAttention;
   readonly ls1: LayerScale | null;
@@ -211,20 +220,20 @@ class TransformerBlock extends nn.Module {
 }
 
 /** softmax(q k^T / sqrt(d)) v over all tokens (Vaswani et al. 2017, eq. 1). */
-class SelfAttention extends nn.Module {
+export class SelfAttention extends nn.Module {
   readonly qkv: nn.Linear;
   readonly proj: nn.Linear;
-  readonly #heads: number;
+  readonly heads: number;
 
   constructor(dimensions: number, heads: number) {
     super();
-    this.#heads = heads;
+    this.heads = heads;
     this.qkv = new nn.Linear(dimensions, 3 * dimensions);
     this.proj = new nn.Linear(dimensions, dimensions);
   }
 
   override forward(x: Tensor): Tensor {
-    const parts = this.qkv.forward(x).unflatten(-1, [3, this.#heads, -1]); // [B, N, 3, heads, d]
+    const parts = this.qkv.forward(x).unflatten(-1, [3, this.heads, -1]); // [B, N, 3, heads, d]
     const [q, k, v] = parts.permute([2, 0, 3, 1, 4]).unbind() as [Tensor, Tensor, Tensor]; // [B, heads, N, d]
     const attended = scaledDotProductAttention(q, k, v);
     return this.proj.forward(attended.transpose(1, 2).flatten({ startDim: 2 }));
