@@ -125,7 +125,12 @@ export const ROOMS: readonly Room[] = [
 ];
 
 /** Packages that only one room may know: what they do is that room's purpose. */
-export const PACKAGE_OWNERS: Readonly<Record<string, string>> = { sharp: "images", commander: "cli" };
+export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
+  sharp: "images",
+  commander: "cli",
+  "onnxruntime-node": "deploy/export",
+  "onnxruntime-web": "deploy/export",
+};
 
 /** The part of the engine that every room may know: plain TypeScript, without libtorch behind it. */
 const PLAIN_PART = "@penumbra/torch/random";

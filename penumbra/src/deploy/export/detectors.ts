@@ -121,10 +121,7 @@ function largestActivations(draw: Drawing, { features, classifier }: DrawnEviden
   const isDead = draw.isZero(keptSum);
   const share = draw.div(sum, draw.where(isDead, draw.number(1), keptSum));
   return {
-    count,
-    sum,
     kept: () => scattered(values),
-    isKept: () => scattered(draw.exp(draw.mul(values, draw.number(0)))),
     scale: () => draw.exp(draw.where(isDead, draw.number(0), share)),
   };
 }
@@ -213,10 +210,6 @@ const drawings: Readonly<Record<string, DrawDetector>> = {
     draw.energyBy(draw.atMost(features, numberOf(state, "ceiling")), classifier),
   "ash-p": (draw, state, evidence) =>
     draw.energyBy(largestActivations(draw, evidence, percentileOf(state)).kept(), evidence.classifier),
-  "ash-b": (draw, state, evidence) => {
-    const { isKept, sum, count } = largestActivations(draw, evidence, percentileOf(state));
-    return draw.energyBy(draw.mul(isKept(), draw.div(sum, draw.number(count))), evidence.classifier);
-  },
   "ash-s": (draw, state, evidence) => {
     const { kept, scale } = largestActivations(draw, evidence, percentileOf(state));
     return draw.energyBy(draw.mul(kept(), scale()), evidence.classifier);
@@ -258,6 +251,7 @@ export const exportableDetectors: readonly string[] = Object.keys(drawings);
 
 /** Why others cannot. */
 const REASONS: Readonly<Record<string, string>> = {
+  "ash-b": "it makes all kept features equal, and of those that are 0 libtorch and onnxruntime keep others",
   odin: "it moves the pixels along the gradient of the network, and ONNX has no gradients",
 };
 
