@@ -1,14 +1,16 @@
 import { access, constants, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
-import type { Health, Manifest, ScanOptions, SplitName } from "../data/index.ts";
+import type { Health, Manifest, Problem, ScanOptions, SplitName } from "../data/index.ts";
 import type { StudyConfig } from "../study/index.ts";
-import { StageLines, shortDuration } from "./progress.ts";
+import { shortDuration, showingStage } from "./progress.ts";
 
 interface CheckFlags {
   readonly json?: boolean;
   readonly html?: string;
   readonly fixList?: string;
+  readonly labels?: boolean;
+  readonly encoder?: string;
 }
 
 /** `penumbra check`: what a folder of photos holds, or what a configuration would run, and what to look at before. */
@@ -21,7 +23,17 @@ export function checkCommand(): Command {
     .option("--json", "print the findings as one JSON object")
     .option("--html <file>", "write a page with a picture of every finding")
     .option("--fix-list <file>", "write the setting ignore that leaves out what one would leave out")
+    .option(
+      "--labels",
+      "also look for wrong labels: photos that resemble photos of another class (takes longer)",
+    )
+    .option(
+      "--encoder <file>",
+      "published weights whose features --labels compares (default: the study's, else small pictures)",
+    )
     .action(async (path: string, flags: CheckFlags) => {
+      if (flags.encoder !== undefined && !flags.labels)
+        throw new Error("--encoder is for --labels: give both, or leave it out.");
       if (/\.ya?ml$/.test(path)) await checkStudy(path, flags);
       else await checkPhotos(path, flags);
     });
@@ -30,29 +42,47 @@ export function checkCommand(): Command {
 async function checkPhotos(place: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const manifest = await scan(place, {});
-  const health = checkHealth(manifest);
+  const health = await labelled(checkHealth, manifest, flags.labels, flags.encoder);
   print(flags.json ? JSON.stringify(health) : describeHealth(health));
   await writeFiles(place, manifest, health, flags);
+}
+
+/** What is odd about a set, with its labels where that is asked for. */
+async function labelled(
+  checkHealth: (manifest: Manifest, more?: readonly Problem[]) => Health,
+  manifest: Manifest,
+  labels: boolean | undefined,
+  encoder: string | undefined,
+): Promise<Health> {
+  if (!labels) return checkHealth(manifest);
+  const { checkLabels } = await import("./label-check.ts");
+  const { problems, notes } = await checkLabels(manifest, encoder);
+  const health = checkHealth(manifest, problems);
+  return { ...health, notes: [...health.notes, ...notes] };
 }
 
 /** The photos as the study sees them, the split of its first seed, and how much there is to do. */
 async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { describeEstimate, estimateStudy, loadConfig, planStudy, scanOptionsOf } = await import(
+  const { describeEstimate, estimateStudy, loadConfig, planStudy, scanOptionsOf, settle } = await import(
     "../study/index.ts"
   );
   const study = planStudy(await loadConfig(path));
   const { config, folder, title, stageCount, run } = study;
   const place = resolve(folder, config.photos);
   const manifest = await scan(place, scanOptionsOf(config));
-  const health = checkHealth(manifest);
+  const ownWeights = config.encoder.weights && resolve(folder, config.encoder.weights);
+  const health = await labelled(checkHealth, manifest, flags.labels, flags.encoder ?? ownWeights);
   const split = await splitOf(manifest, config);
-  const model = study.needsModel ? await checkModel(config.model, folder) : null;
+  const model = study.needsModel
+    ? await checkModel(config.model, { base: folder, imageSize: config.redraw.size, onNote: say })
+    : null;
   const estimate =
     split.parts && (model === null || model.model)
       ? estimateStudy({
           ...study,
+          config: await settle(study, say),
           knownClasses: manifest.classes.length,
           trainPhotos: split.parts.train,
           photos: manifest.photos.length,
@@ -100,22 +130,8 @@ async function splitOf(
 async function scan(place: string, options: ScanOptions): Promise<Manifest> {
   const { scanPhotos } = await import("../data/index.ts");
   const { cacheFolder } = await import("@penumbra/torch/library");
-  const lines = new StageLines(process.stderr, 1);
-  const title = { stage: "scan", label: "", hash: "" };
-  const isShown = process.stderr.isTTY;
-  if (isShown) lines.onEvent({ ...title, event: "start", isResumed: false });
-  try {
-    return await scanPhotos(place, {
-      ...options,
-      ...(await writable(join(cacheFolder(), "scans"))),
-      ...(isShown && {
-        onProgress: (done, total) =>
-          lines.onEvent({ ...title, event: "progress", done, total, unit: "photos" }),
-      }),
-    });
-  } finally {
-    lines.close();
-  }
+  const remembered = await writable(join(cacheFolder(), "scans"));
+  return showingStage("scan", (onProgress) => scanPhotos(place, { ...options, ...remembered, onProgress }));
 }
 
 /** Where scans are remembered; nothing where that cannot be written to: the check then takes its full time. */
@@ -147,6 +163,10 @@ async function writeFiles(
     await writeFileAtomic(fixList, fixListOf(health.problems));
     process.stderr.write(`List: ${fixList}\n`);
   }
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 function print(text: string): void {

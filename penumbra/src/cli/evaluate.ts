@@ -1,10 +1,15 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import type { Manifest } from "../data/index.ts";
-import type { Evaluation, Share } from "../deploy/index.ts";
+import type { SeenPhoto } from "../deploy/index.ts";
+import type { Evaluation, Share } from "../results/index.ts";
+import { showingStage } from "./progress.ts";
+import { version } from "./version.ts";
 
 interface EvaluateFlags {
   readonly anyway?: boolean;
+  readonly unseen?: boolean;
+  readonly html?: string;
   readonly json?: boolean;
   readonly device: string;
 }
@@ -20,30 +25,54 @@ export function evaluateCommand(): Command {
       "<photos-or-config>",
       "folder or list of photos as a study takes them, or a study.yaml with their roles",
     )
-    .option("--anyway", "also with photos that the classifier was made with, which flatters it")
+    .option("--unseen", "leave out photos that the classifier was made with, and what looks almost the same")
+    .option("--anyway", "also with such photos, which flatters it")
+    .option("--html <file>", "write a page: figures, curves, confusion, the worst mistakes as pictures")
     .option("--json", "print all figures as one JSON object")
     .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
     .action(async (model: string, place: string, flags: EvaluateFlags) => {
-      const { evaluateClassifier, loadClassifier, readUsedPhotos } = await import("../deploy/index.ts");
+      if (flags.anyway && flags.unseen)
+        throw new Error("--anyway and --unseen exclude each other. Give one of them.");
+      const { evaluateClassifier, evaluationReport, loadClassifier, readUsedPhotos, seenPhotos } =
+        await import("../deploy/index.ts");
       using classifier = loadClassifier(model, { device: flags.device });
-      const manifest = await scan(place);
-      const seen = seenPhotos(manifest, await readUsedPhotos(model));
-      if (seen.length > 0 && !flags.anyway) throw new Error(refusal(model, place, seen, manifest));
-      const units = hasViews(manifest) ? (["photo", "object"] as const) : (["photo"] as const);
-      const evaluations: Partial<Record<(typeof units)[number], Evaluation>> = {};
-      for (const unit of units) evaluations[unit] = await evaluateClassifier(classifier, manifest, { unit });
+      const whole = await scan(place);
+      const found = seenPhotos(whole.photos, await readUsedPhotos(model));
+      if (found.length > 0 && !flags.anyway && !flags.unseen)
+        throw new Error(refusal(model, place, found, whole));
+      const manifest = flags.unseen ? without(whole, found) : whole;
+      const seen = countSeen(flags.unseen ? [] : found);
+      const evaluated = await showingStage("evaluate", (onProgress) =>
+        evaluateClassifier(classifier, manifest, { onProgress }),
+      );
+      if (flags.html !== undefined) {
+        const { renderEvaluation } = await import("../report/index.ts");
+        const { writeFileAtomic } = await import("../files/index.ts");
+        const about = { place, seen, createdAt: new Date().toISOString(), penumbra: version };
+        const report = await evaluationReport(classifier, manifest, evaluated, about);
+        await writeFileAtomic(flags.html, renderEvaluation(report));
+        process.stderr.write(`Page: ${flags.html}\n`);
+      }
+      const { photo, object, unreadable } = evaluated;
       if (flags.json) {
-        process.stdout.write(
-          `${JSON.stringify({ model, photos: place, seen: seen.length, ...evaluations })}\n`,
-        );
+        const units = { photo, ...(object && { object }) };
+        process.stdout.write(`${JSON.stringify({ model, photos: place, seen, ...units, unreadable })}\n`);
         return;
       }
-      if (seen.length > 0)
-        process.stdout.write(
-          `${seen.length} of ${manifest.photos.length} photos are ones that it was made with: the figures flatter it.\n`,
-        );
-      for (const unit of units) process.stdout.write(`${describe(unit, evaluations[unit]!)}\n`);
-      for (const line of evaluations.photo!.unreadable) process.stdout.write(`Cannot be read: ${line}\n`);
+      const lines = [
+        ...(seen.same + seen.similar > 0
+          ? [
+              `${seen.same} of ${manifest.photos.length} photos are ones that it was made with, ${seen.similar} look almost the same as one: the figures flatter it.`,
+            ]
+          : []),
+        ...(flags.unseen && found.length > 0
+          ? [`${found.length} of ${whole.photos.length} photos are left out: it was made with these.`]
+          : []),
+        describe("By photo", photo),
+        ...(object ? [describe("By object, all its photos together", object)] : []),
+        ...unreadable.map((line) => `Cannot be read: ${line}`),
+      ];
+      process.stdout.write(`${lines.join("\n")}\n`);
     });
 }
 
@@ -55,26 +84,40 @@ async function scan(place: string): Promise<Manifest> {
   return scanPhotos(resolve(folder, config.photos), scanOptionsOf(config));
 }
 
-/** Photos whose bytes a classifier was made with, under whatever name. */
-function seenPhotos(manifest: Manifest, used: readonly { readonly hash: string }[]): string[] {
-  const hashes = new Set(used.map(({ hash }) => hash));
-  return manifest.photos.filter(({ hash }) => hashes.has(hash)).map(({ id }) => id);
+function countSeen(seen: readonly SeenPhoto[]) {
+  const same = seen.filter(({ isSame }) => isSame).length;
+  return { same, similar: seen.length - same };
 }
 
-function refusal(model: string, place: string, seen: readonly string[], { photos }: Manifest): string {
-  return `${model} was made with ${seen.length} of the ${photos.length} photos in ${place}, such as ${seen[0]}: figures on them would flatter it. Give photos that it has not seen, or --anyway.`;
+function without(manifest: Manifest, seen: readonly SeenPhoto[]): Manifest {
+  const ids = new Set(seen.map(({ photo }) => photo.id));
+  const photos = manifest.photos.filter(({ id }) => !ids.has(id));
+  const left = new Set(photos.filter(({ role }) => role === "known").map(({ className }) => className));
+  return { ...manifest, photos, classes: manifest.classes.filter((name) => left.has(name)) };
 }
 
-function hasViews({ photos }: Manifest): boolean {
-  return new Set(photos.map(({ role, object }) => `${role}/${object}`)).size < photos.length;
+function refusal(model: string, place: string, seen: readonly SeenPhoto[], { photos }: Manifest): string {
+  const { same, similar } = countSeen(seen);
+  const first = (wanted: boolean) => seen.find(({ isSame }) => isSame === wanted)!;
+  const parts = [
+    ...(same > 0
+      ? [`was made with ${same} of the ${photos.length} photos in ${place}, such as ${first(true).photo.id}`]
+      : []),
+    ...(similar > 0
+      ? [
+          `${same > 0 ? "and " : ""}${similar} ${same > 0 ? "more " : `of the ${photos.length} photos in ${place} `}look almost the same as one that it was made with, such as ${first(false).photo.id} (${first(false).used})`,
+        ]
+      : []),
+  ];
+  const subject = same > 0 ? `${model} ` : `For ${model}, `;
+  return `${subject}${parts.join(", ")}: figures on them would flatter it. Give photos that it has not seen, --unseen to leave these out, or --anyway.`;
 }
 
 /** The figures as lines for the terminal. */
-function describe(unit: "photo" | "object", { known, unknowns, objects, classes }: Evaluation): string {
+function describe(title: string, { known, unknowns, objects, classes }: Evaluation): string {
   const percent = (value: number) => (100 * value).toFixed(1);
   const share = ({ share: value, low, high }: Share) =>
     `${percent(value)} % (${percent(low)} to ${percent(high)})`;
-  const title = unit === "photo" ? "By photo" : "By object, all its photos together";
   const weakest = [...known.classes].sort((a, b) => a.recall - b.recall)[0]!;
   return [
     `${title} (${objects}):`,

@@ -21,6 +21,7 @@ const remedies: Readonly<Record<string, string>> = {
   EACCES: "Change the permissions there, or choose another folder.",
   EPERM: "Change the permissions there, or choose another folder.",
   EROFS: "The disk is read-only: choose another folder.",
+  EISDIR: "A folder stands where a file is needed: choose another name.",
   ENOTDIR: "A file stands where a folder is needed: choose another folder.",
   EEXIST: "A file stands where a folder is needed: choose another folder.",
 };
@@ -64,5 +65,7 @@ function message(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (process.env.PENUMBRA_DEBUG) return error.stack ?? error.message;
   const remedy = remedies[(error as NodeJS.ErrnoException).code ?? ""];
-  return `Error: ${error.message}${remedy ? `. ${remedy}` : ""}`;
+  if (!remedy) return `Error: ${error.message}`;
+  // A file is written aside, under a name that says nothing to whoever asked for it.
+  return `Error: ${error.message.replaceAll(/\.\d+\.[0-9a-f]+\.partial/g, "")}. ${remedy}`;
 }

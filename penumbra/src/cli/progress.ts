@@ -34,6 +34,7 @@ export class StageLines {
       this.#current = { startedAt: this.#now(), drawnAt: this.#now() };
       if (this.#target.isTTY) this.#draw(`${this.#head(event)}${event.isResumed ? "goes on" : "…"}`);
     } else if (event.event === "progress") this.#progress(event);
+    else if (event.event === "note") this.#line(`${this.#head(event)}${event.text}`);
     else if (event.event === "damaged") {
       this.#line(`${this.#head(event)}is made again: ${event.reason}`);
     } else {
@@ -109,4 +110,21 @@ export function shortDuration(seconds: number): string {
   if (whole < 3600) return `${pair(Math.floor(whole / 60), whole % 60)} min`;
   const minutes = Math.round(whole / 60);
   return `${pair(Math.floor(minutes / 60), minutes % 60)} h`;
+}
+
+/** Runs one piece of work with its progress on the terminal, and nothing where there is none. */
+export async function showingStage<T>(
+  stage: string,
+  run: (onProgress: (done: number, total: number) => void) => Promise<T>,
+  unit = "photos",
+): Promise<T> {
+  if (!process.stderr.isTTY) return run(() => {});
+  const lines = new StageLines(process.stderr, 1);
+  const title = { stage, label: "", hash: "" };
+  lines.onEvent({ ...title, event: "start", isResumed: false });
+  try {
+    return await run((done, total) => lines.onEvent({ ...title, event: "progress", done, total, unit }));
+  } finally {
+    lines.close();
+  }
 }

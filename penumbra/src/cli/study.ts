@@ -6,6 +6,7 @@ import { wholeNumber } from "./whole-number.ts";
 interface StudyFlags {
   readonly out?: string;
   readonly seeds?: number;
+  readonly untilDecided?: boolean;
   readonly threads?: number;
   readonly device?: string;
   readonly precision?: string;
@@ -19,19 +20,22 @@ export function studyCommand(): Command {
     .argument("<config>", "study.yaml, as written by penumbra init")
     .option("-o, --out <folder>", "run folder (default: runs/NAME, by the configuration's name)")
     .option("--seeds <count>", "run seeds 0 to count - 1 instead of the configuration's", wholeNumber(1))
+    .option(
+      "--until-decided",
+      "look at the figures after three seeds and after each further one, and stop when the hypotheses are decided; the level is shared among the looks",
+    )
     .option("--threads <count>", "threads of libtorch; 0 = one per core", wholeNumber(0))
     .option("--device <device>", "auto, cpu, cuda or cuda:N")
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
     .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
-      const { describeEstimate, loadConfig, parseSettings, planStudy, runStudy } = await import(
-        "../study/index.ts"
-      );
+      const { describeEstimate, loadConfig, parseSettings, planStudy, runStudy, runUntilDecided } =
+        await import("../study/index.ts");
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
       const changes = overrides(flags);
-      const config = parseSettings({ ...loaded.config, ...changes }, "command line");
+      const config = parseSettings({ ...loaded.config, ...changes }, "command line", loaded.tables);
       const study = planStudy({ ...loaded, config, text: withChanges(loaded.text, changes) }, flags.out);
 
       const lines = new StageLines(process.stdout, study.stageCount);
@@ -45,7 +49,8 @@ export function studyCommand(): Command {
         process.stderr.write("Interrupted. The same command goes on from here.\n");
         process.exit(130); // 128 + SIGINT, as shells have it
       });
-      const outcome = await runStudy(study, {
+      const run = flags.untilDecided ? runUntilDecided : runStudy;
+      const outcome = await run(study, {
         onEvent: flags.json ? print : lines.onEvent,
         onEstimate: (estimate) => {
           if (flags.json) print({ event: "estimate", ...estimate });

@@ -10,8 +10,11 @@ export {
   defineObjective,
   type HeadSize,
   type LossSettings,
+  type MixKind,
+  type MixSettings,
   type NegativePlaces,
   type Objective,
+  type Remembered,
   readLossSettings,
   type StepOutputs,
   type StepSize,
@@ -26,15 +29,23 @@ export {
 } from "./losses/outlier-losses.ts";
 export { type Collapse, detectCollapse, type PlateauSettings, supConPlateau } from "./losses/plateau.ts";
 export { multiPositive } from "./losses/stablerep.ts";
-export { type SupConOptions, sourceClassMask, supCon, supConPerAnchor } from "./losses/supcon.ts";
+export {
+  otherClassMask,
+  type SupConOptions,
+  sourceClassMask,
+  supCon,
+  supConPerAnchor,
+} from "./losses/supcon.ts";
 export { normalizeRows, requireUnitRows } from "./losses/unit-rows.ts";
 export { chooseProbe, type LabelledFeatures, type ProbeTrial } from "./probe/choose-probe.ts";
 export { type ExtractOptions, extractFeatures, extractStages } from "./probe/extract-features.ts";
 export { type FusedViews, fuseViews } from "./probe/fuse-views.ts";
 export { fitLinearProbe, type LinearProbe, type ProbeOptions, probeOf } from "./probe/linear-probe.ts";
+export { type PhotoFeaturesOptions, photoFeatures } from "./probe/photo-features.ts";
 export { type PrincipalPlane, principalPlane, project } from "./probe/principal-plane.ts";
 export { Encoder, type EncoderConfig, NETWORKS, type ResolvedEncoderConfig } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
+export { type Evaluation, KEPT_WEIGHTS, type KeptWeights } from "./training/evaluation.ts";
 export {
   type FineTuning,
   frozenEncoder,

@@ -12,13 +12,13 @@ export interface Health extends Pick<PhotoCheck, "classes" | "sizes" | "warnings
 
 type ClassHealth = PhotoCheck["classes"][number];
 
-/** Counts what a scan found and looks for what spoils a study. */
-export function checkHealth(manifest: Manifest): Health {
+/** Counts what a scan found and looks for what spoils a study; `more` is what was found in other ways. */
+export function checkHealth(manifest: Manifest, more: readonly Problem[] = []): Health {
   return {
     classes: countClasses(manifest.photos),
     sizes: countSizes(manifest.photos),
     warnings: warningsOf(manifest),
-    problems: [...manifest.problems, ...findOddities(manifest)],
+    problems: [...manifest.problems, ...findOddities(manifest), ...more],
     notes: manifest.notes,
   };
 }

@@ -2,10 +2,10 @@ import { hashDistance, tileDistance } from "../images/index.ts";
 import type { Photo } from "./types.ts";
 
 /** Two photos that look almost the same. */
-export interface LikePair {
+export interface LikePair<Item = Photo> {
   /** The one that comes first in the list. */
-  readonly first: Photo;
-  readonly second: Photo;
+  readonly first: Item;
+  readonly second: Item;
 }
 
 /** Bits of pHash and mean grey levels of the tile that may differ; re-encoding and scaling stay well within. */
@@ -25,12 +25,12 @@ const STRETCHES = 5;
  * @param wanted which pairs matter
  * @returns in the order of the photos; of pictures in one place many times, each with the first it resembles
  */
-export function findLike(
-  photos: readonly Photo[],
-  wanted: (first: Photo, second: Photo) => boolean,
-): LikePair[] {
+export function findLike<Item extends Pick<Photo, "look">>(
+  photos: readonly Item[],
+  wanted: (first: Item, second: Item) => boolean,
+): LikePair<Item>[] {
   const buckets = new Map<number, number[]>();
-  const pairs: LikePair[] = [];
+  const pairs: LikePair<Item>[] = [];
   for (const [index, second] of photos.entries()) {
     const { look } = second;
     if (look.deviation < LEAST_DEVIATION) continue;

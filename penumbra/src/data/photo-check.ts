@@ -9,7 +9,7 @@ import { type Manifest, PROBLEM_TITLES, type Problem, type ProblemKind } from ".
 /** Kinds whose pictures are worth a look; the others have none, or are about names. */
 const SHOWN_KINDS: ReadonlySet<ProblemKind> = new Set([
   ...(["duplicate", "near-duplicate", "repaired", "dark", "blank", "blurred"] as const),
-  ...(["tiny", "odd-shape", "recording"] as const),
+  ...(["tiny", "odd-shape", "recording", "label"] as const),
 ]);
 
 const PREVIEW_SIDE = 96;
@@ -65,7 +65,7 @@ async function previewOf({ root, white }: Manifest, id: string): Promise<string 
 /** Findings whose file one would leave out: what cannot be used, and of a pair the later one. */
 const IGNORED_KINDS: ReadonlySet<ProblemKind> = new Set([
   ...(["unreadable", "not-an-image", "broken-link", "too-deep", "outside-a-class"] as const),
-  ...(["duplicate", "near-duplicate", "blank", "tiny"] as const),
+  ...(["duplicate", "near-duplicate", "blank", "tiny", "label"] as const),
 ]);
 
 /**

@@ -60,6 +60,7 @@ export const PROBLEM_TITLES = {
   "twin-class": "Class names that look the same",
   recording: "Frames of one recording",
   leak: "Leaks between given splits",
+  label: "Labels that may be wrong",
   repaired: "Read though damaged",
   blank: "Shows nothing",
   dark: "Very dark",

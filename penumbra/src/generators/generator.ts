@@ -1,10 +1,12 @@
 import type { z } from "zod";
+import type { PhotoArtist } from "./draw/artist.ts";
 import type { CardWords } from "./trainer/card.ts";
+import type { CorpusSource } from "./trainer/corpus.ts";
 
 /** What every training of a generator is given. */
 export interface TrainingOptions<Settings extends object = object> {
-  /** Folder with `captions.jsonl`, see `readCorpus`. */
-  readonly corpus: string;
+  /** Folder with `captions.jsonl`, see `readCorpus`, or images that the caller has. */
+  readonly corpus: string | CorpusSource;
   /** Where the finished model goes. */
   readonly out: string;
   /** Checkpoints, log, sheets and snapshots of unfinished models. Default: `out` + ".work". */
@@ -35,4 +37,9 @@ export interface ImageGenerator<Settings extends object = object> {
    * @returns the finished model's folder, or null when the signal ended it before
    */
   train(options: TrainingOptions<Settings>): Promise<string | null>;
+  /**
+   * How a model that was trained on photos draws more of their kind; null where that takes words learned for the
+   * classes (see diffusion/redraw).
+   */
+  readonly artist: PhotoArtist | null;
 }

@@ -6,4 +6,4 @@ export { GENERATORS, type GeneratorName, generatorNamed, generatorNames } from "
 export { ARCHITECTURES } from "./latent-diffusion/architectures.ts";
 export { PretrainSettings } from "./latent-diffusion/settings.ts";
 export { type PretrainOptions, pretrain } from "./latent-diffusion/train.ts";
-export { type Corpus, readCorpus } from "./trainer/corpus.ts";
+export { type Corpus, type CorpusSource, readCorpus } from "./trainer/corpus.ts";

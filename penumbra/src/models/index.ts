@@ -3,6 +3,7 @@ export { autocastTo, type Compute } from "./autocast-to.ts";
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl.ts";
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
+export { ClassEmbedding } from "./class-embedding.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
 export {
@@ -23,12 +24,23 @@ export {
 } from "./encoder-networks.ts";
 export {
   type EncoderWeights,
+  type FindWeightsOptions,
   findEncoderWeights,
   loadPublishedEncoder,
   type PublishedEncoder,
+  recogniseEncoder,
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
+export {
+  type AdversarialGenerator,
+  type Discriminator,
+  GAN_ARCHITECTURES,
+  GanDiscriminator,
+  GanGenerator,
+  type ImageGanConfig,
+} from "./image-gan.ts";
+export { ImageVae, type ImageVaeConfig, type LatentAutoencoder } from "./image-vae.ts";
 export { readJson } from "./json-file.ts";
 export type { RawConfig } from "./model-config.ts";
 export {
@@ -43,12 +55,14 @@ export { ProjectionHead } from "./projection-head.ts";
 export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
 export { BasicBlock, Bottleneck } from "./resnet-blocks.ts";
+export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
 export {
+  type Positions,
   SelfAttention,
   TransformerBlock,
   VisionTransformer,
   type VisionTransformerOptions,
 } from "./vision-transformer.ts";
-export { readWeights, weightsFileIn } from "./weights-file.ts";
+export { readWeights, weightsFileIn, weightsParts, weightsPartsAmong } from "./weights-file.ts";

@@ -6,10 +6,18 @@ import {
   weightedAccuracy,
   weightedClassAuroc,
 } from "./bootstrap.ts";
-import type { Comparison, OutcomeName, ResultLine, Unit, UnknownsResult } from "./outcome.ts";
-import { type Contrast, compareArms, type Question } from "./questions.ts";
+import type { Difference, OutcomeName, ResultLine, Unit, UnknownsResult } from "./outcome.ts";
+import type { Contrast } from "./questions.ts";
 import { type PartScores, type ScoreFile, scoresOf, type UnitScores, valueAt } from "./scored.ts";
-import { mean, percentileInterval } from "./statistics.ts";
+import {
+  jointUncertainty,
+  mean,
+  meanInterval,
+  percentileInterval,
+  standardDeviation,
+  studentInterval,
+  studentPValue,
+} from "./statistics.ts";
 
 /** The scores of every arm at every seed. */
 export class StudyScores {
@@ -31,6 +39,13 @@ export class StudyScores {
 
   unit(arm: string, seed: number, unit: Unit): UnitScores | undefined {
     return this.#files.get(`${arm} ${seed}`)?.units[unit];
+  }
+
+  /** What the scores are of: photos, and objects where they have several views. */
+  units(): Unit[] {
+    return (["photo", "object"] as const).filter((unit) =>
+      [...this.#files.values()].every(({ units }) => unit in units),
+    );
   }
 
   photo(arm: string, seed: number): UnitScores {
@@ -124,60 +139,88 @@ export interface StatisticsSettings {
   readonly bootstrap: number;
 }
 
-/** The questions with their paired differences, intervals and verdicts. */
-export function comparisonsOf(
+/**
+ * Judges contrasts of arms by one unit: each seed's difference, its interval over seeds and test objects, and what
+ * either kind of chance alone would say. A contrast with a figure that does not exist is null.
+ */
+export function contrastJudge(
   scores: StudyScores,
-  questions: readonly Question[],
+  unit: Unit,
   detector: string,
-  { confidence, margin, bootstrap }: StatisticsSettings,
-): Comparison[] {
-  return compareArms({
-    questions,
-    seeds: scores.seeds,
-    confidence,
-    margin,
-    figure: (outcome, arm, seed) => {
-      const unit = scores.photo(arm, seed);
-      if (outcome === "accuracy") return unit.classification.accuracy;
-      const line = unit.unknowns.find(
-        (item) =>
-          item.detector === detector &&
-          item.part === "test" &&
-          item.role === outcome &&
-          item.unknownClass === null,
-      );
-      return line?.auroc ?? Number.NaN;
-    },
-    bootstrap: (outcome, contrast) => {
-      const random = new Random(`bootstrap ${outcome}`);
-      const objects = testObjects(scores, outcome, contrast);
-      const pairs = scores.seeds.map((seed) =>
-        bootstrapPair(scores, seed, outcome, contrast, detector, objects),
-      );
-      const replicates = pairedBootstrap(pairs, {
-        classOfObject: [...objects.values()],
-        replicates: bootstrap,
-        uniform: () => random.uniform(),
-      });
-      return percentileInterval(replicates, confidence);
-    },
-  });
+  { confidence, bootstrap }: Pick<StatisticsSettings, "confidence" | "bootstrap">,
+): (contrast: Contrast, outcome: OutcomeName) => Difference | null {
+  const figures = new Map<string, WeightedStatistic>();
+  const figureOf = (arm: string, seed: number, outcome: OutcomeName) => {
+    const key = JSON.stringify([arm, seed, outcome]);
+    const figure = figures.get(key) ?? armFigure(scores, { arm, seed, unit, outcome, detector });
+    figures.set(key, figure);
+    return figure;
+  };
+  return (contrast, outcome) => {
+    const random = new Random(`bootstrap ${outcome}`);
+    const objects = testObjects(scores, unit, outcome, contrast);
+    const indexOf = new Map([...objects.keys()].map((name, index) => [name, index]));
+    const pairs = scores.seeds.map((seed): BootstrapPair => {
+      const parts = testParts(scores, firstOf(contrast.treatment), seed, unit, outcome);
+      const side = (arms: readonly string[]): WeightedStatistic => {
+        const own = arms.map((arm) => figureOf(arm, seed, outcome));
+        return (weights) => mean(own.map((figure) => figure(weights)));
+      };
+      return {
+        objectOfItem: parts.flatMap((part) => part.objects.map((name) => indexOf.get(name) as number)),
+        treatment: side(contrast.treatment),
+        control: side(contrast.control),
+      };
+    });
+    const scale = contrast.scale ?? 1;
+    const perSeed = pairs.map(({ objectOfItem, treatment, control }) => {
+      const once = new Float64Array(objectOfItem.length).fill(1);
+      return scale * (treatment(once) - control(once));
+    });
+    if (perSeed.some(Number.isNaN)) return null;
+    const replicates = pairedBootstrap(pairs, {
+      classOfObject: [...objects.values()],
+      replicates: bootstrap,
+      uniform: () => random.uniform(),
+    }).map((value) => scale * value);
+    const uncertainty = jointUncertainty(perSeed, replicates, objects.size);
+    const center = mean(perSeed);
+    return {
+      perSeed,
+      mean: center,
+      interval: uncertainty && studentInterval(center, uncertainty, confidence),
+      overSeeds: meanInterval(perSeed, confidence),
+      overObjects: percentileInterval(replicates, confidence),
+      pValue: uncertainty && studentPValue(center, uncertainty),
+      objectVariance: standardDeviation(replicates.filter((value) => !Number.isNaN(value))) ** 2,
+      objects: objects.size,
+    };
+  };
 }
 
 /** The parts of the test that an outcome is about. */
-function testParts(scores: StudyScores, arm: string, seed: number, outcome: OutcomeName): PartScores[] {
-  const { test, nearTest, farTest } = scores.photo(arm, seed).parts;
+function testParts(
+  scores: StudyScores,
+  arm: string,
+  seed: number,
+  unit: Unit,
+  outcome: OutcomeName,
+): PartScores[] {
+  const found = scores.unit(arm, seed, unit);
+  if (!found) throw new RangeError(`There are no scores of ${arm} at seed ${seed} by ${unit}.`);
+  const { test, nearTest, farTest } = found.parts;
   return outcome === "accuracy" ? [test] : [test, outcome === "near" ? nearTest : farTest];
 }
 
 /** Every physical object that is tested at any seed, with its class. */
 function testObjects(
   scores: StudyScores,
+  unit: Unit,
   outcome: OutcomeName,
   { treatment }: Contrast,
 ): ReadonlyMap<string, string> {
   const arm = firstOf(treatment);
-  const parts = scores.seeds.flatMap((seed) => testParts(scores, arm, seed, outcome));
+  const parts = scores.seeds.flatMap((seed) => testParts(scores, arm, seed, unit, outcome));
   return new Map(
     parts.flatMap(({ objects, classNames }) =>
       objects.map((name, index) => [name, valueAt(classNames, index)] as const),
@@ -191,36 +234,26 @@ function firstOf(arms: readonly string[]): string {
   return first;
 }
 
-function bootstrapPair(
+interface ArmFigure {
+  readonly arm: string;
+  readonly seed: number;
+  readonly unit: Unit;
+  readonly outcome: OutcomeName;
+  readonly detector: string;
+}
+
+/** An arm's figure at a seed: accuracy, or the mean over unknown classes of the AUROC. */
+function armFigure(
   scores: StudyScores,
-  seed: number,
-  outcome: OutcomeName,
-  { treatment, control }: Contrast,
-  detector: string,
-  objects: ReadonlyMap<string, string>,
-): BootstrapPair {
-  const indexOf = new Map([...objects.keys()].map((name, index) => [name, index]));
-  const items = testParts(scores, firstOf(treatment), seed, outcome).flatMap((part) => part.objects);
-  const figureOf = (arm: string): WeightedStatistic => {
-    const [test, unknown] = testParts(scores, arm, seed, outcome);
-    if (!test) throw new RangeError("There is no test part.");
-    if (!unknown) {
-      return weightedAccuracy(isCorrect(test, scores.classes));
-    }
-    return weightedClassAuroc(
-      [...scoresOf(test, detector), ...scoresOf(unknown, detector)],
-      [...test.ids.map(() => "known"), ...unknown.classNames.map((name) => `unknown ${name}`)],
-    );
-  };
-  const meanOf = (arms: readonly string[]): WeightedStatistic => {
-    const figures = arms.map(figureOf);
-    return (weights) => mean(figures.map((figure) => figure(weights)));
-  };
-  return {
-    objectOfItem: items.map((name) => indexOf.get(name) as number),
-    treatment: meanOf(treatment),
-    control: meanOf(control),
-  };
+  { arm, seed, unit, outcome, detector }: ArmFigure,
+): WeightedStatistic {
+  const [test, unknown] = testParts(scores, arm, seed, unit, outcome);
+  if (!test) throw new RangeError("There is no test part.");
+  if (!unknown) return weightedAccuracy(isCorrect(test, scores.classes));
+  return weightedClassAuroc(
+    [...scoresOf(test, detector), ...scoresOf(unknown, detector)],
+    [...test.ids.map(() => "known"), ...unknown.classNames.map((name) => `unknown ${name}`)],
+  );
 }
 
 /** Whether each item of a known part was named rightly. */

@@ -2,7 +2,9 @@
 
 export * from "./bootstrap.ts";
 export * from "./confused.ts";
+export * from "./evaluation.ts";
 export * from "./figures.ts";
+export * from "./hypotheses.ts";
 export * from "./operating-point.ts";
 export * from "./outcome.ts";
 export * from "./photo-check.ts";

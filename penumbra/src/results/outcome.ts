@@ -4,7 +4,7 @@
  */
 
 import type { ArmDesign, Question } from "./questions.ts";
-import type { Interval } from "./statistics.ts";
+import type { Interval, SignFlip } from "./statistics.ts";
 
 export type Unit = "photo" | "object";
 export type UnknownRole = "near" | "far";
@@ -93,19 +93,74 @@ export type OutcomeName = (typeof outcomes)[number];
 
 export type Verdict = "better" | "worse" | "same" | "undecided";
 
-/** One question of the study and what the numbers say to it. */
-export interface Comparison {
-  /** Name of a question of the outcome. */
-  readonly question: string;
-  readonly outcome: OutcomeName;
+/** How much better one side of a contrast is than the other. */
+export interface Difference {
   /** Difference per seed, in the order of `seeds`; 0.01 = one point. */
   readonly perSeed: readonly number[];
   readonly mean: number;
-  /** Student's t over seeds: would another draw of training photos say the same? Null with one seed. */
+  /**
+   * Over seeds and test objects: would other training photos, other first weights and other objects say the same? It
+   * decides. Null with one seed.
+   */
   readonly interval: Interval | null;
-  /** Bootstrap over test objects at these very seeds: would other test objects say the same? */
-  readonly bootstrap: Interval | null;
+  /** Student's t over seeds alone, for these very test objects. Null with one seed. */
+  readonly overSeeds: Interval | null;
+  /** Bootstrap over test objects, for these very trainings. */
+  readonly overObjects: Interval | null;
+  /** Two-sided, of `interval`; not adjusted for the number of questions. Null with one seed. */
+  readonly pValue: number | null;
+  /** Variance of the mean that is due to the test objects: what more seeds cannot take away. */
+  readonly objectVariance: number;
+  /** Objects that were redrawn. */
+  readonly objects: number;
+}
+
+/** One question of the study and what the numbers say to it. */
+export interface Comparison extends Difference {
+  /** Name of a question of the outcome. */
+  readonly question: string;
+  readonly outcome: OutcomeName;
+  readonly unit: Unit;
   readonly verdict: Verdict;
+}
+
+/** What a study was made to test: an entry of `HYPOTHESES` for one objective. */
+export interface HypothesisResult extends Difference {
+  /** H1, H2, … */
+  readonly name: string;
+  /** Arms whose mean is held against that of the others. */
+  readonly treatment: readonly string[];
+  readonly control: readonly string[];
+  readonly objective: string;
+  readonly outcome: OutcomeName;
+  /** Of the interval over seeds and objects, after Holm's correction over all of the study's; null with one seed. */
+  readonly adjustedPValue: number | null;
+  /** Sign flips of the seeds' differences. */
+  readonly signFlip: SignFlip;
+  readonly verdict: HypothesisVerdict;
+  readonly power: Power | null;
+}
+
+/**
+ * `supported`, `contradicted`: told from chance in this direction and in the other; `equivalent`: the interval lies
+ * within the margin; `undecided` anything else.
+ */
+export type HypothesisVerdict = "supported" | "contradicted" | "equivalent" | "undecided";
+
+/** What it would take to decide, if the true difference were the one that was measured. */
+export interface Power {
+  /** The difference that a study of this size finds in four of five repetitions; 0.01 = one point. */
+  readonly detectable: number;
+  /** Seeds that would find the measured difference in four of five repetitions; null where no number of them would. */
+  readonly seeds: number | null;
+  /** How many times as many test objects that would need, where seeds cannot do it. */
+  readonly objectFactor: number | null;
+}
+
+/** A study that is decided seed by seed: which look at its figures this is, and for how many its level is shared. */
+export interface Looks {
+  readonly taken: number;
+  readonly planned: number;
 }
 
 export interface CurvePoint {
@@ -113,10 +168,28 @@ export interface CurvePoint {
   readonly loss: number;
 }
 
+/** A look at training and validation photos during training. */
+export interface EvaluationPoint {
+  readonly step: number;
+  readonly train: EvaluatedFigures;
+  readonly validation: EvaluatedFigures;
+}
+
+export interface EvaluatedFigures {
+  /** The objective's loss, without redraws and negatives. */
+  readonly loss: number;
+  /** Of the nearest class mean. */
+  readonly accuracy: number;
+}
+
 export interface Curve {
   readonly arm: string;
   readonly seed: number;
   readonly points: readonly CurvePoint[];
+  /** Empty where the study looked at none. */
+  readonly evaluations: readonly EvaluationPoint[];
+  /** Steps after which the weights were as they are. */
+  readonly keptStep: number;
   /** Set where the loss ended where an encoder that has learned nothing stands. */
   readonly collapse: { readonly plateau: number; readonly message: string } | null;
 }
@@ -125,11 +198,12 @@ export interface Curve {
 export interface SheetImage {
   readonly image: string;
   readonly recipe: string;
-  readonly strength: number;
-  /** Null where the strength was too weak for a single step: through the autoencoder only. */
+  /** Null for recipes without one. */
+  readonly strength: number | null;
+  /** The noise level that the strength of a redraw means; null where no noise was added. */
   readonly timestep: number | null;
-  /** Share of the photo's latent that survives the noise, sqrt(alphas_cumprod). */
-  readonly signal: number;
+  /** Share of the photo's latent that survives the noise, sqrt(alphas_cumprod); null for what is no redraw. */
+  readonly signal: number | null;
   readonly wordClass: string;
 }
 
@@ -143,7 +217,8 @@ export interface SheetRow {
 /** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
 export interface NearnessRow {
   readonly recipe: string;
-  readonly strength: number;
+  /** Null for recipes without one. */
+  readonly strength: number | null;
   readonly images: number;
   /** 0..1, mean over seeds. */
   readonly insideShare: number;
@@ -270,7 +345,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 4;
+export const OUTCOME_FORMAT = 5;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -286,7 +361,7 @@ export interface Outcome {
   readonly objectives: readonly Titled[];
   readonly uses: readonly Titled[];
   readonly detectors: readonly Titled[];
-  readonly recipes: readonly (Titled & { readonly source: string })[];
+  readonly recipes: readonly (Titled & { readonly kind: "faithful" | "near-ood" })[];
   readonly seeds: readonly number[];
   /** The detector that the answer's near and far figures are of, and how it was chosen. */
   readonly detector: string;
@@ -294,7 +369,13 @@ export interface Outcome {
   readonly unit: Unit;
   readonly confidence: number;
   readonly margin: number;
+  /** Null where the figures were looked at once, at the end. */
+  readonly looks: Looks | null;
+  /** How often figures of the same photos' test were looked at before, with other settings, in runs beside this one. */
+  readonly earlierOpenings: number;
   readonly comparisons: readonly Comparison[];
+  /** Empty where the arms cannot test any. */
+  readonly hypotheses: readonly HypothesisResult[];
   readonly results: readonly ResultLine[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];

@@ -1,10 +1,9 @@
-import type { Comparison, OutcomeName, Verdict } from "./outcome.ts";
+import type { Comparison, Difference, OutcomeName, Unit, Verdict } from "./outcome.ts";
 import { outcomes } from "./outcome.ts";
 import type { Interval } from "./statistics.ts";
-import { mean, pairedDifference } from "./statistics.ts";
 
 /** In what arms differ: the factors of the design. */
-export const FACTORS = ["positives", "negatives", "use", "objective"] as const;
+export const FACTORS = ["positives", "negatives", "use", "objective", "changes"] as const;
 export type Factor = (typeof FACTORS)[number];
 
 /** An arm as its level of each factor; null = no synthetic images there. */
@@ -38,12 +37,15 @@ export interface Question extends Contrast {
 export interface Contrast {
   readonly treatment: readonly string[];
   readonly control: readonly string[];
+  /** What the difference of the means is multiplied by; 1 unless given. */
+  readonly scale?: number;
 }
 
 /**
  * The questions that these arms can answer, in the order of the report. For each objective: each kind of images as
  * positives, as negatives in each use, both together, the first kind of negatives against each other kind, the first
- * use against each other use. Then each objective against the first one named.
+ * use against each other use, and settings of an arm's own against the study's. Then each objective against the first
+ * one named.
  */
 export function questionsOf(arms: readonly ArmDesign[]): Question[] {
   const objectives = [...new Set(arms.map(({ objective }) => objective))];
@@ -77,6 +79,7 @@ function imageChanges(arms: readonly ArmDesign[]): Change[][] {
     ...negatives,
     ...positives.flatMap((positive) => negatives.map((negative) => [positive, ...negative])),
     ...[...instead("negatives"), ...instead("use")].map((change) => [change]),
+    ...levels("changes").map((to) => [added("changes", to)]),
   ];
 }
 
@@ -138,41 +141,20 @@ export function verdictOf(interval: Interval | null, margin: number, seeds: numb
 
 export interface CompareOptions {
   readonly questions: readonly Question[];
-  readonly seeds: readonly number[];
-  readonly confidence: number;
+  readonly unit: Unit;
   readonly margin: number;
-  /** Figure of an arm at a seed; NaN where it does not exist (no far unknowns in the folder). */
-  readonly figure: (outcome: OutcomeName, arm: string, seed: number) => number;
-  readonly bootstrap: (outcome: OutcomeName, contrast: Contrast) => Interval | null;
+  /** Null where the figure does not exist (no far unknowns in the folder). */
+  readonly judge: (contrast: Contrast, outcome: OutcomeName) => Difference | null;
 }
 
 /** All questions on all outcomes that exist. */
-export function compareArms({
-  questions,
-  seeds,
-  confidence,
-  margin,
-  figure,
-  bootstrap,
-}: CompareOptions): Comparison[] {
+export function compareArms({ questions, unit, margin, judge }: CompareOptions): Comparison[] {
   return questions.flatMap((question) =>
     outcomes.flatMap((outcome): Comparison[] => {
-      const side = (names: readonly string[]) =>
-        seeds.map((seed) => mean(names.map((arm) => figure(outcome, arm, seed))));
-      const [treatment, control] = [side(question.treatment), side(question.control)];
-      if ([...treatment, ...control].some(Number.isNaN)) return [];
-      const difference = pairedDifference(treatment, control, confidence);
-      return [
-        {
-          question: question.name,
-          outcome,
-          perSeed: difference.perSeed,
-          mean: difference.mean,
-          interval: difference.interval,
-          bootstrap: bootstrap(outcome, question),
-          verdict: verdictOf(difference.interval, margin, seeds.length),
-        },
-      ];
+      const difference = judge(question, outcome);
+      if (!difference) return [];
+      const verdict = verdictOf(difference.interval, margin, difference.perSeed.length);
+      return [{ question: question.name, outcome, unit, ...difference, verdict }];
     }),
   );
 }

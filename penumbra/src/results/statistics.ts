@@ -1,5 +1,5 @@
 /**
- * The statistics of a paired comparison: Student's t over seeds, and a bootstrap over physical objects.
+ * The statistics of a paired comparison: Student's t over seeds, a bootstrap over physical objects, and both together.
  * Plain numbers in, plain numbers out.
  */
 
@@ -8,16 +8,6 @@ export interface Interval {
   readonly high: number;
   /** Share of repetitions of the whole experiment whose interval holds the true value, 0..1. */
   readonly confidence: number;
-}
-
-export interface PairedDifference {
-  /** One difference per seed, in the order given. */
-  readonly perSeed: readonly number[];
-  readonly mean: number;
-  /** Standard error of the mean; null with fewer than two seeds. */
-  readonly standardError: number | null;
-  /** Student's t interval of the mean over seeds; null with fewer than two seeds, where chance cannot be judged. */
-  readonly interval: Interval | null;
 }
 
 export function mean(values: readonly number[]): number {
@@ -42,27 +32,6 @@ export function meanInterval(values: readonly number[], confidence = 0.95): Inte
 }
 
 /**
- * Difference `treatment[i] - control[i]` over paired seeds: what both arms share at a seed (split, few-shot draw,
- * initial weights) cancels.
- *
- * Throws a RangeError when the two lists do not pair up.
- */
-export function pairedDifference(
-  treatment: readonly number[],
-  control: readonly number[],
-  confidence = 0.95,
-): PairedDifference {
-  if (treatment.length !== control.length || treatment.length === 0) {
-    throw new RangeError(
-      `A paired difference needs the same seeds on both sides: got ${treatment.length} and ${control.length}.`,
-    );
-  }
-  const perSeed = treatment.map((value, index) => value - (control[index] ?? Number.NaN));
-  const standardError = perSeed.length < 2 ? null : standardDeviation(perSeed) / Math.sqrt(perSeed.length);
-  return { perSeed, mean: mean(perSeed), standardError, interval: meanInterval(perSeed, confidence) };
-}
-
-/**
  * Percentile interval of bootstrap replicates (Efron & Tibshirani 1993, ch. 13): the (1-c)/2 and (1+c)/2 quantiles,
  * linearly interpolated. NaN replicates (a resample that lacks a class) are left out; null when none remain.
  */
@@ -77,6 +46,108 @@ export function percentileInterval(replicates: readonly number[], confidence = 0
     return low + (position - below) * (high - low);
   };
   return { low: at((1 - confidence) / 2), high: at((1 + confidence) / 2), confidence };
+}
+
+/** How sure a mean is: its standard error and the degrees of freedom of Student's t that it is judged by. */
+export interface Uncertainty {
+  readonly standardError: number;
+  readonly degreesOfFreedom: number;
+}
+
+/**
+ * What a mean difference owes to chance of both kinds: another draw of training photos and first weights (seeds), and
+ * other objects in front of the camera (replicates of {@link pairedBootstrap}). The two variances add, and Satterthwaite's
+ * formula gives the degrees of freedom: `V = s^2 / S + V_objects`, `df = V^2 / ((s^2/S)^2 / (S - 1) + V_objects^2 / (O - 1))`
+ * (Satterthwaite 1946). What seeds and objects do together is in both terms, so the interval errs to the wide side.
+ *
+ * Null with fewer than two seeds, or where no replicate has a figure.
+ *
+ * @param perSeed a difference for each of S seeds
+ * @param replicates of the mean over the seeds, for redrawn objects; NaN ones (a resample that lacks a class) are left out
+ * @param objects O, how many objects were redrawn
+ */
+export function jointUncertainty(
+  perSeed: readonly number[],
+  replicates: readonly number[],
+  objects: number,
+): Uncertainty | null {
+  const seeds = perSeed.length;
+  const figures = replicates.filter((value) => !Number.isNaN(value));
+  if (seeds < 2 || figures.length < 2) return null;
+  const ofSeeds = standardDeviation(perSeed) ** 2 / seeds;
+  const ofObjects = objects < 2 ? 0 : standardDeviation(figures) ** 2;
+  const variance = ofSeeds + ofObjects;
+  if (variance === 0) return { standardError: 0, degreesOfFreedom: seeds - 1 };
+  const freedom = ofSeeds ** 2 / (seeds - 1) + (ofObjects === 0 ? 0 : ofObjects ** 2 / (objects - 1));
+  return { standardError: Math.sqrt(variance), degreesOfFreedom: variance ** 2 / freedom };
+}
+
+/** `center` +- t_{(1+c)/2, df} x standard error. */
+export function studentInterval(
+  center: number,
+  { standardError, degreesOfFreedom }: Uncertainty,
+  confidence: number,
+): Interval {
+  const half = studentQuantile((1 + confidence) / 2, degreesOfFreedom) * standardError;
+  return { low: center - half, high: center + half, confidence };
+}
+
+/** Two-sided p-value of a mean that would be 0 but for chance, 0..1. */
+export function studentPValue(center: number, { standardError, degreesOfFreedom }: Uncertainty): number {
+  if (standardError === 0) return center === 0 ? 1 : 0;
+  return 2 * studentCdf(-Math.abs(center) / standardError, degreesOfFreedom);
+}
+
+/** Above this, 2^n sign patterns are sampled instead of counted. */
+const COUNTED_FLIPS = 16;
+const SAMPLED_FLIPS = 100_000;
+
+/** A two-sided permutation test that needs no distribution. */
+export interface SignFlip {
+  readonly pValue: number;
+  /** What the test could have said at the least with so many differences, 2 / 2^n. */
+  readonly smallest: number;
+}
+
+/**
+ * Sign-flip permutation test of paired differences (Fisher 1935; Good 2005, ch. 3): the share of sign patterns whose
+ * sum is at least as far from 0. Exact up to 16 differences, then by 100,000 patterns with the observed one counted.
+ * @throws RangeError without differences
+ */
+export function signFlipTest(differences: readonly number[], uniform: () => number): SignFlip {
+  const n = differences.length;
+  if (n === 0) throw new RangeError("A sign-flip test needs at least one difference.");
+  const size = differences.reduce((sum, value) => sum + Math.abs(value), 0);
+  // Sums of the same numbers in other orders differ by rounding.
+  const reached = Math.abs(differences.reduce((sum, value) => sum + value, 0)) - 1e-12 * size;
+  const isAsFar = (isFlipped: (index: number) => boolean) =>
+    Math.abs(differences.reduce((sum, value, index) => sum + (isFlipped(index) ? -value : value), 0)) >=
+    reached;
+  const smallest = n > COUNTED_FLIPS ? 1 / (SAMPLED_FLIPS + 1) : Math.min(1, 2 / 2 ** n);
+  let hits = 0;
+  if (n <= COUNTED_FLIPS) {
+    for (let pattern = 0; pattern < 2 ** n; pattern++) {
+      if (isAsFar((index) => ((pattern >> index) & 1) === 1)) hits++;
+    }
+    return { pValue: hits / 2 ** n, smallest };
+  }
+  for (let draw = 0; draw < SAMPLED_FLIPS; draw++) if (isAsFar(() => uniform() < 0.5)) hits++;
+  return { pValue: (hits + 1) / (SAMPLED_FLIPS + 1), smallest };
+}
+
+/**
+ * Holm's step-down correction: p-values that may each be held against the level of the whole family (Holm 1979). In
+ * the order given.
+ */
+export function holm(pValues: readonly number[]): number[] {
+  const order = pValues.map((_, index) => index).sort((a, b) => pValues[a]! - pValues[b]!);
+  const adjusted = new Array<number>(pValues.length);
+  let largest = 0;
+  for (const [rank, index] of order.entries()) {
+    largest = Math.max(largest, Math.min(1, (pValues.length - rank) * pValues[index]!));
+    adjusted[index] = largest;
+  }
+  return adjusted;
 }
 
 /** Quantile of Student's t: the t with P(T <= t) = probability at `df` degrees of freedom. */

@@ -3,11 +3,13 @@ import { join, resolve } from "node:path";
 import { scanPhotos, splitByObject } from "../data/index.ts";
 import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
-import type { Outcome } from "../results/index.ts";
+import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
+import { settleImages } from "./config/index.ts";
 import { type Estimate, estimateStudy } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
+import { noteOpening } from "./openings.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { judgeRedraws, mapFeatures, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
@@ -16,6 +18,8 @@ export interface RunOptions {
   readonly onEvent?: (event: StageEvent) => void;
   /** Told once photos and model are known, before any work; not on a GPU, of which nothing was measured. */
   readonly onEstimate?: (estimate: Estimate) => void;
+  /** Where the study looks at its figures more than once. */
+  readonly looks?: Looks;
 }
 
 /**
@@ -27,7 +31,10 @@ export interface RunOptions {
  * @throws DataError, DiffusionError, ModelError and DeviceError before anything is written
  * @throws RunInUseError where another study works in the run folder
  */
-export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions = {}): Promise<Outcome> {
+export async function runStudy(
+  study: Study,
+  { onEvent, onEstimate, looks }: RunOptions = {},
+): Promise<Outcome> {
   const { config, tables, folder, run, text } = study;
   const machine = settleMachine(config);
   const root = resolve(folder, config.photos);
@@ -45,15 +52,22 @@ export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
   const splits = config.seeds.map((seed) => splitByObject(manifest, { ...config.split, seed }));
   const model = study.needsModel
-    ? await store.observe("model", (progress) =>
-        findModel(config.model, folder, (done, total) => progress(done, total, "MiB")),
+    ? await store.observe("model", (progress, onNote) =>
+        findModel(config.model, {
+          base: folder,
+          imageSize: config.redraw.size,
+          onNote,
+          onProgress: (done, total) => progress(done, total, "MiB"),
+        }),
       )
     : undefined;
 
   const weights = await findWeights(study, store);
+  const settled = settleImages(config, weights);
   if (machine.device === "cpu") {
     const estimate = estimateStudy({
       ...study,
+      config: settled,
       knownClasses: manifest.classes.length,
       trainPhotos: splits[0]!.train.length,
       photos: manifest.photos.length,
@@ -65,9 +79,10 @@ export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions
   const release = await lockRun(run);
   try {
     const context: StudyContext = {
-      config,
+      config: settled,
       tables,
       store,
+      folder,
       root: manifest.root,
       white: manifest.white,
       cacheFolder,
@@ -90,6 +105,8 @@ export async function runStudy(study: Study, { onEvent, onEstimate }: RunOptions
       trained,
       nearness,
       maps,
+      looks: looks ?? null,
+      earlierOpenings: await noteOpening(run, manifest, config),
     });
     await writeJsonLines(join(run, "results.jsonl"), outcome.results);
     await writeFileAtomic(join(run, "report.json"), `${JSON.stringify(outcome)}\n`);

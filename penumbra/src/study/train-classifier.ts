@@ -27,11 +27,13 @@ import { findModel } from "../diffusion/index.ts";
 import { readJson, writeFolderAsync } from "../files/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
-import { armOf, redrawKinds } from "./arms/index.ts";
+import { armOf, sourcesOf } from "./arms/index.ts";
+import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { type Recommendation, recommendArm } from "./recommend-arm.ts";
+import { isNeeded } from "./sources/index.ts";
 import {
   encoderStage,
   featuresFile,
@@ -88,27 +90,39 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   const { onEvent } = request;
   const machine = settleMachine(study.config);
   const store = new StageStore(study.run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
-  const chosen = await chooseArm(study, request.arm);
+  const chosen = trainedToTheEnd(study, await chooseArm(study, request.arm));
   const seed = request.seed ?? study.config.seeds[0]!;
-  const config = { ...study.config, arms: [chosen.arm], seeds: [seed] };
   const manifest = await scan(study, store);
   const split = splitForUse(manifest, {
-    given: config.split.given,
-    calibration: request.calibration ?? config.split.validation,
+    given: study.config.split.given,
+    calibration: request.calibration ?? study.config.split.validation,
   });
-  const needsModel = redrawKinds(config.arms, study.tables.arms).length > 0;
+  const drawn = drawnSources({ ...study, config: { ...study.config, arms: [chosen.arm] } });
+  const needsModel = isNeeded("model", drawn, study.tables.sources);
   const model = needsModel
-    ? await store.observe("model", (progress) =>
-        findModel(config.model, study.folder, (done, total) => progress(done, total, "MiB")),
+    ? await store.observe("model", (progress, onNote) =>
+        findModel(study.config.model, {
+          base: study.folder,
+          imageSize: study.config.redraw.size,
+          onNote,
+          onProgress: (done, total) => progress(done, total, "MiB"),
+        }),
       )
     : undefined;
   const weights = await findWeights(study, store);
+  const wanted = {
+    ...{ ...study.config, arms: [chosen.arm], seeds: [seed] },
+    // The objects set aside calibrate: they must not choose weights too, so all steps are taken.
+    encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
+  };
+  const config = settleImages(wanted, weights);
   const release = await lockRun(study.run);
   try {
     const context: StudyContext = {
       config,
       tables: study.tables,
       store,
+      folder: study.folder,
       root: manifest.root,
       white: manifest.white,
       cacheFolder: join(study.run, "cache"),
@@ -126,8 +140,10 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
 
 /** How many stages {@link trainClassifier} goes through with an arm. */
 export function classifierStageCount({ tables }: Study, arm: string): number {
-  const kinds = redrawKinds([arm], tables.arms).length;
-  return 4 + (kinds === 0 ? 0 : 4 + kinds); // scan, encoder, features, probe; model, split, decode, words, redraws
+  const drawn = sourcesOf([arm], tables.arms, tables.sources);
+  const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
+  // Scan, encoder, features, probe; model; split, decode; words; images.
+  return 4 + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + drawn.length);
 }
 
 /**
@@ -147,6 +163,15 @@ export async function chooseArm(study: Study, wanted?: string): Promise<Recommen
   return {
     arm: DEFAULT_ARM,
     reason: `No study was run in ${study.run}, so it is the quickest one. A study says which is best for these photos.`,
+  };
+}
+
+/** Says so where the study looks at validation photos between steps, which training for use does not. */
+function trainedToTheEnd({ config }: Study, { arm, reason }: Recommendation): Recommendation {
+  if (config.encoder.evaluation.every === 0) return { arm, reason };
+  return {
+    arm,
+    reason: `${reason} All steps were taken, unlike in a study with encoder.evaluation: the objects set aside calibrate, and must not choose weights too.`,
   };
 }
 
@@ -172,7 +197,7 @@ interface Parts {
   readonly encoder: Artifact;
   readonly features: Artifact;
   readonly probe: Artifact;
-  readonly redraws: readonly Artifact[];
+  readonly images: readonly Artifact[];
 }
 
 interface PartsOptions {
@@ -196,18 +221,19 @@ async function trainParts(
     farTest: [],
   };
   const { positives, negatives } = armOf(arm, context.tables.arms);
-  const redraws = model ? (await prepareSeeds(context, manifest, model))[0]!.redraws : {};
+  const drawn = drawnSources(context);
+  const images = drawn.length > 0 ? (await prepareSeeds(context, manifest, model))[0]!.images : {};
   const encoder = isFrozen(context, arm)
     ? await frozenEncoderStage(context)
     : await encoderStage(context, split, {
         arm,
         seed,
-        positives: positives === null ? undefined : redraws[positives],
-        negatives: negatives === null ? undefined : redraws[negatives],
+        positives: positives === null ? undefined : images[positives],
+        negatives: negatives === null ? undefined : images[negatives],
       });
   const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
   const probe = await probeStage(context, split, features, arm, seed);
-  return { encoder, features, probe, redraws: Object.values(redraws) };
+  return { encoder, features, probe, images: Object.values(images) };
 }
 
 interface AssembleOptions extends ClassifierRequest {
@@ -236,7 +262,12 @@ async function assemble(
   const provenance = provenanceOf(parts, chosen, { seed, photos: context.root });
   const about = {
     ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
-    preprocessing: { imageSize: config.imageSize, fit: config.fit, white },
+    preprocessing: {
+      imageSize: config.imageSize,
+      fit: config.fit,
+      interpolation: config.interpolation,
+      white,
+    },
   };
   await writeFolderAsync(out, async (aside) => {
     saveClassifier(aside, {
@@ -275,20 +306,20 @@ function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly 
 }
 
 function provenanceOf(
-  { encoder, features, probe, redraws }: Parts,
+  { encoder, features, probe, images }: Parts,
   { arm, reason }: Recommendation,
   made: Pick<Provenance, "seed" | "photos">,
 ): Provenance {
   return {
     ...{ penumbra: version, libtorch: torch.version(), arm, reason, ...made },
     artifacts: Object.fromEntries(
-      [...redraws, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
+      [...images, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
     ),
   };
 }
 
 function usedPhotos({ train, calibration, near }: UseSplit): UsedPhoto[] {
   const used = (photos: readonly Photo[], use: UsedPhoto["use"]): UsedPhoto[] =>
-    photos.map(({ id, object, className, hash }) => ({ id, object, className, hash, use }));
+    photos.map(({ id, object, className, hash, look }) => ({ id, object, className, hash, look, use }));
   return [...used(train, "train"), ...used(calibration, "calibration"), ...used(near, "near")];
 }

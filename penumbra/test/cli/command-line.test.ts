@@ -1,12 +1,13 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { exampleOutcome, examplePng } from "../report/outcome.ts";
 import { writePhotos } from "../study/photos.ts";
+import { writeWeights } from "../study/tiny-study.ts";
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
 let folder = "";
@@ -100,6 +101,34 @@ describe("penumbra", () => {
     expect(out).toMatch(/part-0\s+known\s+3/);
     expect(out).toContain("broken.png");
     expect(JSON.parse((await penumbra("check", "photos", "--json")).out).classes).toHaveLength(2);
+  });
+
+  it("check --labels names a misplaced object, says what it was judged by, and lists it to be left out", async () => {
+    await writePhotos(join(folder, "photos"), { known: 2, near: 0, far: 0, objects: 6 });
+    await rename(join(folder, "photos/known/part-0/0"), join(folder, "photos/known/part-1/moved"));
+    const { code, out, err } = await penumbra(
+      "check",
+      "photos",
+      "--labels",
+      "--fix-list",
+      "fix.yaml",
+      "--html",
+      "check.html",
+    );
+    expect({ code, err: err.match(/Error/) }).toEqual({ code: 0, err: null });
+    expect(out).toMatch(/Note: Labels were judged by the pixels of small pictures.*--encoder FILE/);
+    expect(out).toMatch(
+      /Look at: labels that may be wrong \(2\)\n {2}"known\/part-1\/moved\/.*looks like class "part-0"/,
+    );
+    expect(await readFile(join(folder, "fix.yaml"), "utf8")).toContain('- "known/part-1/moved/0.png"');
+    expect(await readFile(join(folder, "check.html"), "utf8")).toMatch(/id="label".*data:image\/webp/s);
+    const by = ["--labels", "--encoder", "weights"];
+    await writeWeights(join(folder, "weights"), 1);
+    const judged = JSON.parse((await penumbra("check", "photos", "--json", ...by)).out);
+    expect(judged.notes.join()).toContain("frozen features of resnet10 (weights)");
+    expect((await penumbra("check", "photos", "--encoder", "weights")).err).toMatch(
+      /--encoder is for --labels/,
+    );
   });
 
   it("schema prints the JSON Schema of the configuration", async () => {

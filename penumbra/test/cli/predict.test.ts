@@ -94,10 +94,12 @@ describe("penumbra evaluate", () => {
     const refused = await penumbra(["evaluate", "models/tiny", "photos"]);
     expect(refused.code).toBe(1);
     expect(refused.err).toMatch(/was made with \d+ of the 50 photos in photos, such as known\/part-0/);
-    const { code, out } = await penumbra(["evaluate", "models/tiny", "photos", "--anyway", "--json"]);
+    const anyway = ["evaluate", "models/tiny", "photos", "--anyway", "--json", "--html", "page.html"];
+    const { code, out } = await penumbra(anyway);
     expect(code).toBe(0);
     const { seen, photo, object } = JSON.parse(out);
-    expect(seen).toBe(40); // all but the far class
+    expect(seen.same).toBe(40); // all but the far class
+    expect(await readFile(join(folder, "page.html"), "utf8")).toMatch(/40 are ones that it was made with/);
     expect([photo.objects, object.objects]).toEqual([50, 25]);
     expect(photo.unknowns.map((line: { className: string | null }) => line.className)).toEqual([
       ...[null, "near-0", "near-1", null, "far-0"],

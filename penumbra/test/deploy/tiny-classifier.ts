@@ -7,6 +7,7 @@ import { saveClassifier, type UsedPhoto } from "../../src/deploy/index.ts";
 import { writeFileAtomic } from "../../src/files/index.ts";
 import { FULL_DEPTH } from "../../src/images/index.ts";
 import { detectors } from "../../src/unknowns/index.ts";
+import { lookLike } from "../data/folder.ts";
 import { mulberry } from "../report/outcome.ts";
 
 const SIZE = 16;
@@ -33,7 +34,7 @@ export async function writeClassifier(where: string, photos?: string): Promise<v
   saveClassifier(where, {
     name: "shades",
     classes: CLASSES,
-    preprocessing: { imageSize: SIZE, fit: "squash", white: FULL_DEPTH },
+    preprocessing: { imageSize: SIZE, fit: "squash", interpolation: "lanczos3", white: FULL_DEPTH },
     trained,
     probe,
     detectorName: "mahalanobis",
@@ -49,7 +50,7 @@ export async function writeClassifier(where: string, photos?: string): Promise<v
       ...(photos !== undefined && { photos }),
     },
     photos: [
-      { id: "a.png", object: "dark/a", className: "dark", hash: "00", use: "train" },
+      { id: "a.png", object: "dark/a", className: "dark", hash: "00", look: lookLike("a"), use: "train" },
       ...(photos === undefined ? [] : await writePhotos(photos)),
     ],
   });
@@ -69,7 +70,7 @@ async function writePhotos(folder: string): Promise<UsedPhoto[]> {
       await writeFileAtomic(join(folder, id), file);
       const hash = createHash("sha256").update(file).digest("hex");
       const className = use === "near" ? "noise" : CLASSES[i % 3]!;
-      return { id, object: `object-${i}`, className, hash, use };
+      return { id, object: `object-${i}`, className, hash, look: lookLike(id), use };
     }),
   );
 }

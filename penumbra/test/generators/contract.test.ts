@@ -35,6 +35,18 @@ describe.each(generatorNames)("the generator %s", (name) => {
     expect(generator.settings.parse(common)).toMatchObject(common);
   });
 
+  test("draws faithful images and flawed ones, by dials in their range", () => {
+    if (!generator.artist) return; // by words: diffusion/redraw
+    const ways = Object.entries(generator.artist.ways);
+    for (const kind of ["faithful", "near-ood"])
+      expect(ways.some(([, way]) => way.kind === kind && !way.needsOtherClass)).toBe(true);
+    for (const [way, { title, description, dial, range, values }] of ways) {
+      for (const text of [title, description, dial]) expect(text.trim(), way).not.toBe("");
+      expect(values.length, way).toBeGreaterThan(0);
+      for (const value of values) expect(value >= range[0] && value <= range[1], way).toBe(true);
+    }
+  });
+
   test("refuses a folder that is no corpus before anything is written", async () => {
     const corpus = mkdtempSync(join(scratch, "corpus-"));
     const out = join(scratch, name);

@@ -1,6 +1,13 @@
 import { deflateSync } from "node:zlib";
-import { OUTCOME_FORMAT, type Outcome, questionsOf, type ResultLine } from "../../src/results/index.ts";
-import { armOf, designsOf, SOURCES } from "../../src/study/arms/arms.ts";
+import {
+  OUTCOME_FORMAT,
+  type Outcome,
+  questionsOf,
+  type ResultLine,
+  testHypotheses,
+} from "../../src/results/index.ts";
+import { armOf, designOf, designsOf } from "../../src/study/arms/arms.ts";
+import { sources } from "../../src/study/sources/index.ts";
 
 /** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
 export function exampleOutcome({
@@ -105,9 +112,9 @@ export function exampleOutcome({
     format: OUTCOME_FORMAT,
     name: "parts",
     createdAt: "2026-11-24T04:30:00.000Z",
-    arms: arms.map(({ name }) => ({ name, ...armOf(name) })),
+    arms: arms.map(({ name }) => ({ ...armOf(name), ...designOf(name) })),
     questions,
-    sources: SOURCES,
+    sources: Object.entries(sources).map(([name, { title }]) => ({ name, title })),
     objectives: [
       { name: "supcon", title: "SupCon" },
       { name: "cross-entropy", title: "Cross-entropy" },
@@ -115,9 +122,9 @@ export function exampleOutcome({
     uses: [{ name: "columns", title: "negatives only" }],
     detectors: detectors.map((name) => ({ name, title: name })),
     recipes: [
-      { name: "faithful", title: "faithful", source: "faithful" },
-      { name: "drift", title: "drift", source: "near-ood" },
-      { name: "crossed", title: "crossed", source: "near-ood" },
+      { name: "faithful", title: "faithful", kind: "faithful" },
+      { name: "drift", title: "drift", kind: "near-ood" },
+      { name: "crossed", title: "crossed", kind: "near-ood" },
     ],
     seeds,
     detector: "knn",
@@ -126,6 +133,8 @@ export function exampleOutcome({
     unit: "photo",
     confidence: 0.95,
     margin: 0.01,
+    looks: { taken: 2, planned: 3 },
+    earlierOpenings: 4,
     comparisons: (
       [
         [0, "accuracy", 0.04],
@@ -158,12 +167,30 @@ export function exampleOutcome({
       return {
         question: questions[place]?.name ?? "",
         outcome,
+        unit: "photo",
         perSeed,
         mean,
         interval,
-        bootstrap: { low: mean - 0.018, high: mean + 0.02, confidence: 0.95 },
+        overSeeds: interval,
+        overObjects: { low: mean - 0.018, high: mean + 0.02, confidence: 0.95 },
+        ...{ pValue: interval && 0.03, objectVariance: 1e-4, objects: 100 },
         verdict,
       } as const;
+    }),
+    hypotheses: testHypotheses({
+      arms: designsOf(arms.map(({ name }) => name)),
+      questions,
+      ...{ confidence: 0.95, margin: 0.01 },
+      judge: ({ treatment }, outcome) => {
+        const mean = outcome === "accuracy" ? 0.02 * treatment.length : 0.05;
+        const perSeed = seeds.map((_, seed) => mean + (seed - (seeds.length - 1) / 2) * 0.012);
+        const isOne = seeds.length === 1;
+        const interval = isOne ? null : { low: mean - 0.03, high: mean + 0.03, confidence: 0.95 };
+        return {
+          ...{ perSeed, mean, interval, overSeeds: interval, overObjects: interval },
+          ...{ pValue: isOne ? null : 0.004, objectVariance: 1e-4, objects: 100 },
+        };
+      },
     }),
     results,
     curves: arms.flatMap((arm, index) =>
@@ -174,6 +201,16 @@ export function exampleOutcome({
           step: step * 10,
           loss: (index === 0 ? 2.7 : 4.8) * Math.exp(-step / 25) + 0.6 + jitter(0.15),
         })),
+        evaluations: Array.from({ length: 12 }, (_, place) => {
+          const step = 50 * (place + 1);
+          const fall = Math.exp(-step / 250);
+          return {
+            step,
+            train: { loss: 4 * fall + 0.4, accuracy: 1 - 0.7 * fall },
+            validation: { loss: 3.4 * fall + 0.9 + step / 2000, accuracy: arm.accuracy - 0.5 * fall },
+          };
+        }),
+        keptStep: 400,
         collapse: null,
       })),
     ),

@@ -11,7 +11,7 @@ import { describeAnswer, headline } from "../../src/report/sections/index.ts";
 import { additionsOf, isTogether, questionTitle } from "../../src/report/titles.ts";
 import { writeReport } from "../../src/report/write.ts";
 import { type Comparison, type Outcome, questionsOf, type Verdict } from "../../src/results/index.ts";
-import { armOf, designsOf } from "../../src/study/arms/index.ts";
+import { armOf, designOf, designsOf } from "../../src/study/arms/index.ts";
 import { exampleOutcome, examplePng } from "./outcome.ts";
 
 const { questions } = exampleOutcome();
@@ -25,16 +25,18 @@ function fail(why: string): never {
 const outcomeOf = (comparisons: readonly Comparison[]) => ({
   questions,
   comparisons,
+  unit: "photo" as const,
   seeds: [0, 1, 2, 3, 4],
 });
 
 const comparison = (outcome: Comparison["outcome"], verdict: Verdict): Comparison => ({
   question: decisive.name,
   outcome,
+  unit: "photo",
   perSeed: [0],
   mean: 0,
-  interval: null,
-  bootstrap: null,
+  ...{ interval: null, overSeeds: null, overObjects: null },
+  ...{ pValue: null, objectVariance: 0, objects: 1 },
   verdict,
 });
 
@@ -44,7 +46,7 @@ describe("a question in words", () => {
     const outcome: Outcome = {
       ...exampleOutcome(),
       questions,
-      arms: arms.map((name) => ({ name, ...armOf(name) })),
+      arms: arms.map((name) => ({ ...armOf(name), ...designOf(name) })),
       objectives: [
         { name: "supcon", title: "SupCon" },
         { name: "supcon+ce", title: "SupCon + cross-entropy" },

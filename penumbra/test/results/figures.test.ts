@@ -1,10 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { chooseDetector, comparisonsOf, resultLines, StudyScores } from "../../src/results/figures.ts";
+import { chooseDetector, contrastJudge, resultLines, StudyScores } from "../../src/results/figures.ts";
 import type { ResultLine } from "../../src/results/outcome.ts";
 import { confusionsOf, histogramsOf, worstMistakes } from "../../src/results/pictures.ts";
-import { questionsOf } from "../../src/results/questions.ts";
 import { fuseViewScores, type PartScores, type ScoreFile } from "../../src/results/scored.ts";
-import { designsOf } from "../../src/study/arms/arms.ts";
 
 const classes = ["bolt", "nut"];
 
@@ -87,22 +85,17 @@ describe("the figures of a study", () => {
   });
 
   it("are compared seed by seed, with a bootstrap that agrees with the differences", () => {
-    const questions = questionsOf(designsOf(["supcon", "supcon+both"]));
-    const [accuracy] = comparisonsOf(scores, questions, "knn", {
-      confidence: 0.95,
-      margin: 0.01,
-      bootstrap: 200,
-    });
-    expect(accuracy).toMatchObject({
-      question: "positives: faithful, negatives: near-ood",
-      outcome: "accuracy",
-      perSeed: [0.25, 0.125],
-    });
+    const judge = contrastJudge(scores, "photo", "knn", { confidence: 0.95, bootstrap: 200 });
+    const contrast = { treatment: ["supcon+both"], control: ["supcon"] };
+    const accuracy = judge(contrast, "accuracy");
+    expect(accuracy).toMatchObject({ perSeed: [0.25, 0.125] });
     expect(accuracy?.mean).toBeCloseTo(0.1875, 12);
-    expect(accuracy?.bootstrap?.low).toBeLessThan(0.1875);
-    expect(accuracy?.bootstrap?.high).toBeGreaterThan(0.1875);
+    expect(accuracy?.overObjects?.low).toBeLessThan(0.1875);
+    expect(accuracy?.overObjects?.high).toBeGreaterThan(0.1875);
     // Only bolts are ever wrong, so that no redraw of objects can turn the difference round.
-    expect(accuracy?.bootstrap?.low).toBeGreaterThanOrEqual(0);
+    expect(accuracy?.overObjects?.low).toBeGreaterThanOrEqual(0);
+    expect(judge({ ...contrast, scale: 2 }, "accuracy")?.perSeed).toEqual([0.5, 0.25]);
+    expect(judge(contrast, "far")).toBeNull();
   });
 });
 

@@ -34,12 +34,20 @@ describe("the questions", () => {
   const compare = (arms: readonly string[], far = Number.NaN) =>
     compareArms({
       questions: questionsOf(designsOf(arms)),
-      seeds: [0, 1],
-      confidence: 0.95,
+      unit: "photo",
       margin: 0.01,
-      figure: (outcome, arm, seed) =>
-        outcome === "far" ? far : (accuracies[arm as ArmName]?.[seed] ?? Number.NaN),
-      bootstrap: () => null,
+      judge({ treatment, control }, outcome) {
+        const figure = (arm: string, seed: number) =>
+          outcome === "far" ? far : (accuracies[arm as ArmName]?.[seed] ?? Number.NaN);
+        const side = (names: readonly string[], seed: number) =>
+          names.reduce((sum, arm) => sum + figure(arm, seed), 0) / names.length;
+        const perSeed = [0, 1].map((seed) => side(treatment, seed) - side(control, seed));
+        if (perSeed.some(Number.isNaN)) return null;
+        return {
+          ...{ perSeed, mean: 0, interval: null, overSeeds: null, overObjects: null },
+          ...{ pValue: null, objectVariance: 0, objects: 0 },
+        };
+      },
     });
 
   it("judge redraws by their main effect in the 2 x 2 design", () => {
@@ -86,6 +94,7 @@ describe("the questions", () => {
     const design = fc.record({
       positives: level,
       used,
+      changes: fc.constantFrom(null, "weight 2"),
       objective: fc.constantFrom("x", "y", "z"),
     });
     const designs = fc

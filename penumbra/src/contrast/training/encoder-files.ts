@@ -10,6 +10,8 @@ import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import { Encoder, NETWORKS, type ResolvedEncoderConfig } from "./encoder.ts";
 import type { TrainedEncoder } from "./train-encoder.ts";
 
+const part = z.object({ loss: z.number(), accuracy: z.number() });
+
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 
 /** What `encoder.json` holds. */
@@ -24,6 +26,8 @@ const fileSchema = z.object({
   precision: z.custom<Precision>((value) => typeof value === "object" && value !== null),
   collapse: z.object({ loss: z.number(), plateau: z.number(), message: z.string() }).nullable(),
   losses: z.array(z.number()),
+  evaluations: z.array(z.object({ step: z.int(), train: part, validation: part })),
+  keptStep: z.int().nonnegative(),
 });
 
 /**
@@ -33,6 +37,7 @@ const fileSchema = z.object({
 export function saveEncoder(folder: string, trained: TrainedEncoder): void {
   mkdirSync(folder, { recursive: true });
   const { encoder, head, objective, loss, classes, use, losses, collapse, precision } = trained;
+  const { evaluations, keptStep } = trained;
   safetensors.write(join(folder, "encoder.safetensors"), encoder.network.stateDict(), { format: "pt" });
   safetensors.write(join(folder, "head.safetensors"), head.stateDict(), { format: "pt" });
   const description: z.output<typeof fileSchema> = {
@@ -45,6 +50,8 @@ export function saveEncoder(folder: string, trained: TrainedEncoder): void {
     precision,
     collapse,
     losses: [...losses],
+    evaluations: [...evaluations],
+    keptStep,
   };
   const path = join(folder, "encoder.json");
   writeFileAtomicSync(path, `${JSON.stringify(description)}\n`);

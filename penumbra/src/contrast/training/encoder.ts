@@ -10,6 +10,7 @@ import {
   loadPublishedEncoder,
   type NetworkSizes,
   type Normalisation,
+  recogniseEncoder,
 } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
 
@@ -60,6 +61,15 @@ export class Encoder extends nn.Module {
    */
   static published(name: EncoderNetworkName, weights: EncoderWeights): Encoder {
     const { network, sizes, normalisation } = loadPublishedEncoder(name, weights);
+    return new Encoder({ network: name, ...sizes, ...normalisation }, network);
+  }
+
+  /**
+   * As {@link published}, of the network that the weights fit.
+   * @throws ModelError when they fit none
+   */
+  static recognised(weights: EncoderWeights): Encoder {
+    const { name, network, sizes, normalisation } = recogniseEncoder(weights);
     return new Encoder({ network: name, ...sizes, ...normalisation }, network);
   }
 

@@ -34,6 +34,7 @@ export function frozenEncoder(encoder: Encoder, classes: number): TrainedEncoder
     encoder: encoder.requiresGrad_(false).eval(),
     head: new nn.Identity(),
     ...{ objective: null, loss: {}, classes, use: null, losses: [], collapse: null },
+    ...{ evaluations: [], keptStep: 0 },
     precision: resolvePrecision("fp32", "cpu"),
   };
 }

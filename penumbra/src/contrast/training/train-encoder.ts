@@ -7,7 +7,9 @@ import { type LossSettings, type Objective, readLossSettings } from "../losses/o
 import { objectiveOf } from "../losses/objectives.ts";
 import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
+import { bestOf, type Evaluation, Evaluator, type KeptWeights } from "./evaluation.ts";
 import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
+import { ProjectionMemory } from "./memory.ts";
 import {
   negativeUseOf,
   type OptimizerSettings,
@@ -15,7 +17,14 @@ import {
   type TrainOptions,
 } from "./train-options.ts";
 import { makeSource, type TrainingImages } from "./training-images.ts";
-import { identityOf, readCheckpoint, type TrainingState, writeCheckpoint } from "./training-state.ts";
+import {
+  identityOf,
+  readCheckpoint,
+  settleWeights,
+  type TrainingState,
+  weightsBeside,
+  writeCheckpoint,
+} from "./training-state.ts";
 
 export interface TrainedEncoder {
   /** In evaluation mode, on the device it was trained on. */
@@ -30,6 +39,10 @@ export interface TrainedEncoder {
   readonly use: NegativeUse | null;
   /** Loss of every step. */
   readonly losses: readonly number[];
+  /** What every look at training and validation photos found; empty where there was none. */
+  readonly evaluations: readonly Evaluation[];
+  /** Steps after which the weights were as they are. */
+  readonly keptStep: number;
   /** Set when the loss ended where an encoder that has learned nothing stands. */
   readonly collapse: Collapse | null;
   /** What was computed in, and why. */
@@ -43,6 +56,9 @@ export interface TrainedEncoder {
  * faithful redraws), and K negatives in one version, all through the SAME augmentation and ONE forward pass: batch
  * norm sees photos and negatives together, as PASCL and OpenOOD's OE have it, so that neither can be told by its own
  * statistics. At use, batch norm's averages are those of that mixture. Learning rate: linear warm-up, half a cosine.
+ *
+ * With `evaluation` the best weights so far can be kept, and training ends early where they get no better; with `ema`
+ * the running average of the weights is what is evaluated and kept.
  *
  * All randomness comes from `seed` by item and step: the same seed gives the same bits on one machine with the same
  * number of threads, and an interrupted training that goes on from its checkpoint ends with the same bits too.
@@ -65,8 +81,9 @@ export async function trainEncoder(options: TrainOptions): Promise<TrainedEncode
   try {
     await takeSteps(training, options);
   } finally {
-    training.state.optimizer.dispose();
-    training.source.dispose();
+    const { state, source, evaluator } = training;
+    for (const part of [state.optimizer, state.average, state.best, source, evaluator]) part?.dispose();
+    for (const tensor of state.memory?.buffers() ?? []) tensor.dispose();
   }
   return describeTrained(training, options, classes);
 }
@@ -81,6 +98,7 @@ interface Training {
   readonly schedule: optim.Schedule;
   readonly state: TrainingState;
   readonly source: TrainingImages;
+  readonly evaluator: Evaluator | null;
   /** Seed of what a step's forward pass draws. */
   readonly seedOf: (step: number) => number;
   /** Names the checkpoint's training; empty without a checkpoint folder. */
@@ -96,12 +114,19 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   const { encoder, head } = drawNetwork(options, objective, loss, classes);
   const optimizer = makeOptimizer(rateGroups(encoder, head, options.fineTuning ?? {}), options.optimizer);
   const scaler = precision.dtype === "float16" ? new optim.GradScaler() : null;
-  const state: TrainingState = { encoder, head, optimizer, scaler, losses: [] };
+  const { ema = 0, evaluation } = options;
+  const remembersBest = keptWeights(options) !== "last";
+  const state: TrainingState = {
+    ...{ encoder, head, optimizer, scaler, losses: [], evaluations: [] },
+    ...weightsBeside(encoder, head, { ema, remembersBest }),
+    memory: makeMemory(options, encoder, head),
+  };
   const identity =
     checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
   if (checkpointFolder !== undefined) readCheckpoint(checkpointFolder, identity, state);
   const schedule = makeSchedule(steps, options.optimizer);
   const compute = autocastTo(device, precision.dtype);
+  const source = makeSource(options, classes);
   return {
     objective,
     loss,
@@ -109,20 +134,29 @@ function beginTraining(options: TrainOptions, classes: number): Training {
     compute,
     schedule,
     state,
-    source: makeSource(options, classes),
+    source,
+    evaluator: evaluation ? new Evaluator({ ...options, evaluation }, classes, source) : null,
     seedOf: (step) => torch.deriveSeed(options.seed, "forward", step),
     identity,
   };
 }
 
-/** Takes the steps that are left, writes checkpoints between them, and tells after each. */
+/** Takes the steps that are left, evaluates and writes checkpoints between them, and tells after each. */
 async function takeSteps(training: Training, options: TrainOptions): Promise<void> {
   const { steps, fineTuning = {}, checkpointFolder, checkpointEvery = 100, onProgress } = options;
   const { state, identity } = training;
-  setTrainingMode(state.encoder, fineTuning);
-  state.head.train();
-  while (state.losses.length < steps) {
+  const beginTraining = () => {
+    setTrainingMode(state.encoder, fineTuning);
+    state.head.train();
+  };
+  beginTraining();
+  while (state.losses.length < steps && !isStoppedEarly(state, options)) {
     state.losses.push(scope(() => takeStep(training, state.losses.length)));
+    state.average?.update();
+    if (isEvaluationDue(state.losses.length, options)) {
+      scope(() => evaluate(training, options));
+      beginTraining();
+    }
     const done = state.losses.length;
     if (checkpointFolder !== undefined && done % checkpointEvery === 0 && done < steps) {
       writeCheckpoint(checkpointFolder, identity, state);
@@ -131,25 +165,59 @@ async function takeSteps(training: Training, options: TrainOptions): Promise<voi
     await nextTurn();
   }
   state.optimizer.zeroGrad();
+  settleWeights(state);
+}
+
+/** After every `every` steps, and after the last one. */
+function isEvaluationDue(done: number, { steps, evaluation }: TrainOptions): boolean {
+  return evaluation !== undefined && (done % evaluation.every === 0 || done === steps);
+}
+
+/** Looks at training and validation photos with the weights that would be kept, and remembers these if they are the best. */
+function evaluate({ evaluator, state, objective, loss, compute }: Training, options: TrainOptions): void {
+  if (!evaluator) return;
+  const { encoder, head, average, best, losses, evaluations } = state;
+  const keep = keptWeights(options);
+  const look = () => {
+    evaluations.push(evaluator.at(losses.length, { encoder, head, objective, loss, compute }));
+    if (keep !== "last" && bestOf(evaluations, keep) === evaluations.length - 1) best?.update();
+  };
+  if (average) average.apply(look);
+  else look();
+}
+
+/** Whether the newest evaluations, as many as the patience is long, were no better than one before them. */
+function isStoppedEarly({ evaluations }: TrainingState, options: TrainOptions): boolean {
+  const keep = keptWeights(options);
+  const { patience = 0 } = options.evaluation ?? {};
+  if (keep === "last" || patience === 0 || evaluations.length === 0) return false;
+  return evaluations.length - 1 - bestOf(evaluations, keep) >= patience;
+}
+
+function keptWeights({ evaluation }: TrainOptions): KeptWeights {
+  return evaluation?.keep ?? "last";
 }
 
 /** One step: images, forward, loss, backward, update. Returns the loss. */
 function takeStep(training: Training, step: number): number {
   const { compute, objective, schedule, source, state } = training;
-  const { encoder, head, optimizer, scaler } = state;
+  const { encoder, head, optimizer, scaler, memory } = state;
   const batch = source.batches.at(step);
-  const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
+  const drawn = source.draw(batch);
+  const { pixels } = drawn; // [V B + K, 3, H, W], 0..1
   // Dropout draws from the default generator: each step by a seed of its own, so that training resumes with the step.
   const outputs = seeded(training.seedOf(step), pixels.device, () =>
     compute(() => head.forward(encoder.forward(pixels))).to("float32"),
   );
-  const loss = objective.loss(source.outputsOf(batch, outputs), training.loss);
+  const stepOutputs = { ...source.outputsOf(batch, drawn, outputs), memory: memory?.read() ?? null };
+  const loss = objective.loss(stepOutputs, training.loss);
   const value = loss.item();
   if (!Number.isFinite(value)) {
     throw new ContrastError(
       `The loss of step ${step} is ${value}. Lower the learning rate, lengthen the warm-up, or train in fp32.`,
     );
   }
+  memory?.add(outputs.narrow(0, 0, batch.images.length), stepOutputs.labels, batch.images); // the first view
   optimizer.zeroGrad();
   optimizer.lr = schedule(step);
   if (!scaler) {
@@ -170,7 +238,12 @@ function describeTrained(
   classes: number,
 ): TrainedEncoder {
   const use = negativeUseOf(options);
-  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes, use }, loss);
+  const { memory = 0 } = options;
+  const size = { rows: source.rows, negatives: source.negatives, memory, classes, use };
+  const plateau = objective.plateau(size, loss);
+  const { losses, evaluations } = state;
+  const keep = keptWeights(options);
+  const kept = keep === "last" ? undefined : evaluations[bestOf(evaluations, keep)];
   return {
     encoder: state.encoder.eval(),
     head: state.head.eval(),
@@ -178,8 +251,10 @@ function describeTrained(
     loss,
     classes,
     use,
-    losses: state.losses,
-    collapse: detectCollapse(state.losses, plateau, { remedy: objective.collapseRemedy }),
+    losses,
+    evaluations,
+    keptStep: kept?.step ?? losses.length,
+    collapse: detectCollapse(losses, plateau, { remedy: objective.collapseRemedy }),
     precision,
   };
 }
@@ -219,6 +294,15 @@ function seeded<T>(seed: number, device: string, fn: () => T): T {
   } finally {
     generator.setState(before);
   }
+}
+
+/** As wide as what the head gives. */
+function makeMemory({ memory = 0, device = "cpu" }: TrainOptions, encoder: Encoder, head: nn.Module) {
+  if (memory === 0) return null;
+  return scope(() => {
+    const outputs = torch.noGrad(() => head.eval().forward(torch.zeros([1, encoder.dimensions], { device })));
+    return new ProjectionMemory(memory, outputs.shape[1] as number, device);
+  });
 }
 
 /** With published weights or random ones. */
@@ -263,6 +347,7 @@ function identityOfTraining(options: TrainOptions, dtype: string): string {
     objectives: ____,
     recomputes: _____,
     weights,
+    evaluation,
     ...rest
   } = options;
   const settings = {
@@ -271,10 +356,11 @@ function identityOfTraining(options: TrainOptions, dtype: string): string {
     ...(weights && { weights: weights.hash }),
     faithful: faithful && { ...faithful, images: null },
     negatives: negatives && { ...negatives, images: null },
+    ...(evaluation && { evaluation: { ...evaluation, images: null } }),
   };
   return identityOf(
     settings,
-    [images, faithful?.images, negatives?.images].filter((part) => part !== undefined),
+    [images, faithful?.images, negatives?.images, evaluation?.images].filter((part) => part !== undefined),
   );
 }
 

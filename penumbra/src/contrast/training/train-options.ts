@@ -7,6 +7,7 @@ import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, readLossSettings, usesOf } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
+import type { KeptWeights } from "./evaluation.ts";
 import { type FineTuning, TRAINED_LAYERS } from "./fine-tuning.ts";
 
 /** Chance that one of a photo's faithful redraws stands in for it, as in DA-Fusion (Trabucco et al. 2023). */
@@ -70,9 +71,37 @@ export interface TrainOptions {
     /** K, a fixed quota of every step; 1 view of each. */
     readonly perStep: number;
   };
+  /**
+   * Looks at training and validation photos between steps: loss and accuracy of both, the best weights kept, and an early
+   * end where they get no better. The learning rate keeps its course over all `steps`.
+   */
+  readonly evaluation?: {
+    /** uint8 [E, 3, H, W]: of other objects than the training photos. */
+    readonly images: ImageTensor;
+    /** Class of each. */
+    readonly labels: readonly number[];
+    /** Steps between two looks; the last step has one too. */
+    readonly every: number;
+    /** Weights that are kept: those of the last step, or with the least validation loss or the highest validation accuracy. Default "last". */
+    readonly keep?: KeptWeights;
+    /** Training ends after so many looks in a row without a better one; 0 = never. Default 0. */
+    readonly patience?: number;
+  };
+  /**
+   * Share of the running average of the weights (EMA) that a step keeps, 0 … 1; at first it follows faster. The average is
+   * what is evaluated and kept. Default 0: the weights themselves.
+   */
+  readonly ema?: number;
   readonly steps: number;
   /** Photos per step, B. Default 64. */
   readonly batchSize?: number;
+  /** m: every step has as many photos of each of its classes; batchSize is a multiple of it. Default 0: as they come. */
+  readonly photosPerClass?: number;
+  /**
+   * Q: the newest projections of photos of other classes that contrastive objectives see as further negatives.
+   * Default 0: none.
+   */
+  readonly memory?: number;
   /** Random versions of each photo, V. Default 2. Cross-entropy takes each as an image of its own. */
   readonly views?: number;
   readonly optimizer?: OptimizerSettings;
@@ -109,6 +138,22 @@ export function requireTrainOptions(options: TrainOptions): number {
   if (new Set(labels).size < 2) fail("all images are of one class", "Give at least two classes");
   for (const [name, value] of Object.entries({ steps, batchSize, views })) {
     if (!Number.isInteger(value) || value < 1) fail(`${name} is ${value}`, "Set a whole number above 0");
+  }
+  const { photosPerClass = 0, memory = 0 } = options;
+  for (const [name, value] of Object.entries({ photosPerClass, memory })) {
+    if (!Number.isInteger(value) || value < 0) fail(`${name} is ${value}`, "Set a whole number, 0 = off");
+  }
+  if (photosPerClass > 0 && batchSize % photosPerClass !== 0) {
+    fail(
+      `a batch of ${batchSize} photos cannot have ${photosPerClass} of each of its classes`,
+      "Set batchSize to a multiple of photosPerClass",
+    );
+  }
+  if (memory > 0 && !objective.takesMemory) {
+    fail(
+      `the objective ${options.objective} has no place for past projections`,
+      "Set memory to 0, or take supcon or simclr",
+    );
   }
   const leastViews = objective.leastViews?.(settings) ?? 1;
   if (views < leastViews) {
@@ -167,7 +212,32 @@ export function requireTrainOptions(options: TrainOptions): number {
       fail("the objective's settings need the class of each negative's photo", 'Pass "negatives.labels"');
     }
   }
+  requireEvaluation(options, classes);
   return classes;
+}
+
+function requireEvaluation({ images, evaluation, ema = 0 }: TrainOptions, classes: number): void {
+  if (!(ema >= 0 && ema < 1)) fail(`ema is ${ema}`, "Set 0 (off) up to below 1, such as 0.99");
+  if (!evaluation) return;
+  const { labels, every, keep = "last", patience = 0 } = evaluation;
+  requireImages(evaluation.images, "validation photos", images);
+  if (labels.length !== evaluation.images.shape[0]) {
+    fail(
+      `there are ${labels.length} labels for ${evaluation.images.shape[0]} validation photos`,
+      "Pass one label a photo",
+    );
+  }
+  requireIndices(labels, classes, "label of a validation photo", "classes");
+  if (!Number.isInteger(every) || every < 1)
+    fail(`evaluation.every is ${every}`, "Set a whole number above 0");
+  if (!Number.isInteger(patience) || patience < 0) {
+    fail(`evaluation.patience is ${patience}`, "Set a whole number, or 0 to train to the end");
+  }
+  if (patience > 0 && keep === "last")
+    fail(
+      "evaluation.patience needs to know what better means",
+      "Set evaluation.keep to loss or accuracy, or patience to 0",
+    );
 }
 
 function requireImages(images: Tensor, what: string, like?: Tensor): void {

@@ -4,7 +4,7 @@ import { safetensors, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { loadEncoder, probeOf, saveEncoder, type TrainedEncoder } from "../../contrast/index.ts";
 import { readJsonLines, writeFileAtomicSync } from "../../files/index.ts";
-import { FITS } from "../../images/index.ts";
+import { FITS, INTERPOLATIONS, type Look } from "../../images/index.ts";
 import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
 import { Classifier, type ClassifierParts } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
@@ -16,6 +16,8 @@ export interface UsedPhoto {
   readonly className: string;
   /** SHA-256 of the file's bytes, hexadecimal. */
   readonly hash: string;
+  /** What it looks like: another file of the same picture is known by it. */
+  readonly look: Look;
   readonly use: "train" | "calibration" | "near";
 }
 
@@ -42,6 +44,7 @@ const fileSchema = z.object({
   preprocessing: z.object({
     imageSize: z.int().positive(),
     fit: z.enum(FITS),
+    interpolation: z.enum(INTERPOLATIONS).default("lanczos3"),
     white: z.object({ uint16: z.number().positive(), float32: z.number().positive() }),
   }),
   level: z.number().gt(0).lt(1),
@@ -147,7 +150,11 @@ export function readProvenance(folder: string): Provenance {
 /** The photos that a classifier was made with. @throws DeployError when the folder holds no classifier */
 export async function readUsedPhotos(folder: string): Promise<UsedPhoto[]> {
   readDescription(folder);
-  return readJsonLines<UsedPhoto>(join(folder, FILES.photos));
+  const path = join(folder, FILES.photos);
+  const photos = await readJsonLines<Partial<UsedPhoto>>(path);
+  if (photos.every(({ hash, look }) => hash !== undefined && look !== undefined))
+    return photos as UsedPhoto[];
+  throw new DeployError(`${path} is of another version. Train the classifier again.`);
 }
 
 function readDescription(folder: string): z.output<typeof fileSchema> {

@@ -1,4 +1,6 @@
-import { groupBy, type Manifest, type Photo, type Role } from "../../data/index.ts";
+import { scope, type Tensor } from "@penumbra/torch";
+import { groupBy, type Manifest, type Photo, type Role, readPhoto } from "../../data/index.ts";
+import type { Evaluation, KnownFigures, RatePoint, Share, UnknownFigures } from "../../results/index.ts";
 import {
   accuracy,
   adaptiveEce,
@@ -15,77 +17,14 @@ import {
   macroF1,
   nll,
   oscr,
+  riskCoverage,
+  rocCurve,
   topAccuracy,
 } from "../../unknowns/index.ts";
 import type { Classifier } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
-import { predictEach } from "./predict-each.ts";
+import { type LookOptions, lookAt } from "./look-at.ts";
 import type { Verdict } from "./verdict.ts";
-
-/** A share of objects, with its 95 % interval by Wilson's score. */
-export interface Share {
-  readonly count: number;
-  readonly of: number;
-  readonly share: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-/** How well the known objects are named. */
-export interface KnownFigures {
-  readonly accuracy: number;
-  /** Mean over classes. */
-  readonly balancedAccuracy: number;
-  /** Among the five most likely; null with five classes or fewer. */
-  readonly top5: number | null;
-  readonly macroF1: number;
-  /** In nats, of the calibrated probabilities, as the next three. */
-  readonly nll: number;
-  readonly brier: number;
-  readonly ece: number;
-  readonly adaptiveEce: number;
-  /** Area under the risk-coverage curve, by confidence. */
-  readonly aurc: number;
-  /** Known objects that are called unknown: false alarms. */
-  readonly flagged: Share;
-  /** Right ones among those that are not called unknown; null where all are. */
-  readonly rightOfAccepted: Share | null;
-  readonly classes: readonly {
-    readonly className: string;
-    readonly objects: number;
-    readonly precision: number;
-    readonly recall: number;
-    readonly f1: number;
-    readonly flagged: Share;
-  }[];
-}
-
-/** How well the unknown objects of a class, or of a role (`className` null), are told from the known ones. */
-export interface UnknownFigures {
-  readonly role: Exclude<Role, "known">;
-  readonly className: string | null;
-  readonly objects: number;
-  readonly auroc: number;
-  readonly auprIn: number;
-  readonly auprOut: number;
-  readonly fpr95OodPositive: number;
-  readonly fpr95IdPositive: number;
-  readonly oscr: number;
-  /** Unknown objects that are called unknown. */
-  readonly flagged: Share;
-}
-
-/** What a classifier does to labelled objects. */
-export interface Evaluation {
-  readonly objects: number;
-  readonly classes: readonly string[];
-  readonly known: KnownFigures;
-  readonly unknowns: readonly UnknownFigures[];
-  /** counts[truth][verdict] of known objects; the last column is unknown. */
-  readonly confusion: readonly (readonly number[])[];
-  /** Photos that could not be read, and why. */
-  readonly unreadable: readonly string[];
-}
 
 /** A verdict beside the truth. */
 export interface LabelledVerdict {
@@ -94,42 +33,98 @@ export interface LabelledVerdict {
   readonly verdict: Verdict;
 }
 
-export interface EvaluateOptions {
-  /** All photos of an object together, or each by itself. Default "photo". */
-  readonly unit?: "photo" | "object";
-  readonly onProgress?: (done: number, total: number) => void;
+/** A verdict on a photo of a manifest. */
+export interface JudgedPhoto extends LabelledVerdict {
+  readonly photo: Photo;
+}
+
+/** What came of a set of labelled photos. */
+export interface Evaluated {
+  readonly photo: Evaluation;
+  /** All photos of an object together; null where no object has several. */
+  readonly object: Evaluation | null;
+  /** Those that could be read. */
+  readonly photos: readonly JudgedPhoto[];
+  /** Photos that could not be read, and why. */
+  readonly unreadable: readonly string[];
 }
 
 /**
- * Judges labelled photos and compares: known classes by name, near and far unknowns by whether they are called unknown.
+ * Judges labelled photos and compares: known classes by name, near and far unknowns by whether they are called
+ * unknown; each photo by itself, and all photos of an object together. Every photo is decoded and looked at once.
  *
  * @throws DeployError for a known class that the classifier does not know, and where no known photo can be read
  */
 export async function evaluateClassifier(
   classifier: Classifier,
   manifest: Manifest,
-  { unit = "photo", onProgress }: EvaluateOptions = {},
-): Promise<Evaluation> {
+  options: LookOptions = {},
+): Promise<Evaluated> {
   requireClasses(classifier, manifest);
-  const groups =
-    unit === "photo"
-      ? manifest.photos.map((photo) => [photo])
-      : [...groupBy(manifest.photos, ({ object, role }) => `${role}/${object}`).values()];
-  const objects = groups.map((photos) => ({
-    name: photos[0]!.object,
-    first: photos[0]!,
-    photos: photos.map(({ id }) => `${manifest.root}/${id}`),
-  }));
-  const lines: LabelledVerdict[] = [];
-  const unreadable: string[] = [];
-  let done = 0;
-  for await (const { object, verdict, unreadable: left } of predictEach(classifier, objects)) {
-    const { role, className }: Photo = object.first;
-    if (verdict) lines.push({ role, className, verdict });
-    for (const { photo, reason } of left) unreadable.push(`${object.photos[photo]}: ${reason}`);
-    onProgress?.(++done, objects.length);
+  const { root, photos } = manifest;
+  // Photos of one object one after the other, as they are averaged.
+  const ordered = [...groupBy(photos, ({ object, role }) => `${role}/${object}`).values()].flat();
+  const { stages, places, unreadable } = await lookAt(
+    classifier,
+    ordered.map(
+      ({ id }) =>
+        () =>
+          readPhoto(root, id),
+    ),
+    options,
+  );
+  const judgedPhotos = places.map((place) => ordered[place]!);
+  const groups = [...groupBy(judgedPhotos, ({ object, role }) => `${role}/${object}`).values()];
+  const verdictsOf = (views: readonly number[]) => judgeInParts(classifier, stages, views);
+  const lines = (subjects: readonly Photo[], verdicts: readonly Verdict[]) =>
+    subjects.map((photo, i) => ({
+      ...{ photo, role: photo.role, className: photo.className, verdict: verdicts[i]! },
+    }));
+  const single = lines(judgedPhotos, verdictsOf(judgedPhotos.map(() => 1)));
+  const hasViews = groups.length < judgedPhotos.length;
+  const whole = hasViews
+    ? lines(
+        groups.map(([first]) => first!),
+        verdictsOf(groups.map(({ length }) => length)),
+      )
+    : null;
+  for (const stage of stages) stage.dispose();
+  return {
+    photo: figuresOf(single, classifier.classes),
+    object: whole && figuresOf(whole, classifier.classes),
+    photos: single,
+    unreadable: unreadable.map(({ photo, reason }) => `${ordered[photo]!.id}: ${reason}`),
+  };
+}
+
+/** Rows that are scored together: detectors that compare with every training photo need memory for each. */
+const ROWS = 1024;
+
+function judgeInParts(
+  classifier: Classifier,
+  stages: readonly Tensor[],
+  views: readonly number[],
+): Verdict[] {
+  const verdicts: Verdict[] = [];
+  for (let object = 0, start = 0; object < views.length; ) {
+    const some: number[] = [];
+    let rows = 0;
+    while (object < views.length && (rows === 0 || rows + views[object]! <= ROWS)) {
+      some.push(views[object]!);
+      rows += views[object++]!;
+    }
+    const from = start;
+    verdicts.push(
+      ...scope(() =>
+        classifier.judgeStages(
+          stages.map((stage) => stage.narrow(0, from, rows)),
+          some,
+        ),
+      ),
+    );
+    start += rows;
   }
-  return { ...figuresOf(lines, classifier.classes), unreadable };
+  return verdicts;
 }
 
 function requireClasses({ classes, name }: Classifier, manifest: Manifest): void {
@@ -144,10 +139,7 @@ function requireClasses({ classes, name }: Classifier, manifest: Manifest): void
  * The figures of labelled verdicts.
  * @throws DeployError without a known object
  */
-export function figuresOf(
-  lines: readonly LabelledVerdict[],
-  classes: readonly string[],
-): Omit<Evaluation, "unreadable"> {
+export function figuresOf(lines: readonly LabelledVerdict[], classes: readonly string[]): Evaluation {
   const known = lines.filter(({ role }) => role === "known");
   if (known.length === 0)
     throw new DeployError("No photo of a known class could be read. Add photos of the classes it knows.");
@@ -166,7 +158,38 @@ export function figuresOf(
     known: knownFigures(known, classes),
     unknowns: roles,
     confusion: confusionOf(known, classes),
+    roc: { near: rocOf(known, lines, "near"), far: rocOf(known, lines, "far") },
+    risk: thinned(
+      riskCoverage(
+        known.map(({ verdict }) => verdict.confidence),
+        known.map(({ className, verdict }) => verdict.className === className),
+      )
+        .map(({ coverage, risk }) => ({ x: coverage, y: risk }))
+        .reverse(),
+    ),
   };
+}
+
+function rocOf(
+  known: readonly LabelledVerdict[],
+  lines: readonly LabelledVerdict[],
+  role: Exclude<Role, "known">,
+): readonly RatePoint[] | null {
+  const unknown = lines.filter((line) => line.role === role);
+  if (unknown.length === 0) return null;
+  const scoresOf = (some: readonly LabelledVerdict[]) => some.map(({ verdict }) => verdict.score);
+  const points = rocCurve(scoresOf(known), scoresOf(unknown));
+  return thinned(points.map(({ unknownPassed, knownKept }) => ({ x: unknownPassed, y: knownKept })));
+}
+
+/** More points than this cannot be told apart on a page. */
+const MOST_POINTS = 200;
+
+/** Points at even places of the list; the first and the last are kept. */
+function thinned(points: readonly RatePoint[]): RatePoint[] {
+  if (points.length <= MOST_POINTS) return [...points];
+  const step = (points.length - 1) / (MOST_POINTS - 1);
+  return Array.from({ length: MOST_POINTS }, (_, i) => points[Math.round(i * step)]!);
 }
 
 function knownFigures(known: readonly LabelledVerdict[], classes: readonly string[]): KnownFigures {

@@ -25,15 +25,15 @@ export {
 } from "./classifier-files.ts";
 export { DeployError } from "./errors.ts";
 export {
-  type EvaluateOptions,
-  type Evaluation,
+  type Evaluated,
   evaluateClassifier,
   figuresOf,
-  type KnownFigures,
+  type JudgedPhoto,
   type LabelledVerdict,
-  type Share,
   shareOf,
-  type UnknownFigures,
 } from "./evaluate.ts";
+export { type EvaluationAbout, evaluationReport } from "./evaluation-report.ts";
+export { type LookedAt, type LookOptions, lookAt } from "./look-at.ts";
 export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
+export { type SeenPhoto, seenPhotos } from "./seen.ts";
 export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";

@@ -190,7 +190,7 @@ async function metadataOf(
   precision: ExportPrecision,
 ): Promise<Record<string, string>> {
   const { known, temperature } = classifier.reference(1);
-  const { imageSize, fit } = classifier.preprocessing;
+  const { imageSize, fit, interpolation } = classifier.preprocessing;
   const card = await readFile(join(folder, "README.md"), "utf8").catch(() => "");
   return {
     classes: JSON.stringify(classifier.classes),
@@ -200,7 +200,7 @@ async function metadataOf(
     temperature: String(temperature),
     threshold: String(known.threshold(classifier.level)),
     calibrationObjects: String(known.objects),
-    preprocessing: JSON.stringify({ imageSize, fit }),
+    preprocessing: JSON.stringify({ imageSize, fit, interpolation }),
     precision,
     opset: String(OPSET),
   };

@@ -85,10 +85,11 @@ const networks = new DrawingTable<DrawNetwork<never>>()
   .with(VisionTransformer, (pen, network, images) => {
     const { graph } = pen;
     const first = graph.constant("int64", [0]);
+    const [turns] = scope(() => network.turns([images.side, images.side]).map(pen.constant));
     let x = drawTokens(pen, network, images);
     const classTokens: Value[] = [];
     for (const [index, block] of network.blocks.entries()) {
-      x = drawTransformerBlock(pen, block, x);
+      x = drawTransformerBlock(pen, block, x, turns);
       if (!network.stageEnds.includes(index + 1)) continue;
       const token = graph.op("Gather", [x, first], { axis: 1 }); // [N, 1, D]
       const flat = graph.op("Reshape", [token, graph.constant("int64", [0, -1])]);
@@ -207,24 +208,29 @@ function drawTokens(pen: Arithmetic, network: VisionTransformer, { value, side }
   const prefix = [network.clsToken, ...(network.regToken ? [network.regToken] : [])].map((token) =>
     graph.op("Expand", [pen.constant(token), size]),
   );
-  const positions = scope(() => pen.constant(network.positions([side, side])));
+  const positions = scope(() => {
+    const learned = network.positions([side, side]);
+    return learned && pen.constant(learned);
+  });
+  if (!positions) return graph.op("Concat", [...prefix, patches], { axis: 1 });
   if (network.embeddedPrefix > 0)
     return graph.op("Add", [graph.op("Concat", [...prefix, patches], { axis: 1 }), positions]);
   return graph.op("Concat", [...prefix, graph.op("Add", [patches, positions])], { axis: 1 });
 }
 
-function drawTransformerBlock(pen: Arithmetic, block: TransformerBlock, x: Value): Value {
+/** @param turns the table of rotary positions, [2, T, d], where there is one */
+function drawTransformerBlock(pen: Arithmetic, block: TransformerBlock, x: Value, turns?: Value): Value {
   const { graph } = pen;
   const scaled = (gamma: Tensor | undefined, value: Value) =>
     gamma ? graph.op("Mul", [value, pen.constant(gamma)]) : value;
-  const attended = drawAttention(pen, block.attn, layerNormed(pen, block.norm1, x));
+  const attended = drawAttention(pen, block.attn, layerNormed(pen, block.norm1, x), turns);
   const h = graph.op("Add", [x, scaled(block.ls1?.gamma, attended)]);
   const hidden = gelu(pen, pen.linear(layerNormed(pen, block.norm2, h), block.mlp.fc1));
   return graph.op("Add", [h, scaled(block.ls2?.gamma, pen.linear(hidden, block.mlp.fc2))]);
 }
 
 /** softmax(q k' / sqrt(d)) v over all tokens: [N, T, D] -> [N, T, D]. */
-function drawAttention(pen: Arithmetic, { qkv, proj, heads }: SelfAttention, x: Value): Value {
+function drawAttention(pen: Arithmetic, { qkv, proj, heads }: SelfAttention, x: Value, turns?: Value): Value {
   const { graph } = pen;
   const size = qkv.inFeatures / heads;
   const split = graph.op("Reshape", [pen.linear(x, qkv), graph.constant("int64", [0, 0, 3, heads, size])]);
@@ -232,11 +238,28 @@ function drawAttention(pen: Arithmetic, { qkv, proj, heads }: SelfAttention, x: 
   const [q, k, v] = [0, 1, 2].map((index) =>
     graph.op("Gather", [each, graph.scalar("int64", index)], { axis: 0 }),
   ) as [Value, Value, Value];
-  const scaled = graph.op("Mul", [q, pen.scalar(1 / Math.sqrt(size))]);
-  const weights = graph.op("MatMul", [scaled, graph.op("Transpose", [k], { perm: [0, 1, 3, 2] })]);
+  const placed = (value: Value) => (turns ? turned(pen, value, turns, size) : value);
+  const scaled = graph.op("Mul", [placed(q), pen.scalar(1 / Math.sqrt(size))]);
+  const weights = graph.op("MatMul", [scaled, graph.op("Transpose", [placed(k)], { perm: [0, 1, 3, 2] })]);
   const attended = graph.op("MatMul", [graph.op("Softmax", [weights], { axis: -1 }), v]);
   const together = graph.op("Transpose", [attended], { perm: [0, 2, 1, 3] });
   return pen.linear(graph.op("Reshape", [together, graph.constant("int64", [0, 0, -1])]), proj);
+}
+
+/** x cos + (-x2, x1) sin, x1 and x2 the halves of x: [N, heads, T, size]. */
+function turned({ graph }: Arithmetic, x: Value, turns: Value, size: number): Value {
+  const [sin, cos] = [0, 1].map((index) =>
+    graph.op("Gather", [turns, graph.scalar("int64", index)], { axis: 0 }),
+  ) as [Value, Value];
+  const half = (from: number) =>
+    graph.op("Slice", [
+      x,
+      graph.constant("int64", [from]),
+      graph.constant("int64", [from + size / 2]),
+      graph.constant("int64", [3]),
+    ]);
+  const rotated = graph.op("Concat", [graph.op("Neg", [half(size / 2)]), half(0)], { axis: 3 });
+  return graph.op("Add", [graph.op("Mul", [x, cos]), graph.op("Mul", [rotated, sin])]);
 }
 
 function layerNormed(pen: Arithmetic, { weight, bias, eps }: nn.LayerNorm, x: Value): Value {

@@ -1,4 +1,6 @@
+import type { Interpolation } from "../../images/index.ts";
 import type { Preprocessing } from "../classifier/index.ts";
+import { DeployError } from "../classifier/index.ts";
 import type { Graph, Value } from "./onnx/graph.ts";
 
 /**
@@ -59,6 +61,9 @@ class Numbers {
     );
   /** 0, 1, … count - 1. */
   range = (count: Value) => this.graph.op("Range", [this.of(0), count, this.of(1)]);
+  /** A pass's sums to the nearest byte's step, halves up; exact, as its sums are in steps of 1/4096. */
+  rounded = (sums: Value) =>
+    this.graph.op("Floor", [this.graph.op("Add", [sums, this.graph.scalar("float32", 0.5)])]);
   column = (x: Value) => this.graph.op("Unsqueeze", [x, this.graph.constant("int64", [1])]);
 }
 
@@ -76,8 +81,9 @@ const FLOAT64 = 11;
 export function drawPreprocessing(
   graph: Graph,
   images: Value,
-  { imageSize, fit }: Pick<Preprocessing, "imageSize" | "fit">,
+  { imageSize, fit, interpolation }: Resizing,
 ): Value {
+  const kernel = kernelOf(interpolation);
   const n = new Numbers(graph);
   const shape = graph.op("Shape", [images]);
   const sizeAt = (axis: number) => n.float64(graph.op("Gather", [shape, graph.scalar("int64", axis)]));
@@ -105,12 +111,12 @@ export function drawPreprocessing(
   const turned = (x: Value) => flat(graph.op("Transpose", [unflat(x)], { perm: [0, 2, 1, 3] }));
 
   const pixels = flat(n.float32(images)); // [N, H, 3 W]
-  const reducedRows = reduce(n, pixels, height, rows, steppedByTiles);
+  const reducedRows = reduce(n, pixels, height, rows, { kernel, positions: steppedByTiles });
   const growth = n.max(rows.scale, columns.scale);
   const grows = n.less(1, growth);
   const first = fit === "crop" ? cropStart(n, columns.length, imageSize) : n.of(0);
   const steppedFrom0 = steppedFrom(n.where(grows, 0, first));
-  const reduced = reduce(n, turned(reducedRows), width, columns, steppedFrom0); // [N, W', 3 H']
+  const reduced = reduce(n, turned(reducedRows), width, columns, { kernel, positions: steppedFrom0 }); // [N, W', 3 H']
   // The inverse of the diagonal matrix, and its displacement: where one axis grows, libvips up to 8.18 moves both.
   const inverse = n.div(1, n.mul(columns.scale, rows.scale));
   const origin = n.where(grows, 1.5, 2);
@@ -121,13 +127,44 @@ export function drawPreprocessing(
     step,
     columns.length,
   );
-  const enlargedColumns = enlarge(n, reduced, columns, across); // [N, w, 3 H']
+  const enlargedColumns = enlarge(n, reduced, columns, { kernel, places: across }); // [N, w, 3 H']
   const down = n.add(n.mul(n.range(rows.length), n.mul(inverse, columns.scale)), origin);
-  const enlarged = enlarge(n, turned(enlargedColumns), rows, down); // [N, h, 3 w]
+  const enlarged = n.rounded(enlarge(n, turned(enlargedColumns), rows, { kernel, places: down })); // [N, h, 3 w]
   const resized = unflat(clip(graph, enlarged)); // [N, h, w, 3]
   const framed = fit === "squash" ? resized : frame(n, resized, { imageSize, fit, rows, columns });
   const planes = graph.op("Transpose", [framed], { perm: [0, 3, 1, 2] });
   return graph.op("Reshape", [planes, graph.constant("int64", [-1, 3, imageSize, imageSize])]);
+}
+
+/** What of the preprocessing says how photos are resized. */
+export type Resizing = Pick<Preprocessing, "imageSize" | "fit" | "interpolation">;
+
+/** How pixels between pixels are computed. */
+interface Kernel {
+  /** How far it reaches, in pixels of the smaller picture. */
+  readonly reach: number;
+  /** Its value at a distance, where an axis shrinks (templates.h). */
+  readonly at: (n: Numbers, x: Value) => Value;
+  /** The weights of the pixels before, at, after and two after, where an axis grows by interpolation from `place` on. */
+  readonly between: (n: Numbers, place: Value) => readonly Value[];
+  /** Whether each of both passes of growing rounds. */
+  readonly roundsBetween: boolean;
+}
+
+/** Both cubic ones grow by the same interpolation. */
+const KERNELS: Readonly<Partial<Record<Interpolation, Kernel>>> = {
+  lanczos3: { reach: 3, at: lanczos3, between: catmullRom, roundsBetween: true },
+  bicubic: { reach: 2, at: cubic, between: catmullRom, roundsBetween: true },
+  // A level more or less: its weights fall on steps of 1/4096, and libvips cuts off the products of both axes' weights.
+  bilinear: { reach: 1, at: triangle, between: linear, roundsBetween: false },
+};
+
+function kernelOf(interpolation: Interpolation): Kernel {
+  const kernel = KERNELS[interpolation];
+  if (kernel) return kernel;
+  throw new DeployError(
+    `Photos that are resized by "${interpolation}" have no form in ONNX. Those that have one: ${Object.keys(KERNELS).join(", ")} (interpolation: in study.yaml).`,
+  );
 }
 
 /** How one axis changes, in numbers of the graph. */
@@ -189,7 +226,7 @@ function reduce(
   x: Value,
   length: Value,
   { factor, reducedTo }: Axis,
-  positions: Positions,
+  { kernel, positions }: { readonly kernel: Kernel; readonly positions: Positions },
 ): Value {
   const { graph } = n;
   const whole = n.max(1, n.floor(n.div(n.div(length, reducedTo), GAP)));
@@ -197,7 +234,7 @@ function reduce(
   const left = n.ceil(n.div(length, whole));
   const residual = n.div(factor, whole);
   const extra = n.div(n.sub(n.mul(reducedTo, factor), length), whole);
-  const taps = n.add(n.mul(n.rint(n.mul(residual, 3)), 2), 1);
+  const taps = n.add(n.mul(n.rint(n.mul(residual, kernel.reach)), 2), 1);
   const before = n.div(n.sub(taps, 1), 2);
   const after = n.add(before, 1);
   const offset = n.sub(n.div(n.add(extra, 1), 2), 1);
@@ -208,13 +245,13 @@ function reduce(
   const centre = n.add(phaseOf(n, position), n.sub(n.div(taps, 2), 1));
   const at = n.mul(n.sub(tap, centre), n.div(1, residual));
   const isTap = n.both(n.atLeast(tap, 0), n.less(tap, taps));
-  const kernel = n.where(isTap, lanczos3(n, at), 0);
-  const sum = graph.op("ReduceSum", [kernel, graph.constant("int64", [1])]);
+  const weights = n.where(isTap, kernel.at(n, at), 0);
+  const sum = graph.op("ReduceSum", [weights, graph.constant("int64", [1])]);
   // As it is where nothing is left to do: a kernel of its own would lose a 4096th.
   const isSame = n.equal(residual, 1);
   const same = n.where(n.equal(tap, before), ONE, 0);
-  const coefficients = n.where(isSame, same, n.mul(n.div(kernel, sum), ONE));
-  return clip(graph, multiply(n, coefficients, padded(n, averaged, before, after)));
+  const coefficients = n.where(isSame, same, n.mul(n.div(weights, sum), ONE));
+  return clip(graph, n.rounded(multiply(n, coefficients, padded(n, averaged, before, after))));
 }
 
 /** vips_shrinkv by a whole factor, its last box filled up with the last pixel: [N, L, M] -> [N, ceil(L / whole), M]. */
@@ -233,16 +270,24 @@ function averageBoxes(n: Numbers, x: Value, length: Value, whole: Value): Value 
  * vips_affine of an axis with bicubic interpolation, not clipped: [N, L, M] -> [N, length, M].
  * @param places of the pixels among those of x, behind two that are added: [length]
  */
-function enlarge(n: Numbers, x: Value, { reducedTo }: Axis, places: Value): Value {
+function enlarge(
+  n: Numbers,
+  x: Value,
+  { reducedTo }: Axis,
+  { kernel, places }: { readonly kernel: Kernel; readonly places: Value },
+): Value {
   const place = n.column(places); // [length, 1]
   const [before, after] = [2, 3];
   // The four taps lie from one pixel before the place on.
   const tap = n.sub(n.range(n.add(reducedTo, before + after)), n.sub(n.floor(place), 1));
-  const kernel = catmullRom(n, phaseOf(n, place)).reduceRight<Value>(
-    (others, coefficient, index) => n.where(n.equal(tap, index), n.mul(coefficient, ONE), others),
-    n.of(0),
-  );
-  return multiply(n, kernel, padded(n, x, n.of(before), n.of(after)));
+  const weights = kernel
+    .between(n, place)
+    .reduceRight<Value>(
+      (others, weight, index) => n.where(n.equal(tap, index), n.mul(weight, ONE), others),
+      n.of(0),
+    );
+  const sums = multiply(n, weights, padded(n, x, n.of(before), n.of(after)));
+  return kernel.roundsBetween ? n.rounded(sums) : sums;
 }
 
 /** Where a position lies between two pixels, 0 … 1 in steps of 1/64. */
@@ -263,7 +308,8 @@ function lanczos3(n: Numbers, x: Value): Value {
 }
 
 /** calculate_coefficients_catmull: the weights of the pixels before, at, after and two after. */
-function catmullRom(n: Numbers, x: Value): Value[] {
+function catmullRom(n: Numbers, place: Value): Value[] {
+  const x = phaseOf(n, place);
   const cr1 = n.sub(1, x);
   const cr3 = n.mul(cr1, n.mul(-0.5, x));
   const one = n.mul(cr1, cr3);
@@ -272,17 +318,35 @@ function catmullRom(n: Numbers, x: Value): Value[] {
   return [one, n.add(n.sub(cr1, one), cr4), n.sub(n.sub(x, four), cr4), four];
 }
 
+/** The fraction of the place in 12 bits: weights of two pixels. */
+function linear(n: Numbers, place: Value): Value[] {
+  const fraction = n.div(n.floor(n.mul(n.sub(place, n.floor(place)), ONE)), ONE);
+  return [n.of(0), n.sub(1, fraction), fraction, n.of(0)];
+}
+
+/** Catmull-Rom's filter. */
+function cubic(n: Numbers, x: Value): Value {
+  const a = n.graph.op("Abs", [x]);
+  const [a2, a3] = [n.mul(a, a), n.mul(a, n.mul(a, a))];
+  const near = n.div(n.add(n.sub(n.mul(a3, 9), n.mul(a2, 15)), 6), 6);
+  const far = n.div(n.add(n.sub(n.add(n.mul(a3, -3), n.mul(a2, 15)), n.mul(a, 24)), 12), 6);
+  return n.where(n.atMost(a, 1), near, n.where(n.atMost(a, 2), far, 0));
+}
+
+/** 1 - |x|, 0 beyond 1. */
+function triangle(n: Numbers, x: Value): Value {
+  return n.max(n.sub(1, n.graph.op("Abs", [x])), 0);
+}
+
 /** Repeats the first and the last row: [N, L, M] -> [N, before + L + after, M]. */
 function padded(n: Numbers, x: Value, before: Value, after: Value): Value {
   return n.graph.op("Pad", [x, n.list([0, before, 0, 0, after, 0])], { mode: "edge" });
 }
 
-/** A pass: coefficients cut off to whole numbers, the sum rounded to a byte's step: [out, L], [N, L, M] -> [N, out, M]. */
+/** A pass: coefficients cut off to whole numbers, the sum in units of a byte's step: [out, L], [N, L, M] -> [N, out, M]. */
 function multiply({ graph, cast, float32 }: Numbers, coefficients: Value, x: Value): Value {
   const cutOff = float32(cast(coefficients, INT32)); // towards 0
-  const sums = graph.op("MatMul", [cutOff, x]);
-  const half = graph.op("Add", [sums, graph.scalar("float32", ONE / 2)]);
-  return graph.op("Floor", [graph.op("Div", [half, graph.scalar("float32", ONE)])]);
+  return graph.op("Div", [graph.op("MatMul", [cutOff, x]), graph.scalar("float32", ONE)]);
 }
 
 function clip(graph: Graph, x: Value): Value {

@@ -50,7 +50,7 @@ export async function verifyExport(
   photos: AsyncIterable<ModelPhoto>,
   judge: Judge,
 ): Promise<Verification> {
-  const { imageSize, fit } = classifier.preprocessing;
+  const { imageSize, fit, interpolation } = classifier.preprocessing;
   const resizing = await loadModel(resizingModel(classifier));
   const model = await loadModel(bytes);
   const files = { equal: 0, largest: 0 };
@@ -61,7 +61,7 @@ export async function verifyExport(
       const whole = await wholePhoto(classifier, photo);
       const made = await resizing.run({ [INPUT]: asInput(whole) });
       const square = Uint8Array.from(made.pixels!.data as Float32Array);
-      const off = largestOf(square, await squareOf(whole, imageSize, { fit }));
+      const off = largestOf(square, await squareOf(whole, imageSize, { fit, interpolation }));
       if (off > PIXEL_LIMIT) {
         throw new DeployError(
           `The exported model makes other pixels of ${photo.used.id} (${whole.width} x ${whole.height}) than the classifier: they are up to ${off} of 255 levels apart. Report this with the photo.`,

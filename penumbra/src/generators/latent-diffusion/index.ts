@@ -11,4 +11,5 @@ export const latentDiffusion: ImageGenerator<PretrainSettings> = {
   settings: PretrainSettings,
   card: CARD_WORDS,
   train: pretrain,
+  artist: null,
 };

@@ -7,7 +7,7 @@ import { writeFolderAsync } from "../../files/index.ts";
 import { autocastTo, type Compute } from "../../models/index.ts";
 import type { TrainingOptions } from "../generator.ts";
 import { writeModelCard } from "../trainer/card.ts";
-import { type Corpus, readCorpus } from "../trainer/corpus.ts";
+import { type Corpus, corpusOf } from "../trainer/corpus.ts";
 import { type CorpusPart, holdOut } from "../trainer/hold-out.ts";
 import { type TrainOptions, type TrainResult, train } from "../trainer/loop.ts";
 import { imageSize } from "./architectures.ts";
@@ -74,7 +74,7 @@ async function prepare(options: PretrainOptions): Promise<Workroom> {
     cuda.setCudnnBenchmark(true);
   }
   const origin = options.from === undefined ? undefined : await loadOrigin(options.from, settings);
-  const corpus = await readCorpus(options.corpus, { size: imageSize(preset), limit });
+  const corpus = await corpusOf(options.corpus, { size: imageSize(preset), limit });
   for (const problem of corpus.problems) onLine(`corpus: left out ${problem}`);
   const { training, heldOut } = holdOut(corpus, seed, device);
   onLine(

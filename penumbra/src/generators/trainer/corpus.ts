@@ -23,6 +23,17 @@ export interface Corpus {
   readonly problems: readonly string[];
 }
 
+/** Gives images of an edge in pixels, of at most so many files. */
+export type CorpusSource = (options: { readonly size: number; readonly limit?: number }) => Promise<Corpus>;
+
+/** The images of a training: a folder's, see `readCorpus`, or those that the caller has. */
+export function corpusOf(
+  corpus: string | CorpusSource,
+  options: { readonly size: number; readonly limit?: number },
+): Promise<Corpus> {
+  return typeof corpus === "string" ? readCorpus(corpus, options) : corpus(options);
+}
+
 /**
  * Reads a folder of images with `captions.jsonl` (one `{"file", "caption"}` a line, `file` relative to the
  * folder). A file whose width is a whole multiple (two or more) of its height is a strip of square views

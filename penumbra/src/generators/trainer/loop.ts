@@ -12,12 +12,13 @@ export interface Trainee {
   /** The networks that the optimizer changes, and running averages of them: what checkpoints hold. */
   readonly networks: Readonly<Record<string, nn.AnyModule>>;
   readonly averages?: Readonly<Record<string, optim.Ema>>;
-  readonly optimizer: optim.AdamW;
+  readonly optimizer: optim.AdamW | Readonly<Record<string, optim.AdamW>>;
   /**
    * One optimiser step. It must draw its randomness from `step` alone, so that a resumed run repeats it.
+   * @param progress share of the training that is done before this step, 0 … 1
    * @returns detached scalars on the device; they are not read here, so the device need not be waited for
    */
-  step(step: number, learningRate: number): Tensor[];
+  step(step: number, learningRate: number, progress: number): Tensor[];
   /** Writes pictures or figures that show how far it is. */
   inspect?(step: number): Promise<Record<string, number>>;
   /** Called after each checkpoint, for example to write a snapshot of the whole model. */
@@ -74,7 +75,7 @@ export function learningRateAt(
  * the folder, and goes on from the checkpoint when there is one. Without `minutes` a resumed run gives the same bits
  * as an uninterrupted one on the same machine and thread count.
  *
- * @throws Error when a loss is no longer finite, or the checkpoint comes from other settings
+ * @throws Error when a loss is no longer finite (with the step and the remedy), or the checkpoint comes from other settings
  */
 export async function train(trainee: Trainee, options: TrainOptions): Promise<TrainResult> {
   await mkdir(options.folder, { recursive: true });
@@ -145,9 +146,14 @@ class Run {
   takeStep(): void {
     const began = performance.now();
     this.#learningRate = learningRateAt(this.#options, this.#step, this.progress);
+    const { progress } = this;
     scope(() => {
-      const losses = this.#trainee.step(this.#step, this.#learningRate);
-      noGrad(() => this.#sums.add_(stack(losses.map((loss) => loss.to("float32")))));
+      const losses = stack(
+        this.#trainee.step(this.#step, this.#learningRate, progress).map((loss) => loss.to("float32")),
+      );
+      noGrad(() => this.#sums.add_(losses));
+      // On the processor reading is free, so that the very step is known; a device is not waited for.
+      if (this.#trainee.device === "cpu") this.#checkFinite(losses.toNumbers());
     });
     this.#step++;
     this.#seconds += (performance.now() - began) / 1000;
@@ -166,7 +172,7 @@ class Run {
     const named = Object.fromEntries(
       this.#trainee.lossNames.map((name, i) => [name, Number(losses[i]!.toPrecision(5))]),
     );
-    this.#checkFinite(named, losses);
+    this.#checkFinite(losses);
     await this.#append({
       ...named,
       rate: Number(rate.toPrecision(4)),
@@ -192,6 +198,7 @@ class Run {
   }
 
   save(): void {
+    this.#checkFinite(scope(() => this.#sums.toNumbers())); // what has diverged must not replace what has not
     writeCheckpoint(this.#checkpoint, this.#trainee, this.#mark);
   }
 
@@ -199,11 +206,12 @@ class Run {
     this.#sums.dispose();
   }
 
-  #checkFinite(named: Readonly<Record<string, number>>, losses: readonly number[]): void {
+  #checkFinite(losses: readonly number[]): void {
     if (losses.every((loss) => Number.isFinite(loss))) return;
-    const { name } = this.#trainee;
+    const { name, lossNames } = this.#trainee;
+    const named = lossNames.map((loss, i) => `${loss} ${losses[i]}`).join(", ");
     throw new Error(
-      `The ${name} stage diverged at step ${this.#step}: ${JSON.stringify(named)}. Lower its learningRate or use precision fp32, then start again from the last checkpoint in "${this.#options.folder}".`,
+      `The ${name} stage diverged at step ${this.#step}: ${named}. Lower its learningRate or use precision fp32, then start again from the last checkpoint in "${this.#options.folder}".`,
     );
   }
 

@@ -11,6 +11,7 @@ import { type Html, html } from "../html.ts";
 import { counted, percent, points, pointsRange } from "../numbers.ts";
 import { additionsOf, objectiveClause, questionTitle, titleOf } from "../titles.ts";
 import { decisiveComparisons, decisiveQuestion, headline } from "./headline.ts";
+import { describeHypotheses } from "./hypotheses.ts";
 import type { Section } from "./section.ts";
 
 const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
@@ -97,6 +98,7 @@ export function describeAnswer(outcome: Outcome): string[] {
           ...differences,
         ]
       : []),
+    ...describeHypotheses(outcome),
     ...caveats(outcome).map((text) => `Warning: ${text}`),
     ...(seeds.length < USEFUL_SEEDS
       ? [
@@ -132,10 +134,10 @@ function seedsNote({ seeds, confidence }: Outcome): Html | null {
 }
 
 /** The largest difference that the charts of one outcome must show: the seeds and the objects; wide t intervals end in arrows. */
-function limitOf(comparisons: readonly Comparison[], margin: number): number {
-  const reach = comparisons.flatMap(({ perSeed, bootstrap }) => [
+export function differenceLimit(comparisons: readonly Comparison[], margin: number): number {
+  const reach = comparisons.flatMap(({ perSeed, overObjects }) => [
     ...perSeed,
-    ...(bootstrap ? [bootstrap.low, bootstrap.high] : []),
+    ...(overObjects ? [overObjects.low, overObjects.high] : []),
   ]);
   return 1.15 * Math.max(2 * margin, 0.02, ...reach.map(Math.abs));
 }
@@ -144,14 +146,15 @@ function row(item: Comparison, outcome: Outcome, limit: number): Html {
   const interval = item.interval ? pointsRange(item.interval) : "needs two seeds";
   const title = [
     `${points(item.mean)} points`,
-    `${percent(outcome.confidence, 0)} % over seeds: ${interval}`,
-    item.bootstrap && `over test objects: ${pointsRange(item.bootstrap)}`,
+    `${percent(outcome.confidence, 0)} % over seeds and objects: ${interval}`,
+    item.overSeeds && `over seeds: ${pointsRange(item.overSeeds)}`,
+    item.overObjects && `over test objects: ${pointsRange(item.overObjects)}`,
     `seeds: ${item.perSeed.map((value) => points(value)).join(", ")}`,
   ]
     .filter(Boolean)
     .join("; ");
   return html`<tr>
-<th scope="row">${outcomeTitle(item.outcome, outcome)}</th>
+<th scope="row">${outcomeTitle(item.outcome, outcome)}${item.unit !== outcome.unit && ", by object"}</th>
 <td><span class="verdict ${item.verdict}">${VERDICT_WORDS[item.verdict]}</span></td>
 <td class="number"><b>${points(item.mean)}</b></td>
 <td class="range">${interval}</td>
@@ -168,7 +171,7 @@ export const answer: Section = {
   render(outcome) {
     const limit = Math.max(
       ...outcomes.map((name) =>
-        limitOf(
+        differenceLimit(
           outcome.comparisons.filter((item) => item.outcome === name),
           outcome.margin,
         ),
@@ -195,7 +198,7 @@ ${howToRead(outcome)}`;
 function howToRead({ confidence, margin, detectorReason }: Outcome): Html {
   return html`<details class="how"><summary>How to read this</summary>
 <p>Each question compares arms that differ only in it, seed by seed: the same objects to learn from, the same test photos, the same first weights and order of photos. Where several pairs of arms differ in it, it is the main effect: the mean over the arms with it minus the mean over the arms without.</p>
-<p><b>Dot</b>: mean difference. <b>Small ticks</b>: the single seeds. <b>Thin line</b>: ${percent(confidence, 0)} % Student's t interval over seeds, which decides the answer (an arrow: it reaches beyond the picture). <b>Thick bar</b>: bootstrap over the physical objects of the test at these seeds. <b>Grey band</b>: differences below ${percent(margin)} points, which this study calls no difference. The intervals are not adjusted for the number of questions.</p>
+<p><b>Dot</b>: mean difference. <b>Small ticks</b>: the single seeds. <b>Thin line</b>: ${percent(confidence, 0)} % interval over seeds and test objects, which decides the answer (an arrow: it reaches beyond the picture): the variance between seeds and that of a bootstrap over the physical objects of the test, added, with Satterthwaite's degrees of freedom. <b>Thick bar</b>: bootstrap over the objects alone, for these very trainings. <b>By object</b>: the views of an object count as one item, by their mean feature where the detector reads it. <b>Grey band</b>: differences below ${percent(margin)} points, which this study calls no difference. The intervals are not adjusted for the number of questions.</p>
 <p>${detectorReason}</p>
 </details>`;
 }

@@ -1,33 +1,82 @@
-import { linesChart } from "../charts/index.ts";
-import { html } from "../html.ts";
+import type { Curve, EvaluatedFigures, Outcome } from "../../results/index.ts";
+import { type Line, linesChart } from "../charts/index.ts";
+import { type Html, html } from "../html.ts";
 import { armClass } from "./arms.ts";
 import type { Section } from "./section.ts";
 
-/** Training loss of every arm and seed. */
+/** Training loss of every arm and seed; with looks at photos between steps also what these found. */
 export const curves: Section = {
   name: "curves",
   navigation: "Training",
   title: () => "Training",
   isShown: (outcome) => outcome.curves.length > 0,
-  render: (
-    outcome,
-  ) => html`<p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>
-<div class="grid">${outcome.arms.flatMap((arm) => {
-    const own = outcome.curves.filter((curve) => curve.arm === arm.name);
-    if (own.length === 0) return []; // nothing was trained
-    const collapse = own.find((curve) => curve.collapse)?.collapse;
-    const lines = own.map((curve) => ({
-      title: `seed ${curve.seed}`,
-      points: curve.points.map(({ step, loss }) => ({ x: step, y: loss })),
+  render: (outcome) => {
+    const byArm = outcome.arms.map((arm) => ({
+      arm,
+      own: outcome.curves.filter((curve) => curve.arm === arm.name),
     }));
-    return html`<figure><figcaption>${arm.title}</figcaption>${linesChart(lines, {
-      title: `Training loss, ${arm.title}`,
-      className: armClass(outcome, arm.name),
-      xLabel: "training step",
-      yLabel: "loss",
-      ...(collapse && {
-        level: { y: collapse.plateau, title: "what an encoder gives that has learned nothing" },
-      }),
-    })}</figure>`;
-  })}</div>`,
+    const trained = byArm.filter(({ own }) => own.length > 0); // of the others nothing was trained
+    const evaluated = trained.filter(({ own }) => own.some(({ evaluations }) => evaluations.length > 0));
+    return html`<p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>
+<div class="grid">${trained.map(({ arm, own }) => lossFigure(outcome, arm, own))}</div>
+${
+  evaluated.length > 0 &&
+  html`<h3>On training and validation photos</h3>
+<p>The same encoders between steps, without redraws and negatives: dashed lines are training photos, whole ones validation photos, a pair per seed. Where validation turns away from training, the encoder learns the photos instead of the classes. Accuracy is that of the nearest class mean. ${keptText(evaluated.flatMap(({ own }) => own))}</p>
+<div class="grid">${evaluated.flatMap(({ arm, own }) => [
+    evaluationFigure(outcome, arm, own, "loss"),
+    evaluationFigure(outcome, arm, own, "accuracy"),
+  ])}</div>`
+}`;
+  },
 };
+
+type Arm = Outcome["arms"][number];
+
+function lossFigure(outcome: Outcome, arm: Arm, own: readonly Curve[]): Html {
+  const collapse = own.find((curve) => curve.collapse)?.collapse;
+  const lines = own.map((curve) => ({
+    title: `seed ${curve.seed}`,
+    points: curve.points.map(({ step, loss }) => ({ x: step, y: loss })),
+  }));
+  return html`<figure><figcaption>${arm.title}</figcaption>${linesChart(lines, {
+    title: `Training loss, ${arm.title}`,
+    className: armClass(outcome, arm.name),
+    xLabel: "training step",
+    yLabel: "loss",
+    ...(collapse && {
+      level: { y: collapse.plateau, title: "what an encoder gives that has learned nothing" },
+    }),
+  })}</figure>`;
+}
+
+function evaluationFigure(
+  outcome: Outcome,
+  arm: Arm,
+  own: readonly Curve[],
+  figure: keyof EvaluatedFigures,
+): Html {
+  const colour = armClass(outcome, arm.name);
+  const lines = own.flatMap(({ seed, evaluations }): Line[] =>
+    (["train", "validation"] as const).map((part) => ({
+      title: `${part === "train" ? "training" : "validation"} photos, seed ${seed}`,
+      className: part === "train" ? `${colour} thin` : colour,
+      points: evaluations.map((at) => ({ x: at.step, y: at[part][figure] })),
+    })),
+  );
+  return html`<figure><figcaption>${arm.title}: ${figure}</figcaption>${linesChart(lines, {
+    title: `${figure} on training and validation photos, ${arm.title}`,
+    xLabel: "training step",
+    yLabel: figure,
+  })}</figure>`;
+}
+
+/** Which weights the rest of the report is about, where they are not simply the last ones. */
+function keptText(all: readonly Curve[]): string {
+  const lastOf = ({ points }: Curve) => points.at(-1)?.step;
+  const early = all.filter((curve) => curve.keptStep !== lastOf(curve));
+  if (early.length === 0) return "";
+  const steps = early.map(({ keptStep }) => keptStep);
+  const [least, most] = [Math.min(...steps), Math.max(...steps)];
+  return `${early.length} of ${all.length} encoders are kept as they were before their last step: after ${least === most ? least : `${least} to ${most}`} steps.`;
+}

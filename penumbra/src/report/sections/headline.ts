@@ -14,16 +14,20 @@ export function decisiveQuestion({ questions }: Pick<Outcome, "questions">): Que
 }
 
 /** What the headline rests on. */
-export function decisiveComparisons(outcome: Pick<Outcome, "questions" | "comparisons">): Comparison[] {
+export function decisiveComparisons(
+  outcome: Pick<Outcome, "questions" | "comparisons" | "unit">,
+): Comparison[] {
   const name = decisiveQuestion(outcome)?.name;
-  return outcome.comparisons.filter(({ question }) => question === name);
+  return outcome.comparisons.filter(({ question, unit }) => question === name && unit === outcome.unit);
 }
 
 /**
  * The study's question answered in one sentence, from the verdicts on all synthetic images together and nothing
  * else: what is not decided is called not decided. Null where that comparison was not part of the study.
  */
-export function headline(outcome: Pick<Outcome, "questions" | "comparisons" | "seeds">): string | null {
+export function headline(
+  outcome: Pick<Outcome, "questions" | "comparisons" | "seeds" | "unit">,
+): string | null {
   const seeds = outcome.seeds.length;
   const decisive = decisiveComparisons(outcome);
   const verdict = (name: OutcomeName) => decisive.find((item) => item.outcome === name)?.verdict;

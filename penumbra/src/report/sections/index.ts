@@ -4,6 +4,7 @@ import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
+import { hypotheses } from "./hypotheses.ts";
 import { map } from "./map.ts";
 import { mistakes } from "./mistakes.ts";
 import { run } from "./run.ts";
@@ -13,6 +14,7 @@ import { sheet } from "./sheet.ts";
 
 export const SECTIONS: readonly Section[] = [
   answer,
+  hypotheses,
   arms,
   sheet,
   detectors,
@@ -23,6 +25,6 @@ export const SECTIONS: readonly Section[] = [
   run,
 ];
 
-export { describeAnswer } from "./answer.ts";
+export { describeAnswer, differenceLimit } from "./answer.ts";
 export { headline } from "./headline.ts";
 export type { ImageSource, Section } from "./section.ts";

@@ -1,14 +1,16 @@
 import { join } from "node:path";
 import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
-import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
+import type { ModelFolder } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
   type Curve,
   chooseDetector,
-  comparisonsOf,
+  compareArms,
   confusionsOf,
+  contrastJudge,
   histogramsOf,
+  type Looks,
   type Machine,
   OUTCOME_FORMAT,
   type Outcome,
@@ -19,10 +21,12 @@ import {
   type ScoreFile,
   StudyScores,
   type Titled,
+  testHypotheses,
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
+import { armOf, designOf, designsOf, shownArm } from "../arms/index.ts";
+import { recipesIn } from "../sources/index.ts";
 import {
   isFrozen,
   lossCurve,
@@ -53,19 +57,32 @@ export interface Finished {
   readonly nearness: readonly Artifact[];
   /** Maps of the features of every arm at the first seed. */
   readonly maps: readonly Artifact[];
+  readonly looks: Looks | null;
+  /** How often the same photos' test was looked at before, with other settings. */
+  readonly earlierOpenings: number;
 }
 
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(context: StudyContext, finished: Finished): Promise<Outcome> {
   const { config, tables, store } = context;
-  const { machine, manifest, model, seeds, trained, nearness, maps, text } = finished;
+  const { machine, manifest, model, seeds, trained, nearness, maps, text, looks, earlierOpenings } = finished;
   const scores = await readScores(manifest, trained);
   const results = resultLines(scores);
   const { detector, reason } = chooseDetector(results, config.detectors);
-  const questions = questionsOf(designsOf(config.arms, tables.arms));
-  const comparisons = await store.observe("compare", async () =>
-    comparisonsOf(scores, questions, detector, config.statistics),
-  );
+  const designs = designsOf(config.arms, tables.arms);
+  const questions = questionsOf(designs);
+  const { margin, confidence } = config.statistics;
+  const compared = await store.observe("compare", async () => {
+    const byPhoto = contrastJudge(scores, "photo", detector, config.statistics);
+    const units = scores.units().map((unit) => ({
+      unit,
+      judge: unit === "photo" ? byPhoto : contrastJudge(scores, unit, detector, config.statistics),
+    }));
+    return {
+      comparisons: units.flatMap((of) => compareArms({ questions, margin, ...of })),
+      hypotheses: testHypotheses({ arms: designs, questions, confidence, margin, judge: byPhoto }),
+    };
+  });
   const operatingPoints = await store.observe("operating points", async () =>
     operatingPointsOf(scores, { detector, ...config.statistics }),
   );
@@ -78,13 +95,13 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     detector,
     detectorReason: reason,
     unit: "photo",
-    confidence: config.statistics.confidence,
-    margin: config.statistics.margin,
-    questions,
-    comparisons,
+    ...{ confidence, margin, looks, earlierOpenings, questions, ...compared },
     results,
     curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
-    nearness: await nearnessOf(nearness),
+    nearness: await nearnessOf(
+      nearness,
+      recipesIn(tables.sources).map(({ name }) => name),
+    ),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
     operatingPoints,
@@ -117,12 +134,15 @@ function titlesOf({
   tables,
 }: StudyContext): Pick<Outcome, "arms" | "sources" | "objectives" | "uses" | "detectors" | "recipes"> {
   return {
-    arms: config.arms.map((name) => ({ name, ...armOf(name, tables.arms) })),
-    sources: SOURCES,
+    arms: config.arms.map((name) => {
+      const { title, description } = armOf(name, tables.arms);
+      return { title, description, ...designOf(name, tables.arms) };
+    }),
+    sources: titled(tables.sources),
     objectives: titled(tables.objectives),
     uses: titled(NEGATIVE_USES),
     detectors: config.detectors.map((name) => ({ name, title: detectorOf(name, tables.detectors).title })),
-    recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
+    recipes: recipesIn(tables.sources),
   };
 }
 
@@ -132,11 +152,13 @@ function titled(table: Readonly<Record<string, { readonly title: string }>>): Ti
 
 function curveOf(context: StudyContext, { arm, seed, encoder: artifact }: TrainedArm): Curve {
   const encoder = readEncoder(context, artifact);
-  const { collapse } = encoder;
+  const { collapse, evaluations, keptStep } = encoder;
   return {
     arm,
     seed,
     points: lossCurve(encoder),
+    evaluations,
+    keptStep,
     collapse: collapse && { plateau: collapse.plateau, message: collapse.message },
   };
 }
@@ -148,8 +170,9 @@ async function picturesOf(
   scores: StudyScores,
   detector: string,
 ): Promise<Pick<Outcome, "sheet" | "mistakesArm" | "mistakes">> {
-  const { split, redraws } = firstOf(seeds);
-  const sheet = chooseSheet(split.train, await drawnIn(Object.values(redraws)), { run });
+  const { split, images: drawn } = firstOf(seeds);
+  const recipes = recipesIn(context.tables.sources).map(({ name }) => name);
+  const sheet = chooseSheet(split.train, await drawnIn(Object.values(drawn)), { run, recipes });
   const mistakesArm = shownArm(context.config.arms, context.tables.arms);
   const mistakes = worstMistakes(scores, mistakesArm, detector, 8);
   const photos = new Map(manifest.photos.map((photo) => [photo.id, photo]));

@@ -18,6 +18,8 @@ import {
   trainEncoder,
   usesOf,
 } from "../../../src/contrast/index.ts";
+import { ProjectionMemory } from "../../../src/contrast/training/memory.ts";
+import { makeSource } from "../../../src/contrast/training/training-images.ts";
 
 const SIDE = 16;
 const folders: string[] = [];
@@ -216,10 +218,13 @@ describe("training an encoder", () => {
     expect(collapse?.message).toMatch(/learned nothing/);
   });
 
-  test("keeps the number of live tensors constant from step to step", async () => {
-    const counts: number[] = [];
-    await trainEncoder(settings({ onProgress: () => counts.push(torch.memory().tensors) }));
-    expect(new Set(counts.slice(2)).size).toBe(1);
+  test("does not add to the living tensors from step to step, whatever it does beside the steps", async () => {
+    for (const beside of [{}, { ...looks({ keep: "loss" }), ema: 0.9 }]) {
+      const counts: number[] = [];
+      await trainEncoder(settings({ ...beside, onProgress: () => counts.push(torch.memory().tensors) }));
+      // Fewer there can be: the garbage collector comes upon what earlier tests have left.
+      expect(Math.max(...counts.slice(3))).toBeLessThanOrEqual(counts[2] as number);
+    }
   });
 
   test("works in bf16 and in fp16 with a scaled loss", async () => {
@@ -231,6 +236,248 @@ describe("training an encoder", () => {
       expect(new Set(trained.encoder.parameters().map(({ dtype }) => dtype))).toEqual(new Set(["float32"]));
     }
   });
+});
+
+/** The encoder's weights by name. */
+function namedWeights({ encoder }: TrainedEncoder) {
+  return Object.fromEntries(Object.entries(encoder.stateDict()).map(([key, t]) => [key, t.toNumbers()]));
+}
+
+/** Those of a training's checkpoint. */
+function weightsIn(checkpointFolder: string): Record<string, number[]> {
+  const path = join(checkpointFolder, "training", "model.encoder.safetensors");
+  return Object.fromEntries(
+    Object.entries(torch.safetensors.read(path).tensors).map(([key, t]) => [key, t.toNumbers()]),
+  );
+}
+
+/** Validation photos of the same stripes, for a training that looks at them. */
+const validation = striped(18, 3, 4);
+const looks = (changes: Partial<NonNullable<TrainOptions["evaluation"]>> = {}) => ({
+  evaluation: { ...validation, every: 2, ...changes },
+});
+
+describe("looking at validation photos during training", () => {
+  test("changes no bit of a training that keeps its last weights", async () => {
+    const plain = await trainEncoder(settings());
+    const seen = await trainEncoder(settings(looks()));
+    expect(bitsOf(seen)).toEqual(bitsOf(plain));
+    expect(plain.evaluations).toEqual([]);
+    expect([plain.keptStep, seen.keptStep]).toEqual([12, 12]);
+    expect(seen.evaluations.map(({ step }) => step)).toEqual([2, 4, 6, 8, 10, 12]);
+  });
+
+  test("looks after the last step too, and tells the accuracy of the nearest class mean", async () => {
+    const { encoder, evaluations } = await trainEncoder(settings({ ...looks({ every: 5 }), steps: 7 }));
+    expect(evaluations.map(({ step }) => step)).toEqual([5, 7]);
+    scope(() => {
+      const directions = ({ images }: { images: Tensor }) => {
+        const rows = extractFeatures(encoder, images).tolist() as number[][];
+        return rows.map((row) => row.map((value) => value / Math.hypot(...row)));
+      };
+      const means = [0, 1, 2].map((label) => {
+        const own = directions(photos).filter((_, i) => photos.labels[i] === label);
+        const sum = own[0]!.map((_, d) => own.reduce((total, row) => total + row[d]!, 0));
+        return sum.map((value) => value / Math.hypot(...sum));
+      });
+      for (const [part, own] of [
+        ["train", photos],
+        ["validation", validation],
+      ] as const) {
+        const right = directions(own).filter((row, i) => {
+          const near = means.map((mean) => mean.reduce((total, value, d) => total + value * row[d]!, 0));
+          return near.indexOf(Math.max(...near)) === own.labels[i];
+        });
+        expect(evaluations.at(-1)?.[part].accuracy).toBeCloseTo(right.length / own.labels.length, 12);
+      }
+    });
+  });
+
+  test("the loss of both parts is the same function: of the same photos it is the same number", async () => {
+    const { evaluations } = await trainEncoder(
+      settings({
+        ...{ evaluation: { ...photos, every: 4 }, objective: "cross-entropy", negatives: undefined },
+        ...{ loss: {}, steps: 4, augment: {}, batchSize: 24 },
+      }),
+    );
+    const { train, validation } = evaluations[0]!;
+    expect(train.loss).toBeCloseTo(validation.loss, 5); // the photos come in another order
+    expect(train.accuracy).toBe(validation.accuracy);
+  });
+
+  test.each(["loss", "accuracy"] as const)("keeps the weights with the best validation %s", async (keep) => {
+    const best = await trainEncoder(settings(looks({ keep })));
+    const values = best.evaluations.map(({ validation: { loss, accuracy } }) =>
+      keep === "loss" ? -loss : accuracy,
+    );
+    const place = values.indexOf(Math.max(...values));
+    expect(best.keptStep).toBe(best.evaluations[place]?.step);
+    // The weights are those that a training without looks had at that step.
+    const had: unknown[] = [];
+    const checkpointFolder = temporaryFolder();
+    const plain = await trainEncoder(
+      settings({
+        ...{ checkpointFolder, checkpointEvery: 1 },
+        onProgress: (done) => {
+          if (done === best.keptStep && done < 12) had.push(weightsIn(checkpointFolder));
+        },
+      }),
+    );
+    if (best.keptStep === 12) had.push(namedWeights(plain));
+    expect([namedWeights(best)]).toEqual(had);
+  });
+
+  test("ends early after as many looks without a better one as the patience is long", async () => {
+    // A learning rate that ruins the encoder: the first looks stay the best.
+    const ruined = settings({ ...looks({ keep: "loss", patience: 2 }), optimizer: { learningRate: 3 } });
+    const { losses, evaluations, keptStep } = await trainEncoder({ ...ruined, steps: 40 });
+    expect(losses.length).toBeLessThan(40);
+    expect(losses.length).toBe(evaluations.at(-1)?.step);
+    const place = evaluations.findIndex(({ step }) => step === keptStep);
+    expect(evaluations.length - 1 - place).toBe(2);
+    for (const later of evaluations.slice(place + 1)) {
+      expect(later.validation.loss).toBeGreaterThanOrEqual(evaluations[place]!.validation.loss);
+    }
+  });
+
+  test("interrupted and resumed it ends with the same bits, with averages and the best weights", async () => {
+    const own = { ...looks({ keep: "loss", patience: 3 }), ema: 0.5 };
+    const whole = await trainEncoder(settings(own));
+    const checkpointFolder = temporaryFolder();
+    const interrupted = settings({
+      ...{ ...own, checkpointFolder, checkpointEvery: 5 },
+      onProgress: (done) => {
+        if (done === 8) throw new Error("power cut");
+      },
+    });
+    await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+    const resumed = await trainEncoder({ ...interrupted, onProgress: () => {} });
+    expect(bitsOf(resumed)).toEqual(bitsOf(whole));
+    expect(resumed.evaluations).toEqual(whole.evaluations);
+    expect(resumed.keptStep).toBe(whole.keptStep);
+  });
+
+  test("leaves frozen batch norms and layers as they were", async () => {
+    const fineTuning = { layers: "last-1", batchNorm: "frozen" } as const;
+    const plain = await trainEncoder(settings({ fineTuning, steps: 4 }));
+    expect(bitsOf(await trainEncoder(settings({ fineTuning, steps: 4, ...looks() })))).toEqual(bitsOf(plain));
+  });
+});
+
+describe("a memory of past projections", () => {
+  test("is empty at the first step, then raises the loss; interrupted and resumed it ends with the same bits", async () => {
+    const own = { memory: 20 };
+    const whole = await trainEncoder(settings(own));
+    const without = await trainEncoder(settings());
+    expect(whole.losses[0]).toBe(without.losses[0]);
+    expect(whole.losses[1]).toBeGreaterThan(without.losses[1] as number);
+    const checkpointFolder = temporaryFolder();
+    const interrupted = settings({
+      ...{ ...own, checkpointFolder, checkpointEvery: 5 },
+      onProgress: (done) => {
+        if (done === 8) throw new Error("power cut");
+      },
+    });
+    await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+    expect(bitsOf(await trainEncoder({ ...interrupted, onProgress: () => {} }))).toEqual(bitsOf(whole));
+  });
+
+  test("holds what the head gave for the newest photos, with their labels", () =>
+    scope(() => {
+      const memory = new ProjectionMemory(5, 2, "cpu");
+      expect(memory.read()).toBeNull();
+      const rows = (from: number, count: number) =>
+        torch
+          .arange(from, from + count, { dtype: "float32" })
+          .unsqueeze(1)
+          .repeat([1, 2]);
+      const held = () => {
+        const { rows: own, labels, photos } = memory.read()!;
+        const firsts = (own.tolist() as number[][]).map(([first]) => first);
+        return firsts.map((first, i) => [first, labels[i], photos[i]]).sort((a, b) => a[0]! - b[0]!);
+      };
+      memory.add(rows(0, 3), [0, 1, 2], [10, 11, 12]);
+      expect(held()).toEqual([[0, 0, 10], [1, 1, 11], [2, 2, 12]]); // biome-ignore format: a table
+      memory.add(rows(3, 3), [3, 4, 5], [13, 14, 15]);
+      expect(held().map(([first]) => first)).toEqual([1, 2, 3, 4, 5]);
+      memory.add(rows(6, 8), [6, 7, 8, 9, 10, 11, 12, 13], [16, 17, 18, 19, 20, 21, 22, 23]);
+      expect(held()).toEqual([9, 10, 11, 12, 13].map((first) => [first, first, first + 10]));
+    }));
+});
+
+describe("mixed photos", () => {
+  test.each(["cross-entropy+mix", "genscl+mix"])(
+    "train %s with another loss than photos alone do",
+    async (objective) => {
+      const changes = { negatives: undefined, faithful: undefined, loss: {}, steps: 3 };
+      const mixed = await trainEncoder(settings({ ...changes, objective, ...looks({ every: 3 }) }));
+      const plain = await trainEncoder(
+        settings({ ...changes, objective: objective.replace("+mix", ""), ...looks({ every: 3 }) }),
+      );
+      expect(mixed.losses.every((loss, step) => loss !== plain.losses[step])).toBe(true);
+    },
+  );
+
+  test("show of every photo as much as the blend says, and the negatives as they are", () =>
+    scope(() => {
+      const grey = torch.arange(0, 24).mul(10).to("uint8").reshape([24, 1, 1, 1]).repeat([1, 3, 8, 8]);
+      const negatives = { images: grey.narrow(0, 0, 2), perStep: 2 };
+      const source = makeSource(
+        {
+          ...settings({ negatives, faithful: undefined, augment: {} }),
+          ...{ objective: "cross-entropy+mix", loss: { mix: "either" }, images: grey },
+        },
+        3,
+      );
+      for (let step = 0; step < 4; step++) {
+        const batch = source.batches.at(step);
+        const { pixels, blend } = source.draw(batch);
+        const shown = pixels
+          .mean([1, 2, 3])
+          .toNumbers()
+          .map((value) => 255 * value);
+        const photos = Array.from({ length: 2 }, () => batch.images).flat();
+        for (const [row, shares] of (blend!.tolist() as number[][]).entries()) {
+          expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
+          const expected = shares.reduce((sum, share, other) => sum + share * 10 * photos[other]!, 0);
+          expect(shown[row]).toBeCloseTo(expected, 2);
+        }
+        for (const [column, negative] of batch.negatives.entries()) {
+          expect(shown[photos.length + column]).toBeCloseTo(10 * negative, 3);
+        }
+      }
+      source.dispose();
+    }));
+});
+
+test("balanced batches train too", async () => {
+  const { losses } = await trainEncoder(settings({ photosPerClass: 4, steps: 3 }));
+  expect(losses.every(Number.isFinite)).toBe(true);
+  expect(losses[0]).not.toBe((await trainEncoder(settings({ steps: 1 }))).losses[0]);
+});
+
+test("an average of the weights is what is kept: decay (1 + n) / (10 + n) at first, then the given one", async () => {
+  const key = "network.conv1.weight";
+  const had: number[][] = [];
+  const checkpointFolder = temporaryFolder();
+  const averaged = await trainEncoder(
+    settings({
+      ...{ ema: 0.2, steps: 3, checkpointFolder, checkpointEvery: 1 },
+      onProgress: (done) => {
+        if (done < 3) had.push(weightsIn(checkpointFolder)[key] as number[]);
+      },
+    }),
+  );
+  had.push(namedWeights(await trainEncoder(settings({ steps: 3 })))[key] as number[]);
+  // With this rate a step moves no weight: they are as they were drawn.
+  const still = settings({ steps: 1, optimizer: { learningRate: 1e-30, weightDecay: 0 } });
+  const drawn = namedWeights(await trainEncoder(still))[key] as number[];
+  const decays = [2 / 11, 0.2, 0.2];
+  const expected = drawn.map((start, i) =>
+    had.reduce((mean, w, n) => decays[n]! * mean + (1 - decays[n]!) * w[i]!, start),
+  );
+  const own = namedWeights(averaged)[key] as number[];
+  expect(Math.max(...own.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThan(1e-6);
 });
 
 describe("frozen features", () => {
@@ -285,6 +532,20 @@ describe("what cannot be trained is refused with what to do", () => {
       },
       /cross-entropy cannot use negatives as "columns".*extra-class or outlier-exposure or energy/,
     ],
+    ["classes that do not fill a batch", { photosPerClass: 3 }, /batch of 8 photos cannot have 3/],
+    [
+      "a memory for an objective that has no place for it",
+      { objective: "genscl", loss: {}, negatives: undefined, memory: 8 },
+      /genscl has no place for past projections/,
+    ],
+    ["an average that never moves", { ema: 1 }, /ema is 1.*below 1/],
+    [
+      "validation photos without a label each",
+      { evaluation: { images: validation.images, labels: [0], every: 1 } },
+      /1 labels for 18 validation photos/,
+    ],
+    ["looks after no steps", looks({ every: 0 }), /evaluation.every is 0/],
+    ["patience without an aim", looks({ patience: 2 }), /what better means.*Set evaluation.keep/],
     [
       "negatives for an objective that has no place for them",
       {

@@ -12,6 +12,7 @@ import {
   readUsedPhotos,
   type Verdict,
 } from "../../../src/deploy/index.ts";
+import { lookLike } from "../../data/folder.ts";
 import { CLASSES, noise, photo, writeClassifier } from "../tiny-classifier.ts";
 
 let folder = "";
@@ -104,7 +105,7 @@ describe("a classifier on the disk", () => {
 
   it("tells which photos it was made with", async () => {
     expect(await readUsedPhotos(folder)).toEqual([
-      { id: "a.png", object: "dark/a", className: "dark", hash: "00", use: "train" },
+      { id: "a.png", object: "dark/a", className: "dark", hash: "00", look: lookLike("a"), use: "train" },
     ]);
   });
 

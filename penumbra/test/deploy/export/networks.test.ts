@@ -48,6 +48,14 @@ const FAMILIES: Readonly<Record<string, { readonly size: number; readonly make: 
         embedsPrefix: false,
       }),
   },
+  "DINOv3's ViT": {
+    size: 24,
+    make: () =>
+      new VisionTransformer({
+        ...{ patchSize: 8, dimensions: 32, depth: 4, heads: 2, registers: 4, layerScale: 0.3 },
+        ...{ positions: "rotary", qkvBias: false },
+      }),
+  },
 };
 
 function made(name: string): {
@@ -70,7 +78,10 @@ function made(name: string): {
     { length: 3 },
     () => torch.randint(0, 256, [3, size, size], { dtype: "uint8" }).toTyped() as Uint8Array,
   );
-  const parts = { encoder, preprocessing: { imageSize: size, fit: "squash" } } as unknown as ClassifierParts;
+  const parts = {
+    encoder,
+    preprocessing: { imageSize: size, fit: "squash", interpolation: "lanczos3" },
+  } as unknown as ClassifierParts;
   return { parts, photos, size };
 }
 

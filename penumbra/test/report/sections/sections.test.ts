@@ -14,6 +14,7 @@ const empty: Outcome = {
   questions: [],
   recipes: [],
   comparisons: [],
+  hypotheses: [],
   results: [],
   curves: [],
   sheet: [],

@@ -1,0 +1,198 @@
+import { basename, join } from "node:path";
+import { cuda, type Precision, resolvePrecision, type Tensor } from "@penumbra/torch";
+import { writeFolderAsync } from "../../files/index.ts";
+import { autocastTo, type Compute } from "../../models/index.ts";
+import type { TrainingOptions } from "../generator.ts";
+import { type CardWords, readTrainingRuns, type TrainingRun, trainedStage, writeModelCard } from "./card.ts";
+import { type Corpus, corpusOf } from "./corpus.ts";
+import { indices } from "./crops.ts";
+import { type Trainee, type TrainResult, train } from "./loop.ts";
+import { PhotoBatches } from "./photo-batches.ts";
+import { readDescription, writeDescription } from "./photo-model.ts";
+import type { PhotoSettings } from "./photo-settings.ts";
+import { writeSheet } from "./sheets.ts";
+
+/** What a generator's network is built from. */
+export interface PhotoParts<Settings extends PhotoSettings> {
+  readonly settings: Settings;
+  /** Names of the classes: a label is a place here. One, where the networks are not told the class. */
+  readonly classes: readonly string[];
+  readonly batches: PhotoBatches;
+  /** uint8 [N, 3, S, S] on the device: all that is learned from. */
+  readonly images: Tensor;
+  /** Of the images. */
+  readonly labels: readonly number[];
+  readonly device: string;
+  readonly compute: Compute;
+  /** A finished model whose weights are the first ones. */
+  readonly from: { readonly folder: string; readonly isSameClasses: boolean } | undefined;
+  readonly onLine: (line: string) => void;
+}
+
+/** A generator's network in training, and what becomes of it. */
+export interface PhotoTrainee extends Trainee {
+  /** Called once, after the last step, with all that was learned from. */
+  finish?(): void;
+  /** uint8 [n, 3, S, S]: what it draws now, by seeds that stay the same; classes in turn. */
+  samples(count: number): Tensor;
+  /** Writes the networks that draw. */
+  save(folder: string): void;
+  /** Figures of how well it does, at an inspection. */
+  figures?(step: number): Record<string, number>;
+  /** What a person should know of the finished model, a line each. */
+  notes?(): readonly string[];
+}
+
+const SAMPLES = 32;
+
+/** Without names of classes in the captions there is one class, of all images. */
+const ALL = "all";
+
+/**
+ * Trains a network on images of classes (each different caption is one), or goes on where the same call was
+ * stopped, and writes its folder: weights, `generator.json`, a card and a sheet of samples. With a budget in steps an
+ * interrupted run ends with the same bits as an uninterrupted one on the same machine.
+ *
+ * @returns the finished model's folder, or null when the signal ended it before
+ * @throws GeneratorError for a corpus without readable images, or a model to go on from that does not fit
+ * @throws Error when a loss is no longer finite, or a checkpoint is of other settings
+ */
+export async function trainOnPhotos<Settings extends PhotoSettings>(
+  entry: { readonly name: string; readonly card: CardWords },
+  options: TrainingOptions<Settings>,
+  build: (parts: PhotoParts<Settings>) => PhotoTrainee,
+): Promise<string | null> {
+  const { settings, signal, out, work = `${out}.work`, onLine = () => {} } = options;
+  const { device, seed, batchSize, flips, conditional } = settings;
+  const precision = resolvePrecision(settings.precision, device);
+  if (device.startsWith("cuda")) cuda.setTf32(true);
+  const origin = options.from === undefined ? undefined : await readOrigin(options.from, entry.name);
+  const corpus = await corpusOf(options.corpus, { size: settings.imageSize, limit: settings.limit });
+  for (const problem of corpus.problems) onLine(`corpus: left out ${problem}`);
+  const classes = conditional ? [...corpus.captions].sort() : [ALL];
+  const labels = corpus.captionOf.map((caption) =>
+    conditional ? classes.indexOf(corpus.captions[caption]!) : 0,
+  );
+  onLine(
+    `corpus: ${corpus.fileOf.length} images of ${corpus.files.length} files, ${classes.length} classes; ${precision.reason}`,
+  );
+  const images = corpus.images.to(device);
+  try {
+    const trainee = build({
+      settings,
+      classes,
+      images,
+      labels,
+      batches: new PhotoBatches(images, labels, { batchSize, flips, seed }),
+      device,
+      compute: autocastTo(device, precision.dtype),
+      from:
+        options.from === undefined
+          ? undefined
+          : {
+              folder: options.from,
+              isSameClasses: JSON.stringify(origin?.classes) === JSON.stringify(classes),
+            },
+      onLine,
+    });
+    trainee.inspect = async (step) => {
+      const sheet = join(work, "sheets", `${entry.name}-${step}.png`);
+      const samples = trainee.samples(SAMPLES);
+      await writeSheet(sheet, samples);
+      samples.dispose();
+      return trainee.figures?.(step) ?? {};
+    };
+    const { checkpointMinutes, sheetMinutes: inspectMinutes, logSeconds } = settings;
+    const result = await train(trainee, {
+      ...settings,
+      folder: work,
+      checkpointMinutes,
+      inspectMinutes,
+      logSeconds,
+      onLine,
+      signal,
+    });
+    if (!result.complete) return null;
+    trainee.finish?.();
+    await writeModel({ entry, options, work, corpus, classes, precision, origin, trainee, result });
+    for (const note of trainee.notes?.() ?? []) onLine(`${entry.name}: ${note}`);
+    onLine(`${entry.name}: wrote ${out}`);
+    return out;
+  } finally {
+    images.dispose();
+  }
+}
+
+interface Origin {
+  readonly classes: readonly string[];
+  readonly runs: readonly TrainingRun[];
+}
+
+async function readOrigin(folder: string, name: string): Promise<Origin> {
+  const { classes } = readDescription(folder, name);
+  return { classes, runs: await readTrainingRuns(folder) };
+}
+
+async function writeModel<Settings extends PhotoSettings>(facts: {
+  readonly entry: { readonly name: string; readonly card: CardWords };
+  readonly options: TrainingOptions<Settings>;
+  readonly work: string;
+  readonly corpus: Corpus;
+  readonly classes: readonly string[];
+  readonly precision: Precision;
+  readonly origin: Origin | undefined;
+  readonly trainee: PhotoTrainee;
+  readonly result: TrainResult;
+}): Promise<void> {
+  const { entry, options, work, corpus, classes, precision, origin, trainee, result } = facts;
+  const { settings, out } = options;
+  const sheet = join(work, "sheets", "samples.webp");
+  const samples = trainee.samples(SAMPLES);
+  await writeSheet(sheet, samples);
+  samples.dispose();
+  const { batchSize, device, seed } = settings;
+  const seen = `${(result.step * batchSize).toLocaleString("en")} images`;
+  const stage = await trainedStage(work, trainee.name, result, { stage: trainee.name, batchSize, seen });
+  await writeFolderAsync(out, async (aside) => {
+    trainee.save(aside);
+    await writeDescription(aside, {
+      generator: entry.name,
+      classes: [...classes],
+      settings: { ...settings },
+    });
+    await writeModelCard(aside, {
+      ...entry.card,
+      name: basename(out),
+      data: [
+        (options.dataNote ?? NO_DATA_NOTE).trim(),
+        `Read were ${corpus.fileOf.length} images from ${corpus.files.length} files with ${corpus.captions.length} different captions. Classes: ${classes.join(", ")}.`,
+      ],
+      earlierRuns: origin?.runs ?? [],
+      run: { stages: [stage] },
+      training: [
+        `Device ${device}, precision ${precision.reason}; seed ${seed}; ${settings.imageSize} px; weights averaged with decay ${settings.emaDecay}.`,
+        ...Object.entries(result.figures).map(([name, value]) => `${name}: ${value.toPrecision(4)}.`),
+        ...(trainee.notes?.() ?? []),
+      ],
+      pictures: [
+        {
+          path: sheet,
+          name: "samples.webp",
+          alt: "samples",
+          caption: "What it draws, classes in turn, none chosen by hand.",
+        },
+      ],
+    });
+  });
+}
+
+const NO_DATA_NOTE =
+  "Nothing was stated about the images (pass --data-note). Their licence decides how this model may be used.";
+
+/** Labels for samples: the classes in turn, int64 [count]. */
+export function labelsInTurn(classes: number, count: number, device: string): Tensor {
+  return indices(
+    Array.from({ length: count }, (_, i) => i % classes),
+    device,
+  );
+}

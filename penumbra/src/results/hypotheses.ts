@@ -1,0 +1,163 @@
+import { Random } from "@penumbra/torch/random";
+import type { Difference, HypothesisResult, HypothesisVerdict, OutcomeName, Power } from "./outcome.ts";
+import { type ArmDesign, type Contrast, FEWEST_DECIDING_SEEDS, type Question } from "./questions.ts";
+import { holm, type Interval, signFlipTest, standardDeviation, studentQuantile } from "./statistics.ts";
+
+/** The share of repetitions in which a difference that is there is to be found. */
+const POWER = 0.8;
+/** More seeds than this are not proposed to anybody. */
+const MOST_SEEDS = 1000;
+
+/** What is asked of each objective that has the arms for it. */
+interface Hypothesis {
+  readonly outcome: OutcomeName;
+  /** From the arms of one objective and the questions about it; null where they cannot test it. */
+  readonly contrast: (design: {
+    readonly arms: readonly ArmDesign[];
+    readonly questions: readonly Question[];
+  }) => Contrast | null;
+}
+
+/**
+ * What Penumbra was built to find out. A positive difference speaks for H1 to H3; H4 is the interaction of the 2 x 2
+ * design, (both - near-OOD) - (faithful - none), which is 0 where the effects add.
+ */
+export const HYPOTHESES = {
+  H1: { outcome: "accuracy", contrast: ({ questions }) => mainEffect("positives", questions) },
+  H2: { outcome: "accuracy", contrast: ({ questions }) => mainEffect("negatives", questions) },
+  H3: { outcome: "near", contrast: ({ questions }) => mainEffect("negatives", questions) },
+  H4: { outcome: "near", contrast: ({ arms }) => interaction(arms) },
+} as const satisfies Record<string, Hypothesis>;
+export type HypothesisName = keyof typeof HYPOTHESES;
+
+export interface HypothesesOptions {
+  readonly arms: readonly ArmDesign[];
+  readonly questions: readonly Question[];
+  readonly confidence: number;
+  readonly margin: number;
+  /** By the unit that the answer is about. */
+  readonly judge: (contrast: Contrast, outcome: OutcomeName) => Difference | null;
+}
+
+/** Every hypothesis for every objective whose arms can test it, corrected for their number (Holm). */
+export function testHypotheses({
+  arms,
+  questions,
+  confidence,
+  margin,
+  judge,
+}: HypothesesOptions): HypothesisResult[] {
+  const objectives = [...new Set(arms.map(({ objective }) => objective))];
+  const tested = objectives.flatMap((objective) => {
+    const design = {
+      arms: arms.filter((arm) => arm.objective === objective),
+      questions: questions.filter((question) => question.objective === objective),
+    };
+    return Object.entries<Hypothesis>(HYPOTHESES).flatMap(([name, { outcome, contrast }]) => {
+      const sides = contrast(design);
+      const difference = sides && judge(sides, outcome);
+      if (!sides || !difference) return [];
+      const { treatment, control } = sides;
+      return [{ name, objective, outcome, treatment, control, ...difference }];
+    });
+  });
+  const adjusted = holm(tested.map(({ pValue }) => pValue ?? 1));
+  return tested.map((result, index) => {
+    const adjustedPValue = result.pValue === null ? null : adjusted[index]!;
+    return {
+      ...result,
+      adjustedPValue,
+      signFlip: signFlipTest(result.perSeed, flips(result.name)),
+      verdict: hypothesisVerdict(result, adjustedPValue, { confidence, margin }),
+      power: powerOf(result, confidence),
+    };
+  });
+}
+
+function flips(name: string): () => number {
+  const random = new Random(`sign flips ${name}`);
+  return () => random.uniform();
+}
+
+/** The arms that differ in the first kind of images as this factor. */
+function mainEffect(factor: "positives" | "negatives", questions: readonly Question[]): Contrast | null {
+  const other = factor === "positives" ? "negatives" : "positives";
+  const found = questions.find(
+    ({ changes }) =>
+      changes.some((change) => change.factor === factor && change.from === null) &&
+      changes.every((change) => change.factor !== other),
+  );
+  return found ?? null;
+}
+
+function interaction(arms: readonly ArmDesign[]): Contrast | null {
+  for (const both of arms) {
+    if (both.positives === null || both.negatives === null) continue;
+    const { positives, negatives, use } = both;
+    const none = { positives: null, negatives: null, use: null };
+    const find = (levels: Pick<ArmDesign, "positives" | "negatives" | "use">) =>
+      arms.find(
+        (arm) =>
+          arm.positives === levels.positives && arm.negatives === levels.negatives && arm.use === levels.use,
+      )?.name;
+    const [base, withPositives, withNegatives] = [
+      find(none),
+      find({ ...none, positives }),
+      find({ ...none, negatives, use }),
+    ];
+    if (base === undefined || withPositives === undefined || withNegatives === undefined) continue;
+    // Means of two arms each: twice their difference is the interaction.
+    return { treatment: [both.name, base], control: [withPositives, withNegatives], scale: 2 };
+  }
+  return null;
+}
+
+function hypothesisVerdict(
+  { mean, interval, perSeed }: Difference,
+  adjustedPValue: number | null,
+  { confidence, margin }: { readonly confidence: number; readonly margin: number },
+): HypothesisVerdict {
+  if (!interval || adjustedPValue === null || perSeed.length < FEWEST_DECIDING_SEEDS) return "undecided";
+  if (adjustedPValue <= 1 - confidence) return mean > 0 ? "supported" : "contradicted";
+  return isWithin(interval, margin) ? "equivalent" : "undecided";
+}
+
+function isWithin({ low, high }: Interval, margin: number): boolean {
+  return low > -margin && high < margin;
+}
+
+/**
+ * What a repetition would find in four of five cases: a difference d where `d >= (t_{(1+c)/2, df} + t_{0.8, df}) se`, with
+ * se^2 = s^2 / S + V_objects as in the interval. Null with one seed.
+ */
+export function powerOf(
+  { perSeed, mean, objectVariance, objects }: Difference,
+  confidence: number,
+): Power | null {
+  if (perSeed.length < 2) return null;
+  const ofSeed = standardDeviation(perSeed) ** 2;
+  const detectable = (seeds: number, objectsVariance: number) => {
+    const first = ofSeed / seeds;
+    const variance = first + objectsVariance;
+    if (variance === 0) return 0;
+    const freedom =
+      variance ** 2 / (first ** 2 / (seeds - 1) + (objects < 2 ? 0 : objectsVariance ** 2 / (objects - 1)));
+    return (
+      (studentQuantile((1 + confidence) / 2, freedom) + studentQuantile(POWER, freedom)) * Math.sqrt(variance)
+    );
+  };
+  const size = Math.abs(mean);
+  const now = detectable(perSeed.length, objectVariance);
+  if (detectable(MOST_SEEDS, objectVariance) > size) {
+    // Seeds without end leave the objects' part.
+    const limit = detectable(MOST_SEEDS, objectVariance);
+    return { detectable: now, seeds: null, objectFactor: size === 0 ? null : (limit / size) ** 2 };
+  }
+  let [few, enough] = [1, MOST_SEEDS];
+  while (enough - few > 1) {
+    const middle = (few + enough) >> 1;
+    if (detectable(middle, objectVariance) <= size) enough = middle;
+    else few = middle;
+  }
+  return { detectable: now, seeds: Math.max(enough, FEWEST_DECIDING_SEEDS), objectFactor: null };
+}
