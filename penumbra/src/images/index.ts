@@ -7,6 +7,7 @@ export {
   changesOf,
 } from "./augment-presets.ts";
 export { AUGMENT_PRESET_NAMES, type AugmentSpec, AugmentSpecSchema } from "./augment-spec.ts";
+export { augmentedSheet } from "./augmented-sheet.ts";
 export { gaussianBlur } from "./blur.ts";
 export {
   adjustBrightness,

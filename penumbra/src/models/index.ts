@@ -52,11 +52,13 @@ export {
 } from "./network-folder.ts";
 export { interpolatePositions } from "./position-embedding.ts";
 export { ProjectionHead } from "./projection-head.ts";
-export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
+export { ownAttentionKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
 export { BasicBlock, Bottleneck } from "./resnet-blocks.ts";
 export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
+export { UNet2DModel } from "./unet-2d.ts";
+export type { UNet2DConfig, UNet2DConfigInput } from "./unet-2d-config.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
 export {
   type Positions,
