@@ -4,6 +4,7 @@ import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -43,6 +44,7 @@ const program = new Command("penumbra")
   .addCommand(trainCommand())
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
+  .addCommand(exportCommand())
   .addCommand(serveCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
