@@ -32,6 +32,8 @@ export {
   previewImage,
   probeImage,
   reasonOf,
+  squareOf,
+  type WholeImage,
 } from "./decode.ts";
 export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";

@@ -345,6 +345,21 @@ export interface PhotoSummary {
   readonly warnings: readonly string[];
 }
 
+/** How encoders were trained, as a methods paragraph says it. */
+export interface TrainingSummary {
+  /** Pixels of a side. */
+  readonly imageSize: number;
+  readonly network: string;
+  readonly isPretrained: boolean;
+  /** How far: full, last-N, head or frozen. */
+  readonly trained: string;
+  readonly steps: number;
+  readonly batchSize: number;
+  /** Objects of a class to learn from, and those set aside for choices. */
+  readonly shots: number;
+  readonly validation: number;
+}
+
 /** A thing of one of the house's tables, and what people call it. */
 export interface Titled {
   readonly name: string;
@@ -400,6 +415,7 @@ export interface Outcome {
   readonly mistakesArm: string;
   readonly mistakes: readonly Mistake[];
   readonly photos: PhotoSummary;
+  readonly training: TrainingSummary;
   /** Null where no arm has synthetic images. */
   readonly model: { readonly name: string; readonly hash: string } | null;
   readonly machine: Machine;

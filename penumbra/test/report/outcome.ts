@@ -305,6 +305,10 @@ export function exampleOutcome({
         seed: index % 2,
       })),
     ),
+    training: {
+      ...{ imageSize: 64, network: "resnet10", isPretrained: false, trained: "full" },
+      ...{ steps: 240, batchSize: 32, shots: 4, validation: 4 },
+    },
     photos: {
       root: "photos",
       known: { classes, objects: classes * 20, photos: classes * 160 },

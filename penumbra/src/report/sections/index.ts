@@ -7,6 +7,7 @@ import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
 import { hypotheses } from "./hypotheses.ts";
 import { map } from "./map.ts";
+import { methods } from "./methods.ts";
 import { mistakes } from "./mistakes.ts";
 import { run } from "./run.ts";
 import { scores } from "./scores.ts";
@@ -24,9 +25,11 @@ export const SECTIONS: readonly Section[] = [
   mistakes,
   augmentation,
   curves,
+  methods,
   run,
 ];
 
 export { describeAnswer, differenceLimit } from "./answer.ts";
 export { headline } from "./headline.ts";
+export { methodsParagraph } from "./methods.ts";
 export type { ImageSource, Section } from "./section.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
-import type { ModelFolder } from "../../diffusion/index.ts";
+import type { FoundModel } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
   type Curve,
@@ -21,14 +21,14 @@ import {
   type ScoreFile,
   StudyScores,
   type Titled,
+  type TrainingSummary,
   testHypotheses,
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, designOf, designsOf, shownArm } from "../arms/index.ts";
+import { armOf, designOf, designsOf, isFrozen, shownArm } from "../arms/index.ts";
 import { recipesIn } from "../sources/index.ts";
 import {
-  isFrozen,
   lossCurve,
   nearnessOf,
   readEncoder,
@@ -51,7 +51,7 @@ export interface Finished {
   readonly text: string;
   readonly machine: Machine;
   readonly manifest: Manifest;
-  readonly model: ModelFolder | undefined;
+  readonly model: FoundModel | undefined;
   readonly seeds: readonly SeedData[];
   readonly trained: readonly TrainedArm[];
   readonly nearness: readonly Artifact[];
@@ -109,11 +109,27 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     featureMaps: await Promise.all(maps.map(readFeatureMap)),
     ...(await picturesOf(context, finished, scores, detector)),
     photos: summarise(manifest, firstOf(seeds)),
+    training: trainingOf(config),
     model: model ? { name: model.name, hash: model.hash } : null,
     machine,
     stages: store.records,
     peakMemoryBytes: store.peakMemory,
     configuration: text,
+  };
+}
+
+function trainingOf({ encoder, split, imageSize }: StudyContext["config"]): TrainingSummary {
+  const { network, weights, train, steps, batchSize } = encoder;
+  const { shots, validation } = split;
+  return {
+    imageSize,
+    network,
+    isPretrained: weights !== undefined,
+    trained: train,
+    steps,
+    batchSize,
+    shots,
+    validation,
   };
 }
 
