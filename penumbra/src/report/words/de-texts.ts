@@ -147,9 +147,9 @@ export const texts: Dictionary["texts"] = {
   "no interval with one seed": "kein Konfidenzintervall bei einem Seed",
   "{0#} % interval {1}": "{0}-%-Konfidenzintervall {1}",
   "with fewer than three nothing here is called decided, however narrow an interval happens to be":
-    "bei weniger als drei gilt hier nichts als entschieden, wie schmal ein Intervall auch ausfällt",
+    "bei weniger als drei Seeds gilt hier nichts als entschieden, wie schmal ein Intervall auch ausfällt",
   "wide, so that only a large effect can be proven":
-    "breit, sodass sich nur ein großer Effekt nachweisen lässt",
+    "die Intervalle sind breit, sodass sich nur ein großer Effekt nachweisen lässt",
   "Scale: difference in points": "Skala: Unterschied in Prozentpunkten",
   "Difference in points": "Unterschied in Prozentpunkten",
   "{0#} points; {1#} % over seeds and objects: {2}; over seeds: {3}; over test objects: {4}; seeds: {5}":
