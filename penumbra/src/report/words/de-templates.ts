@@ -18,6 +18,8 @@ export const templates: Dictionary["templates"] = {
   "<b>{0} are few.</b> The {1} % intervals rest on {2}: honest, but {3}. Five seeds or more (<code>--seeds 5</code>) give a useful answer; what is there is not computed again.":
     "<b>{0} sind wenig.</b> Grundlage der {1}-%-Konfidenzintervalle: {2}. Das ist ehrlich, aber {3}. Ab fünf Seeds (<code>--seeds 5</code>) ist eine brauchbare Antwort zu erwarten; Vorhandenes wird nicht neu berechnet.",
   "<b>Mind when reading the numbers:</b>": "<b>Beim Lesen der Zahlen zu beachten:</b>",
+  "To use it: <code>{0}</code> makes a classifier. {1}":
+    "Zur Verwendung: <code>{0}</code> macht daraus einen Klassifikator. {1}",
   "Differences between arms": "Unterschiede zwischen den Armen",
   "Measured by": "Gemessen an",
   Answer: "Antwort",
@@ -79,6 +81,8 @@ export const templates: Dictionary["templates"] = {
   // sections/sifted.ts
   "Each image is judged by an encoder that has seen real photos alone, and no photo of the object that it was made from. Its distance to a class is a mean over several layers and three measures (nearest photo, class mean, Mahalanobis), in units of the distance at which real photos of unseen objects end: up to 1 it looks known. What lies beyond, but not too far, and is not surely its own class to the classifier, is near-OOD. What is turned away is drawn again with another seed.":
     "Jedes Bild wird von einem Encoder beurteilt, der nur echte Fotos gesehen hat, und keines des Objekts, aus dem es entstand. Sein Abstand zu einer Klasse ist ein Mittel über mehrere Schichten und drei Maße (nächstes Foto, Klassenmittel, Mahalanobis), in Einheiten des Abstands, an dem echte Fotos ungesehener Objekte enden: Bis 1 sieht es bekannt aus. Was darüber, aber nicht zu weit entfernt liegt und für den Klassifikator nicht sicher zur eigenen Klasse gehört, ist Near-OOD. Abgelehntes wird mit einem anderen Seed neu gezeichnet.",
+  "Each image is judged by an encoder that has seen real photos alone. Its distance to a class is a mean over several layers and measures, in units of the distance at which real photos of unseen objects end: up to 1 it looks known. What lies beyond, but not too far, and is not surely its own class to the classifier, is near-OOD. What is turned away is drawn again with another seed.":
+    "Jedes Bild wird von einem Encoder beurteilt, der nur echte Fotos gesehen hat. Sein Abstand zu einer Klasse ist ein Mittel über mehrere Schichten und Maße, in Einheiten des Abstands, an dem echte Fotos ungesehener Objekte enden: Bis 1 sieht es bekannt aus. Was darüber, aber nicht zu weit entfernt liegt und für den Klassifikator nicht sicher zur eigenen Klasse gehört, ist Near-OOD. Abgelehntes wird mit einem anderen Seed neu gezeichnet.",
   "; of the near validation unknowns {0} % lie inside some class and {1} % in the band":
     "; von den nahen Validierungsunbekannten liegen {0} % innerhalb einer Klasse und {1} % im Band",
   "Near-OOD is from 1 to {0}. Of the known validation photos {1} % lie inside their class{2}.":
@@ -87,6 +91,8 @@ export const templates: Dictionary["templates"] = {
   Wanted: "Gewünscht",
   Drawn: "Gezeichnet",
   Accepted: "Angenommen",
+
+
   "Strengths: lowest, median and highest over classes. Roles: of the images of the first attempt.":
     "Stärken: kleinste, mittlere und größte über die Klassen. Rollen: der Bilder des ersten Versuchs.",
 

@@ -16,7 +16,7 @@ const NAMES = [
     "Mahalanobis++",
     "NNGuide",
   ],
-  ...["ODIN", "ReAct", "SCALE", "SHE", "ViM", "fDBD"],
+  ...["GAN", "VAE", "DDPM", "ODIN", "ReAct", "SCALE", "SHE", "ViM", "fDBD"],
 ];
 
 /** German texts that come from values: titles, sentences that are put together, names of things. */
@@ -211,6 +211,13 @@ export const texts: Dictionary["texts"] = {
   "Hypotheses (intervals over seeds and test objects, p by Holm):":
     "Hypothesen (Konfidenzintervalle über Seeds und Testobjekte, p nach Holm):",
   "Warning: {0}": "Warnung: {0}",
+  "To use it: {0!}": "Zur Verwendung: {0}",
+  "{0} told the unknowns that the study \"{1!}\" chose by best from the known (AUROC {2#}, {3}).":
+    "{0} unterschied die Unbekannten, nach denen die Studie „{1}“ wählte, am besten von den Bekannten (AUROC {2}, {3}).",
+  "{0} was the most accurate in the study \"{1!}\" (balanced accuracy {2#} on its test photos, {3}); it had no unknowns to choose by.":
+    "{0} war in der Studie „{1}“ am genauesten (balancierte Genauigkeit {2} auf ihren Testfotos, {3}); sie hatte keine Unbekannten, nach denen zu wählen war.",
+  "at its only seed": "beim einzigen Seed",
+  "on average over {0#} seeds": "im Mittel über {0} Seeds",
   "One seed decides nothing: five or more (--seeds 5) give a useful answer.":
     "Ein Seed entscheidet nichts: Ab fünf (--seeds 5) ist eine brauchbare Antwort zu erwarten.",
   "{0} are few: five or more (--seeds 5) give a useful answer.":
@@ -386,6 +393,27 @@ export const texts: Dictionary["texts"] = {
   jigsaw: "Puzzle",
   blend: "Überblendung",
   patches: "Flicken",
+  "sifted {0}": "gesichtete {0}",
+  "{0} faithful images": "getreue Bilder ({0})",
+  "{0} near-OOD images": "Near-OOD-Bilder ({0})",
+  "{0} faithful": "{0} getreu",
+  "{0} drift": "{0}, Abdrift",
+  "{0} crossed": "{0} gekreuzt",
+  "{0} early": "{0}, früher Stand",
+  "{0} truncated": "{0}, beschnitten",
+  "{0} untruncated": "{0}, unbeschnitten",
+  "{0} mixed classes": "{0}, gemischte Klassen",
+  "{0} posterior": "{0}, A-posteriori-Ziehung",
+  "{0} latent noise": "{0}, latentes Rauschen",
+  "{0} prior": "{0}, A-priori-Ziehung",
+  "{0} interpolation": "{0}, Interpolation",
+  Autoencoder: "Autoencoder",
+  "Latent diffusion": "Latente Diffusion",
+  doubtful: "zweifelhaft",
+  "another class": "andere Klasse",
+  "still sure": "noch sicher",
+  "too far": "zu weit",
+  "Just outside of every class": "knapp außerhalb jeder Klasse",
   "no noise": "ohne Rauschen",
   "the model": "das Modell",
   "Turned away": "Abgelehnt",
@@ -430,6 +458,8 @@ export const texts: Dictionary["texts"] = {
   "KL matching": "KL-Abgleich",
   "Multi-layer KNN": "KNN über mehrere Schichten",
   "Multi-layer Mahalanobis": "Mahalanobis über mehrere Schichten",
+  "Abnormality module": "Abnormitätsmodul",
+  "Reconstruction error": "Rekonstruktionsfehler",
   "Relative Mahalanobis": "Relative Mahalanobis-Distanz",
 
   // Scores, map, mistakes.
