@@ -3,6 +3,7 @@ import { checkCommand } from "./check.ts";
 import { compareCommand } from "./compare.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { generateCommand } from "./generate.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -44,6 +45,7 @@ const program = new Command("penumbra")
   .addCommand(evaluateCommand())
   .addCommand(serveCommand())
   .addCommand(schemaCommand())
+  .addCommand(generateCommand())
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());
 
