@@ -95,7 +95,7 @@ async function workOf(name: string, source: ImageSource, folder: string): Promis
     folder: scratch,
     classes,
     device: "cpu",
-    model: { folder: modelFolder, imageSize: SIZE, hash: sd.hash },
+    model: { schedulerConfig: sd.schedulerConfig, imageSize: SIZE, hash: sd.hash },
     precision: "fp32" as const,
   };
   const wanted = source.trains?.(config.sources[name] ?? null) ?? null;
