@@ -56,12 +56,12 @@ test("arms learn from images of generators that are trained on their photos, sid
 test("one training serves both kinds of a generator's images", async () => {
   const made = events.filter(({ event, stage }) => event === "done" && stage === "generator");
   expect(made.map(({ label }) => label)).toEqual(["vae, seed 0", "gan, seed 0"]);
-  const images = join(folder, "run", "images");
-  const stages = await readdir(images);
+  const artifacts = join(folder, "run", "artifacts");
+  const stages = (await readdir(artifacts)).filter((name) => name.startsWith("images"));
   expect(stages).toHaveLength(3);
   const hashes = new Set<string>();
   for (const stage of stages) {
-    for (const line of await imageLines(join(images, stage))) {
+    for (const line of await imageLines(join(artifacts, stage))) {
       if (line.generator === "vae") hashes.add((line as unknown as { modelHash: string }).modelHash);
     }
   }
