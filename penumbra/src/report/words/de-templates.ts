@@ -92,7 +92,6 @@ export const templates: Dictionary["templates"] = {
   Drawn: "Gezeichnet",
   Accepted: "Angenommen",
 
-
   "Strengths: lowest, median and highest over classes. Roles: of the images of the first attempt.":
     "Stärken: kleinste, mittlere und größte über die Klassen. Rollen: der Bilder des ersten Versuchs.",
 
