@@ -36,6 +36,8 @@ vi.setConfig({ hookTimeout: 400_000 });
 /** Settings that change no result beyond rounding, or what is not a stage's: the reason of each. */
 const NOT_HASHED: Readonly<Record<string, string>> = {
   "encoder.gradientCheckpointing": "changes no bit",
+  "words.gradientCheckpointing": "changes nothing beyond rounding",
+  "words.samplesAtOnce": "splits a step, which changes nothing beyond rounding",
   "redraw.batchSize": "images of a batch do not depend on each other, beyond rounding",
 };
 
