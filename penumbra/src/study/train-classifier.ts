@@ -27,7 +27,7 @@ import { findModel } from "../diffusion/index.ts";
 import { readJson, writeFolderAsync } from "../files/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
-import { armOf, sourcesOf } from "./arms/index.ts";
+import { armOf, isFrozen, sourcesOf } from "./arms/index.ts";
 import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
@@ -39,7 +39,6 @@ import {
   featuresFile,
   featuresStage,
   frozenEncoderStage,
-  isFrozen,
   labelsOf,
   loadProbe,
   prepareSeeds,

@@ -26,10 +26,9 @@ import {
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, designOf, designsOf, shownArm } from "../arms/index.ts";
+import { armOf, designOf, designsOf, isFrozen, shownArm } from "../arms/index.ts";
 import { recipesIn } from "../sources/index.ts";
 import {
-  isFrozen,
   lossCurve,
   nearnessOf,
   readEncoder,
