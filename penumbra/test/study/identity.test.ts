@@ -108,6 +108,10 @@ const tables = tablesWith({
 /** Optional settings, given here so that they can be read and changed. */
 const settings = {
   ...tinySettings,
+  words: {
+    ...{ ...tinySettings.words, samplesAtOnce: 64 },
+    evaluation: { every: 2, keep: "best", patience: 1 },
+  },
   seeds: [0],
   // Every arm that is trained, and every use of negatives that an objective has: a setting may be read by one of them
   // alone.
@@ -242,6 +246,8 @@ function alternatives(value: unknown): unknown[] {
 const NAMES = [
   "letterbox",
   "bicubic",
+  "linear",
+  "last",
   "euler",
   "classes",
   "near-duplicates",
