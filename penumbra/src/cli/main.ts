@@ -5,6 +5,7 @@ import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
+import { generateCommand } from "./generate.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -15,6 +16,7 @@ import { serveCommand } from "./serve.ts";
 import { studyCommand } from "./study.ts";
 import { trainCommand } from "./train.ts";
 import { version } from "./version.ts";
+import { wordsCommand } from "./words.ts";
 
 /** What to do about what the system refuses; its own message says what, and where. */
 const remedies: Readonly<Record<string, string>> = {
@@ -47,7 +49,9 @@ const program = new Command("penumbra")
   .addCommand(exportCommand())
   .addCommand(serveCommand())
   .addCommand(schemaCommand())
+  .addCommand(generateCommand())
   .addCommand(pretrainCommand())
+  .addCommand(wordsCommand())
   .addCommand(convertCommand())
   .addCommand(doctorCommand());
 
