@@ -164,8 +164,8 @@ describe("for mlflow", () => {
     const ids = (await readdir(place)).filter((name) => name !== "meta.yaml");
     expect(ids).toHaveLength(outcome.arms.length * outcome.seeds.length + 1);
     const runs = await Promise.all(ids.map((id) => fields(id, "meta.yaml")));
-    const parent = runs.find(({ run_name }) => run_name === "parts");
-    const child = runs.find(({ run_name }) => run_name === "supcon+both, seed 1");
+    const parent = runs.find(({ run_name }) => run_name === "parts") ?? {};
+    const child = runs.find(({ run_name }) => run_name === "supcon+both, seed 1") ?? {};
     expect(child).toMatchObject({ status: 3, end_time: Date.parse(outcome.createdAt) });
     const text = (...path: string[]) => readFile(join(place, ...path), "utf8");
     expect(await text(child.run_id, "tags", "mlflow.parentRunId")).toBe(parent.run_id);
