@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { armOf, judgeOf, UNTRAINED } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig } from "./config/index.ts";
-import { isNeeded } from "./sources/index.ts";
+import { isNeeded, sourceOf } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -22,8 +22,12 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const drawn = drawnSources(loaded);
   const isSynthetic = drawn.length > 0;
   const needsModel = isNeeded("model", drawn, tables.sources);
-  const isJudged = isSynthetic && judgeOf(config.arms, tables.arms) !== undefined;
-  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + drawn.length + (isJudged ? 1 : 0);
+  const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const judges = isSifted ? Math.min(config.sift.folds, config.split.shots) : 0;
+  const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
+  const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
+  const synthetic =
+    (isNeeded("words", drawn, tables.sources) ? 1 : 0) + drawn.length + (isJudged ? 1 : 0) + judges;
   const maps = config.arms.length; // of the first seed
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
   const isFrozen = (arm: string) =>

@@ -171,7 +171,30 @@ function checkMeaning(
     );
   }
   checkStrengths(config, tables, where);
+  checkSift(config, tables, where);
   return config;
+}
+
+/** A judge that learned from synthetic images would find them inside. */
+function checkSift(
+  { arms, sift, split }: StudyConfig,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): void {
+  const drawn = sourcesOf(arms, tables.arms, tables.sources);
+  const sifted = drawn.find((name) => tables.sources[name]?.sifts !== undefined);
+  if (sifted === undefined) return;
+  const { positives, negatives } = armOf(sift.judge, tables.arms);
+  if (positives !== null || negatives !== null) {
+    throw new ConfigError(
+      `${where(["sift", "judge"])}: sift.judge is "${sift.judge}", which learns from synthetic images itself. Choose an arm of real photos alone, such as cross-entropy.`,
+    );
+  }
+  if (split.shots < 2) {
+    throw new ConfigError(
+      `${where(["split", "shots"])}: split.shots is 1, and an image of ${sifted} is judged by the other objects of its class. Set split.shots to 2 or more, or leave out the arms with sifted images.`,
+    );
+  }
 }
 
 /** A strength that takes no step would make redraws without noise, which are the photos again. */

@@ -9,4 +9,12 @@ export {
   type SourceRecipe,
   type SourceWork,
 } from "./source.ts";
-export { isNeeded, recipesIn, type SourceName, type SourceTable, sourceOf, sources } from "./sources.ts";
+export {
+  isNeeded,
+  recipesIn,
+  type SourceName,
+  type SourceTable,
+  sourceOf,
+  sources,
+  withSifted,
+} from "./sources.ts";

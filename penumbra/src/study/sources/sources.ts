@@ -4,15 +4,36 @@ import { faithful, nearOod } from "./redraws.ts";
 import { roundTrips } from "./round-trip.ts";
 import type { ImageSource, SourceNeed } from "./source.ts";
 
-/** In the order in which they are drawn and shown. */
-export const sources = {
+/** What draws, in the order in which it is drawn and shown. */
+const drawn = {
   faithful,
   "near-ood": nearOod,
   collage,
   "round-trip": roundTrips,
 } as const satisfies Readonly<Record<string, ImageSource>>;
 
+type Drawn = typeof drawn;
+type Sifted = { readonly [Name in keyof Drawn as `sifted-${Name}`]: ImageSource };
+
+/** All sources by name: each as it is drawn, and sifted. */
+export const sources = withSifted(drawn) as Drawn & Sifted;
+
 export type SourceName = keyof typeof sources;
+
+/** Each source with one beside it, `sifted-NAME`, that takes of its images only those that are what they are meant to be. */
+export function withSifted(table: Readonly<Record<string, ImageSource>>): Record<string, ImageSource> {
+  const sifted = Object.entries(table).map(([name, source]): [string, ImageSource] => [
+    `sifted-${name}`,
+    {
+      ...source,
+      title: `sifted ${source.title}`,
+      description: `${source.description}; only those that encoders of real photos alone let pass`,
+      sifts: name,
+      section: null,
+    },
+  ]);
+  return { ...table, ...Object.fromEntries(sifted) };
+}
 
 /** Sources by name: the room's own, or with a caller's. */
 export type SourceTable = Readonly<Record<string, ImageSource>>;
@@ -39,7 +60,7 @@ export function isNeeded(
 
 /** All recipes of a table with the kind of their images, in its order. */
 export function recipesIn(table: SourceTable) {
-  return Object.values(table).flatMap(({ recipes, kind }) =>
-    Object.entries(recipes).map(([name, { title }]) => ({ name, title, kind })),
+  return Object.values(table).flatMap(({ recipes, kind, sifts }) =>
+    Object.entries(sifts === undefined ? recipes : {}).map(([name, { title }]) => ({ name, title, kind })),
   );
 }

@@ -12,6 +12,8 @@ export * from "./prepare-seeds.ts";
 export * from "./probe.ts";
 export * from "./score.ts";
 export * from "./score-unit.ts";
+export * from "./sift.ts";
+export * from "./sift-judges.ts";
 export * from "./split.ts";
 export * from "./stand-ins.ts";
 export * from "./train-arms.ts";
