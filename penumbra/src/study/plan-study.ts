@@ -20,7 +20,6 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const { config, tables } = loaded;
   const run = resolve(out ?? join("runs", config.name));
   const drawn = drawnSources(loaded);
-  const isSynthetic = drawn.length > 0;
   const needsModel = isNeeded("model", drawn, tables.sources);
   const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
   const judges = isSifted ? Math.min(config.sift.folds, config.split.shots) : 0;

@@ -175,9 +175,10 @@ function watched<T extends object>(value: T, path: readonly string[] = []): T {
 
 function note(path: string, isSection: boolean): void {
   if (isSection) return;
-  const stage = /stages\/(split|words|images|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
-    stackHere(),
-  )?.[1];
+  const stage =
+    /stages\/(split|words|images|sift|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
+      stackHere(),
+    )?.[1];
   const known = readers.get(path) ?? new Set();
   readers.set(path, known);
   if (stage) known.add(stage);
