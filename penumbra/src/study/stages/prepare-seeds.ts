@@ -5,9 +5,9 @@ import { isNeeded, sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
 import { imagesStage } from "./images.ts";
+import { judgeEncoders } from "./judge-encoders.ts";
 import { ModelLoader } from "./model-loader.ts";
 import { siftStage } from "./sift.ts";
-import { judgeEncoders } from "./sift-judges.ts";
 import { splitStage } from "./split.ts";
 import { wordsStage } from "./words.ts";
 

@@ -4,29 +4,10 @@ import type { Photo, Split } from "../../data/index.ts";
 import { type Band, fitNearness, foldsOf, type Judged, type Nearness, quantile } from "../../sift/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, pixelsOf, type StudyContext } from "./context.ts";
-import { encoderStage, frozenEncoderStage, isFrozen, readEncoder } from "./encoder.ts";
+import { readEncoder } from "./encoder.ts";
 
 /** The penalty of a judge's classifier: nothing is chosen for it. */
 const L2 = 1e-2;
-
-/** Trains the judges of a seed: an encoder for each fold, on the photos of the other folds, real ones alone. */
-export async function judgeEncoders(context: StudyContext, split: Split, seed: number): Promise<Artifact[]> {
-  const { judge, folds } = context.config.sift;
-  const fold = foldsOf(split.train, folds);
-  const encoders: Artifact[] = [];
-  for (let held = 0; held <= Math.max(...fold); held++) {
-    encoders.push(
-      isFrozen(context, judge)
-        ? await frozenEncoderStage(context)
-        : await encoderStage(
-            context,
-            { ...split, train: split.train.filter((_, photo) => fold[photo] !== held) },
-            { arm: judge, seed, label: `judge ${held + 1}, seed ${seed}` },
-          ),
-    );
-  }
-  return encoders;
-}
 
 /** One judge: what it says of images made of photos of its fold, which it has not seen. */
 interface Judge {

@@ -9,7 +9,7 @@ import { type Judged, type Role, roleOf, searchStrengths, type Verdict } from ".
 import type { ImageRequest, SourceWork } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { photosHash, pixelsHash, type StudyContext } from "./context.ts";
-import { type ImagesInputs, prepareSource } from "./images.ts";
+import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
 import { type BandCheck, fitJudges, type Judges } from "./sift-judges.ts";
 
 const siftedFile = "sifted.jsonl";

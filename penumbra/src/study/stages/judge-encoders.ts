@@ -1,0 +1,24 @@
+import type { Split } from "../../data/index.ts";
+import { foldsOf } from "../../sift/index.ts";
+import type { Artifact } from "../store/index.ts";
+import type { StudyContext } from "./context.ts";
+import { encoderStage, frozenEncoderStage, isFrozen } from "./encoder.ts";
+
+/** Trains the judges of a seed: an encoder for each fold, on the photos of the other folds, real ones alone. */
+export async function judgeEncoders(context: StudyContext, split: Split, seed: number): Promise<Artifact[]> {
+  const { judge, folds } = context.config.sift;
+  const fold = foldsOf(split.train, folds);
+  const encoders: Artifact[] = [];
+  for (let held = 0; held <= Math.max(...fold); held++) {
+    encoders.push(
+      isFrozen(context, judge)
+        ? await frozenEncoderStage(context)
+        : await encoderStage(
+            context,
+            { ...split, train: split.train.filter((_, photo) => fold[photo] !== held) },
+            { arm: judge, seed, label: `judge ${held + 1}, seed ${seed}` },
+          ),
+    );
+  }
+  return encoders;
+}
