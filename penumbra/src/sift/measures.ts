@@ -6,7 +6,7 @@ import { classMeans, fitGaussians, WITHOUT_MATRIX_PRODUCT } from "../unknowns/in
 export interface Measure {
   readonly title: string;
   /**
-   * @param rows float64 [N, D], of real photos, each of length 1
+   * @param rows float64 [N, D], of real photos
    * @param labels class of each; every class 0 … C - 1 occurs
    * @returns a function from rows [M, D] to their distances to each class, [M, C]
    */
@@ -60,7 +60,7 @@ const mahalanobis: Measure = {
   },
 };
 
-/** The ways to measure; an image's nearness is a mean over them. */
+/** The ways to measure; an image's nearness is a mean over those that are chosen. */
 export const MEASURES = {
   "nearest-photo": nearestPhoto,
   "class-mean": classMean,
@@ -68,3 +68,4 @@ export const MEASURES = {
 } as const satisfies Readonly<Record<string, Measure>>;
 
 export type MeasureName = keyof typeof MEASURES;
+export const measureNames = Object.keys(MEASURES) as [MeasureName, ...MeasureName[]];

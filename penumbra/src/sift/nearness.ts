@@ -1,7 +1,6 @@
 import { scope, type Tensor } from "@penumbra/torch";
-import { unitRows } from "../unknowns/index.ts";
 import { SiftError } from "./errors.ts";
-import { MEASURES } from "./measures.ts";
+import { MEASURES, type MeasureName } from "./measures.ts";
 import { quantile } from "./quantile.ts";
 
 /** Images as the last stages of an encoder see them. */
@@ -15,8 +14,10 @@ export interface LabelledStages {
 export interface NearnessOptions {
   /** Known classes, C. */
   readonly classes: number;
-  /** Share of real photos that count as known, 0..1. Default 0.95. */
+  /** Share of real photos that count as known, 0..1. Default 0.9. */
   readonly known?: number;
+  /** Default: nearest photo and Mahalanobis. */
+  readonly measures?: readonly MeasureName[];
 }
 
 /** How near images lie to each class, calibrated by real photos. */
@@ -43,7 +44,7 @@ export interface Nearness {
 export function fitNearness(
   seen: LabelledStages,
   held: LabelledStages,
-  { classes, known = 0.95 }: NearnessOptions,
+  { classes, known = 0.9, measures = ["nearest-photo", "mahalanobis"] }: NearnessOptions,
 ): Nearness {
   const missing = Array.from({ length: classes }, (_, label) => label).filter(
     (label) => !seen.labels.includes(label),
@@ -56,14 +57,14 @@ export function fitNearness(
     );
   }
   const spaces = seen.stages.flatMap((stage, index) => {
-    const rows = exactUnitRows(stage);
-    return Object.values(MEASURES).map((measure) => {
-      const measured = measure.fit(rows, seen.labels);
+    const rows = exactRows(stage);
+    return measures.map((name) => {
+      const measured = MEASURES[name].fit(rows, seen.labels);
       const distances = (stages: readonly Tensor[]) => {
         const own = stages[index];
         if (!own)
           throw new SiftError(`Images have ${stages.length} stages instead of ${seen.stages.length}.`);
-        return scope(() => measured(exactUnitRows(own)).tolist()) as number[][];
+        return scope(() => measured(exactRows(own)).tolist()) as number[][];
       };
       return { distances, unit: quantile(toOwn(distances(held.stages), held.labels), known) };
     });
@@ -92,6 +93,6 @@ function toOwn(rows: readonly (readonly number[])[], labels: readonly number[]):
   return labels.map((label, image) => rows[image]?.[label] as number);
 }
 
-function exactUnitRows(rows: Tensor): Tensor {
-  return scope(() => unitRows(rows.to({ device: "cpu", dtype: "float64" })));
+function exactRows(rows: Tensor): Tensor {
+  return rows.to({ device: "cpu", dtype: "float64" });
 }

@@ -22,7 +22,7 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const drawn = drawnSources(loaded);
   const needsModel = isNeeded("model", drawn, tables.sources);
   const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
-  const judges = isSifted ? Math.min(config.sift.folds, config.split.shots) : 0;
+  const judges = isSifted ? judgeStages(config) : 0;
   const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
   const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
   const synthetic =
@@ -42,6 +42,12 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
     stageCount: 4 + found + shared + config.seeds.length * perSeed + maps,
     needsModel,
   };
+}
+
+/** Encoders that judge and are no arm of the study themselves. */
+function judgeStages({ arms, sift, split }: LoadedConfig["config"]): number {
+  if (sift.folds > 1) return Math.min(sift.folds, split.shots);
+  return arms.includes(sift.judge) ? 0 : 1;
 }
 
 /** How a configuration wants its photos to be found. */

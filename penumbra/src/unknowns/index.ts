@@ -2,6 +2,5 @@
 export { classMeans, fitGaussians } from "./detectors/gaussians.ts";
 export * from "./detectors/index.ts";
 export { WITHOUT_MATRIX_PRODUCT } from "./detectors/samples.ts";
-export { unitRows } from "./detectors/unit-rows.ts";
 export { UnknownsError } from "./errors.ts";
 export * from "./metrics/index.ts";

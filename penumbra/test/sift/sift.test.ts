@@ -72,7 +72,7 @@ describe("folds", () => {
   it("refuse a class of one object, by name", () => {
     const one = [{ className: "bolt", object: "bolt/1" }];
     expect(() => foldsOf(one, 2)).toThrow(SiftError);
-    expect(() => foldsOf(one, 2)).toThrow(/"bolt" has a single object.*Raise split.shots/);
+    expect(() => foldsOf(one, 2)).toThrow(/"bolt" has a single object.*Raise split.shots to 2 or more/);
   });
 });
 
@@ -94,11 +94,11 @@ describe("nearness", () => {
   const near = fitNearness(cloud(3, 20, 0.3, 1), cloud(3, 40, 0.3, 2), { classes: 3 });
 
   it("is 1 where the known share of held-out photos ends, and as much for new photos", () => {
-    expect(quantile(near.held, 0.95)).toBeCloseTo(1, 10);
+    expect(quantile(near.held, 0.9)).toBeCloseTo(1, 10);
     const others = cloud(3, 60, 0.3, 3);
     const inside = near.distances(others.stages).filter((row, i) => row[others.labels[i]!]! <= 1).length;
-    expect(inside / others.labels.length).toBeGreaterThan(0.88);
-    expect(inside / others.labels.length).toBeLessThan(0.995);
+    expect(inside / others.labels.length).toBeGreaterThan(0.8);
+    expect(inside / others.labels.length).toBeLessThan(0.97);
   });
 
   it("does not depend on the scale of the features", () => {

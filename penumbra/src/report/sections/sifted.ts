@@ -11,7 +11,7 @@ export const sifted: Section = {
   title: () => "What was let pass",
   isShown: ({ sifted }) => sifted.length > 0,
   render: (outcome, source) =>
-    html`<p>Each image is judged by an encoder that has seen real photos alone, and no photo of the object that it was made from. Its distance to a class is a mean over several layers and three measures (nearest photo, class mean, Mahalanobis), in units of the distance at which real photos of unseen objects end: up to 1 it looks known. What lies beyond, but not too far, and is not surely its own class to the classifier, is near-OOD. What is turned away is drawn again with another seed.</p>
+    html`<p>Each image is judged by an encoder that has seen real photos alone. Its distance to a class is a mean over several layers and measures, in units of the distance at which real photos of unseen objects end: up to 1 it looks known. What lies beyond, but not too far, and is not surely its own class to the classifier, is near-OOD. What is turned away is drawn again with another seed.</p>
 ${outcome.sifted.map((result) => siftOf(result, outcome, source))}`,
 };
 

@@ -5,6 +5,7 @@ import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
+import { measureNames } from "../../sift/index.ts";
 import { defaultDetectors } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
@@ -244,25 +245,29 @@ export const studySchemaOf = (tables: StudyTables) =>
         judge: z
           .enum(namesOf(tables.arms))
           .meta({
-            description:
-              "The arm whose encoder judges images; one of real photos alone, trained again without the objects that it judges",
+            description: "The arm whose encoder judges images; one of real photos alone",
           })
           .default("cross-entropy" as string),
         folds: z
           .int()
-          .min(2)
+          .positive()
           .meta({
             description:
-              "Judges of a seed: each has not seen the objects of its fold, and judges what is made of them; as many as objects = leave one object out",
+              "1 = one judge of all training photos, calibrated by the validation photos; more = as many judges, each trained without the objects of its fold, calibrated by them, for what is made of them (as many as objects: leave one object out)",
           })
-          .default(2),
+          .default(1),
+        measures: z
+          .array(z.enum(measureNames))
+          .min(1)
+          .meta({ description: "What distances are measured by; an image's is their mean" })
+          .default(["nearest-photo", "mahalanobis"]),
         layers: count("Last stages of the judge's encoder that distances are taken in").default(2),
         known: z
           .number()
           .gt(0)
           .max(1)
           .meta({ description: "Share of real photos of unseen objects that counts as inside a class" })
-          .default(0.95),
+          .default(0.9),
         upper: z
           .union([z.literal("auto"), z.number().gt(1)])
           .meta({

@@ -182,17 +182,16 @@ function checkSift(
   where: (path: readonly PropertyKey[]) => string,
 ): void {
   const drawn = sourcesOf(arms, tables.arms, tables.sources);
-  const sifted = drawn.find((name) => tables.sources[name]?.sifts !== undefined);
-  if (sifted === undefined) return;
+  if (!drawn.some((name) => tables.sources[name]?.sifts !== undefined)) return;
   const { positives, negatives } = armOf(sift.judge, tables.arms);
   if (positives !== null || negatives !== null) {
     throw new ConfigError(
       `${where(["sift", "judge"])}: sift.judge is "${sift.judge}", which learns from synthetic images itself. Choose an arm of real photos alone, such as cross-entropy.`,
     );
   }
-  if (split.shots < 2) {
+  if (sift.folds > 1 && split.shots < 2) {
     throw new ConfigError(
-      `${where(["split", "shots"])}: split.shots is 1, and an image of ${sifted} is judged by the other objects of its class. Set split.shots to 2 or more, or leave out the arms with sifted images.`,
+      `${where(["sift", "folds"])}: sift.folds is ${sift.folds} and split.shots 1: nothing is left of a class to judge by without its object. Set sift.folds to 1, or split.shots to 2 or more.`,
     );
   }
 }

@@ -4,9 +4,14 @@ import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage, frozenEncoderStage, isFrozen } from "./encoder.ts";
 
-/** Trains the judges of a seed: an encoder for each fold, on the photos of the other folds, real ones alone. */
+/**
+ * Trains the judges of a seed, on real photos alone: one on all of them, which is the judging arm itself, or an encoder
+ * for each fold on the photos of the others.
+ */
 export async function judgeEncoders(context: StudyContext, split: Split, seed: number): Promise<Artifact[]> {
   const { judge, folds } = context.config.sift;
+  if (folds === 1 && !isFrozen(context, judge))
+    return [await encoderStage(context, split, { arm: judge, seed })];
   const fold = foldsOf(split.train, folds);
   const encoders: Artifact[] = [];
   for (let held = 0; held <= Math.max(...fold); held++) {

@@ -9,7 +9,7 @@ import { readEncoder } from "./encoder.ts";
 /** The penalty of a judge's classifier: nothing is chosen for it. */
 const L2 = 1e-2;
 
-/** One judge: what it says of images made of photos of its fold, which it has not seen. */
+/** One judge: what it says of images made of photos of its fold. */
 interface Judge {
   readonly encoder: Encoder;
   readonly nearness: Nearness;
@@ -43,7 +43,7 @@ export async function fitJudges(
   encoders: readonly Artifact[],
 ): Promise<Judges> {
   const { config, classes, device } = context;
-  const { folds, layers, known, upper, probability } = config.sift;
+  const { folds, layers, measures, known, upper, probability } = config.sift;
   const fold = foldsOf(split.train, folds);
   const pixels = {
     train: await pixelsOf(context, split.train, config.imageSize),
@@ -74,8 +74,12 @@ export async function fitJudges(
         ),
       };
     };
-    const seen = part(false);
-    const nearness = fitNearness(seen, part(true), { classes: classes.length, known });
+    const seen = folds === 1 ? part(true) : part(false);
+    const calibrating =
+      folds === 1
+        ? { stages: stagesOf(encoder, pixels.validation), labels: labelsOf(split.validation, classes) }
+        : part(true);
+    const nearness = fitNearness(seen, calibrating, { classes: classes.length, known, measures });
     const probe = fitLinearProbe(seen.stages.at(-1) as Tensor, seen.labels, {
       classes: classes.length,
       l2: L2,

@@ -147,8 +147,9 @@ async function searchAll(sifting: Sifting): Promise<Map<string, number>> {
         const judged = await drawAndJudge(sifting, wanted);
         return some.map((requests, place) => {
           const inside = judged.filter(
-            ({ line, verdict: { own, nearest } }) =>
-              line.className === context.classes[place] && (source.kind === "faithful" ? own : nearest) <= 1,
+            ({ line, verdict: { role, nearest } }) =>
+              line.className === context.classes[place] &&
+              (source.kind === "faithful" ? role === "faithful" : nearest <= 1),
           );
           return requests.length === 0 ? 0 : inside.length / requests.length;
         });

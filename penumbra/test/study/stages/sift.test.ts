@@ -20,7 +20,7 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const settings = {
   ...{ ...tinySettings, seeds: [0], arms: ["cross-entropy", "supcon+ce+sifted-both", "supcon+ce+collage"] },
-  sift: { rounds: 2, probes: 2, attempts: 2, known: 0.5, upper: 100, probability: 1 },
+  sift: { folds: 2, rounds: 2, probes: 2, attempts: 2, known: 0.5, upper: 100, probability: 1 },
 };
 
 let folder = "";
@@ -91,6 +91,15 @@ describe("sifting", () => {
     expect(images["sifted-near-ood"]!.manifest.inputs).toHaveProperty("judge1");
   });
 
+  it("takes the judging arm itself where nothing is left out, calibrated by the validation photos", async () => {
+    const { images } = await prepare("run", { sift: { ...settings.sift, folds: 1 } });
+    const { inputs } = images["sifted-near-ood"]!.manifest;
+    expect(Object.keys(inputs)).toEqual(expect.arrayContaining(["judge0", "validation", "nearValidation"]));
+    expect(inputs).not.toHaveProperty("judge1");
+    const { summary } = await readSift(images["sifted-near-ood"]!);
+    expect(summary.check.knownInside).toBeCloseTo(0.5, 0); // "known" of these settings, of the photos that calibrate
+  });
+
   it("finds the same images again in another run, and looks at no test photo", async () => {
     const first = await prepare("run");
     const second = await prepare("other", { split: { ...tinySettings.split, test: 1 } });
@@ -107,7 +116,9 @@ describe("a configuration with sifted images", () => {
   const read = (changes: object) => () => parseSettings({ ...settings, ...changes }, "study.yaml");
   it("is refused with a judge that learns from synthetic images, and with one object a class", () => {
     expect(read({ sift: { judge: "supcon+near-ood" } })).toThrow(/learns from synthetic images itself/);
-    expect(read({ split: { ...tinySettings.split, shots: 1 } })).toThrow(/Set split.shots to 2 or more/);
+    expect(read({ split: { ...tinySettings.split, shots: 1 } })).toThrow(
+      /Set sift.folds to 1, or split.shots to 2/,
+    );
     expect(read({ sift: { judge: "crossentropy" } })).toThrow('Did you mean "cross-entropy"?');
   });
 });
