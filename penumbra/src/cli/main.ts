@@ -1,7 +1,10 @@
 import { Command } from "commander";
 import { checkCommand } from "./check.ts";
+import { compareCommand } from "./compare.ts";
+import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -37,12 +40,15 @@ const program = new Command("penumbra")
   .addCommand(previewCommand())
   .addCommand(studyCommand())
   .addCommand(reportCommand())
+  .addCommand(compareCommand())
   .addCommand(trainCommand())
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
+  .addCommand(exportCommand())
   .addCommand(serveCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
+  .addCommand(convertCommand())
   .addCommand(doctorCommand());
 
 // A reader that has seen enough (penumbra study … | head) must not end the work.

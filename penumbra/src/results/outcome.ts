@@ -215,6 +215,13 @@ export interface SheetRow {
   readonly redraws: readonly SheetImage[];
 }
 
+/** A picture of photos and what augmentation makes of them: each row a photo, then its random versions. */
+export interface AugmentationSheet {
+  readonly image: string;
+  readonly photos: number;
+  readonly versions: number;
+}
+
 /** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
 export interface NearnessRow {
   readonly recipe: string;
@@ -339,6 +346,21 @@ export interface PhotoSummary {
   readonly warnings: readonly string[];
 }
 
+/** How encoders were trained, as a methods paragraph says it. */
+export interface TrainingSummary {
+  /** Pixels of a side. */
+  readonly imageSize: number;
+  readonly network: string;
+  readonly isPretrained: boolean;
+  /** How far: full, last-N, head or frozen. */
+  readonly trained: string;
+  readonly steps: number;
+  readonly batchSize: number;
+  /** Objects of a class to learn from, and those set aside for choices. */
+  readonly shots: number;
+  readonly validation: number;
+}
+
 /** A thing of one of the house's tables, and what people call it. */
 export interface Titled {
   readonly name: string;
@@ -346,7 +368,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 6;
+export const OUTCOME_FORMAT = 7;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -384,6 +406,8 @@ export interface Outcome {
   readonly sifted: readonly SiftResult[];
   /** What an image that was sifted may be. */
   readonly imageRoles: readonly Titled[];
+  /** Null where nothing is trained. */
+  readonly augmentation: AugmentationSheet | null;
   /** Empty where no arm without synthetic images could judge. */
   readonly nearness: readonly NearnessRow[];
   readonly histograms: readonly Histogram[];
@@ -396,6 +420,7 @@ export interface Outcome {
   readonly mistakesArm: string;
   readonly mistakes: readonly Mistake[];
   readonly photos: PhotoSummary;
+  readonly training: TrainingSummary;
   /** Null where no arm has synthetic images. */
   readonly model: { readonly name: string; readonly hash: string } | null;
   readonly machine: Machine;

@@ -27,7 +27,7 @@ import { findModel } from "../diffusion/index.ts";
 import { readJson, writeFolderAsync } from "../files/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
-import { armOf, sourcesOf } from "./arms/index.ts";
+import { armOf, isFrozen, sourcesOf } from "./arms/index.ts";
 import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
@@ -39,7 +39,6 @@ import {
   featuresFile,
   featuresStage,
   frozenEncoderStage,
-  isFrozen,
   labelsOf,
   loadProbe,
   prepareSeeds,
@@ -103,6 +102,8 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     ? await store.observe("model", (progress, onNote) =>
         findModel(study.config.model, {
           base: study.folder,
+          vae: study.config.vae,
+          loras: study.config.loras,
           imageSize: study.config.redraw.size,
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),
@@ -259,7 +260,7 @@ async function assemble(
   const labels = labelsOf(split.calibration, classes);
   // With n objects no p-value is below 1 / (n + 1): a lower level would never call anything unknown.
   const level = Math.max(wantedLevel, 1 / (new Set(objects).size + 1));
-  const provenance = provenanceOf(parts, chosen, seed);
+  const provenance = provenanceOf(parts, chosen, { seed, photos: context.root });
   const about = {
     ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
     preprocessing: {
@@ -308,10 +309,10 @@ function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly 
 function provenanceOf(
   { encoder, features, probe, images }: Parts,
   { arm, reason }: Recommendation,
-  seed: number,
+  made: Pick<Provenance, "seed" | "photos">,
 ): Provenance {
   return {
-    ...{ penumbra: version, libtorch: torch.version(), arm, reason, seed },
+    ...{ penumbra: version, libtorch: torch.version(), arm, reason, ...made },
     artifacts: Object.fromEntries(
       [...images, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
     ),

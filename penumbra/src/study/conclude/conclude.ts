@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
-import type { ModelFolder } from "../../diffusion/index.ts";
+import type { FoundModel } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
   type Curve,
@@ -21,16 +21,16 @@ import {
   type ScoreFile,
   StudyScores,
   type Titled,
+  type TrainingSummary,
   testHypotheses,
   worstMistakes,
 } from "../../results/index.ts";
 import { ROLES_OF_IMAGES } from "../../sift/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, designOf, designsOf, shownArm } from "../arms/index.ts";
+import { armOf, designOf, designsOf, isFrozen, shownArm } from "../arms/index.ts";
 import { drawnSources } from "../config/index.ts";
 import { recipesIn, sourceOf } from "../sources/index.ts";
 import {
-  isFrozen,
   lossCurve,
   nearnessOf,
   readEncoder,
@@ -43,7 +43,7 @@ import {
 } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { rateCurvesOf } from "./rates.ts";
-import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
+import { chooseSheet, drawnIn, writeAugmentation, writePhotos } from "./sheet.ts";
 import { siftResults } from "./sifted.ts";
 
 /** A finished study: its artifacts, and what they were made on. */
@@ -54,7 +54,7 @@ export interface Finished {
   readonly text: string;
   readonly machine: Machine;
   readonly manifest: Manifest;
-  readonly model: ModelFolder | undefined;
+  readonly model: FoundModel | undefined;
   readonly seeds: readonly SeedData[];
   readonly trained: readonly TrainedArm[];
   readonly nearness: readonly Artifact[];
@@ -114,11 +114,27 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     featureMaps: await Promise.all(maps.map(readFeatureMap)),
     ...(await picturesOf(context, finished, scores, detector)),
     photos: summarise(manifest, firstOf(seeds)),
+    training: trainingOf(config),
     model: model ? { name: model.name, hash: model.hash } : null,
     machine,
     stages: store.records,
     peakMemoryBytes: store.peakMemory,
     configuration: text,
+  };
+}
+
+function trainingOf({ encoder, split, imageSize }: StudyContext["config"]): TrainingSummary {
+  const { network, weights, train, steps, batchSize } = encoder;
+  const { shots, validation } = split;
+  return {
+    imageSize,
+    network,
+    isPretrained: weights !== undefined,
+    trained: train,
+    steps,
+    batchSize,
+    shots,
+    validation,
   };
 }
 
@@ -180,7 +196,7 @@ async function picturesOf(
   { run, manifest, seeds }: Finished,
   scores: StudyScores,
   detector: string,
-): Promise<Pick<Outcome, "sheet" | "mistakesArm" | "mistakes">> {
+): Promise<Pick<Outcome, "sheet" | "augmentation" | "mistakesArm" | "mistakes">> {
   const { split, images: drawn } = firstOf(seeds);
   const recipes = recipesIn(context.tables.sources).map(({ name }) => name);
   const sheet = chooseSheet(split.train, await drawnIn(Object.values(drawn)), { run, recipes });
@@ -189,7 +205,9 @@ async function picturesOf(
   const photos = new Map(manifest.photos.map((photo) => [photo.id, photo]));
   const shown = [...sheet.map(({ photo }) => photo), ...mistakes.map(({ id }) => entry(photos, id))];
   const images = await writePhotos(context, run, shown);
+  const trains = context.config.arms.some((arm) => !isFrozen(context, arm));
   return {
+    augmentation: trains ? await writeAugmentation(context, run, split.train) : null,
     sheet: sheet.map((row) => ({ ...row, photo: entry(images, row.photo.id) })),
     mistakesArm,
     mistakes: mistakes.map((mistake) => ({ ...mistake, image: entry(images, mistake.id) })),

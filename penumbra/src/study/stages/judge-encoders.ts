@@ -1,8 +1,9 @@
 import type { Split } from "../../data/index.ts";
 import { foldsOf } from "../../sift/index.ts";
+import { isFrozen } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
-import { encoderStage, frozenEncoderStage, isFrozen } from "./encoder.ts";
+import { encoderStage, frozenEncoderStage } from "./encoder.ts";
 
 /**
  * Trains the judges of a seed, on real photos alone: one on all of them, which is the judging arm itself, or an encoder
