@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig } from "./config/index.ts";
-import { isNeeded, sourceOf } from "./sources/index.ts";
+import { countTrained, isNeeded, sourceOf } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -25,8 +25,8 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const judges = isSifted ? judgeStages(config) : 0;
   const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
   const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
-  const synthetic =
-    (isNeeded("words", drawn, tables.sources) ? 1 : 0) + drawn.length + (isJudged ? 1 : 0) + judges;
+  const made = drawn.length + judges + countTrained(drawn, config.sources, tables.sources);
+  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made + (isJudged ? 1 : 0);
   const maps = config.arms.length; // of the first seed
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
   const frozen = config.arms.filter((arm) => isFrozen(loaded, arm)).length;

@@ -125,7 +125,8 @@ async function searchAll(sifting: Sifting): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   if (rounds === 0) return found;
   const requests = source.requests(work);
-  for (const [recipe, { hasStrength }] of Object.entries(source.recipes)) {
+  for (const [recipe, { hasStrength, range }] of Object.entries(source.recipes)) {
+    const [lowest, highest] = range ?? [smallestStrength(context.config.redraw.steps), 1];
     const own = requests.filter((request) => request.recipe === recipe && request.variant === 0);
     if (!hasStrength || own.length === 0) continue;
     const some = context.classes.map((className) =>
@@ -136,8 +137,8 @@ async function searchAll(sifting: Sifting): Promise<Map<string, number>> {
     );
     const strengths = await searchStrengths({
       count: some.length,
-      lowest: smallestStrength(context.config.redraw.steps),
-      highest: 1,
+      lowest,
+      highest,
       wanted: source.kind === "faithful" ? share : 1 - share,
       rounds,
       async sharesKnown(tried) {
