@@ -38,7 +38,7 @@ export async function prepareSeeds(
   const seeds: SeedData[] = [];
   for (const { seed, split } of splits) {
     const { train } = split;
-    const words = loader && needsWords ? await wordsStage(context, loader, train, seed) : null;
+    const words = loader && needsWords ? await wordsStage(context, loader, split, seed) : null;
     const images: Record<string, Artifact> = {};
     const inputs = { train, seed, loader, words };
     const judges = isSifted ? await judgeEncoders(context, split, seed) : [];
