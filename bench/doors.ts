@@ -51,15 +51,16 @@ const inRepository = (path: string) => fileURLToPath(new URL(`../${path}`, impor
 const doors: Readonly<Record<string, () => Promise<Answer[]>>> = {
   async library() {
     using classifier = loadClassifier(model);
-    return classifier.predict(photos);
+    return await classifier.predict(photos);
   },
   async command() {
     const run = promisify(execFile);
     const command = [inRepository("penumbra/bin/penumbra.js"), "predict", model, ...photos, "--json"];
     const { stdout } = await run(process.execPath, command, { maxBuffer: 2 ** 28 });
-    return jsonLines(stdout).map((line) => ({
+    return jsonLines<Answer & { class: string; verdict: string }>(stdout).map((line) => ({
       ...line,
-      className: (line as unknown as { class: string }).class,
+      className: line.class,
+      isUnknown: line.verdict === "unknown",
     }));
   },
   HTTP: () =>
@@ -109,7 +110,7 @@ const doors: Readonly<Record<string, () => Promise<Answer[]>>> = {
       stdio: ["pipe", "pipe", "inherit"],
     });
     python.stdin.end(`${photos.join("\n")}\n`);
-    return jsonLines(await text(python.stdout));
+    return jsonLines<Answer>(await text(python.stdout));
   },
   async "ONNX in Chromium"() {
     await exportWebPage(model, { out: page });
@@ -157,9 +158,9 @@ async function serving<T>(use: (url: string) => Promise<T>): Promise<T> {
   }
 }
 
-function jsonLines(output: string): Answer[] {
+function jsonLines<Line>(output: string): Line[] {
   return output
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as Answer);
+    .map((line) => JSON.parse(line) as Line);
 }
