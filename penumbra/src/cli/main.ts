@@ -5,6 +5,7 @@ import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
+import { generateCommand } from "./generate.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
@@ -47,6 +48,7 @@ const program = new Command("penumbra")
   .addCommand(exportCommand())
   .addCommand(serveCommand())
   .addCommand(schemaCommand())
+  .addCommand(generateCommand())
   .addCommand(pretrainCommand())
   .addCommand(convertCommand())
   .addCommand(doctorCommand());
