@@ -34,8 +34,6 @@ export const templates: Dictionary["templates"] = {
     "<b>Punkt</b>: mittlerer Unterschied. <b>Kleine Striche</b>: die einzelnen Seeds. <b>Dünne Linie</b>: {0}-%-Konfidenzintervall über Seeds und Testobjekte, das über die Antwort entscheidet (Pfeil: reicht über das Bild hinaus); es addiert die Varianz zwischen den Seeds und die eines Bootstraps über die physischen Objekte des Tests, mit Freiheitsgraden nach Satterthwaite. <b>Dicker Balken</b>: Bootstrap allein über die Objekte, für genau diese Trainings. <b>Je Objekt</b>: Die Ansichten eines Objekts zählen als eines, über ihr mittleres Merkmal, wo der Detektor es liest. <b>Graues Band</b>: Unterschiede unter {1} Prozentpunkten, die in dieser Studie als kein Unterschied gelten. Die Intervalle sind nicht für die Anzahl der Fragen korrigiert.",
 
   // sections/hypotheses.ts
-  "<b>{0}</b>": "<b>{0}</b>",
-  "<b>{0}</b> {1}": "<b>{0}</b> {1}",
   Hypotheses: "Hypothesen",
   Hypothesis: "Hypothese",
   "p (Holm)": "p (Holm)",
@@ -50,7 +48,6 @@ export const templates: Dictionary["templates"] = {
   "Means over {0} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.":
     "Mittelwerte über {0} auf Testfotos, nach denen nichts gewählt wurde; ein Punkt ist ein Seed, fett das beste Mittel. AUROC: 50 ist Zufall, 100 fehlerfrei. FPR95: Anteil der durchgelassenen Unbekannten, wenn 95 % der Bekannten behalten werden (<code>fpr95IdPositive</code>); kleiner ist besser, ebenso beim ECE, dem Abstand zwischen Konfidenz und Genauigkeit.",
   "What each arm is": "Was die Arme unterscheidet",
-  "<b>{0}</b>: {1}.": "<b>{0}</b>: {1}.",
   "{0}: AUROC of {1} in %, mean over seeds": "{0}: AUROC ({1}) in %, Mittel über Seeds",
   "Unknown classes": "Unbekannte Klassen",
   "Unknown class": "Unbekannte Klasse",
@@ -68,7 +65,6 @@ export const templates: Dictionary["templates"] = {
   "t {0}": "t {0}",
   "{0} · signal {1}": "{0} · Signal {1}",
   "{0} of {1}": "{0} von {1}",
-  "<b>{0}</b>{1}{2}": "<b>{0}</b>{1}{2}",
   "How many still look known": "Wie viele noch bekannt aussehen",
   "Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.":
     "Beurteilt mit dem Encoder, der kein synthetisches Bild gesehen hat: Eine Nachzeichnung sieht bekannt aus, wenn ihr Mahalanobis-Wert über dem liegt, den 95 % der bekannten Validierungsfotos erreichen. Getreue Nachzeichnungen sollen es, Near-OOD-Nachzeichnungen nicht: Solche sind Negative, die innerhalb einer Klasse liegen.",
@@ -115,7 +111,6 @@ export const templates: Dictionary["templates"] = {
   "By object: three ways to read its views": "Je Objekt: drei Arten, seine Ansichten zu lesen",
   "AUROC in %, mean over arms and seeds.": "AUROC in %, Mittel über Arme und Seeds.",
   Objects: "Objekte",
-  "{0}, {1}": "{0}, {1}",
   "What was tried for each detector": "Was für jeden Detektor versucht wurde",
   "{0} A candidate is chosen anew in every arm at every seed.":
     "{0} In jedem Arm wird bei jedem Seed neu gewählt.",
@@ -170,7 +165,6 @@ export const templates: Dictionary["templates"] = {
   BibTeX: "BibTeX",
   Machine: "Rechner",
   Photos: "Fotos",
-  "{0}: {1}, {2}, {3}": "{0}: {1}, {2}, {3}",
   "At each seed: {0}.": "Bei jedem Seed: {0}.",
   "{0} left out": "{0} ausgelassen",
   "and {0} more; penumbra check names all.": "und {0} weitere; penumbra check nennt alle.",
@@ -199,6 +193,5 @@ export const templates: Dictionary["templates"] = {
   Seeds: "Seeds",
   "None of these studies has the arms that test one.":
     "Keine dieser Studien hat die Arme, mit denen sich eine prüfen lässt.",
-  "<b>{0}</b> {1} ({2})": "<b>{0}</b> {1} ({2})",
   "Hypotheses of all studies": "Hypothesen aller Studien",
 };

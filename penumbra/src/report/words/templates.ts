@@ -80,7 +80,7 @@ function compile(strings: TemplateStringsArray, dictionary: Dictionary): Templat
 /** A text of a template in the dictionary's words, the spaces around it kept. */
 function words(text: string, { templates }: Dictionary, missing: string[]): string {
   const { before, core, after } = trimmed(text);
-  if (!/\p{L}/u.test(core.replaceAll(VALUE, ""))) return text;
+  if (!/\p{L}/u.test(core.replaceAll(VALUE, "").replaceAll(/<[^>]*>/g, ""))) return text;
   const values: string[] = [];
   const key = core.replaceAll(VALUE, (value) => `{${values.push(value) - 1}}`).replaceAll(/\s+/g, " ");
   const said = templates[key];
