@@ -1,12 +1,18 @@
 /** Samplers: the algorithms that denoise, and images from text or from images by any of them. */
 
+export { decodeLatents, encodeImages } from "./autoencode.ts";
+export type { Drawing } from "./drawing.ts";
 export { latentNoise } from "./latent-noise.ts";
+export { denoiserSlice, halving } from "./memory.ts";
 export {
+  beginImageToImage,
+  beginTextToImage,
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
   type TextToImageOptions,
   textToImage,
+  withKept,
 } from "./pipelines.ts";
 export type { Sampler, SamplerStep, SamplerStepResult, Walk } from "./sampler.ts";
 export {
