@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 const BELOW_STUDY = [
   "torch",
   "files",
+  "hub",
   "models",
   "images",
   "data",
@@ -33,14 +34,15 @@ interface Room {
 export const ROOMS: readonly Room[] = [
   { name: "torch", folder: "torch/src", may: [] },
   { name: "files", folder: "penumbra/src/files", may: [] },
+  { name: "hub", folder: "penumbra/src/hub", may: ["files"] },
   { name: "results", folder: "penumbra/src/results", may: ["files"] },
-  { name: "models", folder: "penumbra/src/models", may: ["torch", "files"] },
+  { name: "models", folder: "penumbra/src/models", may: ["torch", "files", "hub"] },
   { name: "images", folder: "penumbra/src/images", may: ["torch", "files"] },
   { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images", "results"] },
   {
     name: "diffusion/model",
     folder: "penumbra/src/diffusion/model",
-    may: ["torch", "files", "models"],
+    may: ["torch", "files", "hub", "models"],
   },
   {
     name: "diffusion/samplers",
@@ -118,7 +120,11 @@ export const ROOMS: readonly Room[] = [
 ];
 
 /** Packages that only one room may know: what they do is that room's purpose. */
-export const PACKAGE_OWNERS: Readonly<Record<string, string>> = { sharp: "images", commander: "cli" };
+export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
+  sharp: "images",
+  commander: "cli",
+  "@huggingface/hub": "hub",
+};
 
 /** The part of the engine that every room may know: plain TypeScript, without libtorch behind it. */
 const PLAIN_PART = "@penumbra/torch/random";

@@ -65,7 +65,7 @@ async function labelled(
 async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { describeEstimate, estimateStudy, loadConfig, planStudy, scanOptionsOf } = await import(
+  const { describeEstimate, estimateStudy, loadConfig, planStudy, scanOptionsOf, settle } = await import(
     "../study/index.ts"
   );
   const study = planStudy(await loadConfig(path));
@@ -75,11 +75,14 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const ownWeights = config.encoder.weights && resolve(folder, config.encoder.weights);
   const health = await labelled(checkHealth, manifest, flags.labels, flags.encoder ?? ownWeights);
   const split = await splitOf(manifest, config);
-  const model = study.needsModel ? await checkModel(config.model, folder) : null;
+  const model = study.needsModel
+    ? await checkModel(config.model, { base: folder, imageSize: config.redraw.size, onNote: say })
+    : null;
   const estimate =
     split.parts && (model === null || model.model)
       ? estimateStudy({
           ...study,
+          config: await settle(study, say),
           knownClasses: manifest.classes.length,
           trainPhotos: split.parts.train,
           photos: manifest.photos.length,
@@ -160,6 +163,10 @@ async function writeFiles(
     await writeFileAtomic(fixList, fixListOf(health.problems));
     process.stderr.write(`List: ${fixList}\n`);
   }
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 function print(text: string): void {

@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
 import { armOf, redrawKinds } from "./arms/index.ts";
-import type { LoadedConfig } from "./config/index.ts";
+import type { LoadedConfig, SettledConfig } from "./config/index.ts";
 
 /**
  * Seconds on 2 cores (AMD EPYC with AVX2, fp32), from the stages of `npm run demo`: 960 samples of words in 14 s, 5,760
@@ -36,7 +36,7 @@ const RANGE = { low: 1 / 2, high: 3 } as const;
 
 /** What the photos and the model add to the settings. */
 export interface Workload {
-  readonly config: LoadedConfig["config"];
+  readonly config: SettledConfig;
   readonly tables: LoadedConfig["tables"];
   readonly knownClasses: number;
   /** Photos to learn from at each seed, and all photos. */
@@ -112,7 +112,7 @@ function denoiserScale({ model }: Workload): number {
 }
 
 /** The cost of one image beside the demo's encoder: multiply-adds, which grow with area and a ResNet's width squared. */
-function encoderScale({ encoder, imageSize }: LoadedConfig["config"]): number {
+function encoderScale({ encoder, imageSize }: SettledConfig): number {
   const { network, stem, width } = encoder;
   const area = (imageSize / 224) ** 2;
   const ofResnet = network.startsWith("resnet") ? (width / 64) ** 2 * (stem === "cifar" ? CIFAR_STEM : 1) : 1;

@@ -28,6 +28,7 @@ import { readJson, writeFolderAsync } from "../files/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
 import { armOf, redrawKinds } from "./arms/index.ts";
+import { settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
@@ -90,23 +91,29 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   const store = new StageStore(study.run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
   const chosen = trainedToTheEnd(study, await chooseArm(study, request.arm));
   const seed = request.seed ?? study.config.seeds[0]!;
-  const config = {
+  const manifest = await scan(study, store);
+  const split = splitForUse(manifest, {
+    given: study.config.split.given,
+    calibration: request.calibration ?? study.config.split.validation,
+  });
+  const needsModel = redrawKinds([chosen.arm], study.tables.arms).length > 0;
+  const model = needsModel
+    ? await store.observe("model", (progress, onNote) =>
+        findModel(study.config.model, {
+          base: study.folder,
+          imageSize: study.config.redraw.size,
+          onNote,
+          onProgress: (done, total) => progress(done, total, "MiB"),
+        }),
+      )
+    : undefined;
+  const weights = await findWeights(study, store);
+  const wanted = {
     ...{ ...study.config, arms: [chosen.arm], seeds: [seed] },
     // The objects set aside calibrate: they must not choose weights too, so all steps are taken.
     encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
   };
-  const manifest = await scan(study, store);
-  const split = splitForUse(manifest, {
-    given: config.split.given,
-    calibration: request.calibration ?? config.split.validation,
-  });
-  const needsModel = redrawKinds(config.arms, study.tables.arms).length > 0;
-  const model = needsModel
-    ? await store.observe("model", (progress) =>
-        findModel(config.model, study.folder, (done, total) => progress(done, total, "MiB")),
-      )
-    : undefined;
-  const weights = await findWeights(study, store);
+  const config = settleImages(wanted, weights);
   const release = await lockRun(study.run);
   try {
     const context: StudyContext = {
@@ -249,7 +256,12 @@ async function assemble(
   const provenance = provenanceOf(parts, chosen, seed);
   const about = {
     ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
-    preprocessing: { imageSize: config.imageSize, fit: config.fit, white },
+    preprocessing: {
+      imageSize: config.imageSize,
+      fit: config.fit,
+      interpolation: config.interpolation,
+      white,
+    },
   };
   await writeFolderAsync(out, async (aside) => {
     saveClassifier(aside, {

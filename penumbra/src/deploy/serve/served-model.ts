@@ -47,11 +47,11 @@ export class ServedModel {
    * @throws MediaTypeError, ImageError, QueueFullError
    */
   async predict(files: readonly Uint8Array[]): Promise<Verdict> {
-    const { imageSize, fit, white } = this.info.preprocessing;
+    const { imageSize, fit, interpolation, white } = this.info.preprocessing;
     const { maxPixels, keepUnknown } = this.#options;
     for (const file of files) requireServed(file);
     const views = await Promise.all(
-      files.map((file) => decodeImage(file, imageSize, { fit, white, maxPixels })),
+      files.map((file) => decodeImage(file, imageSize, { fit, interpolation, white, maxPixels })),
     );
     const verdict = await this.#batcher.submit(views);
     if (verdict.isUnknown && keepUnknown !== undefined) await keep(keepUnknown, files);

@@ -197,6 +197,19 @@ export const arms = {
     objective: "genscl",
     ...REAL,
   },
+  "cross-entropy+mix": {
+    title: "Cross-entropy + mixing",
+    description: "A classifier's loss on real photos that are mixed with each other (MixUp, CutMix)",
+    objective: "cross-entropy+mix",
+    ...REAL,
+  },
+  "genscl+mix": {
+    title: "Generalized SupCon + mixing",
+    description:
+      "Images attract as much as their label distributions agree, on real photos mixed with each other",
+    objective: "genscl+mix",
+    ...REAL,
+  },
   "genscl+near-ood": {
     title: "Generalized SupCon + near-OOD",
     description: "Near-OOD redraws stand in for their photos with soft labels between two classes",

@@ -5,4 +5,5 @@ export * from "./load-config.ts";
 export * from "./plan.ts";
 export * from "./scaffold.ts";
 export * from "./schema.ts";
+export * from "./settle-images.ts";
 export * from "./tables.ts";

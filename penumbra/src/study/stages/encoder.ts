@@ -127,8 +127,8 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
   const { objective: name, positives, use } = armOf(arm, tables.arms);
   const { weights: _, gradientCheckpointing: __, train, layerDecay, batchNorm, ...others } = config.encoder;
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...rest } = others;
-  const { evaluation, ema, ...steps } = rest;
-  const places = objectiveOf(name, tables.objectives).negatives;
+  const { evaluation, ema, photosPerClass, memory, ...steps } = rest;
+  const { negatives: places, takesMemory = false } = objectiveOf(name, tables.objectives);
   const ofUses = new Set<string>(Object.values(places).flat());
   const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
   const loss = Object.entries(settingsOf(config, name)).filter(
@@ -146,6 +146,8 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
     ...(use !== null && { negatives: { perStep: negatives, use } }),
     ...(evaluation.every > 0 && { evaluation }),
     ...(ema > 0 && { ema }),
+    ...(photosPerClass > 0 && { photosPerClass }),
+    ...(memory > 0 && takesMemory && { memory }),
   };
 }
 
@@ -190,7 +192,7 @@ async function redrawsOf(
   artifact: Artifact,
   { train, ...rest }: Split,
 ): Promise<{ readonly images: Tensor; readonly parents: number[]; readonly words: RedrawWord[] }> {
-  const { images, lines } = await loadRedraws(artifact, config.imageSize);
+  const { images, lines } = await loadRedraws(artifact, config);
   const places = new Map(train.map(({ id }, index) => [id, index]));
   const parents = requireTrainParents(lines, { train, ...rest }).map(({ parent }) => {
     const place = places.get(parent);

@@ -87,7 +87,7 @@ async function redrawFeatures(
   const { encoder: network } = readEncoder(context, encoder);
   const drawn: (readonly [MapKind, Tensor])[] = [];
   for (const [kind, artifact] of Object.entries(redraws)) {
-    const { images } = await loadRedraws(artifact, config.imageSize);
+    const { images } = await loadRedraws(artifact, config);
     const some = thinned(images);
     drawn.push([REDRAWS[kind as RedrawKind], extractFeatures(network, some, { device })]);
     images.dispose();

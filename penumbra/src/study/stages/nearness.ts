@@ -56,7 +56,7 @@ export function nearnessStage(
       const { encoder: network } = readEncoder(context, encoder);
       const rows: { recipe: string; strength: number; isInside: boolean }[] = [];
       for (const artifact of redraws) {
-        const { images, lines } = await loadRedraws(artifact, config.imageSize);
+        const { images, lines } = await loadRedraws(artifact, config);
         const drawn = extractFeatures(network, images, { device });
         const scores = judge.score({ features: drawn });
         images.dispose();
