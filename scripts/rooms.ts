@@ -57,15 +57,15 @@ export const ROOMS: readonly Room[] = [
   {
     name: "diffusion/redraw/recipes",
     folder: "penumbra/src/diffusion/redraw/recipes",
-    may: ["torch", "diffusion/model", "diffusion/words"],
+    may: ["torch", "data", "diffusion/model", "diffusion/words"],
   },
   {
     name: "diffusion/redraw",
     folder: "penumbra/src/diffusion/redraw",
     may: [
       "torch",
-      "files",
       "images",
+      "data",
       "diffusion/model",
       "diffusion/samplers",
       "diffusion/words",
@@ -73,9 +73,14 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: "diffusion/draw",
+    folder: "penumbra/src/diffusion/draw",
+    may: ["torch", "files", "images", "diffusion/model", "diffusion/samplers"],
+  },
+  {
     name: "diffusion",
     folder: "penumbra/src/diffusion",
-    may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw"],
+    may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw", "diffusion/draw"],
   },
   { name: "quality", folder: "penumbra/src/quality", may: ["torch"] },
   {
@@ -97,23 +102,44 @@ export const ROOMS: readonly Room[] = [
   },
   { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier", "deploy/serve"] },
   // Results are plain data: whoever reads them must never pull in the engine.
-  { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "diffusion", "results"] },
-  { name: "study/config", folder: "penumbra/src/study/config", may: [...BELOW_STUDY, "study/arms"] },
+  {
+    name: "study/sources",
+    folder: "penumbra/src/study/sources",
+    may: ["torch", "files", "images", "data", "diffusion", "generators"],
+  },
+  {
+    name: "study/arms",
+    folder: "penumbra/src/study/arms",
+    may: ["files", "contrast", "results", "study/sources"],
+  },
+  {
+    name: "study/config",
+    folder: "penumbra/src/study/config",
+    may: [...BELOW_STUDY, "study/sources", "study/arms"],
+  },
   { name: "study/store", folder: "penumbra/src/study/store", may: ["files", "results"] },
   {
     name: "study/stages",
     folder: "penumbra/src/study/stages",
-    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store"],
+    may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store"],
   },
   {
     name: "study/conclude",
     folder: "penumbra/src/study/conclude",
-    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store", "study/stages"],
+    may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store", "study/stages"],
   },
   {
     name: "study",
     folder: "penumbra/src/study",
-    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store", "study/stages", "study/conclude"],
+    may: [
+      ...BELOW_STUDY,
+      "study/sources",
+      "study/arms",
+      "study/config",
+      "study/store",
+      "study/stages",
+      "study/conclude",
+    ],
   },
   { name: "report", folder: "penumbra/src/report", may: ["files", "results"] },
   { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report"] },

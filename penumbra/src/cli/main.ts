@@ -2,10 +2,12 @@ import { Command } from "commander";
 import { checkCommand } from "./check.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { imagineCommand } from "./imagine.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { previewCommand } from "./preview.ts";
+import { redrawCommand } from "./redraw.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
 import { serveCommand } from "./serve.ts";
@@ -41,6 +43,8 @@ const program = new Command("penumbra")
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
   .addCommand(serveCommand())
+  .addCommand(imagineCommand())
+  .addCommand(redrawCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());

@@ -8,6 +8,7 @@ export * from "./plan-study.ts";
 export * from "./preview.ts";
 export * from "./recommend-arm.ts";
 export * from "./run.ts";
+export * from "./sources/index.ts";
 export * from "./store/index.ts";
 export * from "./train-classifier.ts";
 export * from "./until-decided.ts";

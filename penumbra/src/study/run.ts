@@ -82,6 +82,7 @@ export async function runStudy(
       config: settled,
       tables,
       store,
+      folder,
       root: manifest.root,
       white: manifest.white,
       cacheFolder,

@@ -27,12 +27,13 @@ import { findModel } from "../diffusion/index.ts";
 import { readJson, writeFolderAsync } from "../files/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
-import { armOf, redrawKinds } from "./arms/index.ts";
-import { settleImages } from "./config/index.ts";
+import { armOf, sourcesOf } from "./arms/index.ts";
+import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { type Recommendation, recommendArm } from "./recommend-arm.ts";
+import { isNeeded } from "./sources/index.ts";
 import {
   encoderStage,
   featuresFile,
@@ -96,7 +97,8 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     given: study.config.split.given,
     calibration: request.calibration ?? study.config.split.validation,
   });
-  const needsModel = redrawKinds([chosen.arm], study.tables.arms).length > 0;
+  const drawn = drawnSources({ ...study, config: { ...study.config, arms: [chosen.arm] } });
+  const needsModel = isNeeded("model", drawn, study.tables.sources);
   const model = needsModel
     ? await store.observe("model", (progress, onNote) =>
         findModel(study.config.model, {
@@ -120,6 +122,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
       config,
       tables: study.tables,
       store,
+      folder: study.folder,
       root: manifest.root,
       white: manifest.white,
       cacheFolder: join(study.run, "cache"),
@@ -137,8 +140,10 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
 
 /** How many stages {@link trainClassifier} goes through with an arm. */
 export function classifierStageCount({ tables }: Study, arm: string): number {
-  const kinds = redrawKinds([arm], tables.arms).length;
-  return 4 + (kinds === 0 ? 0 : 4 + kinds); // scan, encoder, features, probe; model, split, decode, words, redraws
+  const drawn = sourcesOf([arm], tables.arms, tables.sources);
+  const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
+  // Scan, encoder, features, probe; model; split, decode; words; images.
+  return 4 + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + drawn.length);
 }
 
 /**
@@ -192,7 +197,7 @@ interface Parts {
   readonly encoder: Artifact;
   readonly features: Artifact;
   readonly probe: Artifact;
-  readonly redraws: readonly Artifact[];
+  readonly images: readonly Artifact[];
 }
 
 interface PartsOptions {
@@ -216,18 +221,19 @@ async function trainParts(
     farTest: [],
   };
   const { positives, negatives } = armOf(arm, context.tables.arms);
-  const redraws = model ? (await prepareSeeds(context, manifest, model))[0]!.redraws : {};
+  const drawn = drawnSources(context);
+  const images = drawn.length > 0 ? (await prepareSeeds(context, manifest, model))[0]!.images : {};
   const encoder = isFrozen(context, arm)
     ? await frozenEncoderStage(context)
     : await encoderStage(context, split, {
         arm,
         seed,
-        positives: positives === null ? undefined : redraws[positives],
-        negatives: negatives === null ? undefined : redraws[negatives],
+        positives: positives === null ? undefined : images[positives],
+        negatives: negatives === null ? undefined : images[negatives],
       });
   const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
   const probe = await probeStage(context, split, features, arm, seed);
-  return { encoder, features, probe, redraws: Object.values(redraws) };
+  return { encoder, features, probe, images: Object.values(images) };
 }
 
 interface AssembleOptions extends ClassifierRequest {
@@ -300,14 +306,14 @@ function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly 
 }
 
 function provenanceOf(
-  { encoder, features, probe, redraws }: Parts,
+  { encoder, features, probe, images }: Parts,
   { arm, reason }: Recommendation,
   seed: number,
 ): Provenance {
   return {
     ...{ penumbra: version, libtorch: torch.version(), arm, reason, seed },
     artifacts: Object.fromEntries(
-      [...redraws, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
+      [...images, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
     ),
   };
 }

@@ -144,6 +144,7 @@ async function runStages(config: SettledConfig, store: StageStore): Promise<void
     config,
     tables,
     store,
+    folder,
     root: manifest.root,
     white: manifest.white,
     cacheFolder: join(folder, "cache"),
@@ -174,7 +175,7 @@ function watched<T extends object>(value: T, path: readonly string[] = []): T {
 
 function note(path: string, isSection: boolean): void {
   if (isSection) return;
-  const stage = /stages\/(split|words|redraw|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
+  const stage = /stages\/(split|words|images|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
     stackHere(),
   )?.[1];
   const known = readers.get(path) ?? new Set();

@@ -10,6 +10,7 @@ export {
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
+  roundTrip,
   type TextToImageOptions,
   textToImage,
   withKept,
@@ -28,3 +29,4 @@ export {
   samplerNames,
 } from "./samplers.ts";
 export { type ResolvedStrength, resolveStrength, smallestStrength } from "./strength.ts";
+export { type TakeStepsOptions, takeSteps } from "./take-steps.ts";

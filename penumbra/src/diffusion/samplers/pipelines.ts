@@ -7,7 +7,7 @@ import {
   type StableDiffusion,
   type WordVector,
 } from "../model/index.ts";
-import { encodeImages } from "./autoencode.ts";
+import { decodeLatents, encodeImages } from "./autoencode.ts";
 import { Drawing, type KeptLatents } from "./drawing.ts";
 import { latentNoise } from "./latent-noise.ts";
 import type { Walk } from "./sampler.ts";
@@ -173,6 +173,19 @@ function checkKept(kept: Tensor, images: Tensor): void {
 function finish(drawing: Drawing, { onProgress }: GenerationOptions): Tensor {
   while (drawing.step()) onProgress?.(drawing.done, drawing.total);
   return drawing.images();
+}
+
+/**
+ * Images through the autoencoder and back, without noise: the mean of each image's posterior, decoded. What differs
+ * from the image is what the autoencoder alone does to it.
+ *
+ * @param images01 float [B, 3, H, W] in 0..1, H and W multiples of the autoencoder's factor
+ * @returns float32 [B, 3, H, W] in 0..1
+ * @throws DiffusionError when a size does not fit
+ */
+export function roundTrip(sd: StableDiffusion, images01: Tensor): Tensor {
+  latentSizeOf(sd, images01.shape.slice(2));
+  return noGrad(() => scope(() => decodeLatents(sd, sd.vae.scale(encodeImages(sd, images01).mean))));
 }
 
 function samplerOf(sd: StableDiffusion, { sampler }: GenerationOptions): ReadySampler {

@@ -7,6 +7,7 @@ import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
 import { defaultDetectors } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
+import { ownArmSchemaOf } from "./own-arms.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Whether a text is a regular expression with a group. */
@@ -41,6 +42,14 @@ function objectiveSections({ objectives }: StudyTables) {
     (settings as z.ZodObject).meta({ description }).prefault({}),
   ]);
   return Object.fromEntries(sections) as Record<string, z.ZodType<ObjectiveSettings>>;
+}
+
+/** A section of settings for each source of images that has some of its own. */
+function sourceSections({ sources }: StudyTables) {
+  const sections = Object.entries(sources).flatMap(([name, { section, description }]) =>
+    section ? [[name, section.meta({ description }).prefault({})]] : [],
+  );
+  return Object.fromEntries(sections) as Record<string, z.ZodOptional<z.ZodType<Json>>>;
 }
 
 /** Candidates by the name of the setting. */
@@ -144,7 +153,10 @@ export const studySchemaOf = (tables: StudyTables) =>
     arms: z
       .array(z.enum(namesOf(tables.arms)))
       .min(1)
-      .meta({ description: "What is compared. Leave out what you do not need" })
+      .meta({
+        description:
+          "What is compared: names, and arms of your own as { name, objective, positives, negatives, use, settings }",
+      })
       .default(usualArms(tables.arms)),
     seeds: z
       .array(z.int().nonnegative())
@@ -220,6 +232,12 @@ export const studySchemaOf = (tables: StudyTables) =>
         }).prefault({}),
       })
       .meta({ description: "Synthetic images: training photos, partly noised and drawn again (DA-Fusion)" })
+      .prefault({}),
+    sources: z
+      .strictObject(sourceSections(tables))
+      .meta({
+        description: "Where synthetic images come from, beside the redraws; an arm names its sources",
+      })
       .prefault({}),
     encoder: z
       .strictObject({
@@ -442,5 +460,14 @@ export type StudyConfig = z.output<StudySchema>;
 
 /** JSON Schema of the configuration file, for editors. */
 export function studyJsonSchema(): object {
-  return z.toJSONSchema(studySchema, { io: "input" });
+  const { arms } = studySchema.shape;
+  const armNames = arms.unwrap().element;
+  const withOwnArms = studySchema.extend({
+    arms: z
+      .array(z.union([armNames, z.string(), ownArmSchemaOf(TABLES)]))
+      .min(1)
+      .meta({ ...arms.unwrap().meta() })
+      .default(arms.parse(undefined)),
+  });
+  return z.toJSONSchema(withOwnArms, { io: "input" });
 }

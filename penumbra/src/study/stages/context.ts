@@ -12,6 +12,8 @@ export interface StudyContext {
   /** What the configuration chose from. */
   readonly tables: StudyTables;
   readonly store: StageStore;
+  /** Folder of the configuration: its relative paths start here. */
+  readonly folder: string;
   /** Root of the photos. */
   readonly root: string;
   /** What is white in photos of 16 bits and of floats. */

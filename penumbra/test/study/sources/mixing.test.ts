@@ -1,7 +1,7 @@
 import { Random } from "@penumbra/torch/random";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cutMix, jigsaw, type SquareImages } from "../../../src/study/stages/mixed-images.ts";
+import { blend, cutMix, jigsaw, patches, type SquareImages } from "../../../src/study/sources/mixing.ts";
 
 /** Two images whose bytes tell image, channel, row and column apart, as far as 256 values do. */
 function images(size: number): SquareImages {
@@ -69,5 +69,37 @@ describe("an image that stands in for an unknown", () => {
     ];
     expect(make(1)).toEqual(make(1));
     expect(make(1)).not.toEqual(make(2));
+  });
+});
+
+describe("an image of two classes", () => {
+  it("as a blend lies between the two at every pixel, neither outweighing the other", () => {
+    fc.assert(
+      fc.property(cases, ({ size, seed }) => {
+        const all = images(size);
+        const length = 3 * size * size;
+        const mixed = blend(all, 0, 1, new Random(seed));
+        for (const [i, value] of mixed.entries()) {
+          const [own, other] = [all.pixels[i] as number, all.pixels[length + i] as number];
+          expect(value).toBeGreaterThanOrEqual(Math.floor(own + 0.35 * (other - own)));
+          expect(value).toBeLessThanOrEqual(Math.ceil(own + 0.65 * (other - own)));
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("by patches keeps most of its own pixels and holds some of the other's", () => {
+    fc.assert(
+      fc.property(cases, ({ size, seed }) => {
+        const all = images(size);
+        const mixed = patches(all, 0, 1, new Random(seed));
+        const other = mixed.filter((value) => value >= 128).length / mixed.length;
+        expect(other).toBeGreaterThan(0);
+        expect(other).toBeLessThan(6 * (0.3 + 0.5 / size) ** 2);
+        for (const [i, value] of mixed.entries()) if (value < 128) expect(value).toBe(all.pixels[i]);
+      }),
+      { numRuns: 30 },
+    );
   });
 });

@@ -48,6 +48,45 @@ export function cutMix(images: SquareImages, index: number, partner: number, ran
   return mixed;
 }
 
+/**
+ * Blend: this image and another one laid over each other, 35 to 65 % of each, so that neither outweighs the other.
+ *
+ * @returns uint8, [3, size, size]
+ */
+export function blend(images: SquareImages, index: number, partner: number, random: Random): Uint8Array {
+  const { pixels, size } = images;
+  const share = random.uniform(0.35, 0.65);
+  const other = imageAt(pixels, size, partner);
+  return imageAt(pixels, size, index).map((value, place) =>
+    Math.round(share * value + (1 - share) * (other[place] as number)),
+  );
+}
+
+/** How many patches are copied, and how long their sides are as shares of the image's. */
+const PATCHES = { count: { from: 3, to: 6 }, side: { from: 0.15, to: 0.3 } } as const;
+
+/**
+ * Patches: three to six small boxes of another image lie on this one, each somewhere else than where it was cut out
+ * (as CutPaste, Li et al. 2021, but across classes). The object stays whole, its details are not its own.
+ *
+ * @returns uint8, [3, size, size]
+ */
+export function patches(images: SquareImages, index: number, partner: number, random: Random): Uint8Array {
+  const { pixels, size } = images;
+  const { count, side } = PATCHES;
+  const mixed = imageAt(pixels, size, index).slice();
+  const other = imageAt(pixels, size, partner);
+  const copies = count.from + pick(count.to - count.from + 1, random);
+  for (let copy = 0; copy < copies; copy++) {
+    const [width, height] = [0, 0].map(() =>
+      Math.max(1, Math.round(size * random.uniform(side.from, side.to))),
+    ) as [number, number];
+    const place = () => ({ x: pick(size - width + 1, random), y: pick(size - height + 1, random) });
+    copyBox(other, mixed, size, { from: place(), to: place(), width, height });
+  }
+  return mixed;
+}
+
 interface Place {
   readonly x: number;
   readonly y: number;
