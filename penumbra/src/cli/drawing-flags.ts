@@ -116,7 +116,7 @@ export async function drawWithProgress(options: DrawToFilesOptions): Promise<voi
 /** One line that is rewritten on a terminal; elsewhere a line each half minute. */
 class StepLine {
   readonly #startedAt = performance.now();
-  #shownAt = Number.NEGATIVE_INFINITY;
+  #shownAt = performance.now();
   #taken = 0;
   #isOpen = false;
 
