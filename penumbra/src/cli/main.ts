@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { checkCommand } from "./check.ts";
+import { compareCommand } from "./compare.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { imagineCommand } from "./imagine.ts";
@@ -39,6 +40,7 @@ const program = new Command("penumbra")
   .addCommand(previewCommand())
   .addCommand(studyCommand())
   .addCommand(reportCommand())
+  .addCommand(compareCommand())
   .addCommand(trainCommand())
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
