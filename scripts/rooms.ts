@@ -57,13 +57,14 @@ export const ROOMS: readonly Room[] = [
   {
     name: "diffusion/redraw/recipes",
     folder: "penumbra/src/diffusion/redraw/recipes",
-    may: ["torch", "data", "diffusion/model", "diffusion/words"],
+    may: ["torch", "images", "data", "diffusion/model", "diffusion/words"],
   },
   {
     name: "diffusion/redraw",
     folder: "penumbra/src/diffusion/redraw",
     may: [
       "torch",
+      "models",
       "images",
       "data",
       "diffusion/model",

@@ -1,7 +1,7 @@
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { Command } from "commander";
-import type { DrawRequest, KeptPart, Words } from "../diffusion/index.ts";
-import type { Fit } from "../images/index.ts";
+import type { DrawRequest, Words } from "../diffusion/index.ts";
+import type { Fit, KeptPart } from "../images/index.ts";
 import { addDrawingFlags, type DrawingFlags, drawingOf, drawWithProgress, number } from "./drawing-flags.ts";
 import { wholeNumber } from "./whole-number.ts";
 
@@ -44,8 +44,8 @@ export function redrawCommand(): Command {
     .option("--keep <part>", "what stays as it is: nothing, object or ground", "nothing")
     .option("--grow <pixels>", "how much masks grow, in pixels of 512", wholeNumber(0));
   return addDrawingFlags(command, "redrawn").action(async (photos: string[], flags: RedrawFlags) => {
-    const { FITS } = await import("../images/index.ts");
-    const { KEPT_PARTS, readPhoto } = await import("../diffusion/index.ts");
+    const { FITS, KEPT_PARTS } = await import("../images/index.ts");
+    const { readPhoto } = await import("../diffusion/index.ts");
     const [fit, part] = [flags.fit as Fit, flags.keep as KeptPart];
     if (!FITS.includes(fit)) throw new Error(`--fit is ${fit}. Give one of: ${FITS.join(", ")}.`);
     if (!KEPT_PARTS.includes(part))

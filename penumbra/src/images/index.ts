@@ -59,7 +59,7 @@ export {
   rotate,
 } from "./geometry.ts";
 export { hashDistance, type Look, tileDistance } from "./look.ts";
-export { decodeMask, growMask } from "./mask.ts";
+export { decodeMask, growMask, KEPT_PARTS, type KeptPart, keptOf, MASK_GROWTH } from "./mask.ts";
 export { cutMix, type Mixed, type MixOptions, mixUp } from "./mix.ts";
 export { type Corners, perspective } from "./perspective.ts";
 export {

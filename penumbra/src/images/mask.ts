@@ -35,3 +35,29 @@ export function growMask(mask: Tensor, window: number): Tensor {
     return padded.maxPool2d([window, window], { stride: [1, 1] }).squeeze(0);
   });
 }
+
+/** What of a photo stays as it is: nothing, the object that a mask shows, or the ground around it. */
+export const KEPT_PARTS = ["nothing", "object", "ground"] as const;
+export type KeptPart = (typeof KEPT_PARTS)[number];
+
+/** Side of the images that growths are told for. */
+const GROWTH_SIDE = 512;
+
+/** How much a mask grows: DA-Fusion's window, in pixels of an image of 512. */
+export const MASK_GROWTH = 16;
+
+/**
+ * What is kept of a photo.
+ *
+ * @param mask [1, H, W], 1 where the object is
+ * @param growth side of the window that the object is grown with, in pixels of an image of 512
+ * @returns [1, H, W], 1 where it is kept
+ */
+export function keptOf(mask: Tensor, part: Exclude<KeptPart, "nothing">, growth = MASK_GROWTH): Tensor {
+  const side = mask.shape.at(-1) as number;
+  const window = Math.max(1, Math.round((growth * side) / GROWTH_SIDE));
+  return scope(() => {
+    const object = growMask(mask, window);
+    return part === "object" ? object : object.neg().add(1);
+  });
+}

@@ -7,5 +7,5 @@ export {
   type DrawToFilesOptions,
   drawToFiles,
 } from "./draw-to-files.ts";
-export { KEPT_PARTS, type KeptPart, keptOf, MASK_GROWTH, readPhoto } from "./photo.ts";
+export { readPhoto } from "./photo.ts";
 export { type Provenance, provenanceOf } from "./provenance.ts";

@@ -3,7 +3,7 @@
 export { decodeLatents, encodeImages } from "./autoencode.ts";
 export type { Drawing } from "./drawing.ts";
 export { latentNoise } from "./latent-noise.ts";
-export { denoiserSlice, halving } from "./memory.ts";
+export { denoiserSlice, isOutOfMemory } from "./memory.ts";
 export {
   beginImageToImage,
   beginTextToImage,

@@ -61,7 +61,8 @@ export function halving<T>(count: number, compute: (size: number) => T): T {
   }
 }
 
-function isOutOfMemory(error: unknown): boolean {
+/** Whether an error says that a GPU's memory was too small. */
+export function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && /CUDA out of memory/.test(error.message);
 }
 

@@ -9,6 +9,7 @@ import type {
   Words,
 } from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
+import type { Fit } from "../../images/index.ts";
 
 /** One image that is wanted. */
 export interface ImageRequest {
@@ -29,6 +30,8 @@ export interface SourceStudy {
   readonly config: {
     /** Side of the square that every photo is resized to, in pixels. */
     readonly imageSize: number;
+    /** How photos become square, and their masks with them. */
+    readonly fit: Fit;
     readonly redraw: {
       /** Default: the one that the model's scheduler asks for. */
       readonly sampler?: SamplerName | undefined;
@@ -37,6 +40,8 @@ export interface SourceStudy {
       readonly guidanceScale: number;
       /** Images drawn at once: it changes no image beyond rounding. */
       readonly batchSize: number;
+      /** Folder of masks, for recipes that keep a part of photos. */
+      readonly masks?: string | undefined;
       readonly recipes: RecipesSettings;
     };
   };

@@ -7,12 +7,11 @@ import {
   type DrawnImage,
   type DrawToFilesOptions,
   drawToFiles,
-  keptOf,
   type Provenance,
   provenanceOf,
   StableDiffusion,
 } from "../../../src/diffusion/index.ts";
-import { decodeWhole, encodePng, growMask } from "../../../src/images/index.ts";
+import { decodeWhole, encodePng, growMask, keptOf } from "../../../src/images/index.ts";
 import { tinyModels, tokenizerFolder } from "../../sd-goldens.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-draw-"));
