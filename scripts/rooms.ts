@@ -101,7 +101,16 @@ export const ROOMS: readonly Room[] = [
     folder: "penumbra/src/deploy/serve",
     may: ["torch", "files", "images", "deploy/classifier"],
   },
-  { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier", "deploy/serve"] },
+  {
+    name: "deploy/export",
+    folder: "penumbra/src/deploy/export",
+    may: ["torch", "files", "images", "data", "models", "contrast", "unknowns", "deploy/classifier"],
+  },
+  {
+    name: "deploy",
+    folder: "penumbra/src/deploy",
+    may: ["deploy/classifier", "deploy/serve", "deploy/export"],
+  },
   // Results are plain data: whoever reads them must never pull in the engine.
   {
     name: "study/sources",
@@ -150,6 +159,8 @@ export const ROOMS: readonly Room[] = [
 export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
   sharp: "images",
   commander: "cli",
+  "onnxruntime-node": "deploy/export",
+  "onnxruntime-web": "deploy/export",
   "@huggingface/hub": "hub",
 };
 

@@ -3,6 +3,7 @@ import { checkCommand } from "./check.ts";
 import { compareCommand } from "./compare.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { imagineCommand } from "./imagine.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
@@ -44,6 +45,7 @@ const program = new Command("penumbra")
   .addCommand(trainCommand())
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
+  .addCommand(exportCommand())
   .addCommand(serveCommand())
   .addCommand(imagineCommand())
   .addCommand(redrawCommand())
