@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cat, keep, noGrad, scope, type Tensor, tensor } from "@penumbra/torch";
+import { cat, keep, noGrad, type PrecisionSetting, scope, type Tensor, tensor } from "@penumbra/torch";
 import type { Posterior } from "../../models/index.ts";
 import { encodePrompts, type StableDiffusion, type WordVector } from "../model/index.ts";
 import { encodeImages } from "../samplers/index.ts";
@@ -12,6 +12,7 @@ const MOST_PROMPTS = 1024;
 /** What the networks make of photos and prompts, computed once for all images of a photo and all that share a prompt. */
 export class Encoded implements Disposable {
   readonly #sd: StableDiffusion;
+  readonly #precision: PrecisionSetting;
   /** uint8 [N, 3, H, W] */
   readonly #pixels: Tensor;
   /** Mean and log-variance of a photo by its place, [1, c, h, w] each; the oldest go first. */
@@ -19,8 +20,9 @@ export class Encoded implements Disposable {
   /** [1, L, D] by prompt and vectors. */
   readonly #prompts = new Map<string, Tensor>();
 
-  constructor(sd: StableDiffusion, pixels: Tensor) {
+  constructor(sd: StableDiffusion, pixels: Tensor, precision: PrecisionSetting) {
     this.#sd = sd;
+    this.#precision = precision;
     this.#pixels = pixels;
   }
 
@@ -42,7 +44,7 @@ export class Encoded implements Disposable {
       const encoded = noGrad(() =>
         keep(
           scope(() => {
-            const { mean, logvar } = encodeImages(this.#sd, this.images01(missing));
+            const { mean, logvar } = encodeImages(this.#sd, this.images01(missing), this.#precision);
             const rows = (all: Tensor) => missing.map((_, row) => all.narrow(0, row, 1).clone());
             return [rows(mean), rows(logvar)] as const;
           }),

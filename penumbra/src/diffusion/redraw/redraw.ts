@@ -118,7 +118,7 @@ export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
   const plan = planRedraws(options);
   const lines = describePlan(options, plan);
   const latents = pixels.shape.slice(2).map((side) => side / sd.vae.factor);
-  using encoded = new Encoded(sd, pixels);
+  using encoded = new Encoded(sd, pixels, options.precision ?? "fp32");
   await drawImages({
     ...{ folder, lines, onProgress },
     batchSize: denoiserSlice(sd, latents, batchSize, guidanceScale > 1),

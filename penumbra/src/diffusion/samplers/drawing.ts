@@ -49,6 +49,7 @@ export interface KeptLatents {
  */
 export class Drawing implements Disposable {
   readonly #sd: StableDiffusion;
+  readonly #precision: PrecisionSetting;
   readonly #walking: Walking;
   readonly #predict: Predict;
   readonly #compute: Compute;
@@ -58,6 +59,7 @@ export class Drawing implements Disposable {
   constructor(parts: DrawingParts) {
     const { sd, precision, kept, guidanceScales } = parts;
     this.#sd = sd;
+    this.#precision = precision;
     this.#compute = autocastTo(sd.device, resolvePrecision(precision, sd.device).dtype);
     this.#walking = new Walking(parts, afterStep(parts));
     const { order } = this.#walking;
@@ -93,13 +95,13 @@ export class Drawing implements Disposable {
 
   /** What the last step took the images for: float32 [B, 3, H, W] in 0..1, soft at first and sharp at the end. */
   preview(): Tensor {
-    return noGrad(() => scope(() => decodeLatents(this.#sd, this.#walking.now("image"))));
+    return noGrad(() => scope(() => decodeLatents(this.#sd, this.#walking.now("image"), this.#precision)));
   }
 
   /** The images: float32 [B, 3, H, W] in 0..1; steps that are left are taken first. */
   images(): Tensor {
     while (this.step());
-    return noGrad(() => scope(() => decodeLatents(this.#sd, this.#walking.now())));
+    return noGrad(() => scope(() => decodeLatents(this.#sd, this.#walking.now(), this.#precision)));
   }
 
   [Symbol.dispose](): void {

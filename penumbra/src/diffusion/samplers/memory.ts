@@ -4,6 +4,9 @@ import type { StableDiffusion } from "../model/index.ts";
 /** Of the memory that is free (of the machine or its container), what one batch may take: others live here too. */
 const SHARE = 0.5;
 
+/** Smaller tiles would see too little of an image. */
+const LEAST_TILE = 256;
+
 /**
  * Images that go through the autoencoder together: all, unless memory is too small for them.
  *
@@ -13,11 +16,27 @@ const SHARE = 0.5;
  * @param pixels [H, W]
  */
 export function autoencoderSlice(sd: StableDiffusion, pixels: readonly number[], count: number): number {
+  return atMost(count, autoencoderBytes(sd, pixels), sd.device);
+}
+
+/**
+ * Side of the tiles that the autoencoder is to work in, in pixels: the whole image, unless one alone is too large for
+ * the memory.
+ */
+export function autoencoderTile(sd: StableDiffusion, pixels: readonly number[]): number {
+  const whole = Math.max(...pixels);
+  if (sd.device !== "cpu") return whole;
+  let side = whole;
+  while (side > LEAST_TILE && autoencoderBytes(sd, [side, side]) > SHARE * process.availableMemory())
+    side = Math.max(LEAST_TILE, Math.floor(side / 2 / sd.vae.factor) * sd.vae.factor);
+  return side;
+}
+
+function autoencoderBytes(sd: StableDiffusion, pixels: readonly number[]): number {
   const { block_out_channels: channels } = sd.vae.config;
   const widest = channels[1] ?? (channels[0] as number);
   const [height = 0, width = 0] = pixels;
-  const bytes = 5 * widest * height * width * bytesOf(sd.vae.decoder.convIn.weight.dtype);
-  return atMost(count, bytes, sd.device);
+  return 5 * widest * height * width * bytesOf(sd.vae.decoder.convIn.weight.dtype);
 }
 
 /**

@@ -132,7 +132,7 @@ export function beginImageToImage(
     scope(() => {
       const posteriorNoise = options.posteriorNoise ?? latentNoise(sd, seeds, "posterior", latentSize);
       const noise = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
-      const posterior = options.posterior ?? encodeImages(sd, images01);
+      const posterior = options.posterior ?? encodeImages(sd, images01, options.precision);
       const clean = sd.vae.scale(samplePosterior(posterior, posteriorNoise)).to("float32");
       return begin(
         sd,
