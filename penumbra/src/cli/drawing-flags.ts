@@ -74,8 +74,11 @@ export async function drawingOf(flags: DrawingFlags): Promise<{
   if (sampler !== undefined && !samplerNames.includes(sampler as SamplerName))
     throw new Error(`There is no sampler "${sampler}". Give one of: ${samplerNames.join(", ")}.`);
   if (!isPrecision(precision)) throw new Error(`--precision is ${precision}. Give auto, fp32, bf16 or fp16.`);
-  const found = await findModel(flags.model, { base: process.cwd() });
-  const sd = StableDiffusion.load(found.folder, { device });
+  const found = await findModel(flags.model, {
+    base: process.cwd(),
+    onNote: (text) => process.stderr.write(`${text}\n`),
+  });
+  const sd = StableDiffusion.load(found.path, { device });
   const words = flags.words === undefined ? undefined : loadWords(flags.words);
   if (words) checkWords(words, sd.hash);
   return {

@@ -289,6 +289,8 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   name: "names the run folder",
   photos: "other photos have other hashes",
   model: "another model has another hash",
+  vae: "the model's hash covers it",
+  loras: "the model's hash covers them",
   "redraw.size": "the model's hash says it",
   "redraw.masks": "other masks have other hashes",
   "encoder.weights": "other weights have another hash",
