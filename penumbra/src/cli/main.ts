@@ -5,6 +5,7 @@ import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
+import { generateCommand } from "./generate.ts";
 import { imagineCommand } from "./imagine.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
@@ -51,6 +52,7 @@ const program = new Command("penumbra")
   .addCommand(imagineCommand())
   .addCommand(redrawCommand())
   .addCommand(schemaCommand())
+  .addCommand(generateCommand())
   .addCommand(pretrainCommand())
   .addCommand(convertCommand())
   .addCommand(doctorCommand());

@@ -33,7 +33,7 @@ import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { type Recommendation, recommendArm } from "./recommend-arm.ts";
-import { isNeeded } from "./sources/index.ts";
+import { countTrained, isNeeded } from "./sources/index.ts";
 import {
   encoderStage,
   featuresFile,
@@ -140,11 +140,12 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
 }
 
 /** How many stages {@link trainClassifier} goes through with an arm. */
-export function classifierStageCount({ tables }: Study, arm: string): number {
+export function classifierStageCount({ config, tables }: Study, arm: string): number {
   const drawn = sourcesOf([arm], tables.arms, tables.sources);
   const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
-  // Scan, encoder, features, probe; model; split, decode; words; images.
-  return 4 + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + drawn.length);
+  const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
+  // Scan, encoder, features, probe; model; split, decode; words; generators and images.
+  return 4 + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + made);
 }
 
 /**
