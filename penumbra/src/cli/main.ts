@@ -18,6 +18,7 @@ import { serveCommand } from "./serve.ts";
 import { studyCommand } from "./study.ts";
 import { trainCommand } from "./train.ts";
 import { version } from "./version.ts";
+import { wordsCommand } from "./words.ts";
 
 /** What to do about what the system refuses; its own message says what, and where. */
 const remedies: Readonly<Record<string, string>> = {
@@ -54,6 +55,7 @@ const program = new Command("penumbra")
   .addCommand(schemaCommand())
   .addCommand(generateCommand())
   .addCommand(pretrainCommand())
+  .addCommand(wordsCommand())
   .addCommand(convertCommand())
   .addCommand(doctorCommand());
 

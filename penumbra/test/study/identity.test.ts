@@ -36,6 +36,8 @@ vi.setConfig({ hookTimeout: 400_000 });
 /** Settings that change no result beyond rounding, or what is not a stage's: the reason of each. */
 const NOT_HASHED: Readonly<Record<string, string>> = {
   "encoder.gradientCheckpointing": "changes no bit",
+  "words.gradientCheckpointing": "changes nothing beyond rounding",
+  "words.samplesAtOnce": "splits a step, which changes nothing beyond rounding",
   "redraw.batchSize": "images of a batch do not depend on each other, beyond rounding",
 };
 
@@ -118,6 +120,10 @@ const TRAINING = {
 /** Optional settings, given here so that they can be read and changed. */
 const settings = {
   ...tinySettings,
+  words: {
+    ...{ ...tinySettings.words, samplesAtOnce: 64 },
+    evaluation: { every: 2, keep: "best", patience: 1 },
+  },
   seeds: [0],
   // Every arm that is trained, and every use of negatives that an objective has: a setting may be read by one of them
   // alone.
@@ -266,6 +272,8 @@ function alternatives(value: unknown): unknown[] {
 const NAMES = [
   "letterbox",
   "bicubic",
+  "linear",
+  "last",
   "euler",
   "object",
   "sequence",
