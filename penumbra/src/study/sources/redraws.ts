@@ -30,7 +30,7 @@ function redrawsOf(kind: ImageKind, title: string, description: string): ImageSo
     recipes: Object.fromEntries(
       recipeNames
         .filter((name) => RECIPES[name].kind === kind)
-        .map((name) => [name, { title: RECIPES[name].title, hasStrength: true }]),
+        .map((name) => [name, { title: RECIPES[name].title, hasStrength: true, hasChance: true }]),
     ),
     settings: settingsOf,
     async inputs(study): Promise<Record<string, string>> {
