@@ -2,7 +2,7 @@ import type { Dictionary } from "./dictionary.ts";
 
 /** What is called the same in both languages. */
 const NAMES = [
-  ...["SupCon", "SimCLR", "StableRep", "CutMix", "Outlier Exposure", "BibTeX"],
+  ...["SupCon", "SimCLR", "StableRep", "CutMix", "Diff-Mix", "Outlier Exposure", "BibTeX"],
   ...[
     "ASH-B",
     "ASH-P",
@@ -390,6 +390,10 @@ export const texts: Dictionary["texts"] = {
   faithful: "getreu",
   drift: "Abdrift",
   crossed: "gekreuzt",
+  "class name": "Klassenname",
+  "noisy word": "verrauschtes Wort",
+  unconditional: "ohne Bedingung",
+  interpolated: "interpoliert",
   jigsaw: "Puzzle",
   blend: "Überblendung",
   patches: "Flicken",
