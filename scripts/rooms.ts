@@ -58,13 +58,14 @@ export const ROOMS: readonly Room[] = [
   {
     name: "diffusion/redraw/recipes",
     folder: "penumbra/src/diffusion/redraw/recipes",
-    may: ["torch", "data", "diffusion/model", "diffusion/words"],
+    may: ["torch", "images", "data", "diffusion/model", "diffusion/words"],
   },
   {
     name: "diffusion/redraw",
     folder: "penumbra/src/diffusion/redraw",
     may: [
       "torch",
+      "models",
       "images",
       "data",
       "diffusion/model",
@@ -74,9 +75,14 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: "diffusion/draw",
+    folder: "penumbra/src/diffusion/draw",
+    may: ["torch", "files", "images", "diffusion/model", "diffusion/samplers"],
+  },
+  {
     name: "diffusion",
     folder: "penumbra/src/diffusion",
-    may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw"],
+    may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw", "diffusion/draw"],
   },
   { name: "quality", folder: "penumbra/src/quality", may: ["torch"] },
   {
