@@ -34,7 +34,7 @@ export async function auditArms(
   trained: readonly TrainedArm[],
   model: FoundModel | undefined,
 ): Promise<Artifact[]> {
-  const loader = model ? new ModelLoader(model, context.device) : null;
+  const loader = model ? new ModelLoader(model, context.device, context.precision) : null;
   const artifacts: Artifact[] = [];
   for (const own of seeds) {
     // The validation photos are the same at every seed: their round trips are made once.
