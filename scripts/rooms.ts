@@ -89,7 +89,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy/serve",
     folder: "penumbra/src/deploy/serve",
-    may: ["torch", "files", "images", "deploy/classifier"],
+    may: ["torch", "files", "images", "contrast", "deploy/classifier"],
   },
   { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier", "deploy/serve"] },
   // Results are plain data: whoever reads them must never pull in the engine.

@@ -47,6 +47,7 @@ export {
   resizedCrop,
   rotate,
 } from "./geometry.ts";
+export { heatMap } from "./heat-map.ts";
 export { hashDistance, type Look, tileDistance } from "./look.ts";
 export { cutMix, type Mixed, type MixOptions, mixUp } from "./mix.ts";
 export { type Corners, perspective } from "./perspective.ts";

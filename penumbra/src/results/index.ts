@@ -3,6 +3,7 @@
 export * from "./bootstrap.ts";
 export * from "./confused.ts";
 export * from "./evaluation.ts";
+export * from "./explanation.ts";
 export * from "./figures.ts";
 export * from "./hypotheses.ts";
 export * from "./operating-point.ts";

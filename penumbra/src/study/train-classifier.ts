@@ -5,8 +5,11 @@ import { safetensors, type Tensor } from "@penumbra/torch";
 import type { LinearProbe } from "../contrast/index.ts";
 import {
   DataError,
+  groupBy,
   type Manifest,
+  mapConcurrently,
   type Photo,
+  readPhoto,
   type Split,
   type SplitName,
   scanPhotos,
@@ -17,6 +20,7 @@ import {
   type ClassFigures,
   chooseDetectorForUse,
   evidenceOf,
+  type GalleryContent,
   type Provenance,
   saveClassifier,
   UNKNOWN,
@@ -25,6 +29,7 @@ import {
 } from "../deploy/index.ts";
 import { findModel } from "../diffusion/index.ts";
 import { readJson, writeFolderAsync } from "../files/index.ts";
+import { previewImage } from "../images/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
 import { armOf, redrawKinds } from "./arms/index.ts";
@@ -256,6 +261,7 @@ async function assemble(
       ...{ ...about, probe, detectorName: detector.name, detector: detector.fitted },
       trained: readEncoder(context, parts.encoder),
       calibration: { objects, labels, stages: calibration.stages },
+      gallery: await galleryOf(context, split.train, train.features),
     });
     const { title } = detectorOf(detector.name, tables.detectors);
     const figures = figuresOf(probe.logits(calibration.features), labels, classes);
@@ -276,6 +282,32 @@ function samplesOf({ classes }: StudyContext, split: UseSplit, { features }: Par
     calibration: of("validation", split.calibration),
     near: split.near.length > 0 ? of("nearValidation", split.near) : null,
   };
+}
+
+/** Photos of a class that a classifier carries at most. */
+const MOST_SHOWN = 100;
+const PICTURE_SIDE = 96;
+
+/** Small pictures of the training photos, at most {@link MOST_SHOWN} a class, from all over it. */
+async function galleryOf(
+  { root, white }: StudyContext,
+  train: readonly Photo[],
+  features: Tensor,
+): Promise<GalleryContent> {
+  const places = new Map(train.map((photo, place) => [photo, place]));
+  const shown = [...groupBy(train, ({ className }) => className).values()].flatMap((own) => {
+    const count = Math.min(MOST_SHOWN, own.length);
+    return Array.from({ length: count }, (_, i) => own[Math.floor((i * own.length) / count)]!);
+  });
+  const photos = await mapConcurrently(shown, async ({ id, className }) => {
+    const picture = await previewImage(await readPhoto(root, id), PICTURE_SIDE, { white });
+    return { id, className, picture };
+  });
+  const rows = torch.tensor(
+    shown.map((photo) => places.get(photo)!),
+    { dtype: "int64" },
+  );
+  return { photos, features: features.indexSelect(0, rows) };
 }
 
 /** How many calibration photos of each class the classifier names right. */
