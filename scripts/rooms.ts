@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 const BELOW_STUDY = [
   "torch",
   "files",
+  "hub",
   "models",
   "images",
   "data",
@@ -14,6 +15,7 @@ const BELOW_STUDY = [
   "generators",
   "contrast",
   "unknowns",
+  "quality",
   "results",
   "deploy",
 ];
@@ -32,14 +34,15 @@ interface Room {
 export const ROOMS: readonly Room[] = [
   { name: "torch", folder: "torch/src", may: [] },
   { name: "files", folder: "penumbra/src/files", may: [] },
+  { name: "hub", folder: "penumbra/src/hub", may: ["files"] },
   { name: "results", folder: "penumbra/src/results", may: ["files"] },
-  { name: "models", folder: "penumbra/src/models", may: ["torch", "files"] },
+  { name: "models", folder: "penumbra/src/models", may: ["torch", "files", "hub"] },
   { name: "images", folder: "penumbra/src/images", may: ["torch", "files"] },
   { name: "data", folder: "penumbra/src/data", may: ["torch", "files", "images", "results"] },
   {
     name: "diffusion/model",
     folder: "penumbra/src/diffusion/model",
-    may: ["torch", "files", "models"],
+    may: ["torch", "files", "hub", "models"],
   },
   {
     name: "diffusion/samplers",
@@ -54,15 +57,15 @@ export const ROOMS: readonly Room[] = [
   {
     name: "diffusion/redraw/recipes",
     folder: "penumbra/src/diffusion/redraw/recipes",
-    may: ["torch", "diffusion/model", "diffusion/words"],
+    may: ["torch", "data", "diffusion/model", "diffusion/words"],
   },
   {
     name: "diffusion/redraw",
     folder: "penumbra/src/diffusion/redraw",
     may: [
       "torch",
-      "files",
       "images",
+      "data",
       "diffusion/model",
       "diffusion/samplers",
       "diffusion/words",
@@ -74,10 +77,11 @@ export const ROOMS: readonly Room[] = [
     folder: "penumbra/src/diffusion",
     may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw"],
   },
+  { name: "quality", folder: "penumbra/src/quality", may: ["torch"] },
   {
     name: "generators",
     folder: "penumbra/src/generators",
-    may: ["torch", "files", "models", "images", "data", "diffusion"],
+    may: ["torch", "files", "models", "images", "data", "diffusion", "quality"],
   },
   { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "files", "models", "images", "data"] },
   { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
@@ -91,32 +95,66 @@ export const ROOMS: readonly Room[] = [
     folder: "penumbra/src/deploy/serve",
     may: ["torch", "files", "images", "contrast", "deploy/classifier"],
   },
-  { name: "deploy", folder: "penumbra/src/deploy", may: ["deploy/classifier", "deploy/serve"] },
+  {
+    name: "deploy/label",
+    folder: "penumbra/src/deploy/label",
+    may: ["torch", "files", "images", "data", "contrast", "deploy/classifier"],
+  },
+  {
+    name: "deploy",
+    folder: "penumbra/src/deploy",
+    may: ["deploy/classifier", "deploy/label", "deploy/serve"],
+  },
   // Results are plain data: whoever reads them must never pull in the engine.
-  { name: "study/arms", folder: "penumbra/src/study/arms", may: ["contrast", "diffusion", "results"] },
-  { name: "study/config", folder: "penumbra/src/study/config", may: [...BELOW_STUDY, "study/arms"] },
+  {
+    name: "study/sources",
+    folder: "penumbra/src/study/sources",
+    may: ["torch", "files", "images", "data", "diffusion", "generators"],
+  },
+  {
+    name: "study/arms",
+    folder: "penumbra/src/study/arms",
+    may: ["files", "contrast", "results", "study/sources"],
+  },
+  {
+    name: "study/config",
+    folder: "penumbra/src/study/config",
+    may: [...BELOW_STUDY, "study/sources", "study/arms"],
+  },
   { name: "study/store", folder: "penumbra/src/study/store", may: ["files", "results"] },
   {
     name: "study/stages",
     folder: "penumbra/src/study/stages",
-    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store"],
+    may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store"],
   },
   {
     name: "study/conclude",
     folder: "penumbra/src/study/conclude",
-    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store", "study/stages"],
+    may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store", "study/stages"],
   },
   {
     name: "study",
     folder: "penumbra/src/study",
-    may: [...BELOW_STUDY, "study/arms", "study/config", "study/store", "study/stages", "study/conclude"],
+    may: [
+      ...BELOW_STUDY,
+      "study/sources",
+      "study/arms",
+      "study/config",
+      "study/store",
+      "study/stages",
+      "study/conclude",
+    ],
   },
   { name: "report", folder: "penumbra/src/report", may: ["files", "results"] },
   { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report"] },
 ];
 
 /** Packages that only one room may know: what they do is that room's purpose. */
-export const PACKAGE_OWNERS: Readonly<Record<string, string>> = { sharp: "images", commander: "cli" };
+export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
+  sharp: "images",
+  commander: "cli",
+  "@huggingface/hub": "hub",
+};
 
 /** The part of the engine that every room may know: plain TypeScript, without libtorch behind it. */
 const PLAIN_PART = "@penumbra/torch/random";

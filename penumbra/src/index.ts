@@ -8,6 +8,7 @@ export * as diffusion from "./diffusion/index.ts";
 export * as generators from "./generators/index.ts";
 export * as images from "./images/index.ts";
 export * as models from "./models/index.ts";
+export * as quality from "./quality/index.ts";
 export * as report from "./report/index.ts";
 export * as results from "./results/index.ts";
 export * as study from "./study/index.ts";

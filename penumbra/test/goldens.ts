@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import { expect, test } from "vitest";
+import { parsePythonJson } from "../src/models/json-file.ts";
 
 /** The folder of goldens: `PENUMBRA_GOLDENS` where that is set, else the project's own copies. */
 export const goldenFolder =
@@ -92,7 +93,7 @@ export function expectClose(
 }
 
 function readGolden(folder: string, name: string): Golden {
-  const json = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8")) as GoldenParameters;
+  const json = parsePythonJson(readFileSync(join(folder, `${name}.json`), "utf8")) as GoldenParameters;
   let tensors: Record<string, Tensor> | undefined;
   return {
     name,

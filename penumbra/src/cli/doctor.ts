@@ -9,7 +9,7 @@ export function doctorCommand(): Command {
       const { describeDiagnosis, diagnose } = await import("@penumbra/torch/library");
       const diagnosis = await diagnose();
       const model = diagnosis.ok
-        ? await (await import("../diffusion/index.ts")).checkModel("penumbra-mini", process.cwd())
+        ? await (await import("../diffusion/index.ts")).checkModel("penumbra-mini", { base: process.cwd() })
         : { ok: false, finding: "not looked at: the engine does not run" };
       if (json) process.stdout.write(`${JSON.stringify({ ...diagnosis, model })}\n`);
       else process.stdout.write(`${describeDiagnosis(diagnosis)}Model       ${model.finding}\n`);

@@ -56,10 +56,10 @@ export class Explanations {
   async #writeView(photo: string, name: string, heat: readonly (readonly number[])[]) {
     const { decodeImage, heatMap, previewImage } = await import("../images/index.ts");
     const { writeFileAtomic } = await import("../files/index.ts");
-    const { fit, white } = this.#classifier.preprocessing;
+    const { fit, interpolation, white } = this.#classifier.preprocessing;
     const [picture, planes] = await Promise.all([
       previewImage(photo, SIDE, { white }),
-      decodeImage(photo, SIDE, { fit, white }),
+      decodeImage(photo, SIDE, { fit, interpolation, white }),
     ]);
     const files = { image: `${name}.webp`, heat: `${name}-heat.webp` };
     await writeFileAtomic(join(this.#root, files.image), picture);

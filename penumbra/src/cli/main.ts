@@ -3,6 +3,7 @@ import { checkCommand } from "./check.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { initCommand } from "./init.ts";
+import { labelCommand } from "./label.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { previewCommand } from "./preview.ts";
@@ -41,6 +42,7 @@ const program = new Command("penumbra")
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
   .addCommand(serveCommand())
+  .addCommand(labelCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
   .addCommand(doctorCommand());

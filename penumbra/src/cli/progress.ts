@@ -34,6 +34,7 @@ export class StageLines {
       this.#current = { startedAt: this.#now(), drawnAt: this.#now() };
       if (this.#target.isTTY) this.#draw(`${this.#head(event)}${event.isResumed ? "goes on" : "…"}`);
     } else if (event.event === "progress") this.#progress(event);
+    else if (event.event === "note") this.#line(`${this.#head(event)}${event.text}`);
     else if (event.event === "damaged") {
       this.#line(`${this.#head(event)}is made again: ${event.reason}`);
     } else {

@@ -35,7 +35,7 @@ export function studyCommand(): Command {
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
       const changes = overrides(flags);
-      const config = parseSettings({ ...loaded.config, ...changes }, "command line");
+      const config = parseSettings({ ...loaded.config, ...changes }, "command line", loaded.tables);
       const study = planStudy({ ...loaded, config, text: withChanges(loaded.text, changes) }, flags.out);
 
       const lines = new StageLines(process.stdout, study.stageCount);

@@ -10,8 +10,11 @@ export {
   defineObjective,
   type HeadSize,
   type LossSettings,
+  type MixKind,
+  type MixSettings,
   type NegativePlaces,
   type Objective,
+  type Remembered,
   readLossSettings,
   type StepOutputs,
   type StepSize,
@@ -26,7 +29,13 @@ export {
 } from "./losses/outlier-losses.ts";
 export { type Collapse, detectCollapse, type PlateauSettings, supConPlateau } from "./losses/plateau.ts";
 export { multiPositive } from "./losses/stablerep.ts";
-export { type SupConOptions, sourceClassMask, supCon, supConPerAnchor } from "./losses/supcon.ts";
+export {
+  otherClassMask,
+  type SupConOptions,
+  sourceClassMask,
+  supCon,
+  supConPerAnchor,
+} from "./losses/supcon.ts";
 export { normalizeRows, requireUnitRows } from "./losses/unit-rows.ts";
 export { chooseProbe, type LabelledFeatures, type ProbeTrial } from "./probe/choose-probe.ts";
 export { type ExtractOptions, extractFeatures, extractStages } from "./probe/extract-features.ts";

@@ -7,6 +7,7 @@ import {
   decodeImage,
   type Fit,
   FULL_DEPTH,
+  type Interpolation,
   type Rgb,
   type White,
 } from "../images/index.ts";
@@ -20,6 +21,8 @@ export interface DecodePhotosOptions {
   /** Side of the square that every photo becomes, in pixels. */
   readonly size: number;
   readonly fit?: Fit;
+  /** Default "lanczos3". */
+  readonly interpolation?: Interpolation;
   readonly background?: Rgb;
   /** What is white in photos of 16 bits and of floats: the manifest's. Default: 65535, and 1. */
   readonly white?: White;
@@ -46,6 +49,7 @@ export async function decodePhotos(
   {
     size,
     fit = "squash",
+    interpolation = "lanczos3",
     background = [255, 255, 255],
     white = FULL_DEPTH,
     cacheFolder,
@@ -54,15 +58,16 @@ export async function decodePhotos(
 ): Promise<Tensor> {
   const imageLength = 3 * size * size;
   const pixels = new Uint8Array(photos.length * imageLength);
+  const kernel = interpolation === "lanczos3" ? "" : `-${interpolation}`;
   const folder =
-    cacheFolder && join(cacheFolder, `pixels-v${VERSION}`, `${size}-${fit}-${background.join("-")}`);
+    cacheFolder && join(cacheFolder, `pixels-v${VERSION}`, `${size}-${fit}-${background.join("-")}${kernel}`);
   const readOne = async (photo: Photo, index: number) => {
     // What is white is a matter of deep photos only.
     const depth = photo.levels ? `-${white[photo.levels.kind]}` : "";
     const kept = folder && join(folder, photo.hash.slice(0, 2), `${photo.hash}${depth}.u8`);
     const decoded =
       (kept && (await readKept(kept, imageLength))) ||
-      (await decodeOne(root, photo, size, { fit, background, white }));
+      (await decodeOne(root, photo, size, { fit, interpolation, background, white }));
     if (kept && !decoded.isKept) {
       await mkdir(dirname(kept), { recursive: true });
       await writeFileAtomic(kept, decoded.pixels, { flush: false });

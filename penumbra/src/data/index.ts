@@ -1,11 +1,19 @@
 /** Data: a folder of photos becomes a manifest, splits by physical object, decoded pixels and batches. */
 export { mapConcurrently } from "./concurrent.ts";
 export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
+export { type DrawImagesOptions, drawImages, withFile } from "./draw-images.ts";
 export { DataError } from "./errors.ts";
 export { findOddities, RECORDING_PATTERN } from "./findings.ts";
 export { type Child, type Descendants, followParents, requireTrainParents } from "./follow.ts";
 export { groupBy } from "./group.ts";
 export { checkHealth, describeHealth, describeLeftOut, type Health, warningsOf } from "./health.ts";
+export {
+  IMAGE_KINDS,
+  type ImageKind,
+  type ImageLine,
+  imageLines,
+  readManifest,
+} from "./image-manifest.ts";
 export { classesWithoutCompany, findLabelErrors } from "./label-errors.ts";
 export { listPhotoFiles } from "./list-photo-files.ts";
 export { compareNatural } from "./natural.ts";

@@ -1,5 +1,6 @@
 // The table of networks that draw. A new one is a folder beside this file and a line in the table.
 import { GeneratorError } from "./errors.ts";
+import { gan } from "./gan/index.ts";
 import type { ImageGenerator } from "./generator.ts";
 import { latentDiffusion } from "./latent-diffusion/index.ts";
 import { autoencoder, vae } from "./vae/index.ts";
@@ -8,6 +9,7 @@ export const GENERATORS = {
   "latent-diffusion": latentDiffusion,
   autoencoder,
   vae,
+  gan,
 } as const satisfies Record<string, ImageGenerator>;
 
 export type GeneratorName = keyof typeof GENERATORS;

@@ -26,6 +26,8 @@ export {
   FITS,
   type Fit,
   type ImageFacts,
+  INTERPOLATIONS,
+  type Interpolation,
   previewImage,
   probeImage,
   reasonOf,

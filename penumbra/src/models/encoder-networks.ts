@@ -4,7 +4,8 @@ import { CHANNEL_BLOCK, CHANNEL_RULE } from "./channels.ts";
 import { EfficientNetLite } from "./efficientnet-lite.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import { ResNet } from "./resnet.ts";
-import { VisionTransformer } from "./vision-transformer.ts";
+import { ownTransformerWeights } from "./transformer-names.ts";
+import { POSITIONS, VisionTransformer } from "./vision-transformer.ts";
 
 /** Mean and standard deviation of red, green and blue, of pixels 0..1. */
 export interface Normalisation {
@@ -29,8 +30,8 @@ export interface EncoderNetwork<Sizes extends NetworkSizes = NetworkSizes> {
   readonly make: (sizes: Sizes) => ImageEncoder;
   /** The sizes that weights were made with, as far as their shapes tell; empty where there is nothing to tell. */
   readonly sizesOf: (weights: PublishedWeights) => Partial<Sizes>;
-  /** The network's own name of a published tensor; null for the published classifier, which is left out. */
-  readonly ownKey: (published: string) => string | null;
+  /** Published tensors by the network's own names, without the published classifier. */
+  readonly ownWeights: (published: PublishedWeights) => PublishedWeights;
   /** What pixels become for published weights whose file does not say it. */
   readonly normalisationOf: (sizes: Sizes) => Normalisation;
   /** What timm calls it in config.json ("architecture"). */
@@ -51,7 +52,7 @@ function resnet(depth: 10 | 18 | 34 | 50, timmName: RegExp) {
       const [width, , kernel] = weights["conv1.weight"]?.shape ?? [];
       return width === undefined ? {} : { width, stem: kernel === 3 ? "cifar" : "imagenet" };
     },
-    ownKey: withoutHead("fc."),
+    ownWeights: byName(withoutHead("fc.")),
     normalisationOf: () => IMAGENET,
     timmName,
   });
@@ -65,11 +66,13 @@ function visionTransformer(dimensions: number, timmName: RegExp) {
       registers: z.int().nonnegative().default(0),
       hasLayerScale: z.boolean().default(false),
       embedsPrefix: z.boolean().default(true),
+      positions: z.enum(POSITIONS).default("learned"),
+      qkvBias: z.boolean().default(true),
     }),
     make: ({ hasLayerScale, ...sizes }) =>
       new VisionTransformer({ ...sizes, dimensions, layerScale: hasLayerScale ? LAYER_SCALE : null }),
     sizesOf: transformerSizes,
-    ownKey: withoutHead("head."),
+    ownWeights: ownTransformerWeights,
     // LayerScale came with DeiT and DINOv2, which take ImageNet's; timm's own weights of plain transformers take 0.5.
     normalisationOf: ({ hasLayerScale }) => (hasLayerScale ? IMAGENET : HALF),
     timmName,
@@ -85,13 +88,13 @@ export const encoderNetworks = {
   resnet18: resnet(18, /^resnet18$/),
   resnet34: resnet(34, /^resnet34$/),
   resnet50: resnet(50, /^resnet50$/),
-  "vit-small": visionTransformer(384, /^vit_small_patch\d+_(?!.*dinov3)/),
-  "vit-base": visionTransformer(768, /^vit_base_patch\d+_(?!.*dinov3)/),
+  "vit-small": visionTransformer(384, /^vit_small_patch\d+_/),
+  "vit-base": visionTransformer(768, /^vit_base_patch\d+_/),
   "efficientnet-lite0": define({
     sizes: z.strictObject({}),
     make: () => new EfficientNetLite(),
     sizesOf: () => ({}),
-    ownKey: efficientNetKey,
+    ownWeights: byName(efficientNetKey),
     normalisationOf: () => HALF,
     timmName: /^tf_efficientnet_lite0$/,
   }),
@@ -110,19 +113,33 @@ function define<Sizes extends NetworkSizes>(network: EncoderNetwork<Sizes>): Enc
   return network as unknown as EncoderNetwork;
 }
 
+/** Weights that differ from the network's own in their names alone; null leaves one out. */
+function byName(ownKey: (published: string) => string | null) {
+  return (published: PublishedWeights): PublishedWeights =>
+    Object.fromEntries(
+      Object.entries(published).flatMap(([name, tensor]) => {
+        const own = ownKey(name);
+        return own === null ? [] : [[own, tensor] as const];
+      }),
+    );
+}
+
 function withoutHead(prefix: string): (published: string) => string | null {
   return (published) => (published.startsWith(prefix) ? null : published);
 }
 
 function transformerSizes(weights: PublishedWeights) {
   const [, , patchSize] = weights["patch_embed.proj.weight"]?.shape ?? [];
-  const positions = weights.pos_embed?.shape[1];
-  if (patchSize === undefined || positions === undefined) return {};
+  if (patchSize === undefined) return {};
   const registers = weights.reg_token?.shape[1] ?? 0; // no token, no registers
+  const hasLayerScale = "blocks.0.ls1.gamma" in weights;
+  const qkvBias = "blocks.0.attn.qkv.bias" in weights;
+  const sizes = { patchSize, registers, hasLayerScale, qkvBias };
+  const positions = weights.pos_embed?.shape[1];
+  if (positions === undefined) return { ...sizes, positions: "rotary" as const };
   const embedsPrefix = Number.isInteger(Math.sqrt(positions - 1 - registers));
   const side = Math.sqrt(embedsPrefix ? positions - 1 - registers : positions);
-  const hasLayerScale = "blocks.0.ls1.gamma" in weights;
-  return { patchSize, imageSize: side * patchSize, registers, hasLayerScale, embedsPrefix };
+  return { ...sizes, imageSize: side * patchSize, embedsPrefix };
 }
 
 /** Places of Lite0's blocks in the flat numbering of the EfficientNet-PyTorch family. */

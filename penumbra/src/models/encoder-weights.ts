@@ -3,6 +3,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { nn, scope, type Tensor, zeros } from "@penumbra/torch";
 import { z } from "zod";
+import { type HubFile, locate } from "../hub/index.ts";
 import {
   type EncoderNetworkName,
   encoderNetworkNames,
@@ -13,13 +14,13 @@ import {
 import { ModelError } from "./errors.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import { readJson } from "./json-file.ts";
-import { readWeights, weightsFileIn } from "./weights-file.ts";
+import { readWeights, weightsFileIn, weightsParts, weightsPartsAmong } from "./weights-file.ts";
 
 /** Published weights of an encoder, as they lie on the disk. */
 export interface EncoderWeights {
-  /** Safetensors, or PyTorch's own format (.pth, .pt, .bin), of which nothing is run. */
+  /** Safetensors, or PyTorch's own format (.pth, .pt, .bin), of which nothing is run; the index of shards. */
   readonly file: string;
-  /** SHA-256, in hex, over the contents of the file and of its config.json. */
+  /** SHA-256, in hex, over the contents of the file, its shards and its config.json. */
   readonly hash: string;
   /** Timm's config.json beside the file, where there is one. */
   readonly configFile: string | null;
@@ -27,6 +28,8 @@ export interface EncoderWeights {
   readonly normalisation: Normalisation | null;
   /** Side of the images that the weights were made with, in pixels; null where nothing says it. */
   readonly imageSize: number | null;
+  /** How photos were brought to that size, in timm's words ("bicubic"); null where nothing says it. */
+  readonly interpolation: string | null;
   /** Timm's name of the network; null where nothing says it. */
   readonly architecture: string | null;
 }
@@ -45,29 +48,43 @@ const pretrainedSchema = z.object({
   mean: triple.optional(),
   std: triple.optional(),
   input_size: z.tuple([z.number(), z.number(), z.number()]).optional(),
+  interpolation: z.string().optional(),
 });
 const configSchema = pretrainedSchema.extend({
   architecture: z.string().optional(),
   pretrained_cfg: pretrainedSchema.optional(),
 });
 
+export interface FindWeightsOptions {
+  /** What paths are relative to. Default: the working folder. */
+  readonly base?: string;
+  /** Told what is about to be downloaded. */
+  readonly onNote?: (text: string) => void;
+  readonly onProgress?: (doneMiB: number, totalMiB: number) => void;
+}
+
+const UNSAID = {
+  ...{ configFile: null, normalisation: null, imageSize: null, interpolation: null, architecture: null },
+} as const;
+
 /**
- * Finds the weights in a file, or in a folder as timm publishes it: `model.safetensors` or `pytorch_model.bin`, with
- * `config.json`.
+ * Finds the weights in a file, or in a folder as timm publishes it: `model.safetensors` or `pytorch_model.bin`, whole
+ * or in shards, with `config.json`. A name on the Hugging Face hub (`hf:timm/resnet18.a1_in1k`) is downloaded.
  *
  * @throws ModelError when there are none, or the config.json is damaged
+ * @throws HubError where the hub refuses or cannot be reached
  */
 export async function findEncoderWeights(
-  path: string,
-  onProgress: (doneMiB: number, totalMiB: number) => void = () => {},
+  name: string,
+  { base = ".", onNote, onProgress = () => {} }: FindWeightsOptions = {},
 ): Promise<EncoderWeights> {
-  const file = weightsFileAt(path);
+  const choose = (files: readonly HubFile[]) => publishedFiles(name, files);
+  const file = weightsFileAt(await locate(name, { base, choose, onNote, onProgress }));
   const configFile = join(dirname(file), "config.json");
   const hasConfig = existsSync(configFile);
-  const hash = await hashOf(hasConfig ? [file, configFile] : [file], onProgress);
-  if (!hasConfig) {
-    return { file, hash, configFile: null, normalisation: null, imageSize: null, architecture: null };
-  }
+  const parts = weightsParts(file);
+  const hash = await hashOf(hasConfig ? [...parts, configFile] : parts, onProgress);
+  if (!hasConfig) return { ...UNSAID, file, hash };
   const parsed = configSchema.safeParse(readJson(configFile));
   if (!parsed.success) {
     throw new ModelError(
@@ -75,13 +92,14 @@ export async function findEncoderWeights(
     );
   }
   const { architecture = null, pretrained_cfg: nested, ...top } = parsed.data;
-  const { mean, std, input_size: size } = nested ?? top;
+  const { mean, std, input_size: size, interpolation = null } = nested ?? top;
   return {
     file,
     hash,
     configFile,
     normalisation: mean && std ? { mean, std } : null,
     imageSize: size ? size[1] : null,
+    interpolation,
     architecture,
   };
 }
@@ -93,13 +111,9 @@ export async function findEncoderWeights(
  * @throws SafetensorsError, PickleError for a file that is damaged or holds more than data
  */
 export function loadPublishedEncoder(name: EncoderNetworkName, weights: EncoderWeights): PublishedEncoder {
-  const { ownKey, make, sizesOf, sizes: schema, normalisationOf } = encoderNetworks[name];
+  const { ownWeights, make, sizesOf, sizes: schema, normalisationOf } = encoderNetworks[name];
   return scope(() => {
-    const own: Record<string, Tensor> = {};
-    for (const [published, tensor] of Object.entries(readWeights(weights.file))) {
-      const key = ownKey(published);
-      if (key !== null) own[key] = tensor;
-    }
+    const own = ownWeights(readWeights(weights.file));
     const sizes = schema.parse(sizesOf(own)) as NetworkSizes;
     const network = nn.init.skip(() => make(sizes));
     try {
@@ -171,6 +185,19 @@ async function hashOf(
   return hash.digest("hex");
 }
 
+/** Of a repository on the hub: its weights, and what timm says about them. */
+function publishedFiles(name: string, files: readonly HubFile[]): string[] {
+  const names = files.map(({ path }) => path).filter((path) => !path.includes("/"));
+  const parts = weightsPartsAmong(names);
+  if (parts.length > 0) return [...parts, ...names.filter((file) => file === "config.json")];
+  const others = names.filter((file) => /\.(safetensors|bin|pth|pt)$/.test(file));
+  const there =
+    others.length === 0 ? "" : ` It has ${others.join(", ")}: name one, as in ${name}/${others[0]}.`;
+  throw new ModelError(
+    `${name} holds no weights of the usual names (model.safetensors or pytorch_model.bin).${there}`,
+  );
+}
+
 function weightsFileAt(path: string): string {
   if (!existsSync(path)) {
     throw new ModelError(
@@ -179,7 +206,7 @@ function weightsFileAt(path: string): string {
   }
   if (!statSync(path).isDirectory()) return path;
   const file = weightsFileIn(path);
-  if (file && existsSync(file)) return file;
+  if (file) return file;
   throw new ModelError(
     `${path} holds no weights (model.safetensors or pytorch_model.bin). Give the file itself.`,
   );

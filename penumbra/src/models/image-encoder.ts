@@ -39,14 +39,18 @@ export abstract class ImageEncoder extends nn.Module {
   }
 
   /** Runs a block, with gradient checkpointing (Chen et al. 2016) where {@link recomputes} says so. */
-  protected run(block: nn.Module, x: Tensor): Tensor {
-    if (!this.recomputes || !this.training) return block.forward(x);
+  protected run(block: nn.Module<Tensor[]>, ...inputs: readonly Tensor[]): Tensor {
+    const forward = (given: readonly Tensor[]) => block.forward(...given);
+    if (!this.recomputes || !this.training) return forward(inputs);
     let isSecondRun = false;
-    return checkpoint((input) => {
-      if (isSecondRun) return withoutStatistics(block, () => block.forward(input));
-      isSecondRun = true;
-      return block.forward(input);
-    }, x);
+    return checkpoint(
+      (...given: readonly Tensor[]) => {
+        if (isSecondRun) return withoutStatistics(block, () => forward(given));
+        isSecondRun = true;
+        return forward(given);
+      },
+      ...inputs,
+    );
   }
 }
 
@@ -61,7 +65,7 @@ export function parametersOf(layer: Layer): Tensor[] {
 }
 
 /** Runs `fn` with the batch's statistics, and leaves the running ones as they are: the first run has moved them. */
-function withoutStatistics<T>(block: nn.Module, fn: () => T): T {
+function withoutStatistics<T>(block: nn.Module<Tensor[]>, fn: () => T): T {
   const norms = block.modules().filter((module) => module instanceof nn.BatchNorm2d && module.training);
   const before = (norms as nn.BatchNorm2d[]).map((norm) => ({ norm, kernel: norm.kernel }));
   for (const { norm, kernel } of before) {

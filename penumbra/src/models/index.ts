@@ -18,6 +18,7 @@ export {
 } from "./encoder-networks.ts";
 export {
   type EncoderWeights,
+  type FindWeightsOptions,
   findEncoderWeights,
   loadPublishedEncoder,
   type PublishedEncoder,
@@ -25,6 +26,14 @@ export {
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
+export {
+  type AdversarialGenerator,
+  type Discriminator,
+  GAN_ARCHITECTURES,
+  GanDiscriminator,
+  GanGenerator,
+  type ImageGanConfig,
+} from "./image-gan.ts";
 export { ImageVae, type ImageVaeConfig, type LatentAutoencoder } from "./image-vae.ts";
 export { readJson } from "./json-file.ts";
 export type { RawConfig } from "./model-config.ts";
@@ -39,7 +48,8 @@ export { interpolatePositions } from "./position-embedding.ts";
 export { ProjectionHead } from "./projection-head.ts";
 export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
+export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
-export { VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
-export { readWeights, weightsFileIn } from "./weights-file.ts";
+export { type Positions, VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
+export { readWeights, weightsFileIn, weightsParts, weightsPartsAmong } from "./weights-file.ts";

@@ -21,7 +21,7 @@ export function parseConfig<Schema extends z.ZodType>(
   { strict = true, known = [] as readonly string[] } = {},
 ): z.output<Schema> {
   const problems: string[] = [];
-  const result = schema.safeParse(raw);
+  const result = schema.safeParse(withoutForeignNulls(schema, raw));
   for (const issue of result.error?.issues ?? []) {
     const field = issue.path.join(".") || "(the whole file)";
     problems.push(`field "${field}" is ${describe(valueAt(raw, issue.path))}: ${issue.message}`);
@@ -39,6 +39,15 @@ export function parseConfig<Schema extends z.ZodType>(
     );
   }
   return result.data;
+}
+
+/** Converters write null for fields that they know nothing of, also where diffusers has no null: they are left out. */
+function withoutForeignNulls(schema: z.ZodType, raw: RawConfig): RawConfig {
+  const { error } = schema.safeParse(raw);
+  const refused = new Set(error?.issues.flatMap(({ path }) => (path.length === 1 ? [path[0]] : [])));
+  return Object.fromEntries(
+    Object.entries(raw).filter(([key, value]) => value !== null || !refused.has(key)),
+  );
 }
 
 /** A field of which only some values are implemented; the first one is the default. */

@@ -1,11 +1,13 @@
 import { cat, nn, ones, scaledDotProductAttention, scope, type Tensor, zeros } from "@penumbra/torch";
 import { ModelError } from "./errors.ts";
 import { ImageEncoder, type Layer } from "./image-encoder.ts";
-import { type Grid, interpolatePositions } from "./position-embedding.ts";
+import { type Grid, interpolatePositions, rotaryPositions, turned } from "./position-embedding.ts";
 
 /** Stages that are read: the class token after so many evenly spaced blocks. */
 const STAGES = 4;
-const NORM = { eps: 1e-6 } as const;
+
+/** Width of the frequencies of DINOv3's rotary positions: the base of their periods. */
+const ROPE_BASE = 100;
 
 export interface VisionTransformerOptions {
   /** Side of the square images that the position embeddings are for; others are interpolated. Default 224. */
@@ -26,15 +28,27 @@ export interface VisionTransformerOptions {
   readonly layerScale?: number | null;
   /** Whether class and register tokens have a position embedding (timm: no_embed_class=False). Default true. */
   readonly embedsPrefix?: boolean;
+  /**
+   * What tells patches their places: "learned" embeddings, or "rotary": queries and keys are turned by their patch's
+   * place (Su et al. 2021; on the axes of an image as in DINOv3, Simeoni et al. 2025). Default "learned".
+   */
+  readonly positions?: Positions;
+  /** Whether queries, keys and values have biases. Default true. */
+  readonly qkvBias?: boolean;
   /** Adds the linear layer `head` to this many classes. Default: none, `forward` gives features. */
   readonly classes?: number;
 }
 
+export const POSITIONS = ["learned", "rotary"] as const;
+export type Positions = (typeof POSITIONS)[number];
+
 /**
  * Vision transformer (Dosovitskiy et al. 2021) with the parameter names of timm's `VisionTransformer`; with registers
- * and LayerScale it is DINOv2's (Oquab et al. 2024). An image's features are its class token after the last norm.
+ * and LayerScale it is DINOv2's (Oquab et al. 2024), with rotary positions too DINOv3's. An image's features are its
+ * class token after the last norm.
  *
- * Images of any size that is a multiple of the patch's: position embeddings are interpolated.
+ * Images of any size that is a multiple of the patch's: learned position embeddings are interpolated, rotary ones go
+ * from -1 to 1 over the image whatever its size.
  *
  * @example
  * const encoder = new VisionTransformer({ patchSize: 14, imageSize: 518, layerScale: 1e-5 });
@@ -45,7 +59,8 @@ export class VisionTransformer extends ImageEncoder {
   readonly stageDimensions: readonly number[];
   readonly clsToken: Tensor;
   readonly regToken: Tensor | null;
-  readonly posEmbed: Tensor;
+  /** Null where positions are rotary. */
+  readonly posEmbed: Tensor | null;
   readonly patchEmbed: PatchEmbedding;
   readonly blocks: readonly TransformerBlock[];
   readonly norm: nn.LayerNorm;
@@ -53,6 +68,7 @@ export class VisionTransformer extends ImageEncoder {
   /** The block after which each stage is read, from 1. */
   readonly #stageEnds: readonly number[];
   readonly #embeddedPrefix: number;
+  readonly #headSize: number;
 
   /** @throws ModelError for an image that patches do not divide, and for heads that do not divide D */
   constructor({
@@ -65,11 +81,13 @@ export class VisionTransformer extends ImageEncoder {
     registers = 0,
     layerScale = null,
     embedsPrefix = true,
+    positions = "learned",
+    qkvBias = true,
     classes,
   }: VisionTransformerOptions = {}) {
     super();
     requireHeads(dimensions, heads);
-    const [side] = gridOf([imageSize, imageSize], patchSize);
+    this.#headSize = dimensions / heads;
     const stages = Math.min(STAGES, depth);
     this.#stageEnds = Array.from({ length: stages }, (_, i) => Math.round((depth * (i + 1)) / stages));
     this.#embeddedPrefix = embedsPrefix ? 1 + registers : 0;
@@ -79,11 +97,15 @@ export class VisionTransformer extends ImageEncoder {
       nn.parameter(nn.init.truncNormal_(zeros([1, count, dimensions]), { std }));
     this.clsToken = drawn(1e-6, 1);
     this.regToken = registers === 0 ? null : drawn(1e-6, registers);
-    this.posEmbed = drawn(0.02, side * side + this.#embeddedPrefix);
+    const isLearned = positions === "learned";
+    const [side] = isLearned ? gridOf([imageSize, imageSize], patchSize) : [0];
+    this.posEmbed = isLearned ? drawn(0.02, side * side + this.#embeddedPrefix) : null;
     this.patchEmbed = new PatchEmbedding(patchSize, dimensions);
-    const block = { dimensions, heads, hidden: Math.round(mlpRatio * dimensions), layerScale };
+    const norm = { eps: isLearned ? 1e-6 : 1e-5 }; // DINOv3's norms have the second
+    const sizes = { dimensions, heads, hidden: Math.round(mlpRatio * dimensions) };
+    const block = { ...sizes, layerScale, qkvBias, norm };
     this.blocks = Array.from({ length: depth }, () => new TransformerBlock(block));
-    this.norm = new nn.LayerNorm(dimensions, NORM);
+    this.norm = new nn.LayerNorm(dimensions, norm);
     this.head = classes === undefined ? null : new nn.Linear(dimensions, classes);
     for (const module of this.modules()) {
       if (!(module instanceof nn.Linear)) continue;
@@ -98,7 +120,12 @@ export class VisionTransformer extends ImageEncoder {
    * @returns [B, D]
    */
   features(images: Tensor): Tensor {
-    return this.#classToken(this.blocks.reduce((x, block) => this.run(block, x), this.tokens(images)));
+    return scope(() => {
+      const turns = this.#turns(images);
+      return this.#classToken(
+        this.blocks.reduce((x, block) => this.run(block, x, ...turns), this.tokens(images)),
+      );
+    });
   }
 
   /**
@@ -107,19 +134,22 @@ export class VisionTransformer extends ImageEncoder {
    * @returns four of [B, D]; the last are the features
    */
   stages(images: Tensor): Tensor[] {
-    let x = this.tokens(images);
-    const classTokens: Tensor[] = [];
-    for (const [index, block] of this.blocks.entries()) {
-      x = this.run(block, x);
-      if (this.#stageEnds.includes(index + 1)) classTokens.push(this.#classToken(x));
-    }
-    return classTokens;
+    return scope(() => {
+      const turns = this.#turns(images);
+      let x = this.tokens(images);
+      const classTokens: Tensor[] = [];
+      for (const [index, block] of this.blocks.entries()) {
+        x = this.run(block, x, ...turns);
+        if (this.#stageEnds.includes(index + 1)) classTokens.push(this.#classToken(x));
+      }
+      return classTokens;
+    });
   }
 
   layers(): readonly Layer[] {
     const { patchEmbed, clsToken, regToken, posEmbed, norm, head } = this;
     return [
-      [patchEmbed, clsToken, ...(regToken ? [regToken] : []), posEmbed],
+      [patchEmbed, clsToken, ...[regToken, posEmbed].filter((token) => token !== null)],
       ...this.blocks.map((block) => [block]),
       [norm, ...(head ? [head] : [])],
     ];
@@ -145,11 +175,25 @@ export class VisionTransformer extends ImageEncoder {
       const prefix = [this.clsToken, ...(this.regToken ? [this.regToken] : [])].map((token) =>
         token.to(patches.dtype).expand([batch, -1, -1]),
       );
+      if (!this.posEmbed) return cat([...prefix, patches], { dim: 1 });
       const positions = interpolatePositions(this.posEmbed, grid, { prefix: this.#embeddedPrefix });
       return this.#embeddedPrefix > 0
         ? cat([...prefix, patches], { dim: 1 }).add(positions)
         : cat([...prefix, patches.add(positions)], { dim: 1 });
     });
+  }
+
+  /** What the blocks need besides the tokens: the table of rotary positions, where they are rotary. */
+  #turns(images: Tensor): Tensor[] {
+    if (this.posEmbed) return [];
+    const [height, width] = images.shape.slice(2) as [number, number];
+    const grid = gridOf([height, width], this.patchEmbed.patchSize);
+    const table = rotaryPositions(grid, {
+      size: this.#headSize,
+      base: ROPE_BASE,
+      prefix: 1 + (this.regToken?.shape[1] ?? 0),
+    });
+    return [table.to(images.device)];
   }
 
   #classToken(x: Tensor): Tensor {
@@ -178,10 +222,12 @@ interface BlockOptions {
   readonly heads: number;
   readonly hidden: number;
   readonly layerScale: number | null;
+  readonly qkvBias: boolean;
+  readonly norm: { readonly eps: number };
 }
 
 /** x + attention(norm(x)), then x + MLP(norm(x)); each addend scaled per channel where there is LayerScale. */
-class TransformerBlock extends nn.Module {
+class TransformerBlock extends nn.Module<[Tensor, Tensor?]> {
   readonly norm1: nn.LayerNorm;
   readonly attn: SelfAttention;
   readonly ls1: LayerScale | null;
@@ -189,20 +235,20 @@ class TransformerBlock extends nn.Module {
   readonly mlp: Mlp;
   readonly ls2: LayerScale | null;
 
-  constructor({ dimensions, heads, hidden, layerScale }: BlockOptions) {
+  constructor({ dimensions, heads, hidden, layerScale, qkvBias, norm }: BlockOptions) {
     super();
     const scale = () => (layerScale === null ? null : new LayerScale(dimensions, layerScale));
-    this.norm1 = new nn.LayerNorm(dimensions, NORM);
-    this.attn = new SelfAttention(dimensions, heads);
+    this.norm1 = new nn.LayerNorm(dimensions, norm);
+    this.attn = new SelfAttention(dimensions, heads, qkvBias);
     this.ls1 = scale();
-    this.norm2 = new nn.LayerNorm(dimensions, NORM);
+    this.norm2 = new nn.LayerNorm(dimensions, norm);
     this.mlp = new Mlp(dimensions, hidden);
     this.ls2 = scale();
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward(x: Tensor, turns?: Tensor): Tensor {
     return scope(() => {
-      const attended = this.attn.forward(this.norm1.forward(x));
+      const attended = this.attn.forward(this.norm1.forward(x), turns);
       const h = x.add(this.ls1 ? this.ls1.forward(attended) : attended);
       const transformed = this.mlp.forward(this.norm2.forward(h));
       return h.add(this.ls2 ? this.ls2.forward(transformed) : transformed);
@@ -210,23 +256,25 @@ class TransformerBlock extends nn.Module {
   }
 }
 
-/** softmax(q k^T / sqrt(d)) v over all tokens (Vaswani et al. 2017, eq. 1). */
-class SelfAttention extends nn.Module {
+/** softmax(q k^T / sqrt(d)) v over all tokens (Vaswani et al. 2017, eq. 1), q and k turned where a table is given. */
+class SelfAttention extends nn.Module<[Tensor, Tensor?]> {
   readonly qkv: nn.Linear;
   readonly proj: nn.Linear;
   readonly #heads: number;
 
-  constructor(dimensions: number, heads: number) {
+  constructor(dimensions: number, heads: number, qkvBias: boolean) {
     super();
     this.#heads = heads;
-    this.qkv = new nn.Linear(dimensions, 3 * dimensions);
+    this.qkv = new nn.Linear(dimensions, 3 * dimensions, { bias: qkvBias });
     this.proj = new nn.Linear(dimensions, dimensions);
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward(x: Tensor, turns?: Tensor): Tensor {
     const parts = this.qkv.forward(x).unflatten(-1, [3, this.#heads, -1]); // [B, N, 3, heads, d]
     const [q, k, v] = parts.permute([2, 0, 3, 1, 4]).unbind() as [Tensor, Tensor, Tensor]; // [B, heads, N, d]
-    const attended = scaledDotProductAttention(q, k, v);
+    const attended = turns
+      ? scaledDotProductAttention(turned(q, turns), turned(k, turns), v)
+      : scaledDotProductAttention(q, k, v);
     return this.proj.forward(attended.transpose(1, 2).flatten({ startDim: 2 }));
   }
 }

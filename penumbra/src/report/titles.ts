@@ -55,6 +55,7 @@ const QUESTION_WORDS: Readonly<Record<Factor, Words>> = {
     if (from === null) throw new RangeError(`The question "${name}" has a use of no images.`);
     return `Are the same images better used as ${titleOf(uses, to)} than as ${titleOf(uses, from)}${clause}?`;
   },
+  changes: (_, __, { to }, clause) => `Does training with ${to} help${clause}?`,
   objective({ treatment, control }, { arms }) {
     const side = (names: readonly string[]) => names.map((name) => titleOf(arms, name)).join(", ");
     return `Is ${side(treatment)} better than ${side(control)}, on the same images?`;
@@ -67,7 +68,7 @@ function addedBy(
   { sources }: Outcome,
 ): { readonly positives?: string; readonly negatives?: string } {
   const added = changes.filter(
-    ({ factor, from }) => factor !== "use" && factor !== "objective" && from === null,
+    ({ factor, from }) => (factor === "positives" || factor === "negatives") && from === null,
   );
   return Object.fromEntries(added.map(({ factor, to }) => [factor, titleOf(sources, to)]));
 }

@@ -38,7 +38,8 @@ export async function writeReport(run: string): Promise<string> {
   return path;
 }
 
-async function readOutcome(run: string): Promise<Outcome> {
+/** What a finished study found. @throws ReportError where there is none in the folder */
+export async function readOutcome(run: string): Promise<Outcome> {
   const outcome = await readFile(join(run, "report.json"), "utf8")
     .then((text) => JSON.parse(text) as Partial<Outcome> | null)
     .catch((error: NodeJS.ErrnoException) => {

@@ -198,11 +198,12 @@ export interface Curve {
 export interface SheetImage {
   readonly image: string;
   readonly recipe: string;
-  readonly strength: number;
-  /** Null where the strength was too weak for a single step: through the autoencoder only. */
+  /** Null for recipes without one. */
+  readonly strength: number | null;
+  /** The noise level that the strength of a redraw means; null where no noise was added. */
   readonly timestep: number | null;
-  /** Share of the photo's latent that survives the noise, sqrt(alphas_cumprod). */
-  readonly signal: number;
+  /** Share of the photo's latent that survives the noise, sqrt(alphas_cumprod); null for what is no redraw. */
+  readonly signal: number | null;
   readonly wordClass: string;
 }
 
@@ -216,7 +217,8 @@ export interface SheetRow {
 /** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
 export interface NearnessRow {
   readonly recipe: string;
-  readonly strength: number;
+  /** Null for recipes without one. */
+  readonly strength: number | null;
   readonly images: number;
   /** 0..1, mean over seeds. */
   readonly insideShare: number;
@@ -359,7 +361,7 @@ export interface Outcome {
   readonly objectives: readonly Titled[];
   readonly uses: readonly Titled[];
   readonly detectors: readonly Titled[];
-  readonly recipes: readonly (Titled & { readonly source: string })[];
+  readonly recipes: readonly (Titled & { readonly kind: "faithful" | "near-ood" })[];
   readonly seeds: readonly number[];
   /** The detector that the answer's near and far figures are of, and how it was chosen. */
   readonly detector: string;

@@ -3,7 +3,7 @@ import { outcomes } from "./outcome.ts";
 import type { Interval } from "./statistics.ts";
 
 /** In what arms differ: the factors of the design. */
-export const FACTORS = ["positives", "negatives", "use", "objective"] as const;
+export const FACTORS = ["positives", "negatives", "use", "objective", "changes"] as const;
 export type Factor = (typeof FACTORS)[number];
 
 /** An arm as its level of each factor; null = no synthetic images there. */
@@ -44,7 +44,8 @@ export interface Contrast {
 /**
  * The questions that these arms can answer, in the order of the report. For each objective: each kind of images as
  * positives, as negatives in each use, both together, the first kind of negatives against each other kind, the first
- * use against each other use. Then each objective against the first one named.
+ * use against each other use, and settings of an arm's own against the study's. Then each objective against the first
+ * one named.
  */
 export function questionsOf(arms: readonly ArmDesign[]): Question[] {
   const objectives = [...new Set(arms.map(({ objective }) => objective))];
@@ -78,6 +79,7 @@ function imageChanges(arms: readonly ArmDesign[]): Change[][] {
     ...negatives,
     ...positives.flatMap((positive) => negatives.map((negative) => [positive, ...negative])),
     ...[...instead("negatives"), ...instead("use")].map((change) => [change]),
+    ...levels("changes").map((to) => [added("changes", to)]),
   ];
 }
 

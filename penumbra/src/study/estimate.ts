@@ -5,8 +5,9 @@
 import { availableParallelism } from "node:os";
 import { RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
-import { armOf, redrawKinds } from "./arms/index.ts";
-import type { LoadedConfig } from "./config/index.ts";
+import { type Arm, armOf } from "./arms/index.ts";
+import { drawnSources, type LoadedConfig, type SettledConfig } from "./config/index.ts";
+import { isNeeded } from "./sources/index.ts";
 
 /**
  * Seconds on 2 cores (AMD EPYC with AVX2, fp32), from the stages of `npm run demo`: 960 samples of words in 14 s, 5,760
@@ -36,7 +37,7 @@ const RANGE = { low: 1 / 2, high: 3 } as const;
 
 /** What the photos and the model add to the settings. */
 export interface Workload {
-  readonly config: LoadedConfig["config"];
+  readonly config: SettledConfig;
   readonly tables: LoadedConfig["tables"];
   readonly knownClasses: number;
   /** Photos to learn from at each seed, and all photos. */
@@ -78,16 +79,16 @@ export function estimateStudy(load: Workload): Estimate | undefined {
 
 /** Samples through the denoiser, forwards and backwards, for the words of a seed. */
 function wordSamples({ config, tables, knownClasses }: Workload): number {
-  if (redrawKinds(config.arms, tables.arms).length === 0) return 0;
+  if (!isNeeded("words", drawnSources({ config, tables }), tables.sources)) return 0;
   return config.words.steps * config.words.batchSize * knownClasses;
 }
 
 /** Calls of the denoiser for one image each, for the redraws of a seed; guidance needs two a step. */
 function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Workload): number {
   const { steps, guidanceScale, recipes } = config.redraw;
-  const kinds = redrawKinds(config.arms, tables.arms);
+  const drawn = drawnSources({ config, tables });
   const isDrawn = (name: RecipeName) =>
-    kinds.includes(RECIPES[name].kind) && (knownClasses > 1 || !RECIPES[name].needsOtherClass);
+    drawn.includes(RECIPES[name].kind) && (knownClasses > 1 || !RECIPES[name].needsOtherClass);
   return recipeNames.filter(isDrawn).reduce((sum, name) => {
     const { strengths, variants } = recipes[name];
     const calls =
@@ -100,10 +101,13 @@ function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Work
 function encoderImages({ config, tables }: Workload): number {
   const { steps, batchSize, views, negatives } = config.encoder;
   return config.arms.reduce(
-    (sum, arm) =>
-      sum + steps * (batchSize * views + (armOf(arm, tables.arms).negatives === null ? 0 : negatives)),
+    (sum, arm) => sum + steps * (batchSize * views + negativesOf(armOf(arm, tables.arms), negatives)),
     0,
   );
+}
+
+function negativesOf({ negatives, changes }: Arm, perStep: number): number {
+  return negatives === null ? 0 : (changes?.negativesPerStep ?? perStep);
 }
 
 /** The cost of one sample beside penumbra-mini's: weights times area. */
@@ -112,7 +116,7 @@ function denoiserScale({ model }: Workload): number {
 }
 
 /** The cost of one image beside the demo's encoder: multiply-adds, which grow with area and a ResNet's width squared. */
-function encoderScale({ encoder, imageSize }: LoadedConfig["config"]): number {
+function encoderScale({ encoder, imageSize }: SettledConfig): number {
   const { network, stem, width } = encoder;
   const area = (imageSize / 224) ** 2;
   const ofResnet = network.startsWith("resnet") ? (width / 64) ** 2 * (stem === "cifar" ? CIFAR_STEM : 1) : 1;

@@ -3,10 +3,12 @@
 export * from "./arms/index.ts";
 export * from "./config/index.ts";
 export * from "./estimate.ts";
+export { settle } from "./find-weights.ts";
 export * from "./plan-study.ts";
 export * from "./preview.ts";
 export * from "./recommend-arm.ts";
 export * from "./run.ts";
+export * from "./sources/index.ts";
 export * from "./store/index.ts";
 export * from "./train-classifier.ts";
 export * from "./until-decided.ts";

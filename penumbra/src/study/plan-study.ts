@@ -1,7 +1,8 @@
 import { join, resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
-import { armOf, judgeOf, redrawKinds, UNTRAINED } from "./arms/index.ts";
-import type { LoadedConfig } from "./config/index.ts";
+import { armOf, judgeOf, UNTRAINED } from "./arms/index.ts";
+import { drawnSources, type LoadedConfig } from "./config/index.ts";
+import { isNeeded } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -10,7 +11,7 @@ export interface Study extends LoadedConfig {
   /** One line for people. */
   readonly title: string;
   readonly stageCount: number;
-  /** Whether an arm has synthetic images, which a diffusion model draws. */
+  /** Whether an arm has images that a diffusion model draws. */
   readonly needsModel: boolean;
 }
 
@@ -18,10 +19,11 @@ export interface Study extends LoadedConfig {
 export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const { config, tables } = loaded;
   const run = resolve(out ?? join("runs", config.name));
-  const kinds = config.encoder.train === "frozen" ? 0 : redrawKinds(config.arms, tables.arms).length;
-  const isSynthetic = kinds > 0;
+  const drawn = drawnSources(loaded);
+  const isSynthetic = drawn.length > 0;
+  const needsModel = isNeeded("model", drawn, tables.sources);
   const isJudged = isSynthetic && judgeOf(config.arms, tables.arms) !== undefined;
-  const synthetic = (isSynthetic ? 1 : 0) + kinds + (isJudged ? 1 : 0);
+  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + drawn.length + (isJudged ? 1 : 0);
   const maps = config.arms.length; // of the first seed
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
   const isFrozen = (arm: string) =>
@@ -29,13 +31,13 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const frozen = config.arms.filter(isFrozen).length;
   const perSeed = 1 + synthetic + 4 * config.arms.length - frozen;
   const shared = frozen > 0 ? 2 : 0;
-  const found = (isSynthetic ? 1 : 0) + (config.encoder.weights === undefined ? 0 : 1);
+  const found = (needsModel ? 1 : 0) + (config.encoder.weights === undefined ? 0 : 1);
   return {
     ...loaded,
     run,
     title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
     stageCount: 4 + found + shared + config.seeds.length * perSeed + maps,
-    needsModel: isSynthetic,
+    needsModel,
   };
 }
 

@@ -5,6 +5,7 @@ import { deriveSeed } from "@penumbra/torch/random";
 import { decodePhotos, groupBy, scanPhotos } from "../data/index.ts";
 import { augment, contactSheet, encodePng } from "../images/index.ts";
 import type { LoadedConfig } from "./config/index.ts";
+import { settle } from "./find-weights.ts";
 import { scanOptionsOf } from "./plan-study.ts";
 
 export interface PreviewOptions {
@@ -32,8 +33,9 @@ export async function writePreview(
   const manifest = await scanPhotos(resolve(folder, config.photos), scanOptionsOf(config));
   const known = manifest.photos.filter(({ role }) => role === "known");
   const shown = inTurns([...groupBy(known, ({ className }) => className).values()]).slice(0, rows);
-  const { fit, imageSize: size, encoder } = config;
-  const pixels = await decodePhotos(manifest.root, shown, { size, fit, white: manifest.white });
+  const { fit, imageSize: size, interpolation, encoder } = await settle({ config, folder });
+  const { root, white } = manifest;
+  const pixels = await decodePhotos(root, shown, { size, fit, interpolation, white });
   await scope(async () => {
     const images = pixels.to("float32").div(255);
     const columns = Array.from({ length: versions }, (_, version) =>

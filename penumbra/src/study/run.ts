@@ -5,6 +5,7 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
+import { settleImages } from "./config/index.ts";
 import { type Estimate, estimateStudy } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
@@ -51,15 +52,22 @@ export async function runStudy(
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
   const splits = config.seeds.map((seed) => splitByObject(manifest, { ...config.split, seed }));
   const model = study.needsModel
-    ? await store.observe("model", (progress) =>
-        findModel(config.model, folder, (done, total) => progress(done, total, "MiB")),
+    ? await store.observe("model", (progress, onNote) =>
+        findModel(config.model, {
+          base: folder,
+          imageSize: config.redraw.size,
+          onNote,
+          onProgress: (done, total) => progress(done, total, "MiB"),
+        }),
       )
     : undefined;
 
   const weights = await findWeights(study, store);
+  const settled = settleImages(config, weights);
   if (machine.device === "cpu") {
     const estimate = estimateStudy({
       ...study,
+      config: settled,
       knownClasses: manifest.classes.length,
       trainPhotos: splits[0]!.train.length,
       photos: manifest.photos.length,
@@ -71,9 +79,10 @@ export async function runStudy(
   const release = await lockRun(run);
   try {
     const context: StudyContext = {
-      config,
+      config: settled,
       tables,
       store,
+      folder,
       root: manifest.root,
       white: manifest.white,
       cacheFolder,

@@ -32,11 +32,13 @@ import { readJson, writeFolderAsync } from "../files/index.ts";
 import { previewImage } from "../images/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
-import { armOf, redrawKinds } from "./arms/index.ts";
+import { armOf, sourcesOf } from "./arms/index.ts";
+import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { type Recommendation, recommendArm } from "./recommend-arm.ts";
+import { isNeeded } from "./sources/index.ts";
 import {
   encoderStage,
   featuresFile,
@@ -95,29 +97,37 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   const store = new StageStore(study.run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
   const chosen = trainedToTheEnd(study, await chooseArm(study, request.arm));
   const seed = request.seed ?? study.config.seeds[0]!;
-  const config = {
+  const manifest = await scan(study, store);
+  const split = splitForUse(manifest, {
+    given: study.config.split.given,
+    calibration: request.calibration ?? study.config.split.validation,
+  });
+  const drawn = drawnSources({ ...study, config: { ...study.config, arms: [chosen.arm] } });
+  const needsModel = isNeeded("model", drawn, study.tables.sources);
+  const model = needsModel
+    ? await store.observe("model", (progress, onNote) =>
+        findModel(study.config.model, {
+          base: study.folder,
+          imageSize: study.config.redraw.size,
+          onNote,
+          onProgress: (done, total) => progress(done, total, "MiB"),
+        }),
+      )
+    : undefined;
+  const weights = await findWeights(study, store);
+  const wanted = {
     ...{ ...study.config, arms: [chosen.arm], seeds: [seed] },
     // The objects set aside calibrate: they must not choose weights too, so all steps are taken.
     encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
   };
-  const manifest = await scan(study, store);
-  const split = splitForUse(manifest, {
-    given: config.split.given,
-    calibration: request.calibration ?? config.split.validation,
-  });
-  const needsModel = redrawKinds(config.arms, study.tables.arms).length > 0;
-  const model = needsModel
-    ? await store.observe("model", (progress) =>
-        findModel(config.model, study.folder, (done, total) => progress(done, total, "MiB")),
-      )
-    : undefined;
-  const weights = await findWeights(study, store);
+  const config = settleImages(wanted, weights);
   const release = await lockRun(study.run);
   try {
     const context: StudyContext = {
       config,
       tables: study.tables,
       store,
+      folder: study.folder,
       root: manifest.root,
       white: manifest.white,
       cacheFolder: join(study.run, "cache"),
@@ -135,8 +145,10 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
 
 /** How many stages {@link trainClassifier} goes through with an arm. */
 export function classifierStageCount({ tables }: Study, arm: string): number {
-  const kinds = redrawKinds([arm], tables.arms).length;
-  return 4 + (kinds === 0 ? 0 : 4 + kinds); // scan, encoder, features, probe; model, split, decode, words, redraws
+  const drawn = sourcesOf([arm], tables.arms, tables.sources);
+  const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
+  // Scan, encoder, features, probe; model; split, decode; words; images.
+  return 4 + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + drawn.length);
 }
 
 /**
@@ -190,7 +202,7 @@ interface Parts {
   readonly encoder: Artifact;
   readonly features: Artifact;
   readonly probe: Artifact;
-  readonly redraws: readonly Artifact[];
+  readonly images: readonly Artifact[];
 }
 
 interface PartsOptions {
@@ -214,18 +226,19 @@ async function trainParts(
     farTest: [],
   };
   const { positives, negatives } = armOf(arm, context.tables.arms);
-  const redraws = model ? (await prepareSeeds(context, manifest, model))[0]!.redraws : {};
+  const drawn = drawnSources(context);
+  const images = drawn.length > 0 ? (await prepareSeeds(context, manifest, model))[0]!.images : {};
   const encoder = isFrozen(context, arm)
     ? await frozenEncoderStage(context)
     : await encoderStage(context, split, {
         arm,
         seed,
-        positives: positives === null ? undefined : redraws[positives],
-        negatives: negatives === null ? undefined : redraws[negatives],
+        positives: positives === null ? undefined : images[positives],
+        negatives: negatives === null ? undefined : images[negatives],
       });
   const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
   const probe = await probeStage(context, split, features, arm, seed);
-  return { encoder, features, probe, redraws: Object.values(redraws) };
+  return { encoder, features, probe, images: Object.values(images) };
 }
 
 interface AssembleOptions extends ClassifierRequest {
@@ -254,7 +267,12 @@ async function assemble(
   const provenance = provenanceOf(parts, chosen, seed);
   const about = {
     ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
-    preprocessing: { imageSize: config.imageSize, fit: config.fit, white },
+    preprocessing: {
+      imageSize: config.imageSize,
+      fit: config.fit,
+      interpolation: config.interpolation,
+      white,
+    },
   };
   await writeFolderAsync(out, async (aside) => {
     saveClassifier(aside, {
@@ -320,14 +338,14 @@ function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly 
 }
 
 function provenanceOf(
-  { encoder, features, probe, redraws }: Parts,
+  { encoder, features, probe, images }: Parts,
   { arm, reason }: Recommendation,
   seed: number,
 ): Provenance {
   return {
     ...{ penumbra: version, libtorch: torch.version(), arm, reason, seed },
     artifacts: Object.fromEntries(
-      [...redraws, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
+      [...images, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
     ),
   };
 }

@@ -7,6 +7,7 @@ import {
   multiPositive,
   normalizeRows,
   ntXent,
+  otherClassMask,
   supCon,
   supConPerAnchor,
 } from "../../src/contrast/index.ts";
@@ -62,6 +63,34 @@ describe("SupCon with negatives-only columns", () => {
       expectClose(got.negatives, tensors.grad_negatives, json.rtol, "gradient of the negatives");
       const perAnchor = supConPerAnchor(features as Tensor, { ...options, negatives });
       expectClose(perAnchor, tensors.per_anchor, json.rtol, "loss per anchor");
+    }),
+  );
+});
+
+describe("SupCon with a memory of past projections", () => {
+  eachGolden("contrast", "memory-", ({ json, tensors }) =>
+    scope(() => {
+      const { features, memory, negatives } = tensors as Record<string, Tensor>;
+      const labels = json.labels as number[];
+      const options = {
+        ...{ labels, form: json.form as "in" | "out", temperature: json.temperature as number },
+        ...{ negativeWeight: json.lam as number, memory: memory as Tensor },
+        memoryMask: otherClassMask(labels, json.memory_labels as number[]),
+      };
+      const hasNegatives = (negatives as Tensor).shape[0] !== 0;
+      const got = differentiate(
+        (leaf, u) => supCon(leaf, { ...options, negatives: u ?? null }),
+        features as Tensor,
+        hasNegatives ? negatives : undefined,
+      );
+      expectClose(got.value, tensors.loss, json.rtol, "loss");
+      expectClose(got.features, tensors.grad, json.rtol, "gradient of the features");
+      if (hasNegatives)
+        expectClose(got.negatives, tensors.grad_negatives, json.rtol, "gradient of negatives");
+      const past = (memory as Tensor).detach().clone().requiresGrad_();
+      const leaf = (features as Tensor).detach().clone().requiresGrad_();
+      supCon(leaf, { ...options, memory: past }).backward();
+      expect(past.grad).toBeNull();
     }),
   );
 });

@@ -28,7 +28,7 @@ export async function writeClassifier(where: string): Promise<void> {
   saveClassifier(where, {
     name: "shades",
     classes: CLASSES,
-    preprocessing: { imageSize: SIZE, fit: "squash", white: FULL_DEPTH },
+    preprocessing: { imageSize: SIZE, fit: "squash", interpolation: "lanczos3", white: FULL_DEPTH },
     trained,
     probe,
     detectorName: "mahalanobis",

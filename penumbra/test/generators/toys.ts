@@ -1,5 +1,15 @@
 // Toys that generators are trained on within seconds: eight Gaussians on a ring, and pictures of two classes.
-import { deriveSeed, fromTyped, Generator, nn, Random, randn, type Tensor, tensor } from "@penumbra/torch";
+import {
+  cat,
+  deriveSeed,
+  fromTyped,
+  Generator,
+  nn,
+  Random,
+  randn,
+  type Tensor,
+  tensor,
+} from "@penumbra/torch";
 import type { Corpus, CorpusSource } from "../../src/generators/index.ts";
 import { indices } from "../../src/generators/trainer/crops.ts";
 import type { Batches } from "../../src/generators/trainer/photo-batches.ts";
@@ -7,31 +17,37 @@ import type { Batches } from "../../src/generators/trainer/photo-batches.ts";
 const RADIUS = 1;
 const SPREAD = 0.1;
 
-/** Points about eight centres on a circle of radius 1, standard deviation 0.1; one class. */
+/** Points about eight centres on a circle of radius 1, standard deviation 0.1; every other centre is of class 1. */
 export function eightGaussians(seed: number, batchSize: number): Batches {
   return {
     device: "cpu",
     batchSize,
     at(step) {
       const random = new Random(deriveSeed(seed, "points", step));
-      const points = Array.from({ length: batchSize }, () => {
-        const angle = (random.int(8) * Math.PI) / 4;
+      const modes = Array.from({ length: batchSize }, () => random.int(8));
+      const points = modes.map((mode) => {
+        const angle = (mode * Math.PI) / 4;
         return [
           RADIUS * Math.cos(angle) + SPREAD * random.normal(),
           RADIUS * Math.sin(angle) + SPREAD * random.normal(),
         ];
       });
-      return {
-        x: tensor(points, { dtype: "float32" }),
-        labels: indices(Array<number>(batchSize).fill(0), "cpu"),
-      };
+      const labels = indices(
+        modes.map((mode) => mode % 2),
+        "cpu",
+      );
+      return { x: tensor(points, { dtype: "float32" }), labels };
     },
   };
 }
 
-/** How many of the eight have a point in twenty, and the share of points within three standard deviations of one. */
-export function modesOf(points: Tensor): { modes: number; precision: number } {
+/**
+ * How many of the eight have a point in twenty, and the share of points within three standard deviations of one.
+ * @param labels counts only the centres of each point's class
+ */
+export function modesOf(points: Tensor, labels?: Tensor): { modes: number; precision: number } {
   const rows = points.toNumbers();
+  const classes = labels?.toNumbers();
   const counts = Array<number>(8).fill(0);
   let near = 0;
   const total = rows.length / 2;
@@ -40,11 +56,16 @@ export function modesOf(points: Tensor): { modes: number; precision: number } {
     const mode = (Math.round(Math.atan2(y, x) / (Math.PI / 4)) + 8) % 8;
     const angle = (mode * Math.PI) / 4;
     const distance = Math.hypot(x - RADIUS * Math.cos(angle), y - RADIUS * Math.sin(angle));
-    if (distance > 3 * SPREAD) continue;
+    if (distance > 3 * SPREAD || (classes && classes[i] !== mode % 2)) continue;
     near++;
     counts[mode]!++;
   }
   return { modes: counts.filter((count) => count >= total / 20).length, precision: near / total };
+}
+
+/** [B, D] -> [B, D + 1]: the class as 1 or -1 beside each point. */
+export function withClass(x: Tensor, labels: Tensor): Tensor {
+  return cat([x, labels.to("float32").mul(2).sub(1).unsqueeze(1)], { dim: 1 });
 }
 
 /** Linear layers with SiLU between them. */

@@ -11,6 +11,7 @@ import {
   decodeStrip,
   encodePng,
   encodeWebp,
+  INTERPOLATIONS,
   pngBytes,
   probeImage,
   toUint8,
@@ -201,4 +202,18 @@ test("a contact sheet lays images out row by row", () => {
     [3, 3, 0, 0, 0],
   ]);
   expect(() => contactSheet(images, { columns: 0 })).toThrow(/at least one column/);
+});
+
+test("photos are resized as the interpolation says, with PIL's values where they shrink a little", async () => {
+  const step = Buffer.from(Array.from({ length: 6 * 6 * 3 }, (_, i) => (i % 18 < 9 ? 0 : 255)));
+  const file = await sharp(step, { raw: { width: 6, height: 6, channels: 3 } })
+    .png()
+    .toBuffer();
+  // PIL 12: Image.resize((4, 4), …) of the same image, first row
+  const expected = {
+    ...{ nearest: [0, 0, 255, 255], bilinear: [0, 28, 227, 255] },
+    ...{ bicubic: [0, 12, 243, 255], lanczos3: [0, 10, 245, 255] },
+  };
+  for (const interpolation of INTERPOLATIONS)
+    expect([...(await decodeImage(file, 4, { interpolation }))].slice(0, 4)).toEqual(expected[interpolation]);
 });

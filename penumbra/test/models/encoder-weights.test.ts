@@ -1,10 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as torch from "@penumbra/torch";
 import { type nn, safetensors, save, type Tensor } from "@penumbra/torch";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   EfficientNetLite,
   findEncoderWeights,
@@ -13,6 +13,7 @@ import {
   recogniseEncoder,
   VisionTransformer,
 } from "../../src/models/index.ts";
+import { HubServer } from "../hub/hub-server.ts";
 
 /** A pickle that calls builtins.print. */
 const untrusted = fileURLToPath(new URL("../../../torch/test/fixtures/pickle/untrusted.pt", import.meta.url));
@@ -66,13 +67,65 @@ describe("an encoder's weights", () => {
     }
   });
 
+  test("may lie in shards, all of which decide about their hash", async () => {
+    torch.manualSeed(8);
+    const network = new ResNet({ depth: 10, width: 8 });
+    const entries = Object.entries(published(network));
+    const place = at("sharded");
+    await mkdir(place);
+    const shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    const halves = [entries.slice(0, 9), entries.slice(9)];
+    for (const [i, shard] of shards.entries())
+      safetensors.write(join(place, shard), Object.fromEntries(halves[i]!));
+    const map = halves.flatMap((half, i) => half.map(([key]) => [key, shards[i]]));
+    const index = join(place, "model.safetensors.index.json");
+    await writeFile(index, JSON.stringify({ weight_map: Object.fromEntries(map) }));
+    const weights = await findEncoderWeights(place);
+    expect(featuresOf(loadPublishedEncoder("resnet10", weights).network)).toEqual(featuresOf(network));
+    const [key, tensor] = halves[1]![0]!;
+    safetensors.write(join(place, shards[1]!), { ...Object.fromEntries(halves[1]!), [key]: tensor.mul(2) });
+    expect((await findEncoderWeights(place)).hash).not.toBe(weights.hash);
+    await rm(join(place, shards[1]!));
+    await expect(findEncoderWeights(place)).rejects.toThrow(/names model-00002-of-00002.*not there/);
+  });
+
+  test("come from the hub by their name: one form of them, and what timm says", async () => {
+    const server = new HubServer();
+    const endpoint = await server.start();
+    vi.stubEnv("HF_ENDPOINT", endpoint);
+    vi.stubEnv("HF_HOME", at("hub"));
+    try {
+      torch.manualSeed(9);
+      const network = new ResNet({ depth: 10, width: 8 });
+      safetensors.write(at("published.safetensors"), published(network));
+      const pixels = { input_size: [3, 96, 96], interpolation: "bicubic" };
+      server.behaviour.files = {
+        "model.safetensors": await readFile(at("published.safetensors")),
+        "pytorch_model.bin": Buffer.from("the same once more"),
+        "config.json": Buffer.from(JSON.stringify({ architecture: "resnet10t", pretrained_cfg: pixels })),
+        "README.md": Buffer.from("words"),
+      };
+      const weights = await findEncoderWeights("hf:someone/model");
+      expect(weights).toMatchObject({ imageSize: 96, interpolation: "bicubic" });
+      expect(featuresOf(loadPublishedEncoder("resnet10", weights).network)).toEqual(featuresOf(network));
+      expect(server.requests.filter((line) => /README|\.bin/.test(line))).toEqual([]);
+      server.behaviour.files = { "other.pth": Buffer.from("x") };
+      await expect(findEncoderWeights("hf:someone/model")).rejects.toThrow(
+        /name one, as in hf:someone\/model\/other.pth/,
+      );
+    } finally {
+      vi.unstubAllEnvs();
+      await server.stop();
+    }
+  });
+
   test("tell a transformer's patch, registers, LayerScale and grid", async () => {
     torch.manualSeed(3);
     const sizes = { patchSize: 8, imageSize: 24, registers: 2, embedsPrefix: false };
     const network = new VisionTransformer({ ...sizes, layerScale: 0.1, classes: 3 });
     safetensors.write(at("vit.safetensors"), published(network));
     const loaded = loadPublishedEncoder("vit-small", await findEncoderWeights(at("vit.safetensors")));
-    expect(loaded.sizes).toEqual({ ...sizes, hasLayerScale: true });
+    expect(loaded.sizes).toEqual({ ...sizes, hasLayerScale: true, positions: "learned", qkvBias: true });
     expect(featuresOf(loaded.network)).toEqual(featuresOf(network));
   });
 

@@ -6,7 +6,8 @@ import {
   type ResultLine,
   testHypotheses,
 } from "../../src/results/index.ts";
-import { armOf, designsOf, SOURCES } from "../../src/study/arms/arms.ts";
+import { armOf, designOf, designsOf } from "../../src/study/arms/arms.ts";
+import { sources } from "../../src/study/sources/index.ts";
 
 /** A made-up study outcome with every part filled, for tests of the page and for looking at it. */
 export function exampleOutcome({
@@ -111,9 +112,9 @@ export function exampleOutcome({
     format: OUTCOME_FORMAT,
     name: "parts",
     createdAt: "2026-11-24T04:30:00.000Z",
-    arms: arms.map(({ name }) => ({ name, ...armOf(name) })),
+    arms: arms.map(({ name }) => ({ ...armOf(name), ...designOf(name) })),
     questions,
-    sources: SOURCES,
+    sources: Object.entries(sources).map(([name, { title }]) => ({ name, title })),
     objectives: [
       { name: "supcon", title: "SupCon" },
       { name: "cross-entropy", title: "Cross-entropy" },
@@ -121,9 +122,9 @@ export function exampleOutcome({
     uses: [{ name: "columns", title: "negatives only" }],
     detectors: detectors.map((name) => ({ name, title: name })),
     recipes: [
-      { name: "faithful", title: "faithful", source: "faithful" },
-      { name: "drift", title: "drift", source: "near-ood" },
-      { name: "crossed", title: "crossed", source: "near-ood" },
+      { name: "faithful", title: "faithful", kind: "faithful" },
+      { name: "drift", title: "drift", kind: "near-ood" },
+      { name: "crossed", title: "crossed", kind: "near-ood" },
     ],
     seeds,
     detector: "knn",

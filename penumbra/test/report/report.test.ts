@@ -11,7 +11,7 @@ import { describeAnswer, headline } from "../../src/report/sections/index.ts";
 import { additionsOf, isTogether, questionTitle } from "../../src/report/titles.ts";
 import { writeReport } from "../../src/report/write.ts";
 import { type Comparison, type Outcome, questionsOf, type Verdict } from "../../src/results/index.ts";
-import { armOf, designsOf } from "../../src/study/arms/index.ts";
+import { armOf, designOf, designsOf } from "../../src/study/arms/index.ts";
 import { exampleOutcome, examplePng } from "./outcome.ts";
 
 const { questions } = exampleOutcome();
@@ -46,7 +46,7 @@ describe("a question in words", () => {
     const outcome: Outcome = {
       ...exampleOutcome(),
       questions,
-      arms: arms.map((name) => ({ name, ...armOf(name) })),
+      arms: arms.map((name) => ({ ...armOf(name), ...designOf(name) })),
       objectives: [
         { name: "supcon", title: "SupCon" },
         { name: "supcon+ce", title: "SupCon + cross-entropy" },

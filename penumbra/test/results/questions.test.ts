@@ -94,6 +94,7 @@ describe("the questions", () => {
     const design = fc.record({
       positives: level,
       used,
+      changes: fc.constantFrom(null, "weight 2"),
       objective: fc.constantFrom("x", "y", "z"),
     });
     const designs = fc

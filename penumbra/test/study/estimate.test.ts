@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encoderNetworkNames } from "../../src/models/index.ts";
-import { parseConfig, TABLES } from "../../src/study/config/index.ts";
+import { parseConfig, settleImages, TABLES } from "../../src/study/config/index.ts";
 import { describeEstimate, estimateStudy, type Workload } from "../../src/study/estimate.ts";
 
 const demo = `
@@ -20,7 +20,7 @@ encoder: {steps: 120, batchSize: 48, negatives: 24}
 `;
 const mini = { imageSize: 64, denoiserParameters: 7.08e6 };
 const load = (text = demo, rest: Partial<Workload> = {}): Workload => ({
-  config: parseConfig(text, "study.yaml"),
+  config: settleImages(parseConfig(text, "study.yaml"), null),
   tables: TABLES,
   knownClasses: 8,
   trainPhotos: 192,

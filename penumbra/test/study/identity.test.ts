@@ -6,7 +6,14 @@ import { objectiveOf, objectives, usesOf } from "../../src/contrast/index.ts";
 import { scanPhotos } from "../../src/data/index.ts";
 import { findModel } from "../../src/diffusion/index.ts";
 import { armNames, armOf, UNTRAINED } from "../../src/study/arms/index.ts";
-import { parseSettings, type StudyConfig, studySchema, tablesWith } from "../../src/study/config/index.ts";
+import {
+  parseSettings,
+  type SettledConfig,
+  type StudyConfig,
+  settleImages,
+  studySchema,
+  tablesWith,
+} from "../../src/study/config/index.ts";
 import { schemaAt } from "../../src/study/config/schema.ts";
 import { scanOptionsOf } from "../../src/study/plan-study.ts";
 import {
@@ -108,7 +115,9 @@ const settings = {
   encoder: {
     ...tinySettings.encoder,
     ...{ augment: AUGMENT, ema: 0.5, evaluation: { every: 2, keep: "loss", patience: 1 } },
+    ...{ photosPerClass: 2, memory: 8 },
   },
+  redraw: { ...tinySettings.redraw, sampler: "ddim" },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
@@ -124,17 +133,18 @@ beforeAll(async () => {
   folder = await makeTinyStudy(settings);
   baseConfig = parseSettings(settings, "test", tables);
   base = new RememberingStore(join(folder, "run"));
-  await runStages(watched(baseConfig), base);
+  await runStages(watched(settleImages(baseConfig, null)), base);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function runStages(config: StudyConfig, store: StageStore): Promise<void> {
+async function runStages(config: SettledConfig, store: StageStore): Promise<void> {
   const manifest = await scanPhotos(join(folder, "photos"), scanOptionsOf(config));
-  const model = await findModel(config.model, folder);
+  const model = await findModel(config.model, { base: folder });
   const context: StudyContext = {
     config,
     tables,
     store,
+    folder,
     root: manifest.root,
     white: manifest.white,
     cacheFolder: join(folder, "cache"),
@@ -165,7 +175,7 @@ function watched<T extends object>(value: T, path: readonly string[] = []): T {
 
 function note(path: string, isSection: boolean): void {
   if (isSection) return;
-  const stage = /stages\/(split|words|redraw|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
+  const stage = /stages\/(split|words|images|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
     stackHere(),
   )?.[1];
   const known = readers.get(path) ?? new Set();
@@ -229,6 +239,8 @@ function alternatives(value: unknown): unknown[] {
 /** Names that some setting or other takes. */
 const NAMES = [
   "letterbox",
+  "bicubic",
+  "euler",
   "classes",
   "near-duplicates",
   "merge",
@@ -242,6 +254,7 @@ const NAMES = [
   "frozen",
   "b",
   "accuracy",
+  "mixup",
 ];
 
 function changed(path: string): StudyConfig | undefined {
@@ -262,6 +275,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   name: "names the run folder",
   photos: "other photos have other hashes",
   model: "another model has another hash",
+  "redraw.size": "the model's hash says it",
   "encoder.weights": "other weights have another hash",
   arms: "each arm is a stage of its own",
   seeds: "each seed is a stage of its own",
@@ -292,7 +306,7 @@ describe("a stage's identity", () => {
     const config = changed(path);
     expect(config, `no other value for ${path} was found: add one to NAMES`).toBeDefined();
     const store = new NamingStore(join(folder, "run"), base.made);
-    await runStages(config!, store);
+    await runStages(settleImages(config!, null), store);
     const remade = new Set<string>();
     const own = new Set<string>();
     for (const [key, { spec, hash }] of store.made) {

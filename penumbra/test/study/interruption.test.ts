@@ -88,7 +88,7 @@ describe("a study that is killed", () => {
       event.done < event.total;
     const kills = [
       isHalfway("words", /seed 0/),
-      isHalfway("redraw", /near-ood, seed 1/),
+      isHalfway("images", /near-ood, seed 1/),
       isHalfway("encoder", /both, seed 0/),
     ];
     for (const kill of kills) {
@@ -120,7 +120,7 @@ describe("a study that is killed", () => {
   it("does not keep the run folder locked", async () => {
     await study(folder, "locked", (event) => event.stage === "words");
     expect(existsSync(join(folder, "locked", "study.lock"))).toBe(true);
-    expect(await study(folder, "locked", (event) => event.stage === "redraw")).toMatchObject({
+    expect(await study(folder, "locked", (event) => event.stage === "images")).toMatchObject({
       signal: "SIGKILL",
     });
   });
@@ -129,7 +129,7 @@ describe("a study that is killed", () => {
     const images = async (run: string) => {
       const artifacts = join(folder, run, "artifacts");
       const found: Record<string, string> = {};
-      for (const name of (await readdir(artifacts)).filter((item) => item.startsWith("redraw"))) {
+      for (const name of (await readdir(artifacts)).filter((item) => item.startsWith("images"))) {
         for (const image of await readdir(join(artifacts, name, "images"))) {
           found[`${name}/${image}`] = (await readFile(join(artifacts, name, "images", image))).toString(
             "base64",

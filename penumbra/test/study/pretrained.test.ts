@@ -76,7 +76,7 @@ describe("a study from published weights", () => {
       encoder: { ...settings.encoder, train: "frozen" },
     });
     ({ outcome, events } = await runTinyStudy(folder));
-    expect(made().filter((title) => /^(words|redraw|encoder)/.test(title))).toEqual([]);
+    expect(made().filter((title) => /^(words|images|encoder)/.test(title))).toEqual([]);
     const figures = (arm: string) =>
       outcome.results.filter((line) => line.arm === arm).map((line) => JSON.stringify({ ...line, arm: "" }));
     expect(figures("supcon+both")).toEqual(figures("cross-entropy"));

@@ -84,7 +84,7 @@ describe("a whole study", () => {
   it("lets arms share what they have in common: words and redraws are made once a seed", () => {
     const made = madeStages(events);
     expect(made.filter((name) => name.startsWith("words"))).toEqual(["words seed 0", "words seed 1"]);
-    expect(made.filter((name) => name.startsWith("redraw"))).toHaveLength(4);
+    expect(made.filter((name) => name.startsWith("images"))).toHaveLength(4);
     expect(made.filter((name) => name.startsWith("encoder"))).toHaveLength(10);
   });
 
@@ -100,7 +100,7 @@ describe("a whole study", () => {
         ),
     );
     const train = new Set(splits.flatMap((split) => split.train));
-    for (const name of names.filter((item) => item.startsWith("redraw"))) {
+    for (const name of names.filter((item) => item.startsWith("images"))) {
       const lines = (await readFile(join(artifacts, name, "manifest.jsonl"), "utf8")).trim().split("\n");
       for (const line of lines) expect(train.has((JSON.parse(line) as { parent: string }).parent)).toBe(true);
     }
@@ -164,7 +164,7 @@ describe("a whole study", () => {
           recipes: { ...tinySettings.redraw.recipes, drift: { strengths: [1], variants: 1 } },
         },
       },
-      ["redraw", "encoder", "features", "probe", "score", "nearness", "feature-map"],
+      ["images", "encoder", "features", "probe", "score", "nearness", "feature-map"],
     ],
     ["the bootstrap", { statistics: { bootstrap: 60 } }, []],
   ])("with another setting for %s makes again only what depends on it", async (_, change, kinds) => {
@@ -172,7 +172,7 @@ describe("a whole study", () => {
     const changed = await runTinyStudy(folder);
     const made = madeStages(changed.events);
     expect([...new Set(made.map((name) => name.split(" ")[0]))]).toEqual(kinds);
-    if (kinds[0] === "encoder" || kinds[0] === "redraw") {
+    if (kinds[0] === "encoder" || kinds[0] === "images") {
       // Only the arms that have near-OOD redraws are concerned; a map shows the redraws in every arm.
       const others = made.filter((name) => !name.startsWith("feature-map"));
       expect(others.filter((name) => /(cross-entropy|supcon|supcon\+faithful),/.test(name))).toEqual([]);

@@ -91,9 +91,9 @@ describe("training a classifier", () => {
       .filter(({ event, hash }) => event === "done" && hash !== "")
       .map(({ stage }) => stage);
     expect(fresh).not.toContain("words");
-    expect(fresh).not.toContain("redraw");
+    expect(fresh).not.toContain("images");
     expect(
-      Object.keys(readProvenance(out("drawn")).artifacts).filter((name) => name.startsWith("redraw")),
+      Object.keys(readProvenance(out("drawn")).artifacts).filter((name) => name.startsWith("images")),
     ).toHaveLength(2);
   });
 

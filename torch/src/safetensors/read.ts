@@ -173,8 +173,11 @@ function checkIsFile(path: string): void {
   if (!kind.isFile()) throw new Error("it is a pipe or a device; copy what it gives into a file");
 }
 
+/** `model.safetensors.index.json`, and diffusers' form with a variant: `model.safetensors.index.fp16.json`. */
+const INDEX = /\.index(\.[\w-]+)?\.json$/;
+
 function indexOf(path: string): string | undefined {
-  if (path.endsWith(".index.json")) return path;
+  if (INDEX.test(path)) return path;
   return !existsSync(path) && existsSync(`${path}.index.json`) ? `${path}.index.json` : undefined;
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ContrastError } from "../errors.ts";
 import { ClassifierHead } from "./classifier-head.ts";
 import { crossEntropy } from "./cross-entropy.ts";
+import { blended, oneHot } from "./label-distributions.ts";
 import { defineObjective, type StepOutputs } from "./objective.ts";
 import { energyMargin, energyMarginPlateau, outlierExposure } from "./outlier-losses.ts";
 
@@ -66,12 +67,15 @@ export const crossEntropyObjective = defineObjective({
   needsNegativeLabels: () => false,
   makeHead: ({ dimensions, classes, use }, { dropout }) =>
     new ClassifierHead(dimensions, logitsOf(classes, use), dropout),
-  loss({ rows, views, labels, negatives, use }, settings) {
+  loss(outputs, settings) {
+    const { rows, negatives, use } = outputs;
     const { labelSmoothing, exposureWeight, energyWeight } = settings;
-    const rowLabels = Array.from({ length: views }, () => labels).flat();
-    if (!negatives) return crossEntropy(rows, rowLabels, { labelSmoothing });
-    if (use === "extra-class") return withExtraClass(rows, rowLabels, negatives, labelSmoothing);
+    const rowLabels = labelsOf(outputs);
+    if (negatives && use === "extra-class") {
+      return withExtraClass(rows, rowLabels, negatives, labelSmoothing);
+    }
     const known = crossEntropy(rows, rowLabels, { labelSmoothing });
+    if (!negatives) return known;
     if (use === "outlier-exposure") return known.add(outlierExposure(negatives), { alpha: exposureWeight });
     if (use === "energy") {
       return known.add(energyMargin(rows, negatives, marginsOf(settings)), { alpha: energyWeight });
@@ -92,13 +96,23 @@ export const crossEntropyObjective = defineObjective({
 /** Photos and negatives alike, the mean over all rows; the last logit is the negatives' class. */
 function withExtraClass(
   rows: Tensor,
-  labels: readonly number[],
+  labels: readonly number[] | Tensor,
   negatives: Tensor,
   labelSmoothing: number,
 ): Tensor {
   const [count = 0, logits = 0] = negatives.shape;
   const background = Array.from({ length: count }, () => logits - 1);
-  return crossEntropy(torch.cat([rows, negatives]), [...labels, ...background], { labelSmoothing });
+  const all =
+    labels instanceof torch.Tensor
+      ? torch.cat([labels, oneHot(background, logits).to(labels.device)])
+      : [...labels, ...background];
+  return crossEntropy(torch.cat([rows, negatives]), all, { labelSmoothing });
+}
+
+/** Class of each row; where photos are mixed, its distribution over the logits. */
+function labelsOf({ rows, views, labels, blend }: StepOutputs): readonly number[] | Tensor {
+  const rowLabels = Array.from({ length: views }, () => labels).flat();
+  return blend ? blended(blend, oneHot(rowLabels, rows.shape[1] as number)) : rowLabels;
 }
 
 function logitsOf(classes: number, use: StepOutputs["use"]): number {

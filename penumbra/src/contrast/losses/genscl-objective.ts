@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ProjectionHead } from "../../models/index.ts";
 import { projectionSettings } from "./contrast-settings.ts";
 import { genSupCon, redrawLabels } from "./genscl.ts";
+import { blended } from "./label-distributions.ts";
 import { defineObjective } from "./objective.ts";
 import { COLLAPSE_REMEDY } from "./plateau.ts";
 import { normalizeRows } from "./unit-rows.ts";
@@ -27,10 +28,10 @@ export const gensclObjective = defineObjective({
   negatives: {},
   needsNegativeLabels: () => false,
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
-  loss({ rows, views, labels, words, classes }, { temperature, labelExponent }) {
+  loss({ rows, views, labels, words, classes, blend }, { temperature, labelExponent }) {
     const sources = Array.from({ length: views }, () => labels).flat();
     const distributions = redrawLabels(sources, words, classes, { exponent: labelExponent });
-    return genSupCon(normalizeRows(rows), distributions, { temperature });
+    return genSupCon(normalizeRows(rows), blended(blend, distributions), { temperature });
   },
   plateau: ({ rows }) => Math.log(rows - 1),
   collapseRemedy: COLLAPSE_REMEDY,

@@ -42,6 +42,7 @@ export const jointObjective = defineObjective({
     })
     .refine(areMarginsInOrder, marginRule),
   negatives: { columns: supconObjective.negatives.columns ?? [], ...crossEntropyObjective.negatives },
+  takesMemory: true,
   needsNegativeLabels: (settings) => supconObjective.needsNegativeLabels(settings),
   makeHead: (size, settings) =>
     new JointHead(supconObjective.makeHead(size, settings), crossEntropyObjective.makeHead(size, settings)),
@@ -68,7 +69,7 @@ function divided(
   outputs: StepOutputs,
   projection: number,
 ): { readonly projections: StepOutputs; readonly logits: StepOutputs } {
-  const { rows, negatives, use } = outputs;
+  const { rows, memory, negatives, use } = outputs;
   const left = (tensor: Tensor) => tensor.narrow(1, 0, projection);
   const right = (tensor: Tensor) => tensor.narrow(1, projection, (tensor.shape[1] as number) - projection);
   const none = { negatives: null, negativeLabels: [], use: null };
@@ -76,10 +77,11 @@ function divided(
   return {
     projections: {
       ...{ ...outputs, rows: left(rows), negatives: negatives && left(negatives) },
+      ...(memory && { memory: { ...memory, rows: left(memory.rows) } }),
       ...(!isOfColumns && none),
     },
     logits: {
-      ...{ ...outputs, rows: right(rows), negatives: negatives && right(negatives) },
+      ...{ ...outputs, rows: right(rows), memory: null, negatives: negatives && right(negatives) },
       ...(isOfColumns && none),
     },
   };

@@ -7,6 +7,27 @@ import type { NegativeUse } from "./negative-uses.ts";
 /** Settings of an objective as they are given; each reads its own by its schema. */
 export type LossSettings = Readonly<Record<string, unknown>>;
 
+/** What the head gave for photos of earlier steps. */
+export interface Remembered {
+  /** [Q, P]; they have no gradient. */
+  readonly rows: Tensor;
+  /** Class of each, [Q]. */
+  readonly labels: readonly number[];
+  /** Training photo of each, [Q]. */
+  readonly photos: readonly number[];
+}
+
+/** Ways to mix two images into one; "either" tosses a coin for each view of a step, as GenSCL does. */
+export const MIX_KINDS = ["mixup", "cutmix", "either"] as const;
+export type MixKind = (typeof MIX_KINDS)[number];
+
+/** How an objective's photos are mixed with each other. */
+export interface MixSettings {
+  readonly kind: MixKind;
+  /** Both parameters of the beta distribution of an image's share. */
+  readonly alpha: number;
+}
+
 /** What the head gave for one step. */
 export interface StepOutputs {
   /** [V B, P], float32: view 0 of all images, then view 1, and so on. */
@@ -20,6 +41,10 @@ export interface StepOutputs {
   readonly photos: readonly number[];
   /** How each row's image was redrawn, [V B]; null for a photo, and where it is not known. */
   readonly words: readonly (RedrawWord | null)[];
+  /** How much of every row's photo each row shows, [V B, V B] with rows of sum 1; null where nothing is mixed. */
+  readonly blend: Tensor | null;
+  /** Past projections; null where none are remembered, or none were made yet. */
+  readonly memory: Remembered | null;
   /** [K, P], or null without negatives. */
   readonly negatives: Tensor | null;
   /** Source class of each negative, [K]; empty where unknown. */
@@ -44,6 +69,8 @@ export interface StepSize {
   readonly rows: number;
   /** K. */
   readonly negatives: number;
+  /** Q. */
+  readonly memory: number;
   readonly classes: number;
   /** What the negatives are used as; null without negatives. */
   readonly use: NegativeUse | null;
@@ -70,6 +97,10 @@ export interface Objective<Settings = LossSettings> {
   leastViews?(settings: Settings): number;
   /** Whether each view of an image may be another of its photo's redraws. Default: all views are of one image. */
   readonly redrawsByView?: boolean;
+  /** Whether past projections can be negatives of its anchors. Default false. */
+  readonly takesMemory?: boolean;
+  /** How its photos are mixed: its labels are distributions then. Default: not at all. */
+  mix?(settings: Settings): MixSettings;
   /** Settings that need to know which class each negative was made from. */
   needsNegativeLabels(settings: Settings): boolean;
   /** The head on D features; weights from the default generator. */

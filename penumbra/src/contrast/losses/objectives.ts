@@ -3,6 +3,7 @@ import { crossEntropyObjective } from "./cross-entropy-objective.ts";
 import { gensclObjective } from "./genscl-objective.ts";
 import { hsclObjective } from "./hscl-objective.ts";
 import { jointObjective } from "./joint-objective.ts";
+import { mixedCrossEntropyObjective, mixedGensclObjective } from "./mixed-objectives.ts";
 import type { Objective } from "./objective.ts";
 import { simclrObjective } from "./simclr-objective.ts";
 import { stablerepObjective } from "./stablerep-objective.ts";
@@ -19,6 +20,8 @@ export const objectives = {
   stablerep: stablerepObjective,
   genscl: gensclObjective,
   hscl: hsclObjective,
+  "cross-entropy+mix": mixedCrossEntropyObjective,
+  "genscl+mix": mixedGensclObjective,
 };
 
 export type ObjectiveName = keyof typeof objectives;

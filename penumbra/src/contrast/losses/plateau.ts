@@ -6,12 +6,14 @@ export interface PlateauSettings {
   readonly negatives?: number;
   /** Their weight, lambda. Default 1. */
   readonly negativeWeight?: number;
+  /** Past projections that an anchor sees, on average. Default 0. */
+  readonly memory?: number;
   readonly temperature?: number;
   readonly baseTemperature?: number;
 }
 
 /**
- * The SupCon loss of an encoder that maps everything to one point: (tau / tau_base) ln(M - 1 + lambda K).
+ * The SupCon loss of an encoder that maps everything to one point: (tau / tau_base) ln(M - 1 + lambda K + Q).
  *
  * All logits are equal then, whatever the labels. These are the values at which users report a "stuck" loss, such as
  * 8.909 for 256 images, two views and SupContrast's temperatures (#3, #83).
@@ -20,10 +22,11 @@ export function supConPlateau({
   rows,
   negatives = 0,
   negativeWeight = 1,
+  memory = 0,
   temperature = 0.1,
   baseTemperature = temperature,
 }: PlateauSettings): number {
-  return (temperature / baseTemperature) * Math.log(rows - 1 + negativeWeight * negatives);
+  return (temperature / baseTemperature) * Math.log(rows - 1 + negativeWeight * negatives + memory);
 }
 
 /** What usually helps where a loss stays on its plateau. */

@@ -17,7 +17,8 @@ export const simclrObjective = defineObjective({
   leastViews: () => 2,
   needsNegativeLabels: ({ negativeScope }) => negativeScope === "source-class",
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
-  loss: (outputs, settings) => supCon(unitViews(outputs), columnsOf(outputs, settings)),
-  plateau: columnsPlateau,
+  loss: (outputs, settings) => supCon(unitViews(outputs), columnsOf(outputs, settings, "photo")),
+  takesMemory: true,
+  plateau: (step, settings) => columnsPlateau(step, settings, "photo"),
   collapseRemedy: `${COLLAPSE_REMEDY} A small batch has few negatives: enlarge it.`,
 });

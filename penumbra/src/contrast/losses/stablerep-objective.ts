@@ -25,10 +25,8 @@ export const stablerepObjective = defineObjective({
   redrawsByView: true,
   needsNegativeLabels: ({ negativeScope }) => negativeScope === "source-class",
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
-  loss: (outputs, settings) =>
-    columnsLoss(outputs, settings, {
-      labels: settings.positives === "photo" ? outputs.photos : outputs.labels,
-    }),
-  plateau: columnsPlateau,
+  loss: (outputs, settings) => columnsLoss(outputs, settings, { by: settings.positives }),
+  takesMemory: true,
+  plateau: (step, settings) => columnsPlateau(step, settings, settings.positives),
   collapseRemedy: COLLAPSE_REMEDY,
 });

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { ProjectionHead } from "../../models/index.ts";
-import { columnsLoss, columnsPlateau } from "./columns-loss.ts";
+import { columnsLoss, columnsPlateau, memoryOf } from "./columns-loss.ts";
 import { columnNames, columnSettings, projectionSettings } from "./contrast-settings.ts";
 import { defineObjective, type StepOutputs } from "./objective.ts";
-import { COLLAPSE_REMEDY, supConPlateau } from "./plateau.ts";
+import { COLLAPSE_REMEDY } from "./plateau.ts";
 import { supCon } from "./supcon.ts";
 import { unitRows } from "./unit-outputs.ts";
 
@@ -19,6 +19,7 @@ export const supconObjective = defineObjective({
   description: "Supervised contrastive loss: rows of one class attract, all others and the negatives repel",
   settings,
   negatives: { columns: columnNames, "extra-class": [] },
+  takesMemory: true,
   needsNegativeLabels: ({ negativeScope }) => negativeScope === "source-class",
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
   loss: (outputs, settings) =>
@@ -26,15 +27,19 @@ export const supconObjective = defineObjective({
   plateau(step, settings) {
     const { rows, negatives, use } = step;
     if (use === "extra-class") {
-      return supConPlateau({ rows: rows + negatives, temperature: settings.temperature });
+      return columnsPlateau({ ...step, rows: rows + negatives, negatives: 0 }, settings);
     }
     return columnsPlateau(step, settings);
   },
   collapseRemedy: COLLAPSE_REMEDY,
 });
 
-/** Photos and negatives as rows of one view each, the negatives all of one class that no photo has. */
+/**
+ * Photos and negatives as rows of one view each, the negatives all of one class that no photo has. What is remembered are
+ * photos: negatives' rows see all of it.
+ */
 function withExtraClass(outputs: StepOutputs, { temperature }: Settings) {
   const { rows, rowLabels } = unitRows(outputs);
-  return supCon(rows.unsqueeze(1), { labels: rowLabels, temperature });
+  const memory = memoryOf({ ...outputs, labels: rowLabels }, "class");
+  return supCon(rows.unsqueeze(1), { labels: rowLabels, temperature, ...memory });
 }

@@ -26,6 +26,13 @@ export interface SupConOptions {
   readonly negativeTilt?: number;
   /** bool [B, K]: true where image i (all its views) has negative k in its denominator. Default: everywhere. */
   readonly negativeMask?: Tensor | null;
+  /**
+   * Unit rows [Q, D] of earlier steps that are columns of weight 1 of every denominator and nothing else. No gradient
+   * reaches them, and neither weight nor tilt.
+   */
+  readonly memory?: Tensor | null;
+  /** bool [B, Q]: true where image i (all its views) sees column q. Default: everywhere. {@link otherClassMask} */
+  readonly memoryMask?: Tensor | null;
   /** No gradient reaches the negatives' encoding; they push the anchors only. An ablation. Default false. */
   readonly detachNegatives?: boolean;
   /** No gradient flows through the importance weights. Default false, as in H-SCL's default. */
@@ -53,14 +60,15 @@ export function supCon(features: Tensor, options: SupConOptions = {}): Tensor {
  * Supervised contrastive loss of every anchor.
  *
  *   L_i = -(tau / tau_base) 1/|P(i)| sum_{p in P(i)} [ s_ip/tau - ln( sum_{a in A(i)} e^{s_ia/tau}
- *                                                                  + lambda sum_k omega_ik e^{z_i.u_k/tau} ) ]
+ *                                                                  + lambda sum_k omega_ik e^{z_i.u_k/tau}
+ *                                                                  + sum_q e^{z_i.m_q/tau} ) ]
  *   omega_ik = K_i e^{beta z_i.u_k/tau} / sum_l e^{beta z_i.u_l/tau}    (mean 1 over the K_i columns that i sees)
  *
  * Khosla et al. 2020, eq. 2 (L_out), with the form "in" their eq. 3 (L_in):
  *
  *   L_i = -(tau / tau_base) ln( 1/|P(i)| sum_{p in P(i)} e^{s_ip/tau} / (the same denominator) )
  *
- * which is never above L_out. The columns u_k as in PASCL (Wang et al. 2022), their weights as in H-SCL (Jiang
+ * which is never above L_out. m_q are remembered projections, those that i sees. The columns u_k as in PASCL (Wang et al. 2022), their weights as in H-SCL (Jiang
  * et al. 2022). A(i) = all other rows, P(i) = those of the same class. Computed in log space: the columns' logits are
  * z_i.u_k/tau + ln lambda + ln omega_ik, and log-sum-exp subtracts each row's maximum.
  *
@@ -93,7 +101,9 @@ export function supConPerAnchor(features: Tensor, options: SupConOptions = {}): 
   const counts = positives.sum([1]); // [A]
 
   const columns = negativeColumns(anchors, anchorViews, temperature, options); // [A, K] or null
-  const logits = columns ? torch.cat([similar, columns], { dim: 1 }) : similar; // [A, M + K]
+  const past = memoryColumns(anchors, anchorViews, temperature, options); // [A, Q] or null
+  const parts = [similar, columns, past].filter((part) => part !== null);
+  const logits = parts.length > 1 ? torch.cat(parts, { dim: 1 }) : similar; // [A, M + K + Q]
   const logDenominator = logits.logsumexp([1]); // [A]
   const towardsPositives =
     form === "out"
@@ -116,6 +126,30 @@ export function supConPerAnchor(features: Tensor, options: SupConOptions = {}): 
 export function sourceClassMask(labels: readonly number[], sourceLabels: readonly number[]): Tensor {
   const bits = labels.flatMap((label) => sourceLabels.map((source) => (label === source ? 1 : 0)));
   return torch.fromTyped(Uint8Array.from(bits), [labels.length, sourceLabels.length], { dtype: "bool" });
+}
+
+/**
+ * The mask for `memoryMask` in which a remembered row counts only for images of other classes.
+ *
+ * @param labels class of each image, [B]
+ * @param memoryLabels class of each remembered row, [Q]
+ * @returns bool [B, Q] on the CPU
+ */
+export function otherClassMask(labels: readonly number[], memoryLabels: readonly number[]): Tensor {
+  return sourceClassMask(labels, memoryLabels).logicalNot();
+}
+
+/** Logits of the remembered columns, [A, Q]; null where there are none. */
+function memoryColumns(
+  anchors: Tensor,
+  anchorViews: number,
+  temperature: number,
+  { memory, memoryMask }: SupConOptions,
+): Tensor | null {
+  if (!memory || memory.shape[0] === 0) return null;
+  const logits = anchors.matmul(inFullPrecision(memory.detach()).t()).div(temperature); // [A, Q]
+  if (!memoryMask) return logits;
+  return logits.maskedFill(memoryMask.to(anchors.device).logicalNot().repeat([anchorViews, 1]), EXCLUDED);
 }
 
 /** Logits of the negatives-only columns with ln lambda and ln omega added, [A, K]; null where there are none. */
@@ -152,8 +186,7 @@ function negativeColumns(
 }
 
 function requireOptions(features: Tensor, options: SupConOptions): void {
-  const { labels, negatives, negativeMask, temperature = 0.1, baseTemperature = temperature } = options;
-  const [images = 0, , dimensions = 0] = features.shape;
+  const { labels, temperature = 0.1, baseTemperature = temperature } = options;
   requireContrast("supCon", features, { labels, temperature });
   if (!(baseTemperature > 0)) {
     throw new ContrastError(
@@ -168,17 +201,30 @@ function requireOptions(features: Tensor, options: SupConOptions): void {
       throw new ContrastError(`supCon got ${name} = ${value}; it must be a number of 0 or more.`);
     }
   }
-  if (!negatives || negatives.shape[0] === 0) return;
-  if (negatives.ndim !== 2 || negatives.shape[1] !== dimensions) {
+  requireColumns(features, "negative", options.negatives, options.negativeMask);
+  requireColumns(features, "memory", options.memory, options.memoryMask);
+}
+
+/** @throws ContrastError unless the columns are unit rows like the features, with a mask that fits */
+function requireColumns(
+  features: Tensor,
+  kind: "negative" | "memory",
+  columns: Tensor | null | undefined,
+  mask: Tensor | null | undefined,
+): void {
+  if (!columns || columns.shape[0] === 0) return;
+  const [images = 0, , dimensions = 0] = features.shape;
+  const [name, count] = kind === "negative" ? ["negatives", "K"] : ["a memory", "Q"];
+  if (columns.ndim !== 2 || columns.shape[1] !== dimensions) {
     throw new ContrastError(
-      `supCon got negatives of shape [${negatives.shape}]; they need [K, ${dimensions}] like the features. Project them with the same head.`,
+      `supCon got ${name} of shape [${columns.shape}]; it needs [${count}, ${dimensions}] like the features. Project them with the same head.`,
     );
   }
-  requireUnitRows(negatives, "negatives");
-  const expected = [images, negatives.shape[0]];
-  if (negativeMask && String(negativeMask.shape) !== String(expected)) {
+  requireUnitRows(columns, kind === "negative" ? "negatives" : "memory");
+  const expected = [images, columns.shape[0]];
+  if (mask && String(mask.shape) !== String(expected)) {
     throw new ContrastError(
-      `supCon got a negativeMask of shape [${negativeMask.shape}]; it needs [images, K] = [${expected}].`,
+      `supCon got a ${kind}Mask of shape [${mask.shape}]; it needs [images, ${count}] = [${expected}].`,
     );
   }
 }

@@ -18,6 +18,11 @@ export function unitNegatives({ negatives }: StepOutputs): Tensor | null {
   return negatives && normalizeRows(negatives);
 }
 
+/** Past projections, [Q, P], or null. */
+export function unitMemory({ memory }: StepOutputs): Tensor | null {
+  return memory && normalizeRows(memory.rows);
+}
+
 /** Photos and negatives together, [V B + K, P], with the class of each row: the negatives' is one above the highest. */
 export function unitRows(outputs: StepOutputs): { readonly rows: Tensor; readonly rowLabels: number[] } {
   const { rows, views, labels } = outputs;

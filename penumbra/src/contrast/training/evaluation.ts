@@ -100,21 +100,23 @@ export class Evaluator {
 
   /** Mean loss over as many batches as hold every validation photo once: of both parts, so that they cost the same. */
   #lossOf(part: "train" | "validation", { encoder, head, objective, loss, compute }: Evaluated): number {
-    const { seed, images, evaluation, batchSize = 64, views = 2 } = this.#options;
+    const { seed, labels, evaluation, batchSize = 64, views = 2 } = this.#options;
     const source = part === "train" ? this.#train : this.#validation;
-    const count = (part === "train" ? images : evaluation.images).shape[0] as number;
+    const own = part === "train" ? labels : evaluation.labels;
     const batches = new Batches({
-      ...{ seed: deriveSeed(seed, "evaluation", part), images: count, batchSize, views },
+      ...{ seed: deriveSeed(seed, "evaluation", part), images: own.length, labels: own, batchSize, views },
+      ...{ photosPerClass: 0, mix: null },
       ...{ variants: [], faithfulProbability: 0, variantsByView: false },
       ...{ negatives: 0, negativesPerStep: 0 },
     });
-    const steps = Math.ceil((evaluation.images.shape[0] as number) / batchSize);
+    const steps = Math.ceil(evaluation.labels.length / batchSize);
     let sum = 0;
     for (let step = 0; step < steps; step++) {
       sum += scope(() => {
         const batch = batches.at(step);
-        const outputs = compute(() => head.forward(encoder.forward(source.pixels(batch)))).to("float32");
-        return objective.loss(source.outputsOf(batch, outputs), loss).item();
+        const drawn = source.draw(batch);
+        const outputs = compute(() => head.forward(encoder.forward(drawn.pixels))).to("float32");
+        return objective.loss(source.outputsOf(batch, drawn, outputs), loss).item();
       });
     }
     return sum / steps;

@@ -9,6 +9,7 @@ import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
 import { bestOf, type Evaluation, Evaluator, type KeptWeights } from "./evaluation.ts";
 import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
+import { ProjectionMemory } from "./memory.ts";
 import {
   negativeUseOf,
   type OptimizerSettings,
@@ -82,6 +83,7 @@ export async function trainEncoder(options: TrainOptions): Promise<TrainedEncode
   } finally {
     const { state, source, evaluator } = training;
     for (const part of [state.optimizer, state.average, state.best, source, evaluator]) part?.dispose();
+    for (const tensor of state.memory?.buffers() ?? []) tensor.dispose();
   }
   return describeTrained(training, options, classes);
 }
@@ -117,6 +119,7 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   const state: TrainingState = {
     ...{ encoder, head, optimizer, scaler, losses: [], evaluations: [] },
     ...weightsBeside(encoder, head, { ema, remembersBest }),
+    memory: makeMemory(options, encoder, head),
   };
   const identity =
     checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
@@ -198,20 +201,23 @@ function keptWeights({ evaluation }: TrainOptions): KeptWeights {
 /** One step: images, forward, loss, backward, update. Returns the loss. */
 function takeStep(training: Training, step: number): number {
   const { compute, objective, schedule, source, state } = training;
-  const { encoder, head, optimizer, scaler } = state;
+  const { encoder, head, optimizer, scaler, memory } = state;
   const batch = source.batches.at(step);
-  const pixels = source.pixels(batch); // [V B + K, 3, H, W], 0..1
+  const drawn = source.draw(batch);
+  const { pixels } = drawn; // [V B + K, 3, H, W], 0..1
   // Dropout draws from the default generator: each step by a seed of its own, so that training resumes with the step.
   const outputs = seeded(training.seedOf(step), pixels.device, () =>
     compute(() => head.forward(encoder.forward(pixels))).to("float32"),
   );
-  const loss = objective.loss(source.outputsOf(batch, outputs), training.loss);
+  const stepOutputs = { ...source.outputsOf(batch, drawn, outputs), memory: memory?.read() ?? null };
+  const loss = objective.loss(stepOutputs, training.loss);
   const value = loss.item();
   if (!Number.isFinite(value)) {
     throw new ContrastError(
       `The loss of step ${step} is ${value}. Lower the learning rate, lengthen the warm-up, or train in fp32.`,
     );
   }
+  memory?.add(outputs.narrow(0, 0, batch.images.length), stepOutputs.labels, batch.images); // the first view
   optimizer.zeroGrad();
   optimizer.lr = schedule(step);
   if (!scaler) {
@@ -232,7 +238,9 @@ function describeTrained(
   classes: number,
 ): TrainedEncoder {
   const use = negativeUseOf(options);
-  const plateau = objective.plateau({ rows: source.rows, negatives: source.negatives, classes, use }, loss);
+  const { memory = 0 } = options;
+  const size = { rows: source.rows, negatives: source.negatives, memory, classes, use };
+  const plateau = objective.plateau(size, loss);
   const { losses, evaluations } = state;
   const keep = keptWeights(options);
   const kept = keep === "last" ? undefined : evaluations[bestOf(evaluations, keep)];
@@ -286,6 +294,15 @@ function seeded<T>(seed: number, device: string, fn: () => T): T {
   } finally {
     generator.setState(before);
   }
+}
+
+/** As wide as what the head gives. */
+function makeMemory({ memory = 0, device = "cpu" }: TrainOptions, encoder: Encoder, head: nn.Module) {
+  if (memory === 0) return null;
+  return scope(() => {
+    const outputs = torch.noGrad(() => head.eval().forward(torch.zeros([1, encoder.dimensions], { device })));
+    return new ProjectionMemory(memory, outputs.shape[1] as number, device);
+  });
 }
 
 /** With published weights or random ones. */

@@ -95,6 +95,13 @@ export interface TrainOptions {
   readonly steps: number;
   /** Photos per step, B. Default 64. */
   readonly batchSize?: number;
+  /** m: every step has as many photos of each of its classes; batchSize is a multiple of it. Default 0: as they come. */
+  readonly photosPerClass?: number;
+  /**
+   * Q: the newest projections of photos of other classes that contrastive objectives see as further negatives.
+   * Default 0: none.
+   */
+  readonly memory?: number;
   /** Random versions of each photo, V. Default 2. Cross-entropy takes each as an image of its own. */
   readonly views?: number;
   readonly optimizer?: OptimizerSettings;
@@ -131,6 +138,22 @@ export function requireTrainOptions(options: TrainOptions): number {
   if (new Set(labels).size < 2) fail("all images are of one class", "Give at least two classes");
   for (const [name, value] of Object.entries({ steps, batchSize, views })) {
     if (!Number.isInteger(value) || value < 1) fail(`${name} is ${value}`, "Set a whole number above 0");
+  }
+  const { photosPerClass = 0, memory = 0 } = options;
+  for (const [name, value] of Object.entries({ photosPerClass, memory })) {
+    if (!Number.isInteger(value) || value < 0) fail(`${name} is ${value}`, "Set a whole number, 0 = off");
+  }
+  if (photosPerClass > 0 && batchSize % photosPerClass !== 0) {
+    fail(
+      `a batch of ${batchSize} photos cannot have ${photosPerClass} of each of its classes`,
+      "Set batchSize to a multiple of photosPerClass",
+    );
+  }
+  if (memory > 0 && !objective.takesMemory) {
+    fail(
+      `the objective ${options.objective} has no place for past projections`,
+      "Set memory to 0, or take supcon or simclr",
+    );
   }
   const leastViews = objective.leastViews?.(settings) ?? 1;
   if (views < leastViews) {

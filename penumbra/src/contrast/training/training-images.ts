@@ -1,9 +1,9 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
-import { augment } from "../../images/index.ts";
-import type { StepOutputs } from "../losses/objective.ts";
+import { augment, cutMix, mixUp } from "../../images/index.ts";
+import { type MixSettings, readLossSettings, type StepOutputs } from "../losses/objective.ts";
 import { objectiveOf } from "../losses/objectives.ts";
-import { type Batch, Batches } from "./batches.ts";
+import { type Batch, Batches, type MixedView } from "./batches.ts";
 import { FAITHFUL_PROBABILITY, negativeUseOf, type TrainOptions } from "./train-options.ts";
 
 /** Where the batches of a training come from. */
@@ -13,17 +13,26 @@ export interface TrainingImages {
   readonly rows: number;
   /** Negatives per step, K. */
   readonly negatives: number;
-  /** The augmented images of a batch, [V B + K, 3, H, W] in 0..1: view 0 of all, view 1, …, then the negatives. */
-  pixels(batch: Batch): Tensor;
+  /** What a batch looks like. */
+  draw(batch: Batch): DrawnBatch;
   /** The head's outputs for these images, parted again. */
-  outputsOf(batch: Batch, outputs: Tensor): StepOutputs;
+  outputsOf(batch: Batch, drawn: DrawnBatch, outputs: Tensor): StepOutputs;
   /** Releases the images. */
   dispose(): void;
+}
+
+export interface DrawnBatch {
+  /** The augmented images, [V B + K, 3, H, W] in 0..1: view 0 of all, view 1, …, then the negatives. */
+  readonly pixels: Tensor;
+  /** How much of every photo each row shows, [V B, V B] with rows of sum 1; null where nothing is mixed. */
+  readonly blend: Tensor | null;
 }
 
 /** Puts all images on the device, as bytes, where batches are taken from them and augmented. */
 export function makeSource(options: TrainOptions, classes: number): TrainingImages {
   const { images, labels, faithful, negatives, batchSize = 64, views = 2, device = "cpu", seed } = options;
+  const objective = objectiveOf(options.objective, options.objectives);
+  const mix = objective.mix?.(readLossSettings(objective, options.loss ?? {})) ?? null;
   const photos = images.shape[0] as number;
   const redraws = faithful?.images.shape[0] ?? 0;
   const parts = [images, faithful?.images, negatives?.images].filter((part) => part !== undefined);
@@ -35,10 +44,13 @@ export function makeSource(options: TrainOptions, classes: number): TrainingImag
   const batches = new Batches({
     seed,
     images: photos,
+    labels,
     batchSize,
+    photosPerClass: options.photosPerClass ?? 0,
+    mix: mix?.kind ?? null,
     views,
     variants,
-    variantsByView: objectiveOf(options.objective, options.objectives).redrawsByView ?? false,
+    variantsByView: objective.redrawsByView ?? false,
     faithfulProbability: faithful?.faithfulProbability ?? FAITHFUL_PROBABILITY,
     negatives: negatives?.images.shape[0] ?? 0,
     negativesPerStep: negatives?.perStep ?? 0,
@@ -49,16 +61,17 @@ export function makeSource(options: TrainOptions, classes: number): TrainingImag
     batches,
     rows,
     negatives: negatives?.perStep ?? 0,
-    pixels(batch) {
+    draw(batch) {
       const drawn = batch.variants.map((variant, row) =>
         variant === null ? (batch.images[row % batchSize] as number) : photos + variant,
       );
       const columns = batch.negatives.map((negative) => photos + redraws + negative);
       const places = [...drawn, ...columns];
       const index = torch.fromTyped(BigInt64Array.from(places, BigInt), [places.length]).to(device);
-      return augment(pool.indexSelect(0, index), options.augment, batch.seeds);
+      const pixels = augment(pool.indexSelect(0, index), options.augment, batch.seeds);
+      return mix && batch.mixed.length > 0 ? mixViews(pixels, batch, mix) : { pixels, blend: null };
     },
-    outputsOf(batch, outputs) {
+    outputsOf(batch, { blend }, outputs) {
       const { length } = batch.negatives;
       return {
         rows: outputs.narrow(0, 0, rows),
@@ -66,6 +79,8 @@ export function makeSource(options: TrainOptions, classes: number): TrainingImag
         labels: batch.images.map((image) => labels[image] as number),
         classes,
         photos: batch.images,
+        blend,
+        memory: null,
         words: batch.variants.map((variant) =>
           variant === null ? null : (faithful?.words?.[variant] ?? null),
         ),
@@ -75,5 +90,23 @@ export function makeSource(options: TrainOptions, classes: number): TrainingImag
       };
     },
     dispose: () => pool.dispose(),
+  };
+}
+
+/** Mixes the photos' images view by view, and leaves the negatives as they are. */
+function mixViews(pixels: Tensor, { images, mixed }: Batch, { alpha }: MixSettings): DrawnBatch {
+  const places = images.length;
+  const mixOf = ({ kind, partners, seeds }: MixedView, view: number) =>
+    (kind === "mixup" ? mixUp : cutMix)(
+      pixels.narrow(0, view * places, places),
+      torch.eye(places, { device: pixels.device }),
+      { partners, seeds, alpha },
+    );
+  const views = mixed.map(mixOf);
+  const rows = views.length * places;
+  const rest = pixels.narrow(0, rows, (pixels.shape[0] as number) - rows);
+  return {
+    pixels: torch.cat([...views.map((view) => view.images), rest]),
+    blend: torch.blockDiag(views.map((view) => view.targets)),
   };
 }

@@ -4,6 +4,7 @@ import { checkpoints, nn, optim, scope, type Tensor } from "@penumbra/torch";
 import { ContrastError } from "../errors.ts";
 import type { Encoder } from "./encoder.ts";
 import type { Evaluation } from "./evaluation.ts";
+import type { ProjectionMemory } from "./memory.ts";
 
 type AnyOptimizer = optim.AdamW | optim.SGD;
 
@@ -19,6 +20,8 @@ export interface TrainingState {
   readonly evaluations: Evaluation[];
   /** Running average of the weights of encoder and head; null where there is none. */
   readonly average: optim.Ema | null;
+  /** Past projections; null where none are remembered. */
+  readonly memory: ProjectionMemory | null;
   /** The weights of the best evaluation so far; null where those of the last step are kept. */
   readonly best: optim.Ema | null;
 }
@@ -93,9 +96,9 @@ export function readCheckpoint(folder: string, identity: string, state: Training
   state.evaluations.push(...evaluations);
 }
 
-function partsOf({ encoder, head, optimizer, average, best }: TrainingState) {
+function partsOf({ encoder, head, optimizer, memory, average, best }: TrainingState) {
   return {
-    ...{ model: { encoder, head }, optimizer },
+    ...{ model: { encoder, head, ...(memory && { memory }) }, optimizer },
     ema: { ...(average && { average }), ...(best && { best }) },
   };
 }

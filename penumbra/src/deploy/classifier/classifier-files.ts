@@ -4,7 +4,7 @@ import { safetensors, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { loadEncoder, probeOf, saveEncoder, type TrainedEncoder } from "../../contrast/index.ts";
 import { readJsonLines, writeFileAtomicSync } from "../../files/index.ts";
-import { FITS, type Look } from "../../images/index.ts";
+import { FITS, INTERPOLATIONS, type Look } from "../../images/index.ts";
 import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
 import { Classifier, type ClassifierParts } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
@@ -43,6 +43,7 @@ const fileSchema = z.object({
   preprocessing: z.object({
     imageSize: z.int().positive(),
     fit: z.enum(FITS),
+    interpolation: z.enum(INTERPOLATIONS).default("lanczos3"),
     white: z.object({ uint16: z.number().positive(), float32: z.number().positive() }),
   }),
   level: z.number().gt(0).lt(1),

@@ -2,7 +2,7 @@ import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import { type Encoder, extractStages, type LinearProbe } from "../../contrast/index.ts";
 import { mapConcurrently } from "../../data/index.ts";
-import { decodeImage, type Fit, type White } from "../../images/index.ts";
+import { decodeImage, type Fit, type Interpolation, type White } from "../../images/index.ts";
 import { type FittedDetector, fitTemperature, type Samples } from "../../unknowns/index.ts";
 import { averageViews, type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
 import { DeployError } from "./errors.ts";
@@ -13,6 +13,7 @@ export interface Preprocessing {
   /** Side of the square, in pixels. */
   readonly imageSize: number;
   readonly fit: Fit;
+  readonly interpolation: Interpolation;
   /** What is white in photos of 16 bits and of floats. */
   readonly white: White;
 }
@@ -126,8 +127,8 @@ export class Classifier implements Disposable {
 
   /** One photo as the encoder takes it: red, green and blue plane. @throws ImageError when it cannot be read */
   decodePhoto(photo: PhotoSource): Promise<Uint8Array> {
-    const { imageSize, fit, white } = this.#parts.preprocessing;
-    return decodeImage(photo, imageSize, { fit, white });
+    const { imageSize, fit, interpolation, white } = this.#parts.preprocessing;
+    return decodeImage(photo, imageSize, { fit, interpolation, white });
   }
 
   /** Decoded photos as one batch, uint8 [N, 3, imageSize, imageSize]. */

@@ -55,11 +55,11 @@ export class ServedModel {
    * @throws MediaTypeError, ImageError, QueueFullError
    */
   async predict(files: readonly Uint8Array[]): Promise<ServedVerdict> {
-    const { imageSize, fit, white } = this.info.preprocessing;
+    const { imageSize, fit, interpolation, white } = this.info.preprocessing;
     const { maxPixels, keepUnknown: root } = this.#options;
     for (const file of files) requireServed(file);
     const views = await Promise.all(
-      files.map((file) => decodeImage(file, imageSize, { fit, white, maxPixels })),
+      files.map((file) => decodeImage(file, imageSize, { fit, interpolation, white, maxPixels })),
     );
     const verdict = await this.#batcher.submit(views);
     if (verdict.isUnknown && root !== undefined) await keepUnknown(root, files);

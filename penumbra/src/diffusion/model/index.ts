@@ -3,9 +3,11 @@
 export { DiffusionError } from "./errors.ts";
 export { checkModel, findModel, type ModelFolder } from "./model-folder.ts";
 export {
+  addLevels,
   addNoise,
   alphasCumprod,
   parseSchedulerConfig,
+  readSchedulerConfig,
   type SchedulerConfig,
   type Timesteps,
   trainingTarget,

@@ -1,13 +1,16 @@
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, statSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { createReadStream, existsSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { safetensors } from "@penumbra/torch";
-import { weightsFileIn } from "../../models/index.ts";
+import { type HubFile, locate } from "../../hub/index.ts";
+import { readJson, weightsFileIn, weightsParts } from "../../models/index.ts";
 import { DiffusionError } from "./errors.ts";
 import { firstNonFinite } from "./finite-weights.ts";
+import { imageSizeOf } from "./image-size.ts";
+import { missingParts, NETWORKS, otherKind, otherKindAmong, usedPaths } from "./model-files.ts";
 
 /** A diffusion model in the diffusers layout, whole as far as its files tell. */
 export interface ModelFolder {
@@ -19,7 +22,7 @@ export interface ModelFolder {
   readonly imageSize: number;
   /** Weights of the UNet, which most of the time of drawing goes with. */
   readonly denoiserParameters: number;
-  /** SHA-256 over the paths and contents of all weights, configurations and tokenizer files. */
+  /** SHA-256 over the paths and contents of the files that are used, and over a size that is not the model's own. */
   readonly hash: string;
 }
 
@@ -27,21 +30,29 @@ export interface ModelFolder {
 const MINI_FOLDER = fileURLToPath(new URL("../../../mini", import.meta.url));
 const MINI_NAME = "penumbra-mini";
 
-const PARTS = ["scheduler", "text_encoder", "tokenizer", "unet", "vae"] as const;
-const NETWORKS = ["text_encoder", "unet", "vae"] as const;
+export interface FindModelOptions {
+  /** What paths are relative to. */
+  readonly base: string;
+  /** Side of the images in pixels, instead of the one that the model was made for. */
+  readonly imageSize?: number | undefined;
+  /** Told what is about to be downloaded. */
+  readonly onNote?: (text: string) => void;
+  readonly onProgress?: (doneMiB: number, totalMiB: number) => void;
+}
 
 /**
- * Finds the model that a configuration names, relative to `base`, and checks that it is whole: every part there, every
- * weights file as long as its header says.
+ * Finds the model that a configuration names, a folder or a name on the Hugging Face hub (`hf:owner/name`), which is
+ * downloaded, and checks that it is whole: every part there, every weights file as long as its header says.
  *
- * @throws DiffusionError for a model that is missing or damaged
+ * @throws DiffusionError for a model that is missing, damaged or of another kind
+ * @throws HubError where the hub refuses or cannot be reached
  */
 export async function findModel(
   name: string,
-  base: string,
-  onProgress?: (done: number, total: number) => void,
+  { base, imageSize, onNote, onProgress }: FindModelOptions,
 ): Promise<ModelFolder> {
-  const folder = name === MINI_NAME ? MINI_FOLDER : resolve(base, name);
+  const choose = (files: readonly HubFile[]) => publishedFiles(name, files);
+  const folder = name === MINI_NAME ? MINI_FOLDER : await locate(name, { base, choose, onNote, onProgress });
   const files = await partsOf(folder, name);
   checkWeights(folder, files, remedyFor(name));
   await checkFinite(folder, files);
@@ -49,17 +60,31 @@ export async function findModel(
   const hash = await hashFiles(folder, files, (done) =>
     onProgress?.(Math.round(done / 2 ** 20), Math.round(bytes / 2 ** 20)),
   );
+  const own = ownImageSize(folder);
   return {
-    ...{ name, folder, bytes, hash },
-    imageSize: await imageSizeOf(folder),
+    ...{ name, folder, bytes },
+    hash: imageSize === undefined || imageSize === own ? hash : sha256(`${hash} ${imageSize}`),
+    imageSize: imageSize ?? own,
     denoiserParameters: parametersIn(folder, files),
   };
+}
+
+/** Of a repository on the hub: the files of the diffusers layout, each network's weights in one form. */
+function publishedFiles(name: string, files: readonly HubFile[]): readonly string[] {
+  const paths = files.map(({ path }) => path);
+  const kind = otherKindAmong(paths);
+  if (kind) throw otherKind(name, kind);
+  const missing = missingParts(paths);
+  if (missing.length === 0) return usedPaths(paths);
+  throw new DiffusionError(
+    `${name} is no diffusion model in the diffusers layout: it lacks ${missing.join(", ")}. ${remedyFor(name)}`,
+  );
 }
 
 function remedyFor(name: string): string {
   return name === MINI_NAME
     ? "Install the package again, or name another model in the configuration: model: FOLDER"
-    : `Set "model" to a folder in the diffusers layout (as stable-diffusion-v1-5 has it), or to ${MINI_NAME}.`;
+    : `Set "model" to a folder in the diffusers layout (as stable-diffusion-v1-5 has it), to a name on the Hugging Face hub such as hf:owner/name, or to ${MINI_NAME}.`;
 }
 
 /** @throws DiffusionError naming the tensor with a weight that is no number, which would end in black images */
@@ -89,35 +114,54 @@ function singleFile(path: string): DiffusionError {
   );
 }
 
-/** The files of a model of which every part is there. */
+/** The files that are used of a model of which every part is there, by path. */
 async function partsOf(folder: string, name: string): Promise<readonly PartFile[]> {
   if (!existsSync(folder))
     throw new DiffusionError(
       `The diffusion model ${name} is not there: ${folder} does not exist. ${remedyFor(name)}`,
     );
   if ((await stat(folder)).isFile()) throw singleFile(folder);
-  const missing = ["model_index.json", ...PARTS].filter((part) => !existsSync(join(folder, part)));
-  if (missing.length === 0) return filesOf(folder);
+  const paths = await pathsIn(folder);
+  const missing = missingParts(paths);
+  if (missing.length === 0) {
+    const used = [...usedPaths(paths)].sort();
+    return Promise.all(used.map(async (path) => ({ path, size: (await stat(join(folder, path))).size })));
+  }
+  const kind = otherKindAmong(paths);
+  if (kind) throw otherKind(folder, kind);
   throw new DiffusionError(
     `The diffusion model in ${folder} lacks ${missing.join(", ")}. ${remedyFor(name)}`,
   );
 }
 
+/** All paths below a folder, relative to it. */
+async function pathsIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll("\\", "/"));
+}
+
 /** By the headers of safetensors; a pickle's by its length, as if of float32. */
 function parametersIn(folder: string, files: readonly PartFile[]): number {
   const own = files.filter(({ path }) => path.startsWith("unet/") && path.endsWith(".safetensors"));
-  if (own.length === 0) return statSync(weightsFileIn(join(folder, "unet"))!).size / 4;
+  if (own.length === 0) {
+    const pickles = files.filter(({ path }) => path.startsWith("unet/") && path.endsWith(".bin"));
+    return pickles.reduce((sum, { size }) => sum + size, 0) / 4;
+  }
   const shapes = own.flatMap(({ path }) => safetensors.readHeader(join(folder, path)).tensors);
   return shapes.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
 function checkWeights(folder: string, files: readonly PartFile[], remedy: string): void {
   for (const part of NETWORKS) {
-    if (weightsFileIn(join(folder, part)) === undefined) {
+    const weights = weightsFileIn(join(folder, part));
+    if (weights === undefined) {
       throw new DiffusionError(
         `The diffusion model in ${folder} has no weights in ${part}: a .safetensors or .bin file of the usual name is needed there. ${remedy}`,
       );
     }
+    weightsParts(weights);
     const own = files.filter(({ path }) => path.startsWith(`${part}/`) && path.endsWith(".safetensors"));
     for (const { path } of own) {
       try {
@@ -151,38 +195,23 @@ async function hashFiles(
   return hash.digest("hex");
 }
 
-/** Latent side of the UNet times the autoencoder's down-sampling, 2^(blocks - 1). */
-async function imageSizeOf(folder: string): Promise<number> {
-  const [unet, vae] = await Promise.all(
-    ["unet", "vae"].map(async (part) => {
-      const path = join(folder, part, "config.json");
-      try {
-        return JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
-      } catch (cause) {
-        throw new DiffusionError(
-          `The diffusion model in ${folder} is damaged: ${path} cannot be read (${(cause as Error).message}). Copy or download the model again.`,
-          { cause },
-        );
-      }
-    }),
-  );
-  const side = unet?.sample_size;
-  const blocks = vae?.block_out_channels;
-  if (typeof side !== "number" || !Array.isArray(blocks)) {
-    throw new DiffusionError(
-      `The diffusion model in ${folder} does not say its image size: unet/config.json needs sample_size, vae/config.json block_out_channels. Use a model of the Stable Diffusion 1.x or 2.x layout.`,
-    );
-  }
-  return side * 2 ** (blocks.length - 1);
+function ownImageSize(folder: string): number {
+  const [unet, vae] = ["unet", "vae"].map((part) => readJson(join(folder, part, "config.json")));
+  const { block_out_channels: blocks } = vae!;
+  return imageSizeOf(unet!, 2 ** ((Array.isArray(blocks) ? blocks.length : 1) - 1));
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** The same as a finding for `penumbra doctor`. */
 export async function checkModel(
   name: string,
-  base: string,
+  options: FindModelOptions,
 ): Promise<{ ok: boolean; finding: string; model?: ModelFolder }> {
   try {
-    const model = await findModel(name, base);
+    const model = await findModel(name, options);
     const { folder, bytes, hash } = model;
     return {
       ok: true,
@@ -199,16 +228,4 @@ interface PartFile {
   readonly path: string;
   /** In bytes. */
   readonly size: number;
-}
-
-/** Every file that decides what the model draws, by path; pictures and model cards do not. */
-async function filesOf(folder: string): Promise<PartFile[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
-    .filter((path) => path === "model_index.json" || PARTS.some((part) => path.startsWith(`${part}/`)))
-    .filter((path) => /\.(json|txt|safetensors)$/.test(path))
-    .sort();
-  return Promise.all(paths.map(async (path) => ({ path, size: (await stat(join(folder, path))).size })));
 }

@@ -18,8 +18,10 @@ import {
   UNet2DConditionModel,
 } from "../../models/index.ts";
 import { DiffusionError } from "./errors.ts";
+import { imageSizeOf } from "./image-size.ts";
+import { otherKind, otherKindOf } from "./model-files.ts";
 import { type HashedPart, hashModel } from "./model-hash.ts";
-import { parseSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
+import { parseSchedulerConfig, readSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
 import { ClipTokenizer } from "./tokenizer.ts";
 
 /** What a Stable Diffusion model consists of. */
@@ -30,6 +32,8 @@ export interface StableDiffusionParts {
   readonly vae: AutoencoderKL;
   /** As in scheduler_config.json; missing fields get the values of Stable Diffusion 1.x. */
   readonly schedulerConfig?: RawConfig;
+  /** Side of the images in pixels. Default: what the UNet's configuration says. */
+  readonly imageSize?: number | undefined;
 }
 
 export interface LoadStableDiffusionOptions {
@@ -39,6 +43,8 @@ export interface LoadStableDiffusionOptions {
   dtype?: DType;
   /** Folder of the tokenizer; default `tokenizer` in the model's folder. */
   tokenizer?: string;
+  /** Side of the images in pixels, instead of the one that the model was made for. */
+  imageSize?: number | undefined;
   /** Keeps convolutions channels-last, which is faster on every device. Default true. */
   channelsLast?: boolean;
 }
@@ -61,17 +67,20 @@ export class StableDiffusion {
   readonly unet: UNet2DConditionModel;
   readonly vae: AutoencoderKL;
   readonly schedulerConfig: SchedulerConfig;
+  /** Side of the images that the model was made for, or that it was told to draw, in pixels. */
+  readonly imageSize: number;
   /** The files that the model was loaded from, for its hash. */
   #stored: readonly HashedPart[] | undefined;
   #hash: string | undefined;
 
   /** @throws DiffusionError when the parts do not fit together */
-  constructor({ tokenizer, textEncoder, unet, vae, schedulerConfig = {} }: StableDiffusionParts) {
+  constructor({ tokenizer, textEncoder, unet, vae, schedulerConfig = {}, imageSize }: StableDiffusionParts) {
     this.tokenizer = tokenizer;
     this.textEncoder = textEncoder.eval();
     this.unet = unet.eval();
     this.vae = vae.eval();
     this.schedulerConfig = parseSchedulerConfig(schedulerConfig);
+    this.imageSize = imageSize ?? imageSizeOf(unet.config, vae.factor);
     this.#checkFit();
   }
 
@@ -88,15 +97,15 @@ export class StableDiffusion {
       unet: findNetwork(join(folder, "unet")),
       vae: findNetwork(join(folder, "vae")),
     };
-    const schedulerFile = join(folder, "scheduler", "scheduler_config.json");
     const tokenizer = ClipTokenizer.load(options.tokenizer ?? join(folder, "tokenizer"));
-    const schedulerConfig = parseSchedulerConfig(readJson(schedulerFile), schedulerFile);
+    const schedulerConfig = readSchedulerConfig(folder);
     const networks = nn.init.skip(() => ({
       textEncoder: new CLIPTextModel(stored.text.config, stored.text.configFile),
       unet: new UNet2DConditionModel(stored.unet.config, stored.unet.configFile),
       vae: new AutoencoderKL(stored.vae.config, stored.vae.configFile),
     }));
-    const sd = new StableDiffusion({ tokenizer, ...networks, schedulerConfig });
+    const imageSize = options.imageSize ?? imageSizeOf(stored.unet.config, networks.vae.factor);
+    const sd = new StableDiffusion({ tokenizer, ...networks, schedulerConfig, imageSize });
     loadWeights(sd.textEncoder, stored.text.weightsFile, ownTextKey);
     loadWeights(sd.unet, stored.unet.weightsFile);
     loadWeights(sd.vae, stored.vae.weightsFile, ownAutoencoderKey);
@@ -114,13 +123,6 @@ export class StableDiffusion {
 
   get device(): Device {
     return this.unet.convIn.weight.device;
-  }
-
-  /** Edge of the images that the model was made for, in pixels. */
-  get imageSize(): number {
-    const size = this.unet.config.sample_size;
-    const latent = typeof size === "number" ? size : (size?.[0] ?? 64);
-    return latent * this.vae.factor;
   }
 
   /**
@@ -205,6 +207,10 @@ export class StableDiffusion {
         `the UNet expects context of ${unet.config.cross_attention_dim} ("cross_attention_dim"), the text encoder gives ${textEncoder.config.hidden_size} ("hidden_size")`,
       ],
       [
+        this.imageSize % vae.factor === 0,
+        `images of ${this.imageSize} px are no multiple of ${vae.factor}, the autoencoder's down-sampling`,
+      ],
+      [
         unet.config.in_channels === vae.config.latent_channels &&
           unet.config.out_channels === unet.config.in_channels,
         `the UNet maps ${unet.config.in_channels} to ${unet.config.out_channels} channels, the autoencoder has ${vae.config.latent_channels} ("latent_channels")`,
@@ -234,6 +240,8 @@ function checkIndex(folder: string): void {
     );
   }
   const index = readJson(file);
+  const kind = otherKindOf(index._class_name);
+  if (kind) throw otherKind(folder, kind);
   for (const [part, expected] of Object.entries(CLASSES)) {
     const entry = index[part];
     const named = Array.isArray(entry) ? (entry[1] as unknown) : undefined;

@@ -33,11 +33,19 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
     vocabulary,
     pieces: new Map(Array.from(vocabulary, ([piece, id]) => [id, piece])),
     merges,
-    padToken: contentOf(config.pad_token) ?? contentOf(special.pad_token) ?? END,
+    // transformers applies the map last: Stable Diffusion 2.1-base says "!" there, and the end mark in the other
+    padToken: contentOf(special.pad_token) ?? contentOf(config.pad_token) ?? END,
     // transformers writes a huge number where none was set
     maxLength: typeof length === "number" && length < 1e6 ? length : 77,
     addedTokens: new Map(Object.entries(readOptional(folder, "added_tokens.json") as Record<string, number>)),
   };
+}
+
+/** Which of the files of a tokenizer's folder are read. */
+export function tokenizerFilesAmong(names: readonly string[]): readonly string[] {
+  const pairs = names.includes("vocab.json") ? ["vocab.json", "merges.txt"] : ["tokenizer.json"];
+  const settings = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+  return [...pairs, ...settings].filter((name) => names.includes(name));
 }
 
 /** Writes the files that {@link readTokenizerFiles} reads. */

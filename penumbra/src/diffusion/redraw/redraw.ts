@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { type PrecisionSetting, resolvePrecision, scope, type Tensor, tensor } from "@penumbra/torch";
-import { encodePng, toUint8 } from "../../images/index.ts";
+import { drawImages, type ImageLine, withFile } from "../../data/index.ts";
+import { toUint8 } from "../../images/index.ts";
 import { DiffusionError, type StableDiffusion } from "../model/index.ts";
 import {
   defaultSampler,
@@ -15,9 +14,30 @@ import {
   smallestStrength,
 } from "../samplers/index.ts";
 import { checkWords, fillTemplate, PLAIN_TEMPLATE, type Words, wordOf } from "../words/index.ts";
-import { appendManifest, type RedrawLine, readManifest, writeManifest } from "./manifest.ts";
-import { type PlannedRedraw, planRedraws } from "./plan.ts";
-import { type ChosenRecipe, RECIPES } from "./recipes/index.ts";
+import { type PlannedRedraw, planRedraws, type RedrawRequest } from "./plan.ts";
+import { type ChosenRecipe, RECIPES, type RecipeName } from "./recipes/index.ts";
+
+/** What is known of one redraw. */
+export interface RedrawLine extends ImageLine {
+  readonly recipe: RecipeName;
+  readonly prompt: string;
+  readonly word: string;
+  readonly strength: number;
+  /** The algorithm that denoised, with all its settings. */
+  readonly sampler: SamplerChoice;
+  /** Timestep that the strength means for these steps; null where none is taken. */
+  readonly timestep: number | null;
+  /** Amplitudes of image and noise at that timestep. */
+  readonly signal: number;
+  readonly noise: number;
+  /** Calls of the UNet (with guidance each counts twice the work). */
+  readonly calls: number;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  /** What the networks were computed in. */
+  readonly dtype: string;
+  readonly modelHash: string;
+}
 
 export interface RedrawOptions {
   readonly sd: StableDiffusion;
@@ -35,7 +55,9 @@ export interface RedrawOptions {
   /** uint8 [N, 3, H, W]: the photos, at the model's image size. */
   readonly pixels: Tensor;
   readonly recipes: readonly ChosenRecipe[];
-  /** The algorithm that denoises. Default: the one that the model's scheduler asks for, else DDIM. */
+  /** Which images of these recipes. Default: every variant of every recipe, of every photo. */
+  readonly requests?: readonly RedrawRequest[];
+  /** The algorithm that denoises. Default: the one that the model's scheduler asks for. */
   readonly sampler?: SamplerChoice;
   /** Steps from pure noise to the image; a strength s takes about s of them. Default 50. */
   readonly steps?: number;
@@ -66,27 +88,18 @@ export interface RedrawOptions {
 export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
   const { folder, batchSize = 16, onProgress } = options;
   checkInput(options);
-  const drawn = describePlan(options, planRedraws(options));
-  const lines = drawn.map(({ line }) => line);
-  await mkdir(join(folder, "images"), { recursive: true });
-  const known = await readManifest(folder);
-  const missing = drawn
-    .filter(({ line }) => !known.has(line.file))
+  const plan = planRedraws(options);
+  const lines = describePlan(options, plan);
+  await drawImages({
+    ...{ folder, lines, batchSize, onProgress },
+    draw: (places) =>
+      draw(
+        options,
+        places.map((place) => plan[place]!),
+      ),
     // Images of about one strength share a batch: its steps are then full from the first to the last.
-    .sort((a, b) => a.line.calls - b.line.calls);
-  let done = drawn.length - missing.length;
-  onProgress?.(done, drawn.length);
-  if (missing.length === 0) return lines;
-  // Leaves out what an interruption cut off, so that lines are added to whole ones.
-  await writeManifest(folder, known.values());
-  for (let start = 0; start < missing.length; start += batchSize) {
-    const batch = missing.slice(start, start + batchSize);
-    await writeBatch(options, batch);
-    for (const { line } of batch) known.set(line.file, line);
-    done += batch.length;
-    onProgress?.(done, drawn.length);
-  }
-  await writeManifest(folder, known.values());
+    order: (a, b) => a.calls - b.calls,
+  });
   return lines;
 }
 
@@ -105,14 +118,8 @@ function checkInput({ sd, words, photos, pixels }: RedrawOptions): void {
   }
 }
 
-/** A redraw and the line that will be written with it. */
-interface Described {
-  readonly item: PlannedRedraw;
-  readonly line: RedrawLine;
-}
-
 /** What will be known of each image of a plan, in its order. */
-function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): Described[] {
+function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): RedrawLine[] {
   const { sd, words, photos, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
   const { choice } = samplerOf(options);
   const { dtype } = resolvePrecision(precision, sd.device);
@@ -126,9 +133,11 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): D
       parentHash: photo.hash ?? null,
       object: photo.object,
       className: photo.className,
+      generator: "latent-diffusion",
       recipe: item.recipe.name,
       kind: RECIPES[item.recipe.name].kind,
       variant: item.variant,
+      attempt: item.attempt,
       prompt: fillTemplate(PLAIN_TEMPLATE, item.word),
       word: item.word,
       wordClass: item.wordClass,
@@ -141,7 +150,7 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): D
       dtype,
       modelHash: sd.hash,
     };
-    return { item, line: { ...line, file: fileOf(line, fingerprints.get(item.wordClass)!) } };
+    return withFile<RedrawLine>(line, fingerprints.get(item.wordClass));
   });
 }
 
@@ -155,33 +164,8 @@ function levelsOf({ timestep, signal, noise, calls }: ResolvedStrength) {
   return { timestep, signal, noise, calls };
 }
 
-/** A name that only an image with this very line and word has. */
-function fileOf(line: Omit<RedrawLine, "file">, word: string): string {
-  const name = createHash("sha256")
-    .update(JSON.stringify([line, word]))
-    .digest("hex")
-    .slice(0, 20);
-  return `images/${line.recipe}-${name}.png`;
-}
-
 function samplerOf({ sd, sampler }: RedrawOptions): ReadySampler {
   return readySampler(sampler ?? defaultSampler(sd.schedulerConfig));
-}
-
-/** Draws a batch; writes its images whole and then their lines. */
-async function writeBatch(options: RedrawOptions, batch: readonly Described[]): Promise<void> {
-  const { folder } = options;
-  const images = draw(
-    options,
-    batch.map(({ item }) => item),
-  );
-  const slices = images.unbind();
-  await Promise.all(batch.map(({ line }, index) => encodePng(slices[index]!, join(folder, line.file))));
-  for (const each of [...slices, images]) each.dispose();
-  await appendManifest(
-    folder,
-    batch.map(({ line }) => line),
-  );
 }
 
 /** uint8 [B, 3, H, W] */

@@ -1,16 +1,18 @@
 /** Samplers: the algorithms that denoise, and images from text or from images by any of them. */
 
-export { type DdimStep, ddimStep, ddimTimesteps } from "./ddim.ts";
 export { latentNoise } from "./latent-noise.ts";
 export {
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
+  roundTrip,
   type TextToImageOptions,
   textToImage,
 } from "./pipelines.ts";
-export type { Sampler, SamplerStep } from "./sampler.ts";
+export type { Sampler, SamplerStep, SamplerStepResult, Walk } from "./sampler.ts";
 export {
+  askFor,
+  chosenSampler,
   defaultSampler,
   type ReadySampler,
   readySampler,

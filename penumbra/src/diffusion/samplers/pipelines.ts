@@ -1,7 +1,7 @@
 import { noGrad, type PrecisionSetting, scope, type Tensor } from "@penumbra/torch";
 import { samplePosterior } from "../../models/index.ts";
 import {
-  addNoise,
+  addLevels,
   DiffusionError,
   encodePrompts,
   type StableDiffusion,
@@ -9,7 +9,8 @@ import {
 } from "../model/index.ts";
 import { denoise } from "./denoise.ts";
 import { latentNoise } from "./latent-noise.ts";
-import { defaultSampler, readySampler, type SamplerChoice } from "./samplers.ts";
+import type { Walk } from "./sampler.ts";
+import { defaultSampler, type ReadySampler, readySampler, type SamplerChoice } from "./samplers.ts";
 import { resolveStrength } from "./strength.ts";
 
 /** What text-to-image and image-to-image have in common. */
@@ -32,7 +33,7 @@ export interface GenerationOptions {
   seeds: readonly number[];
   /** Default "fp32". */
   precision?: PrecisionSetting;
-  /** The algorithm that denoises, with its settings. Default: the one that the model's scheduler asks for, else DDIM. */
+  /** The algorithm that denoises, with its settings. Default: the one that the model's scheduler asks for. */
   sampler?: SamplerChoice;
   /** [B, c, h, w]: the noise to begin with, in place of the one that the seeds give. */
   noise?: Tensor;
@@ -65,8 +66,12 @@ export function textToImage(sd: StableDiffusion, options: TextToImageOptions): T
   const latentSize = latentSizeOf(sd, size);
   return noGrad(() =>
     scope(() => {
-      const latents = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
-      return toImages(sd, sample(sd, options, latents, Array<number>(seeds.length).fill(0)));
+      const sampler = samplerOf(sd, options);
+      const walk = sampler.walk(sd.schedulerConfig, options.steps ?? 50);
+      const noise = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
+      const deviation = sampler.initialNoise(walk);
+      const latents = deviation === 1 ? noise : noise.mul(deviation);
+      return toImages(sd, sample(sd, options, latents, Array<Walk>(seeds.length).fill(walk)));
     }),
   );
 }
@@ -90,9 +95,10 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
     );
   }
   const latentSize = latentSizeOf(sd, images01.shape.slice(2));
-  const { schedulerConfig } = sd;
-  const resolved = strengths.map((strength) =>
-    resolveStrength(schedulerConfig, steps, strength, options.sampler),
+  const sampler = samplerOf(sd, options);
+  const walks = strengths.map((strength) => sampler.walk(sd.schedulerConfig, steps, strength));
+  const levels = strengths.map((strength) =>
+    resolveStrength(sd.schedulerConfig, steps, strength, sampler.choice),
   );
   return noGrad(() =>
     scope(() => {
@@ -102,33 +108,48 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
       const pixels = images01.to({ device: sd.device, dtype: weights, memoryFormat: "channelsLast" });
       const posterior = sd.vae.encode(pixels.mul(2).sub(1));
       const clean = sd.vae.scale(samplePosterior(posterior, posteriorNoise)).to("float32");
-      const latents = addNoise(
-        schedulerConfig,
-        clean,
-        noise,
-        resolved.map(({ timestep }) => timestep),
-      );
-      const starts = resolved.map(({ startIndex }) => startIndex);
-      return toImages(sd, sample(sd, options, latents, starts));
+      return toImages(sd, sample(sd, options, addLevels(clean, noise, levels), walks));
     }),
   );
+}
+
+/**
+ * Images through the autoencoder and back, without noise: the mean of each image's posterior, decoded. What differs
+ * from the image is what the autoencoder alone does to it.
+ *
+ * @param images01 float [B, 3, H, W] in 0..1, H and W multiples of the autoencoder's factor
+ * @returns float32 [B, 3, H, W] in 0..1
+ * @throws DiffusionError when a size does not fit
+ */
+export function roundTrip(sd: StableDiffusion, images01: Tensor): Tensor {
+  latentSizeOf(sd, images01.shape.slice(2));
+  return noGrad(() =>
+    scope(() => {
+      const dtype = sd.vae.encoder.convIn.weight.dtype;
+      const pixels = images01.to({ device: sd.device, dtype, memoryFormat: "channelsLast" });
+      return toImages(sd, sd.vae.scale(sd.vae.encode(pixels.mul(2).sub(1)).mean).to("float32"));
+    }),
+  );
+}
+
+function samplerOf(sd: StableDiffusion, { sampler }: GenerationOptions): ReadySampler {
+  return readySampler(sampler ?? defaultSampler(sd.schedulerConfig));
 }
 
 function sample(
   sd: StableDiffusion,
   options: GenerationOptions,
   latents: Tensor,
-  starts: readonly number[],
+  walks: readonly Walk[],
 ): Tensor {
-  const { words, negativePrompt = "", steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
-  const { context, negativeContext, sampler = defaultSampler(sd.schedulerConfig) } = options;
+  const { words, negativePrompt = "", guidanceScale = 7.5, precision = "fp32" } = options;
+  const { context, negativeContext } = options;
   return denoise(sd, {
     latents,
-    starts,
+    walks,
     context: (context ?? encodePrompts(sd, options.prompts as readonly string[], { words })).to(sd.device),
     negativeContext: () => (negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
-    sampler: readySampler(sampler),
-    steps,
+    sampler: samplerOf(sd, options),
     guidanceScale,
     precision,
     stepNoise: (items, step) =>

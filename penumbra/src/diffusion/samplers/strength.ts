@@ -1,9 +1,9 @@
-import { alphasCumprod, DiffusionError, type SchedulerConfig } from "../model/index.ts";
+import type { SchedulerConfig } from "../model/index.ts";
 import { defaultSampler, readySampler, type SamplerChoice } from "./samplers.ts";
 
 /** What a strength means for a given number of steps. */
 export interface ResolvedStrength {
-  /** Index of the first timestep that is sampled; equal to the number of steps where none is. */
+  /** Index of the first timestep that is sampled; equal to the number of timesteps where none is. */
   readonly startIndex: number;
   /** The timestep to which the image is noised, higher = noisier; null where no step is taken. */
   readonly timestep: number | null;
@@ -17,7 +17,7 @@ export interface ResolvedStrength {
 
 /**
  * Resolves the strength of image-to-image sampling (SDEdit, Meng et al. 2022) exactly as diffusers does:
- * calls = min(floor(steps * strength), steps), sampling begins at index steps - calls.
+ * sampling begins min(floor(steps * strength), steps) steps before the end.
  *
  * Strength is quantised to 1 / steps; strength 1 is almost, not quite, generation from noise: `signal` of the
  * image is left. Where no step is left (strength below 1 / steps) the image goes through the autoencoder only.
@@ -33,17 +33,12 @@ export function resolveStrength(
   strength: number,
   sampler: SamplerChoice = defaultSampler(config),
 ): ResolvedStrength {
-  if (!(strength >= 0 && strength <= 1)) {
-    throw new DiffusionError(
-      `strength is ${strength}; it goes from 0 (the image as it is) to 1 (almost pure noise). Choose a number in that range.`,
-    );
-  }
-  const timesteps = readySampler(sampler).timesteps(config, steps);
-  const calls = Math.min(Math.floor(steps * strength), steps);
-  const startIndex = steps - calls;
-  const timestep = timesteps[startIndex] ?? null;
-  const abar = timestep === null ? 1 : (alphasCumprod(config)[timestep] as number);
-  return { startIndex, timestep, signal: Math.sqrt(abar), noise: Math.sqrt(1 - abar), calls };
+  const ready = readySampler(sampler);
+  const { timesteps, start } = ready.walk(config, steps, strength);
+  const timestep = timesteps[start] ?? null;
+  const abar = timestep === null ? 1 : ready.alphaAt(config, timestep);
+  const calls = timesteps.length - start;
+  return { startIndex: start, timestep, signal: Math.sqrt(abar), noise: Math.sqrt(1 - abar), calls };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Tensor } from "@penumbra/torch";
-import type { RedrawKind } from "../../diffusion/index.ts";
+import type { ImageKind } from "../../data/index.ts";
 
 /** One way in which a generator draws: its natural dial in a range that gives images of one kind. */
 export interface DrawingWay {
@@ -7,7 +7,7 @@ export interface DrawingWay {
   readonly title: string;
   /** One sentence for people. */
   readonly description: string;
-  readonly kind: RedrawKind;
+  readonly kind: ImageKind;
   /** Whether it can only be followed where there are two classes or more. */
   readonly needsOtherClass: boolean;
   /** What the dial is, with its unit and direction. */

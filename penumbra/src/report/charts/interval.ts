@@ -35,7 +35,7 @@ export function intervalAxis({
     0,
     ...values.map((value) => (String(Number((100 * value).toFixed(6))).split(".")[1] ?? "").length),
   );
-  return html`<svg class="interval" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
+  return html`<svg class="interval" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
 <line class="base" x1="8" x2="${width - 8}" y1="1" y2="1"/>
 ${values.map(
   (value) => html`<line class="base" x1="${px(x(value))}" x2="${px(x(value))}" y1="1" y2="5"/>
@@ -58,7 +58,7 @@ export function intervalChart(
   const arrow = (value: number) =>
     Math.abs(value) > limit &&
     html`<path class="whisker-end" d="M${at(value)} ${middle} l${value < 0 ? 6 : -6} -4 v8 z"/>`;
-  return html`<svg class="interval" viewBox="0 0 ${width} ${height}" role="img" aria-label="${mark.title}"><title>${mark.title}</title>
+  return html`<svg class="interval" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${mark.title}"><title>${mark.title}</title>
 <rect class="margin" x="${at(-margin)}" y="2" width="${px(x(Math.min(margin, limit)) - x(-Math.min(margin, limit)))}" height="${height - 4}"/>
 <line class="zero" x1="${at(0)}" x2="${at(0)}" y1="0" y2="${height}"/>
 ${

@@ -134,7 +134,7 @@ function seedsNote({ seeds, confidence }: Outcome): Html | null {
 }
 
 /** The largest difference that the charts of one outcome must show: the seeds and the objects; wide t intervals end in arrows. */
-function limitOf(comparisons: readonly Comparison[], margin: number): number {
+export function differenceLimit(comparisons: readonly Comparison[], margin: number): number {
   const reach = comparisons.flatMap(({ perSeed, overObjects }) => [
     ...perSeed,
     ...(overObjects ? [overObjects.low, overObjects.high] : []),
@@ -171,7 +171,7 @@ export const answer: Section = {
   render(outcome) {
     const limit = Math.max(
       ...outcomes.map((name) =>
-        limitOf(
+        differenceLimit(
           outcome.comparisons.filter((item) => item.outcome === name),
           outcome.margin,
         ),

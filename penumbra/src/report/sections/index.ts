@@ -25,6 +25,6 @@ export const SECTIONS: readonly Section[] = [
   run,
 ];
 
-export { describeAnswer } from "./answer.ts";
+export { describeAnswer, differenceLimit } from "./answer.ts";
 export { headline } from "./headline.ts";
 export type { ImageSource, Section } from "./section.ts";

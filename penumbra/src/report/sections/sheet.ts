@@ -24,15 +24,19 @@ ${nearnessTable(outcome)}`;
 
 /** What the colours of the page call the images that a recipe makes: of the class, or beside it. */
 function colourOf(recipe: string, { recipes }: Outcome): "known" | "near" {
-  return recipes.find(({ name }) => name === recipe)?.source === "faithful" ? "known" : "near";
+  return recipes.find(({ name }) => name === recipe)?.kind === "faithful" ? "known" : "near";
 }
 
 function tile(item: SheetImage, { className }: SheetRow, outcome: Outcome, source: ImageSource): Html {
   const { strength, recipe, timestep, signal, wordClass } = item;
   const title = titleOf(outcome.recipes, recipe);
-  const word = wordClass !== className && html`<br>word of <span class="id">${wordClass}</span>`;
-  return html`<figure class="tile ${colourOf(recipe, outcome)}"><img src="${source(item.image)}" alt="${title} redraw of ${className} at strength ${fixed(strength, 2)}" loading="lazy">
-<figcaption><b>${title} ${fixed(strength, 2)}</b><br>${timestep === null ? "no noise" : html`t ${timestep}`} · signal ${fixed(signal, 2)}${word}</figcaption></figure>`;
+  const towards = wordClass !== className && html`<br>towards <span class="id">${wordClass}</span>`;
+  const shown = strength === null ? title : `${title} ${fixed(strength, 2)}`;
+  const level =
+    signal !== null &&
+    html`<br>${timestep === null ? "no noise" : html`t ${timestep}`} · signal ${fixed(signal, 2)}`;
+  return html`<figure class="tile ${colourOf(recipe, outcome)}"><img src="${source(item.image)}" alt="${shown} of ${className}" loading="lazy">
+<figcaption><b>${shown}</b>${level}${towards}</figcaption></figure>`;
 }
 
 /** Whether two rows fit side by side on a wide page. */
@@ -48,6 +52,6 @@ function nearnessTable(outcome: Outcome): Html | null {
 <div class="scroll" tabindex="0" role="region" aria-label="Nearness of redraws"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th></tr></thead>
 <tbody>${outcome.nearness.map(
     ({ recipe, strength, images, insideShare }) =>
-      html`<tr><th scope="row"><span class="key ${colourOf(recipe, outcome)}"></span> ${titleOf(outcome.recipes, recipe)}</th><td class="number">${fixed(strength, 2)}</td><td class="number">${images}</td><td class="number">${percent(insideShare, 0)} %</td><td class="bar"><span style="width:${percent(insideShare, 1)}%"></span></td></tr>`,
+      html`<tr><th scope="row"><span class="key ${colourOf(recipe, outcome)}"></span> ${titleOf(outcome.recipes, recipe)}</th><td class="number">${strength === null ? "–" : fixed(strength, 2)}</td><td class="number">${images}</td><td class="number">${percent(insideShare, 0)} %</td><td class="bar"><span style="width:${percent(insideShare, 1)}%"></span></td></tr>`,
   )}</tbody></table></div>`;
 }

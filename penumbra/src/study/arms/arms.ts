@@ -1,36 +1,46 @@
 import type { NegativeUse, ObjectiveName } from "../../contrast/index.ts";
-import type { RedrawKind } from "../../diffusion/index.ts";
+import type { Json } from "../../files/index.ts";
 import type { ArmDesign } from "../../results/index.ts";
-
-/** The images that an arm's positives and negatives can be, beside real photos. */
-export const SOURCES: readonly { readonly name: RedrawKind; readonly title: string }[] = [
-  { name: "faithful", title: "faithful redraws" },
-  { name: "near-ood", title: "near-OOD redraws" },
-];
+import { type SourceName, type SourceTable, sources } from "../sources/index.ts";
 
 /** In place of an objective, where nothing is trained. */
 export const UNTRAINED = "none";
 
 /** One way to train the encoder. To add one: an entry in the table; questions, colours and words follow from it. */
-export interface Arm<Objective extends string = string> {
+export interface Arm<Objective extends string = string, Source extends string = string> {
   /** What the report calls it. */
   readonly title: string;
   /** What it is, in one sentence. */
   readonly description: string;
   /** What the encoder is trained for, or that it is not. */
   readonly objective: Objective | typeof UNTRAINED;
-  /** Redraws that join the training photos as further members of their class. */
-  readonly positives: RedrawKind | null;
-  /** Redraws that must not be taken for known. */
-  readonly negatives: RedrawKind | null;
+  /** The source of images that join the training photos as further members of their class. */
+  readonly positives: Source | null;
+  /** The source of images that must not be taken for known. */
+  readonly negatives: Source | null;
   /** What the negatives are used as, one of the objective's uses; null without negatives. */
   readonly use: NegativeUse | null;
+  /** What it is trained with in place of the study's settings. */
+  readonly changes?: ArmChanges;
+}
+
+/** Settings of one arm alone. */
+export interface ArmChanges {
+  /** Of the objective. */
+  readonly settings?: Readonly<Record<string, Json>>;
+  /** In place of `encoder.faithfulProbability`. */
+  readonly faithfulProbability?: number;
+  /** In place of `encoder.negatives`. */
+  readonly negativesPerStep?: number;
 }
 
 /** An arm on real photos alone. */
 const REAL = { positives: null, negatives: null, use: null } as const;
 /** Near-OOD redraws as columns of the contrastive loss's denominator. */
 const COLUMNS = { negatives: "near-ood", use: "columns" } as const;
+
+/** The same with images that no generator draws. */
+const COLLAGE_COLUMNS = { negatives: "collage", use: "columns" } as const;
 
 /**
  * The arms. The first five are a study's usual ones: a 2 x 2 design of redraws around `supcon`, with cross-entropy
@@ -171,6 +181,78 @@ export const arms = {
     negatives: "faithful",
     use: "columns",
   },
+  "supcon+ce+faithful-negatives": {
+    title: "Joint, faithful as negatives",
+    description:
+      "SupCon and cross-entropy together; faithful redraws as columns of SupCon's denominator: a control that must hurt",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "faithful",
+    use: "columns",
+  },
+  "supcon+collage": {
+    title: "SupCon + collages",
+    description: "Collages of photos, which need no generator, are columns of the loss's denominator",
+    objective: "supcon",
+    ...REAL,
+    ...COLLAGE_COLUMNS,
+  },
+  "supcon+ce+collage": {
+    title: "Joint + collages",
+    description:
+      "SupCon and cross-entropy together; collages of photos, which need no generator, are columns of SupCon's denominator",
+    objective: "supcon+ce",
+    ...REAL,
+    ...COLLAGE_COLUMNS,
+  },
+  "cross-entropy+collage-background": {
+    title: "Cross-entropy + collage background",
+    description: "A classifier's loss; collages of photos, which need no generator, are one class more",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "collage",
+    use: "extra-class",
+  },
+  "cross-entropy+collage-exposure": {
+    title: "Outlier exposure, collages",
+    description:
+      "A classifier's loss; collages of photos, which need no generator, are to find every class equally likely",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "collage",
+    use: "outlier-exposure",
+  },
+  "supcon+round-trip": {
+    title: "SupCon + round trips",
+    description: "Photos through the autoencoder and back stand in for themselves: synthetic traces alone",
+    objective: "supcon",
+    ...REAL,
+    positives: "round-trip",
+  },
+  "supcon+round-trip+near-ood": {
+    title: "SupCon + near-OOD, round trips",
+    description:
+      "Near-OOD redraws as negatives, and photos through the autoencoder and back as positives, so that synthetic traces tell nothing",
+    objective: "supcon",
+    positives: "round-trip",
+    ...COLUMNS,
+  },
+  "supcon+ce+round-trip": {
+    title: "Joint + round trips",
+    description:
+      "SupCon and cross-entropy together; photos through the autoencoder and back stand in for themselves: synthetic traces alone",
+    objective: "supcon+ce",
+    ...REAL,
+    positives: "round-trip",
+  },
+  "supcon+ce+round-trip+near-ood": {
+    title: "Joint + near-OOD, round trips",
+    description:
+      "SupCon and cross-entropy together; near-OOD redraws as negatives, and photos through the autoencoder and back as positives",
+    objective: "supcon+ce",
+    positives: "round-trip",
+    ...COLUMNS,
+  },
   "supcon-in": {
     title: "SupCon, mean inside",
     description:
@@ -197,6 +279,19 @@ export const arms = {
     objective: "genscl",
     ...REAL,
   },
+  "cross-entropy+mix": {
+    title: "Cross-entropy + mixing",
+    description: "A classifier's loss on real photos that are mixed with each other (MixUp, CutMix)",
+    objective: "cross-entropy+mix",
+    ...REAL,
+  },
+  "genscl+mix": {
+    title: "Generalized SupCon + mixing",
+    description:
+      "Images attract as much as their label distributions agree, on real photos mixed with each other",
+    objective: "genscl+mix",
+    ...REAL,
+  },
   "genscl+near-ood": {
     title: "Generalized SupCon + near-OOD",
     description: "Near-OOD redraws stand in for their photos with soft labels between two classes",
@@ -217,7 +312,7 @@ export const arms = {
     objective: UNTRAINED,
     ...REAL,
   },
-} as const satisfies Readonly<Record<string, Arm<ObjectiveName>>>;
+} as const satisfies Readonly<Record<string, Arm<ObjectiveName, SourceName>>>;
 
 export type ArmName = keyof typeof arms;
 
@@ -255,24 +350,40 @@ export function armOf(name: string, table: ArmTable = arms): Arm {
 export function designsOf(names: readonly string[], table: ArmTable = arms): ArmDesign[] {
   return Object.keys(table)
     .filter((name) => names.includes(name))
-    .map((name) => {
-      const { objective, positives, negatives, use } = armOf(name, table);
-      return { name, objective, positives, negatives, use };
-    });
+    .map((name) => designOf(name, table));
 }
 
-/** The redraws that some of these arms want. */
-export function redrawKinds(names: readonly string[], table: ArmTable = arms): RedrawKind[] {
+/** An arm as its level of each factor. */
+export function designOf(name: string, table: ArmTable = arms): ArmDesign {
+  const { objective, positives, negatives, use, changes } = armOf(name, table);
+  return { name, objective, positives, negatives, use, changes: describeChanges(changes) };
+}
+
+/** "negativeWeight 2, faithfulProbability 0.3": what an arm is trained with otherwise; null where that is nothing. */
+function describeChanges({ settings, ...others }: ArmChanges = {}): string | null {
+  const values = Object.entries({ ...settings, ...others });
+  if (values.length === 0) return null;
+  return values
+    .map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`)
+    .join(", ");
+}
+
+/** The sources that some of these arms want images of, in the order of their table. */
+export function sourcesOf(
+  names: readonly string[],
+  table: ArmTable = arms,
+  sourceTable: SourceTable = sources,
+): string[] {
   const wanted = names.map((name) => armOf(name, table)).flatMap((arm) => [arm.positives, arm.negatives]);
-  return SOURCES.map(({ name }) => name).filter((kind) => wanted.includes(kind));
+  return Object.keys(sourceTable).filter((name) => wanted.includes(name));
 }
 
 /**
- * The arm whose features may judge redraws, because it has seen none: of several the one with the objective of an arm
+ * The arm whose features may judge images, because it has seen none: of several the one with the objective of an arm
  * that has. Undefined where every arm has seen some.
  */
 export function judgeOf(names: readonly string[], table: ArmTable = arms): string | undefined {
-  const isReal = (name: string) => sources(armOf(name, table)) === 0;
+  const isReal = (name: string) => countSources(armOf(name, table)) === 0;
   const objectiveOf = (name: string) => armOf(name, table).objective;
   const objectives = names.filter((name) => !isReal(name)).map(objectiveOf);
   const real = names.filter(isReal);
@@ -281,7 +392,7 @@ export function judgeOf(names: readonly string[], table: ArmTable = arms): strin
 
 /** The arm whose mistakes are shown: the last of those with the most kinds of synthetic images. */
 export function shownArm(names: readonly string[], table: ArmTable = arms): string {
-  const count = (name: string) => sources(armOf(name, table));
+  const count = (name: string) => countSources(armOf(name, table));
   const most = Math.max(...names.map(count));
   const shown = names.findLast((name) => count(name) === most);
   if (!shown) throw new RangeError("A study has at least one arm.");
@@ -289,6 +400,6 @@ export function shownArm(names: readonly string[], table: ArmTable = arms): stri
 }
 
 /** How many kinds of synthetic images an arm learns from. */
-function sources({ positives, negatives }: Arm): number {
+function countSources({ positives, negatives }: Arm): number {
   return Number(positives !== null) + Number(negatives !== null);
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
-import { type ModelFolder, RECIPES } from "../../diffusion/index.ts";
+import type { ModelFolder } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
   type Curve,
@@ -25,7 +25,8 @@ import {
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, designsOf, SOURCES, shownArm } from "../arms/index.ts";
+import { armOf, designOf, designsOf, shownArm } from "../arms/index.ts";
+import { recipesIn } from "../sources/index.ts";
 import {
   isFrozen,
   lossCurve,
@@ -97,7 +98,10 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     ...{ confidence, margin, looks, earlierOpenings, questions, ...compared },
     results,
     curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
-    nearness: await nearnessOf(nearness),
+    nearness: await nearnessOf(
+      nearness,
+      recipesIn(tables.sources).map(({ name }) => name),
+    ),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
     operatingPoints,
@@ -130,12 +134,15 @@ function titlesOf({
   tables,
 }: StudyContext): Pick<Outcome, "arms" | "sources" | "objectives" | "uses" | "detectors" | "recipes"> {
   return {
-    arms: config.arms.map((name) => ({ name, ...armOf(name, tables.arms) })),
-    sources: SOURCES,
+    arms: config.arms.map((name) => {
+      const { title, description } = armOf(name, tables.arms);
+      return { title, description, ...designOf(name, tables.arms) };
+    }),
+    sources: titled(tables.sources),
     objectives: titled(tables.objectives),
     uses: titled(NEGATIVE_USES),
     detectors: config.detectors.map((name) => ({ name, title: detectorOf(name, tables.detectors).title })),
-    recipes: Object.entries(RECIPES).map(([name, { title, kind }]) => ({ name, title, source: kind })),
+    recipes: recipesIn(tables.sources),
   };
 }
 
@@ -163,8 +170,9 @@ async function picturesOf(
   scores: StudyScores,
   detector: string,
 ): Promise<Pick<Outcome, "sheet" | "mistakesArm" | "mistakes">> {
-  const { split, redraws } = firstOf(seeds);
-  const sheet = chooseSheet(split.train, await drawnIn(Object.values(redraws)), { run });
+  const { split, images: drawn } = firstOf(seeds);
+  const recipes = recipesIn(context.tables.sources).map(({ name }) => name);
+  const sheet = chooseSheet(split.train, await drawnIn(Object.values(drawn)), { run, recipes });
   const mistakesArm = shownArm(context.config.arms, context.tables.arms);
   const mistakes = worstMistakes(scores, mistakesArm, detector, 8);
   const photos = new Map(manifest.photos.map((photo) => [photo.id, photo]));

@@ -1,22 +1,22 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import type { Photo } from "../../data/index.ts";
-import { compareRecipes, type RedrawLine, redrawLines } from "../../diffusion/index.ts";
+import { type ImageLine, imageLines, type Photo } from "../../data/index.ts";
+import type { RedrawLine } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
 import { encodeWebp } from "../../images/index.ts";
 import type { SheetImage, SheetRow } from "../../results/index.ts";
 import { type StudyContext, withPixels } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 
-/** Redraws with the folder that their files are relative to. */
+/** Images with the folder that their files are relative to. */
 export interface Drawn {
   readonly folder: string;
-  readonly lines: readonly RedrawLine[];
+  readonly lines: readonly (ImageLine & Partial<Pick<RedrawLine, "timestep" | "signal">>)[];
 }
 
 /** The redraws of some artifacts. */
 export function drawnIn(artifacts: readonly Artifact[]): Promise<Drawn[]> {
-  return Promise.all(artifacts.map(async ({ folder }) => ({ folder, lines: await redrawLines(folder) })));
+  return Promise.all(artifacts.map(async ({ folder }) => ({ folder, lines: await imageLines(folder) })));
 }
 
 /**
@@ -26,7 +26,11 @@ export function drawnIn(artifacts: readonly Artifact[]): Promise<Drawn[]> {
 export function chooseSheet(
   train: readonly Photo[],
   drawn: readonly Drawn[],
-  { run, rows = 6 }: { readonly run: string; readonly rows?: number },
+  {
+    run,
+    recipes,
+    rows = 6,
+  }: { readonly run: string; readonly recipes: readonly string[]; readonly rows?: number },
 ): (Omit<SheetRow, "photo"> & { readonly photo: Photo })[] {
   const classes = [...new Set(train.map(({ className }) => className))];
   const shown = classes.filter(
@@ -36,24 +40,31 @@ export function chooseSheet(
   return shown.flatMap((className) => {
     const candidates = train
       .filter((photo) => photo.className === className)
-      .map((photo) => ({ photo, className, redraws: distinct(drawn, photo, run) }));
+      .map((photo) => ({ photo, className, redraws: distinct(drawn, photo, run, recipes) }));
     candidates.sort((a, b) => b.redraws.length - a.redraws.length);
     return candidates.slice(0, 1);
   });
 }
 
-/** One redraw of a photo for each recipe and strength, recipes together, weak before strong. */
-function distinct(drawn: readonly Drawn[], photo: Photo, run: string): SheetImage[] {
+/** One image of a photo for each recipe and strength, recipes together, weak before strong. */
+function distinct(
+  drawn: readonly Drawn[],
+  photo: Photo,
+  run: string,
+  recipes: readonly string[],
+): SheetImage[] {
   const byKey = new Map<string, SheetImage>();
   for (const { folder, lines } of drawn) {
-    for (const { parent, file, recipe, strength, timestep, signal, wordClass } of lines) {
+    for (const { parent, file, recipe, strength, timestep = null, signal = null, wordClass } of lines) {
       const key = `${recipe} ${strength}`;
       if (parent !== photo.id || byKey.has(key)) continue;
       const image = relative(run, join(folder, file)).replaceAll("\\", "/");
       byKey.set(key, { image, recipe, strength, timestep, signal, wordClass });
     }
   }
-  return [...byKey.values()].sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength);
+  return [...byKey.values()].sort(
+    (a, b) => recipes.indexOf(a.recipe) - recipes.indexOf(b.recipe) || (a.strength ?? 0) - (b.strength ?? 0),
+  );
 }
 
 /** Writes photos as the study saw them into the run folder; returns each one's path there, by its id. */

@@ -3,10 +3,11 @@ import { KEPT_WEIGHTS, NETWORKS } from "../../contrast/index.ts";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
 import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
-import { AugmentSpecSchema, FITS } from "../../images/index.ts";
+import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
 import { defaultDetectors } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
+import { ownArmSchemaOf } from "./own-arms.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Whether a text is a regular expression with a group. */
@@ -41,6 +42,14 @@ function objectiveSections({ objectives }: StudyTables) {
     (settings as z.ZodObject).meta({ description }).prefault({}),
   ]);
   return Object.fromEntries(sections) as Record<string, z.ZodType<ObjectiveSettings>>;
+}
+
+/** A section of settings for each source of images that has some of its own. */
+function sourceSections({ sources }: StudyTables) {
+  const sections = Object.entries(sources).flatMap(([name, { section, description }]) =>
+    section ? [[name, section.meta({ description }).prefault({})]] : [],
+  );
+  return Object.fromEntries(sections) as Record<string, z.ZodOptional<z.ZodType<Json>>>;
 }
 
 /** Candidates by the name of the setting. */
@@ -119,22 +128,35 @@ export const studySchemaOf = (tables: StudyTables) =>
           "How a photo becomes a square: squash (proportions change), letterbox (bars are added) or crop (the middle is kept)",
       })
       .default("squash"),
-    imageSize: count("Side of the square that every photo is resized to, in pixels")
-      .min(8)
-      .max(2048)
-      .default(64),
+    imageSize: z
+      .union([z.literal("auto"), z.int().min(8).max(2048)])
+      .meta({
+        description:
+          "Side of the square that every photo is resized to, in pixels; auto = what the encoder's weights say that they were made with, else 64",
+      })
+      .default("auto"),
+    interpolation: z
+      .enum(["auto", ...INTERPOLATIONS])
+      .meta({
+        description:
+          "How pixels between pixels are computed when photos are resized; auto = what the encoder's weights say, else lanczos3",
+      })
+      .default("auto"),
     model: z
       .string()
       .min(1)
       .meta({
         description:
-          "Diffusion model: penumbra-mini, or a folder in the diffusers layout, relative to this file",
+          "Diffusion model: penumbra-mini, a folder in the diffusers layout, relative to this file, or a name on the Hugging Face hub such as hf:owner/name",
       })
       .default("penumbra-mini"),
     arms: z
       .array(z.enum(namesOf(tables.arms)))
       .min(1)
-      .meta({ description: "What is compared. Leave out what you do not need" })
+      .meta({
+        description:
+          "What is compared: names, and arms of your own as { name, objective, positives, negatives, use, settings }",
+      })
       .default(usualArms(tables.arms)),
     seeds: z
       .array(z.int().nonnegative())
@@ -179,7 +201,12 @@ export const studySchemaOf = (tables: StudyTables) =>
       .prefault({}),
     redraw: z
       .strictObject({
-        sampler: z.enum(samplerNames).meta({ description: "Algorithm that denoises" }).default("ddim"),
+        sampler: z
+          .enum(samplerNames)
+          .meta({
+            description: "Algorithm that denoises; left out: the one that the model's folder asks for",
+          })
+          .optional(),
         samplers: SamplerSettings.meta({
           description: "What each algorithm can be told; only the chosen one's settings count",
         }).prefault({}),
@@ -190,12 +217,27 @@ export const studySchemaOf = (tables: StudyTables) =>
           .meta({ description: "How strongly the word pulls; 1 = off" })
           .default(5),
         batchSize: count("Images drawn at once").default(32),
+        size: z
+          .int()
+          .min(8)
+          .multipleOf(8)
+          .meta({
+            description:
+              "Side of the images that are drawn and that words are learned from, in pixels; left out = what the model was made for",
+          })
+          .optional(),
         recipes: RecipesSettings.meta({
           description:
             "Ways to redraw a photo; an arm that wants faithful or near-OOD redraws gets all of that kind",
         }).prefault({}),
       })
       .meta({ description: "Synthetic images: training photos, partly noised and drawn again (DA-Fusion)" })
+      .prefault({}),
+    sources: z
+      .strictObject(sourceSections(tables))
+      .meta({
+        description: "Where synthetic images come from, beside the redraws; an arm names its sources",
+      })
       .prefault({}),
     encoder: z
       .strictObject({
@@ -220,7 +262,7 @@ export const studySchemaOf = (tables: StudyTables) =>
           .min(1)
           .meta({
             description:
-              "Published weights to start from, instead of random ones: a .safetensors, .pth, .pt or .bin file, or a folder with one and timm's config.json, relative to this file; stem and width then follow from them",
+              "Published weights to start from, instead of random ones: a .safetensors, .pth, .pt or .bin file, or a folder with one and timm's config.json, relative to this file, or a name on the Hugging Face hub such as hf:timm/resnet18.a1_in1k; stem and width then follow from them",
           })
           .optional(),
         train: z
@@ -251,6 +293,22 @@ export const studySchemaOf = (tables: StudyTables) =>
           .default(false),
         steps: count("Training steps, the same for every arm").default(600),
         batchSize: count("Photos per step").default(64),
+        photosPerClass: z
+          .int()
+          .nonnegative()
+          .meta({
+            description:
+              "Balanced batches: so many photos of each class of a step, a divisor of batchSize; 0 = as they come",
+          })
+          .default(0),
+        memory: z
+          .int()
+          .nonnegative()
+          .meta({
+            description:
+              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none",
+          })
+          .default(0),
         views: count("Random versions of each photo per step").default(2),
         learningRate: rate("Peak learning rate; warm-up, then cosine decay").default(2e-3),
         weightDecay: z.number().min(0).meta({ description: "Decoupled weight decay of AdamW" }).default(1e-4),
@@ -319,6 +377,10 @@ export const studySchemaOf = (tables: StudyTables) =>
           grayscale: 0.1,
           noise: 0.02,
         }),
+      })
+      .refine(({ batchSize, photosPerClass }) => photosPerClass === 0 || batchSize % photosPerClass === 0, {
+        path: ["photosPerClass"],
+        message: "batchSize must be a multiple of it.",
       })
       .meta({ description: "The classifier's encoder, trained once per arm and seed" })
       .prefault({}),
@@ -398,5 +460,14 @@ export type StudyConfig = z.output<StudySchema>;
 
 /** JSON Schema of the configuration file, for editors. */
 export function studyJsonSchema(): object {
-  return z.toJSONSchema(studySchema, { io: "input" });
+  const { arms } = studySchema.shape;
+  const armNames = arms.unwrap().element;
+  const withOwnArms = studySchema.extend({
+    arms: z
+      .array(z.union([armNames, z.string(), ownArmSchemaOf(TABLES)]))
+      .min(1)
+      .meta({ ...arms.unwrap().meta() })
+      .default(arms.parse(undefined)),
+  });
+  return z.toJSONSchema(withOwnArms, { io: "input" });
 }

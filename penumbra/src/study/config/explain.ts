@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import type { StudySchema } from "./config.ts";
 import { renamedSetting, renamedValue } from "./renamed.ts";
 import { descriptionAt, settingsAt } from "./schema.ts";
 import { suggest } from "./suggest.ts";
@@ -12,11 +11,7 @@ export interface SettingProblem {
 }
 
 /** What an issue of the schema means, in words that name the setting and what to do. */
-export function explainIssue(
-  issue: z.core.$ZodIssue,
-  values: unknown,
-  schema: StudySchema,
-): SettingProblem[] {
+export function explainIssue(issue: z.core.$ZodIssue, values: unknown, schema: z.ZodType): SettingProblem[] {
   const describe = (path: readonly PropertyKey[]) => {
     const description = descriptionAt(path, schema);
     return description ? ` (${description})` : "";

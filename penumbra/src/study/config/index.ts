@@ -1,8 +1,10 @@
 /** The study's settings: their schema, reading a study.yaml, and writing one. */
 
 export * from "./config.ts";
+export * from "./drawn-sources.ts";
 export * from "./load-config.ts";
 export * from "./plan.ts";
 export * from "./scaffold.ts";
 export * from "./schema.ts";
+export * from "./settle-images.ts";
 export * from "./tables.ts";

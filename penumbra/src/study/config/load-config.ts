@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
+import { z } from "zod";
 import { RECIPES, recipeNames, smallestStrength } from "../../diffusion/index.ts";
-import { armOf, redrawKinds, UNTRAINED } from "../arms/index.ts";
+import { type Arm, armOf, sourcesOf, UNTRAINED } from "../arms/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
+import { ownArmSchemaOf, readOwnArm } from "./own-arms.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Thrown for a configuration that cannot be used; the message names file, line, setting and remedy. */
@@ -41,7 +43,7 @@ export async function loadConfig(path: string, tables: StudyTables = TABLES): Pr
     throw new ConfigError(`The configuration ${path} is written in UTF-16. Save it as UTF-8.`);
   }
   const text = bytes.toString("utf8");
-  return { tables, config: parseConfig(text, path, tables), folder: resolve(dirname(path)), path, text };
+  return { ...readText(text, path, tables), folder: resolve(dirname(path)), path, text };
 }
 
 /**
@@ -49,6 +51,13 @@ export async function loadConfig(path: string, tables: StudyTables = TABLES): Pr
  * @throws ConfigError as {@link loadConfig}
  */
 export function parseConfig(text: string, file: string, tables: StudyTables = TABLES): StudyConfig {
+  return readText(text, file, tables).config;
+}
+
+/** Settings with what they choose from, the arms of their own included. */
+type ReadSettings = Pick<LoadedConfig, "config" | "tables">;
+
+function readText(text: string, file: string, tables: StudyTables): ReadSettings {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const syntax = document.errors[0];
@@ -86,19 +95,56 @@ function plainValues(document: Document, file: string, lines: LineCounter): unkn
  * @throws ConfigError as {@link loadConfig}
  */
 export function parseSettings(values: unknown, source: string, tables: StudyTables = TABLES): StudyConfig {
-  return validate(values, tables, () => source);
+  return validate(values, tables, () => source).config;
 }
 
 function validate(
   values: unknown,
   tables: StudyTables,
   where: (path: readonly PropertyKey[]) => string,
-): StudyConfig {
-  const schema = studySchemaOf(tables);
-  const result = schema.safeParse(values);
-  if (result.success) return checkMeaning(result.data, tables, where);
+): ReadSettings {
+  const own = takeOwnArms(values, tables, where);
+  const schema = studySchemaOf(own.tables);
+  const result = schema.safeParse(own.values);
+  if (result.success) {
+    return { tables: own.tables, config: checkMeaning(result.data, own.tables, where) };
+  }
   const problems = result.error.issues.flatMap((issue) => explainIssue(issue, values, schema));
   throw new ConfigError(problems.map(({ at, message }) => `${where(at)}: ${message}`).join("\n"));
+}
+
+/**
+ * The settings with the names of their own arms, and the tables with these arms.
+ * @throws ConfigError for arms that cannot be trained
+ */
+function takeOwnArms(
+  values: unknown,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): { readonly values: unknown; readonly tables: StudyTables } {
+  const listed = (values as { readonly arms?: unknown } | null)?.arms;
+  if (!Array.isArray(listed)) return { values, tables };
+  const arms: Record<string, Arm> = { ...tables.arms };
+  const list = z.object({ arms: z.array(z.union([z.string(), ownArmSchemaOf(tables)])) });
+  const problems: string[] = [];
+  const names = listed.map((item: unknown, place) => {
+    if (typeof item !== "object" || item === null) return item;
+    const read = ownArmSchemaOf(tables).safeParse(item);
+    if (!read.success) {
+      for (const issue of read.error.issues) {
+        const placed = { ...issue, path: ["arms", place, ...issue.path] };
+        for (const { at, message } of explainIssue(placed, values, list))
+          problems.push(`${where(at)}: ${message}`);
+      }
+      return null;
+    }
+    const arm = readOwnArm(read.data, { ...tables, arms });
+    if ("at" in arm) problems.push(`${where(["arms", place, ...arm.at])}: ${arm.message}`);
+    else arms[read.data.name] = arm;
+    return read.data.name;
+  });
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+  return { values: { ...(values as object), arms: names }, tables: { ...tables, arms } };
 }
 
 /** Rules that concern more than one setting. */
@@ -134,8 +180,8 @@ function checkStrengths(
   tables: StudyTables,
   where: (path: readonly PropertyKey[]) => string,
 ): void {
-  const kinds = redrawKinds(arms, tables.arms);
-  for (const name of recipeNames.filter((recipe) => kinds.includes(RECIPES[recipe].kind))) {
+  const drawn = sourcesOf(arms, tables.arms, tables.sources);
+  for (const name of recipeNames.filter((recipe) => drawn.includes(RECIPES[recipe].kind))) {
     const weak = redraw.recipes[name].strengths.find((strength) => Math.floor(redraw.steps * strength) < 1);
     if (weak === undefined) continue;
     const path = ["redraw", "recipes", name, "strengths"];

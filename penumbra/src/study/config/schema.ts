@@ -1,26 +1,23 @@
 import type { z } from "zod";
-import { type StudySchema, studySchema } from "./config.ts";
+import { studySchema } from "./config.ts";
 
 /** Walking the schema of the configuration by the path of a setting. */
 
 /** Names of the settings that a section of the schema has. */
-export function settingsAt(path: readonly PropertyKey[], root: StudySchema = studySchema): string[] {
+export function settingsAt(path: readonly PropertyKey[], root: z.ZodType = studySchema): string[] {
   const schema = schemaAt(path, root);
   return schema && "shape" in schema ? Object.keys(schema.shape as object) : [];
 }
 
 /** The schema of one setting, without its default. */
-export function schemaAt(
-  path: readonly PropertyKey[],
-  root: StudySchema = studySchema,
-): z.ZodType | undefined {
+export function schemaAt(path: readonly PropertyKey[], root: z.ZodType = studySchema): z.ZodType | undefined {
   return layersAt(path, root).at(-1);
 }
 
 /** What a setting means, in words. */
 export function descriptionAt(
   path: readonly PropertyKey[],
-  root: StudySchema = studySchema,
+  root: z.ZodType = studySchema,
 ): string | undefined {
   return layersAt(path, root)
     .map((layer) => layer.meta()?.description)
@@ -28,7 +25,7 @@ export function descriptionAt(
 }
 
 /** A setting's schema with its wrappers (default, optional), outermost first. */
-function layersAt(path: readonly PropertyKey[], root: StudySchema): z.ZodType[] {
+function layersAt(path: readonly PropertyKey[], root: z.ZodType): z.ZodType[] {
   let layers = layersOf(root);
   for (const part of path) {
     const schema = layers.at(-1);
@@ -43,8 +40,12 @@ function layersAt(path: readonly PropertyKey[], root: StudySchema): z.ZodType[] 
 }
 
 function layersOf(schema: z.ZodType): z.ZodType[] {
-  const layers = [schema];
-  for (let inner = schema; ["default", "prefault", "optional"].includes(inner.def.type); ) {
+  // Of a name or a section, the section: it is what has settings.
+  const section =
+    schema.def.type === "union" &&
+    (schema as z.ZodUnion<z.ZodType[]>).options.find((option) => "shape" in option);
+  const layers = section ? [schema, section] : [schema];
+  for (let inner = schema; ["default", "prefault", "optional", "nullable"].includes(inner.def.type); ) {
     inner = (inner as z.ZodDefault<z.ZodType>).unwrap();
     layers.push(inner);
   }

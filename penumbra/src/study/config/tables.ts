@@ -1,6 +1,8 @@
-import { type ObjectiveTable, objectives, usesOf } from "../../contrast/index.ts";
+import { type ObjectiveTable, objectives } from "../../contrast/index.ts";
 import { type DetectorTable, detectors } from "../../unknowns/index.ts";
-import { type Arm, type ArmTable, arms, UNTRAINED } from "../arms/index.ts";
+import { type ArmTable, arms } from "../arms/index.ts";
+import { type SourceTable, sources } from "../sources/index.ts";
+import { armProblem } from "./fitting-arm.ts";
 
 /** Thrown for entries of one's own that a study cannot work with. */
 export class TableError extends Error {
@@ -12,10 +14,11 @@ export interface StudyTables {
   readonly arms: ArmTable;
   readonly objectives: ObjectiveTable;
   readonly detectors: DetectorTable;
+  readonly sources: SourceTable;
 }
 
 /** What Penumbra brings. */
-export const TABLES: StudyTables = { arms, objectives, detectors };
+export const TABLES: StudyTables = { arms, objectives, detectors, sources };
 
 /**
  * The built-in tables with entries of one's own: `loadConfig` takes them, and the whole study follows, from the
@@ -24,8 +27,8 @@ export const TABLES: StudyTables = { arms, objectives, detectors };
  * Finished stages are found again by settings, not by code: an own objective or detector whose code changes says so by
  * another `version`.
  *
- * @throws TableError for a name that is taken, for an arm whose objective is in no table or cannot use the arm's
- *   negatives so, and for negatives without a use or a use without negatives
+ * @throws TableError for a name that is taken, for an arm whose objective or source is in no table, or that cannot use
+ *   the arm's negatives so, and for negatives without a use or a use without negatives
  * @example
  * const tables = tablesWith({
  *   objectives: { focal },
@@ -37,45 +40,19 @@ export function tablesWith({
   arms = {},
   objectives = {},
   detectors = {},
+  sources = {},
 }: Partial<StudyTables>): StudyTables {
   const tables: StudyTables = {
     arms: joined("arm", TABLES.arms, arms),
     objectives: joined("objective", TABLES.objectives, objectives),
     detectors: joined("detector", TABLES.detectors, detectors),
+    sources: joined("source", TABLES.sources, sources),
   };
-  for (const [name, arm] of Object.entries(arms)) requireFitting(name, arm, tables.objectives);
+  for (const [name, arm] of Object.entries(arms)) {
+    const problem = armProblem(name, arm, tables);
+    if (problem !== null) throw new TableError(problem);
+  }
   return tables;
-}
-
-function requireFitting(
-  name: string,
-  { objective, positives, negatives, use }: Arm,
-  table: ObjectiveTable,
-): void {
-  if (objective === UNTRAINED) {
-    if (positives === null && negatives === null) return;
-    throw new TableError(
-      `The arm "${name}" has redraws, but nothing is trained with them. Name an objective, or set "positives" and "negatives" to null.`,
-    );
-  }
-  const found = table[objective];
-  if (!found) {
-    throw new TableError(
-      `The arm "${name}" trains for "${objective}", which is no objective. Pass it under "objectives", or choose ${Object.keys(table).join(", ")}.`,
-    );
-  }
-  if ((negatives === null) !== (use === null)) {
-    throw new TableError(
-      `The arm "${name}" has negatives ${JSON.stringify(negatives)} and the use ${JSON.stringify(use)}. Give both, or set both to null.`,
-    );
-  }
-  const uses = usesOf(found);
-  if (use === null || uses.includes(use)) return;
-  throw new TableError(
-    uses.length === 0
-      ? `The arm "${name}" has negatives, for which its objective "${objective}" has no place. Take another objective, or set the arm's "negatives" and "use" to null.`
-      : `The arm "${name}" uses negatives as "${use}", which its objective "${objective}" cannot. Use them as ${uses.join(" or ")}.`,
-  );
 }
 
 /** Both tables; what is hashed is a name, so that no entry may take the place of another. */

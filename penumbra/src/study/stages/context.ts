@@ -3,15 +3,17 @@ import { type DecodePhotosOptions, decodePhotos, type Photo } from "../../data/i
 import { hashOf } from "../../files/index.ts";
 import type { White } from "../../images/index.ts";
 import type { EncoderWeights } from "../../models/index.ts";
-import type { StudyConfig, StudyTables } from "../config/index.ts";
+import type { SettledConfig, StudyTables } from "../config/index.ts";
 import type { StageStore } from "../store/index.ts";
 
 /** What every stage of a study shares. */
 export interface StudyContext {
-  readonly config: StudyConfig;
+  readonly config: SettledConfig;
   /** What the configuration chose from. */
   readonly tables: StudyTables;
   readonly store: StageStore;
+  /** Folder of the configuration: its relative paths start here. */
+  readonly folder: string;
   /** Root of the photos. */
   readonly root: string;
   /** What is white in photos of 16 bits and of floats. */
@@ -49,7 +51,7 @@ export function pixelsOf(context: StudyContext, photos: readonly Photo[], size: 
 
 /** How the photos of a study become pixels. */
 export function decodingOf({ config, cacheFolder, white }: StudyContext, size: number): DecodePhotosOptions {
-  return { size, fit: config.fit, white, cacheFolder };
+  return { size, fit: config.fit, interpolation: config.interpolation, white, cacheFolder };
 }
 
 /** Identity of the pixels that a list of photos becomes, but for their size: `photosHash` and how they are decoded. */
@@ -57,6 +59,7 @@ export function pixelsHash({ config, white }: StudyContext, photos: readonly Pho
   const isDeep = photos.some(({ levels }) => levels !== undefined);
   const decoding = {
     ...(config.fit !== "squash" && { fit: config.fit }),
+    ...(config.interpolation !== "lanczos3" && { interpolation: config.interpolation }),
     ...(isDeep && { white: { ...white } }),
   };
   const hash = photosHash(photos);

@@ -19,12 +19,12 @@ import { armOf, UNTRAINED } from "../arms/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, pixelsHash, pixelsOf, type StudyContext, withPixels } from "./context.ts";
-import { loadRedraws } from "./redraws.ts";
+import { loadImages } from "./load-images.ts";
 
 export interface EncoderInputs {
   readonly arm: string;
   readonly seed: number;
-  /** Redraws of the kinds that the arm names. */
+  /** Images of the sources that the arm names. */
   readonly positives?: Artifact | undefined;
   readonly negatives?: Artifact | undefined;
 }
@@ -89,8 +89,8 @@ export function encoderStage(
           labels: labelsOf(validation, classes),
         };
         const labels = labelsOf(train, classes);
-        const drawnPositives = positives && (await redrawsOf(context, positives, split));
-        const drawnNegatives = negatives && (await redrawsOf(context, negatives, split));
+        const drawnPositives = positives && (await imagesOf(context, positives, split));
+        const drawnNegatives = negatives && (await imagesOf(context, negatives, split));
         const { faithful: asPositives, negatives: asNegatives, evaluation: _, ...settings } = training;
         const trained = await trainEncoder({
           ...settings,
@@ -124,14 +124,14 @@ export function encoderStage(
  * train plain SupCon again.
  */
 function trainingOf({ config, tables, precision, weights }: StudyContext, arm: string) {
-  const { objective: name, positives, use } = armOf(arm, tables.arms);
+  const { objective: name, positives, use, changes = {} } = armOf(arm, tables.arms);
   const { weights: _, gradientCheckpointing: __, train, layerDecay, batchNorm, ...others } = config.encoder;
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...rest } = others;
-  const { evaluation, ema, ...steps } = rest;
-  const places = objectiveOf(name, tables.objectives).negatives;
+  const { evaluation, ema, photosPerClass, memory, ...steps } = rest;
+  const { negatives: places, takesMemory = false } = objectiveOf(name, tables.objectives);
   const ofUses = new Set<string>(Object.values(places).flat());
   const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
-  const loss = Object.entries(settingsOf(config, name)).filter(
+  const loss = Object.entries({ ...settingsOf(config, name), ...changes.settings }).filter(
     ([key]) => !ofUses.has(key) || ofThisUse.includes(key),
   );
   return {
@@ -142,10 +142,14 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
     ...fineTuningOf({ train, layerDecay, batchNorm }),
     optimizer: { learningRate, weightDecay },
     loss: Object.fromEntries(loss),
-    ...(positives !== null && { faithful: { faithfulProbability } }),
-    ...(use !== null && { negatives: { perStep: negatives, use } }),
+    ...(positives !== null && {
+      faithful: { faithfulProbability: changes.faithfulProbability ?? faithfulProbability },
+    }),
+    ...(use !== null && { negatives: { perStep: changes.negativesPerStep ?? negatives, use } }),
     ...(evaluation.every > 0 && { evaluation }),
     ...(ema > 0 && { ema }),
+    ...(photosPerClass > 0 && { photosPerClass }),
+    ...(memory > 0 && takesMemory && { memory }),
   };
 }
 
@@ -182,24 +186,28 @@ function versionOf({ tables }: StudyContext, arm: string): { version?: number } 
 }
 
 /**
- * The redraws of an artifact, the training photo that each was made from, as its index, and the word of each.
- * @throws DataError for a redraw of anything but a training photo
+ * The images of an artifact, the training photo that each was made from, as its index, and towards which class it was
+ * drawn how strongly.
+ * @throws DataError for an image of anything but a training photo
  */
-async function redrawsOf(
-  { config, classes }: StudyContext,
+async function imagesOf(
+  context: StudyContext,
   artifact: Artifact,
   { train, ...rest }: Split,
 ): Promise<{ readonly images: Tensor; readonly parents: number[]; readonly words: RedrawWord[] }> {
-  const { images, lines } = await loadRedraws(artifact, config.imageSize);
+  const { images, lines } = await loadImages(context, artifact);
   const places = new Map(train.map(({ id }, index) => [id, index]));
-  const parents = requireTrainParents(lines, { train, ...rest }).map(({ parent }) => {
+  const parents = requireTrainParents(lines, { train, ...rest }).map(({ parent, partner = null }) => {
     const place = places.get(parent);
-    if (place !== undefined) return place;
+    if (place !== undefined && (partner === null || places.has(partner))) return place;
     throw new DataError(
-      `${artifact.folder} has a redraw of "${parent}", which is no training photo. Remove the folder and run again.`,
+      `${artifact.folder} has an image of "${place === undefined ? parent : partner}", which is no training photo. Remove the folder and run again.`,
     );
   });
-  const words = lines.map(({ wordClass, strength }) => ({ label: classes.indexOf(wordClass), strength }));
+  const words = lines.map(({ wordClass, strength }) => ({
+    label: context.classes.indexOf(wordClass),
+    strength: strength ?? 0,
+  }));
   return { images, parents, words };
 }
 

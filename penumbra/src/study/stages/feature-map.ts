@@ -2,15 +2,16 @@ import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import { safetensors, scope, type Tensor } from "@penumbra/torch";
 import { extractFeatures, principalPlane, project } from "../../contrast/index.ts";
-import type { RedrawKind } from "../../diffusion/index.ts";
+import type { ImageKind } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
 import type { FeatureMap, MapKind, MapPoint } from "../../results/index.ts";
+import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
+import { loadImages } from "./load-images.ts";
 import type { SeedData } from "./prepare-seeds.ts";
-import { loadRedraws } from "./redraws.ts";
 import type { TrainedArm } from "./train-arms.ts";
 
 const mapFile = "feature-map.json";
@@ -21,7 +22,7 @@ const MOST = 150;
 const PARTS = { train: "train", known: "test", near: "nearTest", far: "farTest" } as const satisfies Partial<
   Record<MapKind, string>
 >;
-const REDRAWS: Readonly<Record<RedrawKind, MapKind>> = { faithful: "faithful", "near-ood": "nearOod" };
+const KINDS: Readonly<Record<ImageKind, MapKind>> = { faithful: "faithful", "near-ood": "nearOod" };
 
 /** Maps of every arm's features at the first seed. */
 export async function mapFeatures(
@@ -33,7 +34,7 @@ export async function mapFeatures(
   if (!first) return [];
   const artifacts: Artifact[] = [];
   for (const arm of trained.filter(({ seed }) => seed === first.seed)) {
-    artifacts.push(await featureMapStage(context, arm, first.redraws));
+    artifacts.push(await featureMapStage(context, arm, first.images));
   }
   return artifacts;
 }
@@ -49,26 +50,29 @@ export async function readFeatureMap({ folder }: Artifact): Promise<FeatureMap> 
 function featureMapStage(
   context: StudyContext,
   { arm, seed, encoder, features }: TrainedArm,
-  redraws: SeedData["redraws"],
+  images: SeedData["images"],
 ): Promise<Artifact> {
   const { config, store } = context;
   return store.run({
     name: "feature-map",
     version: 1,
     label: `${arm}, seed ${seed}`,
-    inputs: { encoder, features, ...redraws },
+    inputs: { encoder, features, ...images },
     config: { imageSize: config.imageSize },
     run: async ({ folder }) => {
       const { tensors } = safetensors.read(join(features.folder, featuresFile));
       const known = [tensors[PARTS.train], tensors[PARTS.known]].filter((part) => part !== undefined);
-      const drawn = await redrawFeatures(context, encoder, redraws);
+      const drawn = await imageFeatures(context, encoder, images);
       const map = scope((): FeatureMap => {
         const plane = principalPlane(torch.cat(known));
-        const parts = Object.entries(PARTS).map(([kind, part]) => [kind, tensors[part]] as const);
-        const points = [...parts, ...drawn].flatMap(([kind, rows]) =>
-          rows ? [[kind, pointsOf(project(plane, thinned(rows)))] as const] : [],
+        const parts = Object.entries(PARTS).map(
+          ([kind, part]) => [kind as keyof typeof PARTS, tensors[part]] as const,
         );
-        return { arm, seed, explained: plane.explained, points: Object.fromEntries(points) };
+        const points: Partial<Record<MapKind, MapPoint[]>> = {};
+        for (const [kind, rows] of [...parts, ...drawn] as const) {
+          if (rows) points[kind] = [...(points[kind] ?? []), ...pointsOf(project(plane, thinned(rows)))];
+        }
+        return { arm, seed, explained: plane.explained, points };
       });
       for (const [, rows] of drawn) rows.dispose();
       await writeFileAtomic(join(folder, mapFile), JSON.stringify(map));
@@ -77,20 +81,20 @@ function featureMapStage(
   });
 }
 
-/** The features of some redraws of each kind. */
-async function redrawFeatures(
+/** The features of some images of each source. */
+async function imageFeatures(
   context: StudyContext,
   encoder: Artifact,
-  redraws: SeedData["redraws"],
+  images: SeedData["images"],
 ): Promise<(readonly [MapKind, Tensor])[]> {
-  const { config, device } = context;
+  const { device, tables } = context;
   const { encoder: network } = readEncoder(context, encoder);
   const drawn: (readonly [MapKind, Tensor])[] = [];
-  for (const [kind, artifact] of Object.entries(redraws)) {
-    const { images } = await loadRedraws(artifact, config.imageSize);
-    const some = thinned(images);
-    drawn.push([REDRAWS[kind as RedrawKind], extractFeatures(network, some, { device })]);
-    images.dispose();
+  for (const [name, artifact] of Object.entries(images)) {
+    const { images: all } = await loadImages(context, artifact);
+    const some = thinned(all);
+    drawn.push([KINDS[sourceOf(name, tables.sources).kind], extractFeatures(network, some, { device })]);
+    all.dispose();
     some.dispose();
   }
   return drawn;

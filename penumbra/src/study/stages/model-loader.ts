@@ -12,7 +12,10 @@ export class ModelLoader {
   }
 
   get(): StableDiffusion {
-    this.#loaded ??= StableDiffusion.load(this.model.folder, { device: this.#device });
+    this.#loaded ??= StableDiffusion.load(this.model.folder, {
+      device: this.#device,
+      imageSize: this.model.imageSize,
+    });
     return this.#loaded;
   }
 

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { safetensors } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
-import { compareRecipes } from "../../diffusion/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
 import { mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
@@ -10,7 +9,7 @@ import type { Artifact } from "../store/index.ts";
 import { labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
-import { loadRedraws } from "./redraws.ts";
+import { loadImages } from "./load-images.ts";
 
 const nearnessFile = "nearness.json";
 /** Share of the known validation photos that count as known: the usual operating point. */
@@ -54,9 +53,9 @@ export function nearnessStage(
       const judge = detectors.mahalanobis.fit({ features: train, labels: labelsOf(split.train, classes) });
       const threshold = thresholdAtRecall(judge.score({ features: validation }), recall);
       const { encoder: network } = readEncoder(context, encoder);
-      const rows: { recipe: string; strength: number; isInside: boolean }[] = [];
+      const rows: { recipe: string; strength: number | null; isInside: boolean }[] = [];
       for (const artifact of redraws) {
-        const { images, lines } = await loadRedraws(artifact, config.imageSize);
+        const { images, lines } = await loadImages(context, artifact);
         const drawn = extractFeatures(network, images, { device });
         const scores = judge.score({ features: drawn });
         images.dispose();
@@ -72,7 +71,9 @@ export function nearnessStage(
   });
 }
 
-function summarise(rows: readonly { recipe: string; strength: number; isInside: boolean }[]): NearnessRow[] {
+function summarise(
+  rows: readonly { recipe: string; strength: number | null; isInside: boolean }[],
+): NearnessRow[] {
   return groupByRecipe(rows).map(([first, ...others]) => ({
     recipe: first.recipe,
     strength: first.strength,
@@ -81,8 +82,11 @@ function summarise(rows: readonly { recipe: string; strength: number; isInside: 
   }));
 }
 
-/** The shares of all seeds, taken together: mean over seeds for each recipe and strength. */
-export async function nearnessOf(artifacts: readonly Artifact[]): Promise<NearnessRow[]> {
+/** The shares of all seeds, taken together: mean over seeds for each recipe and strength, in the order of the recipes. */
+export async function nearnessOf(
+  artifacts: readonly Artifact[],
+  recipes: readonly string[],
+): Promise<NearnessRow[]> {
   const perSeed = await Promise.all(
     artifacts.map(({ folder }) => readJson<NearnessRow[]>(join(folder, nearnessFile))),
   );
@@ -93,11 +97,14 @@ export async function nearnessOf(artifacts: readonly Artifact[]): Promise<Nearne
       images: group.reduce((sum, { images }) => sum + images, 0),
       insideShare: mean(group.map(({ insideShare }) => insideShare)),
     }))
-    .sort((a, b) => compareRecipes(a.recipe, b.recipe) || a.strength - b.strength);
+    .sort(
+      (a, b) =>
+        recipes.indexOf(a.recipe) - recipes.indexOf(b.recipe) || (a.strength ?? 0) - (b.strength ?? 0),
+    );
 }
 
 /** Rows of the same recipe and strength; no group is empty. */
-function groupByRecipe<Row extends { recipe: string; strength: number }>(
+function groupByRecipe<Row extends { recipe: string; strength: number | null }>(
   rows: readonly Row[],
 ): [Row, ...Row[]][] {
   const groups = new Map<string, [Row, ...Row[]]>();

@@ -1,10 +1,11 @@
 import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
-import type { ModelFolder, RedrawKind } from "../../diffusion/index.ts";
-import { redrawKinds } from "../arms/index.ts";
+import type { ModelFolder } from "../../diffusion/index.ts";
+import { drawnSources } from "../config/index.ts";
+import { isNeeded } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
+import { imagesStage } from "./images.ts";
 import { ModelLoader } from "./model-loader.ts";
-import { redrawStage } from "./redraw.ts";
 import { splitStage } from "./split.ts";
 import { wordsStage } from "./words.ts";
 
@@ -12,11 +13,11 @@ import { wordsStage } from "./words.ts";
 export interface SeedData {
   readonly seed: number;
   readonly split: Split;
-  readonly redraws: SeedRedraws;
+  readonly images: SeedImages;
 }
 
-/** The redraws of a seed, of the kinds that some arm wants. */
-export type SeedRedraws = Readonly<Partial<Record<RedrawKind, Artifact>>>;
+/** The images of a seed, by the sources that some arm names. */
+export type SeedImages = Readonly<Record<string, Artifact>>;
 
 /** Splits, decodes, learns words and draws, for every seed; the diffusion model is released afterwards. */
 export async function prepareSeeds(
@@ -28,19 +29,18 @@ export async function prepareSeeds(
   const splits: { seed: number; split: Split }[] = [];
   for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
   await store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
-  if (!model) return splits.map((seed) => ({ ...seed, redraws: {} }));
-  const loader = new ModelLoader(model, context.device);
-  const kinds = redrawKinds(config.arms, tables.arms);
+  const names = drawnSources(context);
+  const loader = model ? new ModelLoader(model, context.device) : null;
+  const needsWords = isNeeded("words", names, tables.sources);
   const seeds: SeedData[] = [];
   for (const { seed, split } of splits) {
-    const words = await wordsStage(context, loader, split.train, seed);
-    const redraws: Partial<Record<RedrawKind, Artifact>> = {};
-    for (const kind of kinds) {
-      redraws[kind] = await redrawStage(context, loader, split.train, words, kind, seed);
-    }
-    seeds.push({ seed, split, redraws });
+    const { train } = split;
+    const words = loader && needsWords ? await wordsStage(context, loader, train, seed) : null;
+    const images: Record<string, Artifact> = {};
+    for (const name of names) images[name] = await imagesStage(context, name, { train, seed, loader, words });
+    seeds.push({ seed, split, images });
   }
-  loader.release();
+  loader?.release();
   return seeds;
 }
 

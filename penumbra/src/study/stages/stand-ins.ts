@@ -5,11 +5,11 @@ import { extractStages, type LinearProbe } from "../../contrast/index.ts";
 import type { Photo, Split } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
 import type { Network } from "../../unknowns/index.ts";
+import { cutMix, jigsaw } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
-import { cutMix, jigsaw } from "./mixed-images.ts";
-import { loadRedraws } from "./redraws.ts";
+import { loadImages } from "./load-images.ts";
 import { evidenceOf, NO_SAMPLES, type PartSamples } from "./samples.ts";
 
 const tensorsFile = "stand-ins.safetensors";
@@ -55,7 +55,7 @@ export function standInsStage(
       const mixed = await withPixels(context, validation, imageSize, async (pixels) =>
         mixedOf(validation, pixels.toTyped() as Uint8Array, imageSize, seed),
       );
-      const drawn = redraws ? await someRedraws(redraws, validation.length, imageSize) : [];
+      const drawn = redraws ? await someRedraws(context, redraws, validation.length) : [];
       const all = [...mixed, ...drawn];
       const pixels = stacked(all, imageSize);
       const { encoder: network } = readEncoder(context, encoder);
@@ -110,8 +110,9 @@ function mixedOf(photos: readonly Photo[], pixels: Uint8Array, size: number, see
 }
 
 /** At most `most` redraws, from all over the list. */
-async function someRedraws(artifact: Artifact, most: number, size: number): Promise<Made[]> {
-  const { images, lines } = await loadRedraws(artifact, size);
+async function someRedraws(context: StudyContext, artifact: Artifact, most: number): Promise<Made[]> {
+  const { images, lines } = await loadImages(context, artifact);
+  const size = context.config.imageSize;
   const pixels = images.toTyped() as Uint8Array;
   images.dispose();
   const length = 3 * size * size;

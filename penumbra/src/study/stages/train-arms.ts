@@ -1,4 +1,3 @@
-import type { RedrawKind } from "../../diffusion/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
@@ -6,7 +5,7 @@ import type { StudyContext } from "./context.ts";
 import { encoderStage, frozenEncoderStage, isFrozen } from "./encoder.ts";
 import { featuresStage, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
 import { nearnessStage } from "./nearness.ts";
-import type { SeedData, SeedRedraws } from "./prepare-seeds.ts";
+import type { SeedData, SeedImages } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
 import { standInsStage } from "./stand-ins.ts";
@@ -31,7 +30,7 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
     : null;
   const trained: TrainedArm[] = [];
   for (const own of seeds) {
-    const { seed, split, redraws } = own;
+    const { seed, split, images } = own;
     for (const arm of config.arms) {
       const { encoder, features } =
         frozen && isFrozen(context, arm)
@@ -44,7 +43,7 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
       const standIns =
         split.nearValidation.length > 0
           ? undefined
-          : await standInsStage(context, split, { arm, seed, encoder, redraws: redraws["near-ood"] });
+          : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
       const score = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
       trained.push({ arm, seed, encoder, features, score });
     }
@@ -62,7 +61,7 @@ async function takeFrozen(context: StudyContext, seeds: readonly SeedData[], wit
 /** Trains an arm at a seed, and takes the features of its photos. */
 async function trainArm(
   context: StudyContext,
-  { seed, split, redraws }: SeedData,
+  { seed, split, images }: SeedData,
   arm: string,
   withStages: boolean,
 ): Promise<Pick<TrainedArm, "encoder" | "features">> {
@@ -70,15 +69,15 @@ async function trainArm(
   const encoder = await encoderStage(context, split, {
     arm,
     seed,
-    positives: positives === null ? undefined : redrawsOf(redraws, positives),
-    negatives: negatives === null ? undefined : redrawsOf(redraws, negatives),
+    positives: positives === null ? undefined : imagesOf(images, positives),
+    negatives: negatives === null ? undefined : imagesOf(images, negatives),
   });
   return { encoder, features: await featuresStage(context, split, encoder, { arm, seed, withStages }) };
 }
 
-function redrawsOf(redraws: SeedRedraws, kind: RedrawKind): Artifact {
-  const artifact = redraws[kind];
-  if (!artifact) throw new Error(`The ${kind} redraws that an arm wants were not drawn.`);
+function imagesOf(images: SeedImages, source: string): Artifact {
+  const artifact = images[source];
+  if (!artifact) throw new Error(`The images of ${source} that an arm wants were not drawn.`);
   return artifact;
 }
 
@@ -90,8 +89,8 @@ export async function judgeRedraws(
 ): Promise<Artifact[]> {
   const judge = judgeOf(context.config.arms, context.tables.arms);
   const artifacts: Artifact[] = [];
-  for (const { seed, split, redraws: byKind } of seeds) {
-    const redraws = Object.values(byKind);
+  for (const { seed, split, images } of seeds) {
+    const redraws = Object.values(images);
     const own = trained.find((item) => item.arm === judge && item.seed === seed);
     if (!own || redraws.length === 0) continue;
     const { encoder, features } = own;

@@ -69,6 +69,8 @@ export interface StageManifest {
 export type StageEvent = { readonly stage: string; readonly label: string; readonly hash: string } & (
   | { readonly event: "start"; readonly isResumed: boolean }
   | { readonly event: "progress"; readonly done: number; readonly total: number; readonly unit: string }
+  /** Something to be told between the lines of progress. */
+  | { readonly event: "note"; readonly text: string }
   | { readonly event: "done"; readonly seconds: number }
   | { readonly event: "reused" }
   | { readonly event: "damaged"; readonly reason: string }
@@ -124,14 +126,15 @@ export class StageStore {
    */
   async observe<T>(
     stage: string,
-    run: (progress: StageWork["progress"]) => Promise<T>,
+    run: (progress: StageWork["progress"], note: (text: string) => void) => Promise<T>,
     label = "",
   ): Promise<T> {
     const title = { stage, label, hash: "" };
     const startedAt = performance.now();
     this.#onEvent({ ...title, event: "start", isResumed: false });
-    const result = await run((done, total, unit = "") =>
-      this.#onEvent({ ...title, event: "progress", done, total, unit }),
+    const result = await run(
+      (done, total, unit = "") => this.#onEvent({ ...title, event: "progress", done, total, unit }),
+      (text) => this.#onEvent({ ...title, event: "note", text }),
     );
     const seconds = (performance.now() - startedAt) / 1000;
     this.#records.push({ stage, label, seconds, isReused: false, starts: 1 });

@@ -4,7 +4,9 @@ import { grad, scope, type Tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import {
   ContrastError,
+  crossEntropy,
   type LossSettings,
+  type MixKind,
   type NegativeUse,
   objectiveOf,
   objectives,
@@ -52,6 +54,8 @@ function step(
     classes: CLASSES,
     photos: order,
     words: places.map((row) => redrawnWith(row, labelOf)),
+    blend: null,
+    memory: null,
     negatives,
     negativeLabels: negatives ? SOURCES.map(labelOf) : [],
     use,
@@ -159,12 +163,95 @@ for (const [name, entry] of Object.entries(objectives)) {
               )
               .item();
           const plateau = objective.plateau(
-            { rows: IMAGES * VIEWS, negatives: use ? NEGATIVES : 0, classes: CLASSES, use },
+            { rows: IMAGES * VIEWS, negatives: use ? NEGATIVES : 0, memory: 0, classes: CLASSES, use },
             settings(),
           );
           // Generalized SCL adds 1e-8 to its sums of weights.
           expect(least(loss, 1, 40)).toBeCloseTo(plateau, 7);
         }));
+
+      if (objective.takesMemory) {
+        const past = () => ({
+          rows: draw(7, widthOf(use), 8).mul(5),
+          labels: [0, 1, 2, 0, 1, 2, 0],
+          photos: [0, 1, 2, 3, 4, 5, 6],
+        });
+        const remembering = (made: Made, change?: Change) => ({ ...step(made, use, change), memory: past() });
+
+        test("with a memory is a higher loss, with the gradients of its finite differences and none for the past", () =>
+          scope(() => {
+            const { rows, negatives } = drawn(use);
+            const leaf = rows.clone().requiresGrad_();
+            const outputs = remembering({ rows: leaf, negatives });
+            const memory = outputs.memory.rows.requiresGrad_();
+            const loss = objective.loss(outputs, settings());
+            expect(loss.item()).toBeGreaterThan(
+              objective.loss(step({ rows, negatives }, use), settings()).item(),
+            );
+            loss.backward();
+            expect(memory.grad).toBeNull();
+            const value = (at: Tensor) =>
+              objective.loss(remembering({ rows: at, negatives }), settings()).item();
+            const along = draw(IMAGES * VIEWS, rows.shape[1] as number, 3).mul(1e-5);
+            const slope = (value(rows.add(along)) - value(rows.sub(along))) / 2;
+            expect(slope / 1e-5).toBeCloseTo((leaf.grad as Tensor).mul(along).sum().item() / 1e-5, 6);
+          }));
+
+        test("with a memory of equal rows has its plateau where all are equal", () =>
+          scope(() => {
+            const width = widthOf(use);
+            const equal = (count: number, level: number) =>
+              torch.full([count, width], level, { dtype: "float64" });
+            const memory = {
+              rows: equal(6, 1),
+              labels: LABELS,
+              photos: [90, 91, 92, 93, 94, 95], // none of the step: with photos as groups all of it is seen
+            };
+            const loss = (level: number) =>
+              objective
+                .loss(
+                  {
+                    ...step(
+                      { rows: equal(IMAGES * VIEWS, level), negatives: use && equal(NEGATIVES, level) },
+                      use,
+                    ),
+                    memory,
+                  },
+                  settings(),
+                )
+                .item();
+            const size = {
+              rows: IMAGES * VIEWS,
+              negatives: use ? NEGATIVES : 0,
+              memory: 6,
+              classes: CLASSES,
+              use,
+            };
+            const plateau = objective.plateau(size, settings());
+            // One extra class sees all of the memory, the photos two thirds of it.
+            if (use === "extra-class") expect(Math.abs(least(loss, 1, 40) - plateau)).toBeLessThan(0.1);
+            else expect(least(loss, 1, 40)).toBeCloseTo(plateau, 7);
+          }));
+      }
+
+      if (objective.mix) {
+        test("of photos mixed with themselves is that of photos, and goes with the shares of two", () =>
+          scope(() => {
+            const { rows, negatives } = drawn(use);
+            const M = IMAGES * VIEWS;
+            const of = (blend: Tensor | null) =>
+              objective.loss({ ...step({ rows, negatives }, use), blend }, settings()).item();
+            const same = torch.eye(M, { dtype: "float64" });
+            expect(of(same)).toBeCloseTo(of(null), 12);
+            // Every row with the next one of its view, which is of another class.
+            const next = Array.from({ length: M }, (_, i) => i - (i % IMAGES) + ((i + 1) % IMAGES));
+            const other = same.indexSelect(0, torch.tensor(next, { dtype: "int64" }));
+            expect(of(same.mul(0.7).add(other, { alpha: 0.3 }))).not.toBeCloseTo(of(null), 3);
+            const kinds: MixKind[] = ["mixup", "cutmix"];
+            for (const mix of kinds)
+              expect(objective.mix!(settings({ mix, mixAlpha: 2 }))).toEqual({ kind: mix, alpha: 2 });
+          }));
+      }
 
       test("has a head whose outputs the loss takes", () =>
         scope(() => {
@@ -215,6 +302,32 @@ function least(of: (x: number) => number, low: number, high: number): number {
   }
   return of((from + to) / 2);
 }
+
+test("cross-entropy of distributions is the mean of -sum_c y_c ln softmax_c, whatever else is asked of negatives", () =>
+  scope(() => {
+    const logits = torch.randn([4, 3], { generator: new torch.Generator({ seed: 3 }), dtype: "float64" });
+    const labels = torch.tensor(
+      [
+        [0.7, 0.3, 0],
+        [0, 1, 0],
+        [0.2, 0.2, 0.6],
+        [0.5, 0, 0.5],
+      ],
+      { dtype: "float64" },
+    );
+    for (const labelSmoothing of [0, 0.2]) {
+      const smooth = labels.mul(1 - labelSmoothing).add(labelSmoothing / 3);
+      const expected = -smooth.mul(logits.logSoftmax(1)).sum().item() / 4;
+      expect(crossEntropy(logits, labels, { labelSmoothing }).item()).toBeCloseTo(expected, 12);
+    }
+    expect(
+      crossEntropy(
+        logits,
+        torch.eye(3).indexSelect(0, torch.tensor([1, 0, 2, 2], { dtype: "int64" })),
+      ).item(),
+    ).toBeCloseTo(crossEntropy(logits, [1, 0, 2, 2]).item(), 12);
+    expect(() => crossEntropy(logits, torch.eye(3))).toThrow(/distributions of shape \[3,3\].*Pass both/);
+  }));
 
 test.each(["supcon", "supcon+ce"])("detached negatives push the photos of %s but get no gradient", (name) =>
   scope(() => {

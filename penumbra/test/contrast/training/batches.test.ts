@@ -5,6 +5,9 @@ const plan: BatchPlan = {
   seed: 3,
   images: 10,
   batchSize: 4,
+  labels: Array.from({ length: 10 }, (_, image) => image % 3),
+  photosPerClass: 0,
+  mix: null,
   views: 2,
   variants: Array.from({ length: 10 }, (_, image) => (image === 9 ? [] : [2 * image, 2 * image + 1])),
   faithfulProbability: 0.5,
@@ -38,6 +41,56 @@ describe("batches", () => {
       expect(new Set(negatives.slice(7 * round, 7 * (round + 1))).size).toBe(7);
     }
     expect(images.slice(0, 10)).not.toEqual(images.slice(10, 20));
+  });
+
+  test("balanced, have as many images of each class of a step, and show classes and their images in rounds", () => {
+    const labels = [0, 0, 0, 0, 0, 1, 1, 1, 7, 7]; // 5, 3 and 2 images; label 7 is the third class
+    const drawn = take({ labels, photosPerClass: 2 }, 60);
+    for (const { images } of drawn) {
+      expect(images).toHaveLength(4);
+      for (let place = 0; place < 4; place += 2) {
+        const pair = images.slice(place, place + 2);
+        expect(new Set(pair.map((image) => labels[image])).size).toBe(1);
+      }
+    }
+    const shown = drawn.flatMap(({ images }) => images.filter((_, place) => place % 2 === 0));
+    for (let round = 0; round < 40; round++) {
+      const classes = shown.slice(3 * round, 3 * (round + 1)).map((image) => labels[image]);
+      expect(new Set(classes).size).toBe(3);
+    }
+    for (const [label, count] of [
+      [0, 5],
+      [1, 3],
+      [7, 2],
+    ] as const) {
+      const own = drawn.flatMap(({ images }) => images).filter((image) => labels[image] === label);
+      expect(own).toHaveLength(80);
+      for (let round = 0; round < Math.floor(80 / count); round++) {
+        expect(new Set(own.slice(count * round, count * (round + 1))).size).toBe(count);
+      }
+    }
+    const backwards = new Batches({ ...plan, labels, photosPerClass: 2 });
+    expect([30, 7, 0].map((step) => backwards.at(step))).toEqual([30, 7, 0].map((step) => drawn[step]));
+  });
+
+  test("mixed, have a partner for every place of each view, drawn for each view by itself", () => {
+    const drawn = take({ mix: "either", batchSize: 8 }, 60);
+    const kinds = new Map<string, number>();
+    let same = 0;
+    for (const { mixed } of drawn) {
+      expect(mixed).toHaveLength(2);
+      for (const { kind, partners, seeds } of mixed) {
+        kinds.set(kind, 1 + (kinds.get(kind) ?? 0));
+        expect([...partners].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+        expect(new Set(seeds).size).toBe(8);
+      }
+      if (String(mixed[0]?.partners) === String(mixed[1]?.partners)) same++;
+    }
+    expect(same).toBeLessThan(3);
+    expect([...kinds.keys()].sort()).toEqual(["cutmix", "mixup"]);
+    expect(kinds.get("mixup")! / 120).toBeCloseTo(0.5, 0);
+    expect(take({}, 1)[0]?.mixed).toEqual([]);
+    expect(take({ mix: "cutmix" }, 5).every(({ mixed }) => mixed[1]?.kind === "cutmix")).toBe(true);
   });
 
   test("have a fixed quota of negatives and a seed for every row, all different", () => {

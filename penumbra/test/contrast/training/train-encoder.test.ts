@@ -18,6 +18,8 @@ import {
   trainEncoder,
   usesOf,
 } from "../../../src/contrast/index.ts";
+import { ProjectionMemory } from "../../../src/contrast/training/memory.ts";
+import { makeSource } from "../../../src/contrast/training/training-images.ts";
 
 const SIDE = 16;
 const folders: string[] = [];
@@ -362,6 +364,98 @@ describe("looking at validation photos during training", () => {
   });
 });
 
+describe("a memory of past projections", () => {
+  test("is empty at the first step, then raises the loss; interrupted and resumed it ends with the same bits", async () => {
+    const own = { memory: 20 };
+    const whole = await trainEncoder(settings(own));
+    const without = await trainEncoder(settings());
+    expect(whole.losses[0]).toBe(without.losses[0]);
+    expect(whole.losses[1]).toBeGreaterThan(without.losses[1] as number);
+    const checkpointFolder = temporaryFolder();
+    const interrupted = settings({
+      ...{ ...own, checkpointFolder, checkpointEvery: 5 },
+      onProgress: (done) => {
+        if (done === 8) throw new Error("power cut");
+      },
+    });
+    await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+    expect(bitsOf(await trainEncoder({ ...interrupted, onProgress: () => {} }))).toEqual(bitsOf(whole));
+  });
+
+  test("holds what the head gave for the newest photos, with their labels", () =>
+    scope(() => {
+      const memory = new ProjectionMemory(5, 2, "cpu");
+      expect(memory.read()).toBeNull();
+      const rows = (from: number, count: number) =>
+        torch
+          .arange(from, from + count, { dtype: "float32" })
+          .unsqueeze(1)
+          .repeat([1, 2]);
+      const held = () => {
+        const { rows: own, labels, photos } = memory.read()!;
+        const firsts = (own.tolist() as number[][]).map(([first]) => first);
+        return firsts.map((first, i) => [first, labels[i], photos[i]]).sort((a, b) => a[0]! - b[0]!);
+      };
+      memory.add(rows(0, 3), [0, 1, 2], [10, 11, 12]);
+      expect(held()).toEqual([[0, 0, 10], [1, 1, 11], [2, 2, 12]]); // biome-ignore format: a table
+      memory.add(rows(3, 3), [3, 4, 5], [13, 14, 15]);
+      expect(held().map(([first]) => first)).toEqual([1, 2, 3, 4, 5]);
+      memory.add(rows(6, 8), [6, 7, 8, 9, 10, 11, 12, 13], [16, 17, 18, 19, 20, 21, 22, 23]);
+      expect(held()).toEqual([9, 10, 11, 12, 13].map((first) => [first, first, first + 10]));
+    }));
+});
+
+describe("mixed photos", () => {
+  test.each(["cross-entropy+mix", "genscl+mix"])(
+    "train %s with another loss than photos alone do",
+    async (objective) => {
+      const changes = { negatives: undefined, faithful: undefined, loss: {}, steps: 3 };
+      const mixed = await trainEncoder(settings({ ...changes, objective, ...looks({ every: 3 }) }));
+      const plain = await trainEncoder(
+        settings({ ...changes, objective: objective.replace("+mix", ""), ...looks({ every: 3 }) }),
+      );
+      expect(mixed.losses.every((loss, step) => loss !== plain.losses[step])).toBe(true);
+    },
+  );
+
+  test("show of every photo as much as the blend says, and the negatives as they are", () =>
+    scope(() => {
+      const grey = torch.arange(0, 24).mul(10).to("uint8").reshape([24, 1, 1, 1]).repeat([1, 3, 8, 8]);
+      const negatives = { images: grey.narrow(0, 0, 2), perStep: 2 };
+      const source = makeSource(
+        {
+          ...settings({ negatives, faithful: undefined, augment: {} }),
+          ...{ objective: "cross-entropy+mix", loss: { mix: "either" }, images: grey },
+        },
+        3,
+      );
+      for (let step = 0; step < 4; step++) {
+        const batch = source.batches.at(step);
+        const { pixels, blend } = source.draw(batch);
+        const shown = pixels
+          .mean([1, 2, 3])
+          .toNumbers()
+          .map((value) => 255 * value);
+        const photos = Array.from({ length: 2 }, () => batch.images).flat();
+        for (const [row, shares] of (blend!.tolist() as number[][]).entries()) {
+          expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
+          const expected = shares.reduce((sum, share, other) => sum + share * 10 * photos[other]!, 0);
+          expect(shown[row]).toBeCloseTo(expected, 2);
+        }
+        for (const [column, negative] of batch.negatives.entries()) {
+          expect(shown[photos.length + column]).toBeCloseTo(10 * negative, 3);
+        }
+      }
+      source.dispose();
+    }));
+});
+
+test("balanced batches train too", async () => {
+  const { losses } = await trainEncoder(settings({ photosPerClass: 4, steps: 3 }));
+  expect(losses.every(Number.isFinite)).toBe(true);
+  expect(losses[0]).not.toBe((await trainEncoder(settings({ steps: 1 }))).losses[0]);
+});
+
 test("an average of the weights is what is kept: decay (1 + n) / (10 + n) at first, then the given one", async () => {
   const key = "network.conv1.weight";
   const had: number[][] = [];
@@ -437,6 +531,12 @@ describe("what cannot be trained is refused with what to do", () => {
         negatives: { images: outliers.images, perStep: 2, use: "columns" },
       },
       /cross-entropy cannot use negatives as "columns".*extra-class or outlier-exposure or energy/,
+    ],
+    ["classes that do not fill a batch", { photosPerClass: 3 }, /batch of 8 photos cannot have 3/],
+    [
+      "a memory for an objective that has no place for it",
+      { objective: "genscl", loss: {}, negatives: undefined, memory: 8 },
+      /genscl has no place for past projections/,
     ],
     ["an average that never moves", { ema: 1 }, /ema is 1.*below 1/],
     [

@@ -1,12 +1,13 @@
-import { cp, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { safetensors } from "@penumbra/torch";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { checkModel, findModel } from "../../../src/diffusion/index.ts";
 import { firstNonFinite } from "../../../src/diffusion/model/finite-weights.ts";
+import { HubServer } from "../../hub/hub-server.ts";
 
 const mini = fileURLToPath(new URL("../../../mini", import.meta.url));
 const weights = "unet/diffusion_pytorch_model.safetensors";
@@ -25,17 +26,17 @@ describe("a model's folder", () => {
   test("with a weight that is no number is refused, and the tensor is named", async () => {
     const folder = join(await aside(), "model");
     await cp(mini, folder, { recursive: true });
-    expect(await checkModel(folder, "/")).toMatchObject({ ok: true });
+    expect(await checkModel(folder, { base: "/" })).toMatchObject({ ok: true });
     const { tensors } = safetensors.readHeader(join(folder, weights));
     const [first] = tensors;
     const nan = { float32: [0, 0, 0xc0, 0x7f], bfloat16: [0xc0, 0x7f], float16: [0, 0x7e] }[
       first!.dtype as "float32"
     ];
     await spoil(join(folder, weights), first!.name, Uint8Array.from(nan));
-    const { ok, finding } = await checkModel(folder, "/");
+    const { ok, finding } = await checkModel(folder, { base: "/" });
     expect(ok).toBe(false);
     expect(finding).toContain(`"${first!.name}" in ${weights} has weights that are infinite or not a number`);
-    await expect(findModel(folder, "/")).rejects.toThrow(/Copy or download the model again/);
+    await expect(findModel(folder, { base: "/" })).rejects.toThrow(/Copy or download the model again/);
   });
 
   test("that is a single file is called one, with the way to a folder", async () => {
@@ -46,14 +47,66 @@ describe("a model's folder", () => {
       ["notes.txt", /notes.txt is a file; a folder in the diffusers layout is needed/],
     ] as const) {
       await writeFile(join(folder, name), "x");
-      await expect(findModel(name, folder)).rejects.toThrow(says);
+      await expect(findModel(name, { base: folder })).rejects.toThrow(says);
     }
     await writeFile(join(folder, "model_index.json"), "{}");
-    await expect(findModel("v1-5.ckpt", folder)).rejects.toThrow(/The folder beside it looks right/);
+    await expect(findModel("v1-5.ckpt", { base: folder })).rejects.toThrow(
+      /The folder beside it looks right/,
+    );
+  });
+
+  test("comes from the hub by its name, the files that are used alone; other kinds are refused before", async () => {
+    const server = new HubServer();
+    vi.stubEnv("HF_ENDPOINT", await server.start());
+    vi.stubEnv("HF_HOME", await aside());
+    try {
+      const files: Record<string, Buffer> = { "v1-5-pruned.ckpt": Buffer.from("large") };
+      for (const entry of await readdir(mini, { recursive: true, withFileTypes: true })) {
+        const path = join(entry.parentPath, entry.name);
+        if (entry.isFile()) files[relative(mini, path)] = await readFile(path);
+      }
+      const unet = files[weights]!;
+      server.behaviour.files = {
+        ...files,
+        "unet/diffusion_pytorch_model.bin": unet,
+        "unet/diffusion_pytorch_model.fp16.safetensors": unet,
+        "safety_checker/model.safetensors": unet,
+      };
+      const model = await findModel("hf:someone/model", { base: "/" });
+      expect(model.hash).toBe((await findModel("penumbra-mini", { base: "/" })).hash);
+      const asked = server.requests.join(" ");
+      expect(asked).not.toMatch(/\.bin|fp16|safety_checker|ckpt|resolve.*README/);
+
+      server.requests.length = 0;
+      for (const [other, kind] of [
+        ["text_encoder_2/model.safetensors", /Stable Diffusion XL/],
+        ["transformer/model.safetensors", /Flux/],
+      ] as const) {
+        server.behaviour.files = { ...files, [other]: unet };
+        await expect(findModel("hf:someone/model", { base: "/" })).rejects.toThrow(kind);
+      }
+      expect(server.requests.filter((line) => line.includes("/resolve/"))).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+      await server.stop();
+    }
+  });
+
+  test("is known by the files that are used, and by a size of one's own", async () => {
+    const folder = join(await aside(), "model");
+    await cp(mini, folder, { recursive: true });
+    const { hash, bytes } = await findModel(folder, { base: "/" });
+    await writeFile(join(folder, "unet", "diffusion_pytorch_model.fp16.safetensors"), "another form");
+    await writeFile(join(folder, "unet", "notes.json"), "{}");
+    expect(await findModel(folder, { base: "/" })).toMatchObject({ hash, bytes });
+    const larger = await findModel(folder, { base: "/", imageSize: 128 });
+    expect(larger.imageSize).toBe(128);
+    expect(larger.hash).not.toBe(hash);
+    expect((await findModel(folder, { base: "/", imageSize: 64 })).hash).toBe(hash);
   });
 
   test("says how many weights its denoiser has", async () => {
-    const { denoiserParameters, imageSize } = await findModel("penumbra-mini", "/");
+    const { denoiserParameters, imageSize } = await findModel("penumbra-mini", { base: "/" });
     expect(imageSize).toBe(64);
     expect(denoiserParameters).toBe(7_081_656); // of float16: half of the file's bytes, less its header
   });

@@ -238,9 +238,9 @@ describe.skipIf(tinyModels.length === 0)("A published folder", () => {
     expect(draw(load(folder))).toEqual(draw(load(tinyModels[0] as string)));
     expect(load(folder).hash).toBe(load(tinyModels[0] as string).hash);
     cpSync(tokenizerFolder, join(folder, "tokenizer"), { recursive: true });
-    expect((await findModel(folder, "/")).imageSize).toBe(load(folder).imageSize);
+    expect((await findModel(folder, { base: "/" })).imageSize).toBe(load(folder).imageSize);
     rmSync(join(folder, "unet", "diffusion_pytorch_model.bin"));
-    await expect(findModel(folder, "/")).rejects.toThrow(/has no weights in unet/);
+    await expect(findModel(folder, { base: "/" })).rejects.toThrow(/has no weights in unet/);
   });
 
   test("is the same with and without channels-last, up to rounding", () => {

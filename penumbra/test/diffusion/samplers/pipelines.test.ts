@@ -1,11 +1,11 @@
 import { cat, memory, noGrad, randn, scope, type Tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import {
-  ddimTimesteps,
   encodePrompts,
   type ImageToImageOptions,
   imageToImage,
-  resolveStrength,
+  readySampler,
+  type SamplerChoice,
   StableDiffusion,
   textToImage,
 } from "../../../src/diffusion/index.ts";
@@ -24,31 +24,26 @@ function load(folder: string): StableDiffusion {
 const largestDifference = (a: Tensor, b: Tensor) => scope(() => a.sub(b).abs().max().item());
 
 describe("imageToImage", () => {
-  eachSdGolden(
-    "posterior_noise",
-    (golden, model) => {
-      const { json } = golden;
-      const sd = load(model);
-      const steps = json.steps as number;
-      const strength = json.strength as number;
-      const { startIndex } = resolveStrength(sd.schedulerConfig, steps, strength);
-      expect(ddimTimesteps(sd.schedulerConfig, steps).slice(startIndex)).toEqual(
-        need(golden, "timesteps").toNumbers(),
-      );
-      const redrawn = imageToImage(sd, need(golden, "image").add(1).div(2), {
-        prompts: [json.prompt as string],
-        negativePrompt: json.negative_prompt as string,
-        strengths: [strength],
-        seeds: [0],
-        steps,
-        guidanceScale: json.guidance as number,
-        posteriorNoise: need(golden, "posterior_noise"),
-        noise: need(golden, "noise"),
-      });
-      expectClose(redrawn, need(golden, "decoded").div(2).add(0.5).clamp({ min: 0, max: 1 }), json.rtol);
-    },
-    (golden) => golden.json.scheduler === "ddim",
-  );
+  eachSdGolden("posterior_noise", (golden, model) => {
+    const { json } = golden;
+    const sd = load(model);
+    const steps = json.steps as number;
+    const strength = json.strength as number;
+    const sampler = { name: json.scheduler } as SamplerChoice;
+    const { timesteps, start } = readySampler(sampler).walk(sd.schedulerConfig, steps, strength);
+    expect(timesteps.slice(start)).toEqual(need(golden, "timesteps").toNumbers());
+    const redrawn = imageToImage(sd, need(golden, "image").add(1).div(2), {
+      prompts: [json.prompt as string],
+      negativePrompt: json.negative_prompt as string,
+      strengths: [strength],
+      seeds: [0],
+      ...{ steps, sampler },
+      guidanceScale: json.guidance as number,
+      posteriorNoise: need(golden, "posterior_noise"),
+      noise: need(golden, "noise"),
+    });
+    expectClose(redrawn, need(golden, "decoded").div(2).add(0.5).clamp({ min: 0, max: 1 }), json.rtol);
+  });
 
   describe.skipIf(tinyModels.length === 0)("of a tiny model", () => {
     const folder = tinyModels[0] as string;
@@ -133,6 +128,7 @@ describe("imageToImage", () => {
       const before = memory().tensors;
       const made = imageToImage(sd, images, {
         ...options,
+        sampler: { name: "ddim" },
         onProgress: (done, total) => seen.push([done, total]),
       });
       // At most: the collector may release tensors of earlier tests meanwhile.

@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ddimTimesteps, parseSchedulerConfig, resolveStrength } from "../../../src/diffusion/index.ts";
+import {
+  parseSchedulerConfig,
+  readySampler,
+  resolveStrength,
+  type SamplerChoice,
+} from "../../../src/diffusion/index.ts";
 
 const config = parseSchedulerConfig();
 
@@ -23,6 +28,18 @@ describe("resolveStrength", () => {
     },
   );
 
+  // METHODS B.2, the PNDM columns: one call more, from a timestep later.
+  test.each([
+    [0.1, 101, 6],
+    [0.25, 241, 13],
+    [0.5, 501, 26],
+    [0.75, 741, 38],
+    [1, 981, 51],
+  ])("as PNDM, strength %f begins at %i and calls %i times", (strength, timestep, calls) => {
+    const pndm: SamplerChoice = { name: "pndm" };
+    expect(resolveStrength(config, 50, strength, pndm)).toMatchObject({ timestep, calls });
+  });
+
   test("strength 1 leaves 7.6% of the image's amplitude", () => {
     expect(resolveStrength(config, 50, 1).signal).toBeCloseTo(0.076, 3);
   });
@@ -39,7 +56,9 @@ describe("resolveStrength", () => {
       fc.property(strength, strength, fc.integer({ min: 1, max: 100 }), (a, b, steps) => {
         const [weak, strong] = [Math.min(a, b), Math.max(a, b)].map((s) => resolveStrength(config, steps, s));
         expect(strong?.signal).toBeLessThanOrEqual(weak?.signal as number);
-        expect(strong?.timestep).toBe(ddimTimesteps(config, steps)[strong?.startIndex as number] ?? null);
+        expect(strong?.timestep).toBe(
+          readySampler({ name: "ddim" }).walk(config, steps).timesteps[strong?.startIndex as number] ?? null,
+        );
       }),
     );
   });

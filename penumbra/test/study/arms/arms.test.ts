@@ -10,12 +10,13 @@ import {
   armNames,
   armOf,
   designsOf,
+  isNeeded,
   judgeOf,
   loadConfig,
   planStudy,
-  redrawKinds,
   type StageManifest,
   shownArm,
+  sourcesOf,
   UNTRAINED,
   usualArms,
 } from "../../../src/study/index.ts";
@@ -65,11 +66,11 @@ describe.each(armNames)("the arm %s", (name) => {
     expect(designsOf(armNames).filter((design) => isAlike(design, own))).toEqual([own]);
   });
 
-  it("plans a study that needs a diffusion model exactly where it wants redraws", async () => {
+  it("plans a study that needs a diffusion model exactly where a source of its images does", async () => {
     await writeSettings(folder, { ...settings, arms: [name] });
     const study = planStudy(await loadConfig(join(folder, "study.yaml")));
-    expect(study.needsModel).toBe(arm.positives !== null || arm.negatives !== null);
-    expect([...redrawKinds([name])].sort()).toEqual(
+    expect(study.needsModel).toBe(isNeeded("model", sourcesOf([name])));
+    expect([...sourcesOf([name])].sort()).toEqual(
       [arm.positives, arm.negatives].filter((kind) => kind !== null).sort(),
     );
   });
@@ -108,7 +109,7 @@ function isAlike(a: object, b: object | undefined): boolean {
 
 describe("of any arms of the table", () => {
   const some = fc.subarray(armNames, { minLength: 1 });
-  const isReal = (name: string) => redrawKinds([name]).length === 0;
+  const isReal = (name: string) => sourcesOf([name]).length === 0;
 
   it("the judge of redraws has seen none, and there is one where an arm has seen none", () => {
     fc.assert(
@@ -125,9 +126,9 @@ describe("of any arms of the table", () => {
     fc.assert(
       fc.property(some, (names) => {
         const shown = shownArm(names);
-        const most = Math.max(...names.map((name) => redrawKinds([name]).length));
+        const most = Math.max(...names.map((name) => sourcesOf([name]).length));
         expect(names).toContain(shown);
-        expect(redrawKinds([shown])).toHaveLength(most);
+        expect(sourcesOf([shown])).toHaveLength(most);
       }),
     );
     expect(shownArm(usualArms())).toBe("supcon+both");

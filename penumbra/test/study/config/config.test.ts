@@ -27,7 +27,7 @@ describe("a configuration", () => {
     expect(config).toMatchObject({
       photos: "photos",
       model: "penumbra-mini",
-      imageSize: 64,
+      imageSize: "auto",
       split: { test: "rest" },
     });
     expect(config.arms).toHaveLength(5);
@@ -65,7 +65,9 @@ describe("a configuration", () => {
     const message = refused("imageSize: 2.5\nencoder:\n  network: resnet1\n  batchSize: 0\n");
     expect(message.split("\n")).toEqual([
       expect.stringContaining('"photos" is missing'),
-      expect.stringContaining('study.yaml:1: "imageSize" cannot be 2.5. It must be a whole number.'),
+      expect.stringContaining(
+        'study.yaml:1: "imageSize" cannot be 2.5. It must be "auto" or a whole number.',
+      ),
       expect.stringContaining(
         'study.yaml:3: "encoder.network" cannot be "resnet1". Did you mean "resnet10"?',
       ),

@@ -1,9 +1,8 @@
 /** Recipes: the ways to redraw a photo. */
 
-export { REDRAW_KINDS, type Recipe, type RecipeSettings, type RedrawKind } from "./recipe.ts";
+export type { Recipe, RecipeSettings } from "./recipe.ts";
 export {
   type ChosenRecipe,
-  compareRecipes,
   RECIPES,
   type RecipeName,
   RecipesSettings,

@@ -1,10 +1,7 @@
 import type { Random } from "@penumbra/torch";
 import { z } from "zod";
+import type { ImageKind } from "../../../data/index.ts";
 import type { Word, Words } from "../../words/index.ts";
-
-/** What a redraw is to training: "faithful" keeps its class (a positive), "near-ood" lies beside it (negative only). */
-export const REDRAW_KINDS = ["faithful", "near-ood"] as const;
-export type RedrawKind = (typeof REDRAW_KINDS)[number];
 
 /** What every recipe has settings for; one may have more, of plain JSON. */
 export type RecipeSettings = {
@@ -23,7 +20,7 @@ export interface Recipe<Settings extends RecipeSettings = RecipeSettings> {
   readonly title: string;
   /** One sentence for people: of its section in a study's configuration, for example. */
   readonly description: string;
-  readonly kind: RedrawKind;
+  readonly kind: ImageKind;
   /** Its settings, with defaults and descriptions: `redraw.recipes.NAME` of a study. */
   readonly settings: z.ZodType<Settings>;
   /** Whether it can only be followed where there are two classes or more. */

@@ -1,9 +1,10 @@
 // The table of ways to redraw photos. A new one is a file beside this one and a line in the table.
 import { z } from "zod";
+import type { ImageKind } from "../../../data/index.ts";
 import { crossed } from "./crossed.ts";
 import { drift } from "./drift.ts";
 import { faithful } from "./faithful.ts";
-import type { Recipe, RecipeSettings, RedrawKind } from "./recipe.ts";
+import type { Recipe, RecipeSettings } from "./recipe.ts";
 
 /** In the order in which they are drawn and shown. A name is part of each image's seed: another name, other images. */
 export const RECIPES = { faithful, drift, crossed } as const satisfies Record<string, Recipe>;
@@ -26,14 +27,8 @@ export const RecipesSettings = z.strictObject(
 export type RecipesSettings = z.output<typeof RecipesSettings>;
 
 /** The recipes of a kind that photos of so many classes can be redrawn by. */
-export function recipesOf(kind: RedrawKind, settings: RecipesSettings, classes: number): ChosenRecipe[] {
+export function recipesOf(kind: ImageKind, settings: RecipesSettings, classes: number): ChosenRecipe[] {
   return recipeNames
     .filter((name) => RECIPES[name].kind === kind && (classes > 1 || !RECIPES[name].needsOtherClass))
     .map((name) => ({ name, ...settings[name] }));
-}
-
-/** Compares two recipes' names by their places in the table, for sorting. */
-export function compareRecipes(a: string, b: string): number {
-  const names: readonly string[] = recipeNames;
-  return names.indexOf(a) - names.indexOf(b);
 }

@@ -1,0 +1,61 @@
+import * as torch from "@penumbra/torch";
+import { nn, noGrad, type Tensor } from "@penumbra/torch";
+import type { Remembered } from "../losses/objective.ts";
+
+/**
+ * The newest projections of training photos, which contrastive objectives see as further negatives, so that small
+ * batches see many: a first-in, first-out queue of what the head gave when the photos were last drawn (the queue of MoCo,
+ * He et al. 2020, without its second encoder, because a slowly changing encoder makes old projections do: Wang et al.
+ * 2020, "Cross-Batch Memory"). A module, so that checkpoints hold it.
+ */
+export class ProjectionMemory extends nn.Module<[], void> {
+  readonly rows: Tensor;
+  readonly labels: Tensor;
+  readonly photos: Tensor;
+  readonly count: Tensor;
+
+  /**
+   * @param size rows that are remembered: Q
+   * @param width of the head's outputs: P
+   */
+  constructor(size: number, width: number, device: string) {
+    super();
+    const whole = { dtype: "int64" } as const;
+    this.rows = nn.buffer(torch.zeros([size, width], { device }));
+    this.labels = nn.buffer(torch.zeros([size], whole));
+    this.photos = nn.buffer(torch.zeros([size], whole));
+    this.count = nn.buffer(torch.zeros([], whole));
+  }
+
+  override forward(): void {}
+
+  /** What is remembered, in no order; null at first. */
+  read(): Remembered | null {
+    const length = Math.min(this.count.item(), this.labels.numel);
+    if (length === 0) return null;
+    return {
+      rows: this.rows.narrow(0, 0, length),
+      labels: this.labels.narrow(0, 0, length).toNumbers(),
+      photos: this.photos.narrow(0, 0, length).toNumbers(),
+    };
+  }
+
+  /**
+   * Remembers the newest rows in place of the oldest ones.
+   * @param rows [B, P]; no gradient goes back through them
+   */
+  add(rows: Tensor, labels: readonly number[], photos: readonly number[]): void {
+    noGrad(() => {
+      const size = this.labels.numel;
+      const before = this.count.item();
+      const newest = Math.max(0, labels.length - size); // of a batch that is larger than the memory only its end
+      const index = (values: readonly number[]) =>
+        torch.fromTyped(BigInt64Array.from(values.slice(newest), BigInt), [values.length - newest]);
+      const places = index(labels.map((_, row) => (before + row) % size));
+      this.rows.indexCopy_(0, places.to(this.rows.device), rows.narrow(0, newest, labels.length - newest));
+      this.labels.indexCopy_(0, places, index(labels));
+      this.photos.indexCopy_(0, places, index(photos));
+      this.count.add_(labels.length);
+    });
+  }
+}

@@ -1,0 +1,168 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../files/index.ts";
+import { type Outcome, type OutcomeName, outcomes, type Unit } from "../results/index.ts";
+import { intervalAxis, intervalChart } from "./charts/index.ts";
+import { type Html, html } from "./html.ts";
+import { paperStyle } from "./paper-style.ts";
+import { differenceLimit, type ImageSource, SECTIONS } from "./sections/index.ts";
+import { questionTitle } from "./titles.ts";
+import { readOutcome } from "./write.ts";
+
+/** A chart or a table of the report as a file of its own. */
+export interface Figure {
+  /** "detectors-roc-near-unknowns.svg" */
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Writes every chart of a finished study as an SVG that stands alone (no style sheet, no variables: for LaTeX, Inkscape
+ * and word processors), and every table as CSV with plain minus signs; returns the paths.
+ *
+ * @throws ReportError when the folder holds no finished study
+ */
+export async function writeFigures(run: string, folder: string): Promise<string[]> {
+  const figures = figuresOf(await readOutcome(run));
+  await mkdir(folder, { recursive: true });
+  const paths = figures.map(({ name }) => join(folder, name));
+  for (const [index, { text }] of figures.entries()) await writeFileAtomic(paths[index]!, text);
+  return paths;
+}
+
+/** The charts and tables of the page, in its order, each with a name of its own. */
+export function figuresOf(outcome: Outcome): Figure[] {
+  const noImage: ImageSource = () => "";
+  const taken = new Map<string, number>();
+  const nameOf = (words: readonly string[], ending: string) => {
+    const stem = words.map(slug).filter(Boolean).join("-");
+    const count = (taken.get(stem + ending) ?? 0) + 1;
+    taken.set(stem + ending, count);
+    return `${stem}${count > 1 ? `-${count}` : ""}.${ending}`;
+  };
+  const drawn = SECTIONS.filter((section) => section.isShown(outcome)).flatMap((section) => {
+    const { text } = section.render(outcome, noImage);
+    const charts = [...text.matchAll(/<svg class="chart[^>]*aria-label="([^"]*)"[^>]*>.*?<\/svg>/gs)].map(
+      ([svg, label = ""]): Figure => ({ name: nameOf([section.name, label], "svg"), text: standalone(svg) }),
+    );
+    const tables = [...text.matchAll(/aria-label="([^"]*)"[^>]*>\s*(<table.*?<\/table>)/gs)].map(
+      ([, label = "", table = ""]): Figure => ({
+        name: nameOf([section.name, label], "csv"),
+        text: csvOf(table),
+      }),
+    );
+    return [...charts, ...tables];
+  });
+  const units = [...new Set(outcome.comparisons.map(({ unit }) => unit))];
+  const differences = outcomes.flatMap((name) =>
+    units.flatMap((unit): Figure[] => {
+      const chart = differencesChart(outcome, name, unit);
+      return chart
+        ? [{ name: nameOf(["differences", name, unit], "svg"), text: standalone(chart.text) }]
+        : [];
+    }),
+  );
+  return [...differences, ...drawn];
+}
+
+/** Pixels of a row of the differences, of its words, and of its picture. */
+const ROW = { height: 34, words: 470, picture: 220 } as const;
+
+/** All questions of one outcome below each other, on one scale. */
+function differencesChart(outcome: Outcome, name: OutcomeName, unit: Unit): Html | null {
+  const items = outcome.comparisons.filter((item) => item.outcome === name && item.unit === unit);
+  if (items.length === 0) return null;
+  const limit = differenceLimit(items, outcome.margin);
+  const width = ROW.words + ROW.picture;
+  const height = ROW.height * items.length + 24;
+  const rows = items.map((item, index) => {
+    const question = outcome.questions.find((one) => one.name === item.question);
+    const words = question ? questionTitle(question, outcome) : item.question;
+    const y = ROW.height * index;
+    return html`<text x="4" y="${y + 19}">${words}</text><g transform="translate(${ROW.words} ${y})">${intervalChart({ ...item, title: words }, { limit, margin: outcome.margin })}</g>`;
+  });
+  return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="Differences, ${name}, by ${unit}">${rows}<g transform="translate(${ROW.words} ${ROW.height * items.length})">${intervalAxis({ limit, title: "Difference in points" })}</g></svg>`;
+}
+
+/** A file name of what people read: "ROC, near unknowns" -> "roc-near-unknowns". */
+function slug(text: string): string {
+  return unescaped(text)
+    .normalize("NFKD")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
+}
+
+/** A chart with its colours, on white, and with a legend where it has several series. */
+function standalone(svg: string): string {
+  const [, width = "0", height = "0"] = /viewBox="0 0 (\S+) (\S+)"/.exec(svg) ?? [];
+  const series = new Map(
+    [...svg.matchAll(/class="((?:line|area|dots) [^"]*)"[^>]*>\s*<title>([^<]*)<\/title>/g)].map(
+      ([, className = "", title = ""]) => [className, title],
+    ),
+  );
+  const entries = series.size > 1 ? [...series] : [];
+  const whole = Number(height) + ENTRY_HEIGHT * entries.length;
+  const legend = entries.map(([className, title], index) => {
+    const y = Number(height) + ENTRY_HEIGHT * (index + 0.5);
+    return `<path class="${className}" d="M8 ${y}h18"/><text x="32" y="${y + 4}">${title}</text>`;
+  });
+  return svg
+    .replaceAll(
+      /class="cell([^"]*)"([^>]*)style="--share:([\d.]+)"/g,
+      (_, more, between, share) => `class="cell${more}"${between}fill="${shade(Number(share))}"`,
+    )
+    .replace(/^<svg [^>]*>/, (head) => {
+      const label = /aria-label="[^"]*"/.exec(head)?.[0];
+      return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${whole}" viewBox="0 0 ${width} ${whole}" role="img" ${label}><style>${paperStyle()}</style><rect width="${width}" height="${whole}" fill="#fff"/>`;
+    })
+    .replace(/<\/svg>$/, `${legend.join("")}</svg>\n`);
+}
+
+/** Pixels between entries of a legend. */
+const ENTRY_HEIGHT = 16;
+
+const SHADE = { none: [0xf6, 0xf7, 0xf9], all: [0x00, 0x72, 0xb2] } as const;
+
+function shade(share: number): string {
+  const mixed = SHADE.none.map((value, channel) =>
+    Math.round(value + share * ((SHADE.all[channel] as number) - value)),
+  );
+  return `#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** Rows of a table of the page: a cell that spans columns is followed by empty ones. */
+function csvOf(table: string): string {
+  // The foot of a table is a scale.
+  const rows = [...table.replace(/<tfoot.*<\/tfoot>/s, "").matchAll(/<tr[^>]*>(.*?)<\/tr>/gs)].map(
+    ([, row = ""]) =>
+      [...row.matchAll(/<t[hd]([^>]*)>(.*?)<\/t[hd]>/gs)].flatMap(([, attributes = "", cell = ""]) => {
+        if (/class="[^"]*glyph/.test(attributes)) return []; // a picture
+        const span = Number(/colspan="(\d+)"/.exec(attributes)?.[1] ?? 1);
+        return [plain(cell), ...Array.from({ length: span - 1 }, () => "")];
+      }),
+  );
+  return rows.map((row) => `${row.map(quoted).join(",")}\n`).join("");
+}
+
+/** What a cell says, without its pictures; numbers as programs read them. */
+function plain(cell: string): string {
+  return unescaped(cell.replaceAll(/<svg.*?<\/svg>/gs, "").replaceAll(/<[^>]*>/g, ""))
+    .replaceAll("\u2212", "-")
+    .replaceAll("\u202f", " ")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+}
+
+function quoted(text: string): string {
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function unescaped(text: string): string {
+  return text
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&amp;", "&");
+}

@@ -1,0 +1,133 @@
+import { deriveSeed, fromTyped } from "@penumbra/torch";
+import { Random } from "@penumbra/torch/random";
+import { z } from "zod";
+import { drawImages, type ImageLine, type Photo, withFile } from "../../data/index.ts";
+import { blend, cutMix, jigsaw, patches, type SquareImages } from "./mixing.ts";
+import { defineSource, type ImageRequest } from "./source.ts";
+
+type Mix = (images: SquareImages, index: number, partner: number, random: Random) => Uint8Array;
+
+interface MixRecipe {
+  readonly title: string;
+  readonly description: string;
+  /** Whether it mixes with a photo of another class. */
+  readonly needsPartner: boolean;
+  readonly mix: Mix;
+}
+
+/** The ways to make an image of no class out of photos alone. */
+const MIXES = {
+  jigsaw: {
+    title: "jigsaw",
+    description: "A photo's tiles in another order",
+    needsPartner: false,
+    mix: (images, index, _, random) => jigsaw(images, index, random),
+  },
+  cutmix: {
+    title: "CutMix",
+    description: "A box of a photo of another class in its place",
+    needsPartner: true,
+    mix: cutMix,
+  },
+  blend: {
+    title: "blend",
+    description: "A photo of another class laid over it",
+    needsPartner: true,
+    mix: blend,
+  },
+  patches: {
+    title: "patches",
+    description: "Small patches of a photo of another class in other places",
+    needsPartner: true,
+    mix: patches,
+  },
+} as const satisfies Readonly<Record<string, MixRecipe>>;
+
+type MixName = keyof typeof MIXES;
+const mixNames = Object.keys(MIXES) as MixName[];
+
+const Section = z.strictObject(
+  Object.fromEntries(
+    mixNames.map((name) => [
+      name,
+      z
+        .int()
+        .nonnegative()
+        .meta({ description: `${MIXES[name].description}: images of each training photo` })
+        .default(1),
+    ]),
+  ) as Record<MixName, z.ZodDefault<z.ZodInt>>,
+);
+type Section = z.output<typeof Section>;
+
+/** Images that no generator draws: the control of every negative that one does. */
+export const collage = defineSource<Section, Section & { readonly imageSize: number }>({
+  title: "collages",
+  description: "Negatives that need no generator: training photos cut up and mixed across classes",
+  kind: "near-ood",
+  needs: "photos",
+  version: 1,
+  recipes: Object.fromEntries(
+    mixNames.map((name) => [name, { title: MIXES[name].title, hasStrength: false }]),
+  ),
+  section: Section,
+  settings: ({ config }, section) => ({ ...section, imageSize: config.imageSize }),
+  requests: ({ train, settings, study }) =>
+    train.flatMap((_, photo) =>
+      mixNames
+        .filter((name) => study.classes.length > 1 || !MIXES[name].needsPartner)
+        .flatMap((recipe) =>
+          Array.from(
+            { length: settings[recipe] },
+            (_, variant): ImageRequest => ({ photo, recipe, variant }),
+          ),
+        ),
+    ),
+  draw({ train, seed, settings, folder, onProgress, withPixels }, requests) {
+    const { imageSize: size } = settings;
+    return withPixels(size, async (tensor) => {
+      const images = { pixels: tensor.toTyped() as Uint8Array, size };
+      const planned = requests.map((request) => plan(train, request, seed));
+      const lines = planned.map(({ line }) => line);
+      await drawImages({
+        ...{ folder, lines, onProgress, batchSize: 64 },
+        draw(places) {
+          const length = 3 * size * size;
+          const drawn = new Uint8Array(places.length * length);
+          for (const [row, place] of places.entries()) {
+            const { mix, index, partner, random } = planned[place]!;
+            drawn.set(mix(images, index, partner, random()), row * length);
+          }
+          return fromTyped(drawn, [places.length, 3, size, size]);
+        },
+      });
+      return lines;
+    });
+  },
+});
+
+/** All that decides about one image: from its own seed, whatever else is drawn. */
+function plan(
+  train: readonly Photo[],
+  { photo: index, recipe: name, variant, attempt = 0 }: ImageRequest,
+  seed: number,
+) {
+  const photo = train[index]!;
+  const recipe: MixRecipe = MIXES[name as MixName];
+  const again = attempt === 0 ? [] : [attempt];
+  const itemSeed = deriveSeed(seed, "collage", photo.id, name, variant, ...again);
+  const choosing = new Random(deriveSeed(itemSeed, "partner"));
+  const others = train.flatMap((other, place) => (other.className === photo.className ? [] : [place]));
+  const partner = recipe.needsPartner ? choosing.choice(others) : index;
+  const other = recipe.needsPartner ? train[partner]! : null;
+  const line = withFile<ImageLine>(
+    {
+      ...{ parent: photo.id, parentHash: photo.hash, object: photo.object, className: photo.className },
+      ...{ generator: "collage", recipe: name, kind: "near-ood", variant, attempt },
+      ...{ wordClass: other?.className ?? photo.className, strength: null, seed: itemSeed },
+      partner: other?.id ?? null,
+    },
+    other?.hash,
+  );
+  return { line, index, partner, mix: recipe.mix, random: () => new Random(deriveSeed(itemSeed, "mix")) };
+}

@@ -1,0 +1,12 @@
+/** Sources: where the images come from that arms take as positives and negatives beside real photos. */
+
+export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
+export {
+  defineSource,
+  type ImageRequest,
+  type ImageSource,
+  type SourceNeed,
+  type SourceRecipe,
+  type SourceWork,
+} from "./source.ts";
+export { isNeeded, recipesIn, type SourceName, type SourceTable, sourceOf, sources } from "./sources.ts";

@@ -1,0 +1,45 @@
+// The table of where images come from. A new source is a file beside this one and a line in the table.
+import { collage } from "./collage.ts";
+import { faithful, nearOod } from "./redraws.ts";
+import { roundTrips } from "./round-trip.ts";
+import type { ImageSource, SourceNeed } from "./source.ts";
+
+/** In the order in which they are drawn and shown. */
+export const sources = {
+  faithful,
+  "near-ood": nearOod,
+  collage,
+  "round-trip": roundTrips,
+} as const satisfies Readonly<Record<string, ImageSource>>;
+
+export type SourceName = keyof typeof sources;
+
+/** Sources by name: the room's own, or with a caller's. */
+export type SourceTable = Readonly<Record<string, ImageSource>>;
+
+/**
+ * A source by its name.
+ * @throws RangeError when the table has none of this name
+ */
+export function sourceOf(name: string, table: SourceTable = sources): ImageSource {
+  const source = table[name];
+  if (source) return source;
+  throw new RangeError(`There is no source "${name}". Choose ${Object.keys(table).join(", ")}.`);
+}
+
+/** Whether one of these sources needs something. */
+export function isNeeded(
+  need: Exclude<SourceNeed, "photos">,
+  names: readonly string[],
+  table: SourceTable = sources,
+): boolean {
+  const wanted: readonly SourceNeed[] = need === "model" ? ["model", "words"] : ["words"];
+  return names.some((name) => wanted.includes(sourceOf(name, table).needs));
+}
+
+/** All recipes of a table with the kind of their images, in its order. */
+export function recipesIn(table: SourceTable) {
+  return Object.values(table).flatMap(({ recipes, kind }) =>
+    Object.entries(recipes).map(([name, { title }]) => ({ name, title, kind })),
+  );
+}

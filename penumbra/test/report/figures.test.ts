@@ -1,0 +1,96 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { describe, expect, it } from "vitest";
+import { figuresOf, writeFigures } from "../../src/report/index.ts";
+import { exampleOutcome } from "./outcome.ts";
+
+const outcome = exampleOutcome({ seeds: [0, 1, 2] });
+const figures = figuresOf(outcome);
+const named = (name: string) => {
+  const text = figures.find((figure) => figure.name === name)?.text;
+  if (text === undefined)
+    throw new Error(`There is no ${name} among ${figures.map((figure) => figure.name)}.`);
+  return text;
+};
+
+/** The colours of a picture by a renderer that knows no variables, each of more than `least` pixels. */
+async function coloursOf(svg: string, least: number): Promise<Set<string>> {
+  const { data, info } = await sharp(Buffer.from(svg))
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const counts = new Map<string, number>();
+  for (let at = 0; at < data.length; at += info.channels) {
+    const colour = `#${data.subarray(at, at + 3).toString("hex")}`;
+    counts.set(colour, (counts.get(colour) ?? 0) + 1);
+  }
+  return new Set([...counts].flatMap(([colour, count]) => (count > least ? [colour] : [])));
+}
+
+describe("the figures of a report", () => {
+  it("have names of their own that any file system takes", () => {
+    expect(new Set(figures.map(({ name }) => name)).size).toBe(figures.length);
+    for (const { name } of figures) expect(name).toMatch(/^[a-z0-9-]+\.(svg|csv)$/);
+  });
+
+  it("are pictures that stand alone: no variables, no style sheet elsewhere, every class has its colour", async () => {
+    const pictures = figures.filter(({ name }) => name.endsWith(".svg"));
+    expect(pictures.length).toBeGreaterThan(10);
+    for (const { text } of pictures) {
+      expect(text).not.toMatch(/var\(|color-mix|--\w/);
+      expect(text).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" width="\d+" height="\d+"/);
+    }
+    const kinds = ["detectors-roc", "scores-scores", "map-map", "mistakes-confusion", "curves-training"];
+    for (const kind of kinds) {
+      const first = pictures.find(({ name }) => name.startsWith(kind))?.text ?? "";
+      // White, and something on it.
+      expect((await coloursOf(first, 20)).size, kind).toBeGreaterThan(1);
+    }
+  });
+
+  it("have the arms' colours and say in a legend whose they are", async () => {
+    const roc = named("detectors-roc-near-unknowns.svg");
+    for (const { title } of outcome.arms) expect(roc).toContain(`>${title}</text>`);
+    expect(roc).toContain(".line.arm-1{stroke:#0072b2}");
+    const cells = await coloursOf(named("mistakes-confusion-supcon.svg"), 50);
+    expect(cells.size).toBeGreaterThan(5);
+  });
+
+  it("show every question's difference on one scale", () => {
+    const accuracy = named("differences-accuracy-photo.svg");
+    expect(accuracy.match(/class="mean"/g)).toHaveLength(outcome.questions.length);
+    expect(accuracy).toContain("faithful redraws");
+  });
+
+  it("are tables with plain numbers, as many cells in every row", () => {
+    const table = named("hypotheses-hypotheses.csv").trim().split("\n");
+    expect(table).toHaveLength(1 + outcome.hypotheses.length);
+    expect(table[0]).toBe("Hypothesis,Answer,Points,95 % interval,p (Holm),p (sign flips),To decide");
+    expect(table[1]).toMatch(/^H1 Faithful redraws as positives raise accuracy,.*,\+4\.0,\+1\.0 to \+7\.0,/);
+    for (const { name, text } of figures) {
+      if (!name.endsWith(".csv")) continue;
+      expect(text).not.toMatch(/[\u2212\u202f<]|NaN|undefined/);
+      const widths = text
+        .trim()
+        .split("\n")
+        .map((line) => line.replaceAll(/"([^"]|"")*"/g, "").split(",").length);
+      expect(new Set(widths).size, name).toBe(1);
+    }
+  });
+
+  it("are written into a folder, one file each, and anew the same", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "penumbra-figures-"));
+    try {
+      await writeFile(join(folder, "report.json"), JSON.stringify(outcome));
+      const paths = await writeFigures(folder, join(folder, "figures", "new"));
+      expect(await readdir(join(folder, "figures", "new"))).toEqual(figures.map(({ name }) => name).sort());
+      const [first = ""] = paths;
+      expect(await readFile(first, "utf8")).toBe(figures[0]?.text);
+      await expect(writeFigures(join(folder, "figures"), folder)).rejects.toThrow(/has no report\.json/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
