@@ -11,5 +11,6 @@ export * from "./outcome.ts";
 export * from "./photo-check.ts";
 export * from "./pictures.ts";
 export * from "./questions.ts";
+export * from "./recommend-arm.ts";
 export * from "./scored.ts";
 export * from "./statistics.ts";

@@ -345,7 +345,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 5;
+export const OUTCOME_FORMAT = 6;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -396,6 +396,8 @@ export interface Outcome {
   readonly machine: Machine;
   readonly stages: readonly StageRecord[];
   readonly peakMemoryBytes: number;
+  /** The command that makes a classifier of the arm that the study speaks for, from where the study was started. */
+  readonly trainCommand: string;
   /** The configuration file as it was run. */
   readonly configuration: string;
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { scanPhotos, splitByObject } from "../data/index.ts";
 import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
@@ -10,7 +10,7 @@ import { type Estimate, estimateStudy } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
-import { type Study, scanOptionsOf } from "./plan-study.ts";
+import { runFolder, type Study, scanOptionsOf } from "./plan-study.ts";
 import { judgeRedraws, mapFeatures, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
@@ -98,6 +98,7 @@ export async function runStudy(
     const outcome = await concludeStudy(context, {
       run,
       text,
+      trainCommand: trainCommandOf(study),
       machine,
       manifest,
       model,
@@ -114,4 +115,18 @@ export async function runStudy(
   } finally {
     await release();
   }
+}
+
+/** How `penumbra train` is called after a study, to be copied into a shell. */
+function trainCommandOf({ path, run, config }: Study): string {
+  const isUsual = run === runFolder(config.name);
+  return [
+    `penumbra train ${quoted(path)}`,
+    ...(isUsual ? [] : [`--run ${quoted(relative(process.cwd(), run))}`]),
+  ].join(" ");
+}
+
+/** An argument as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

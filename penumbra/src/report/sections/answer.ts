@@ -4,6 +4,7 @@ import {
   type Outcome,
   type OutcomeName,
   outcomes,
+  recommendArm,
   type Verdict,
 } from "../../results/index.ts";
 import { intervalAxis, intervalChart } from "../charts/index.ts";
@@ -105,6 +106,9 @@ export function describeAnswer(outcome: Outcome): string[] {
           `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
         ]
       : []),
+    "",
+    `To use it: ${outcome.trainCommand}`,
+    `  ${recommendArm(outcome).reason}`,
   ];
 }
 
@@ -180,6 +184,7 @@ export const answer: Section = {
     return html`${evidence(outcome)}
 ${seedsNote(outcome)}
 ${caveatsNote(outcome)}
+${outcome.arms.length > 0 && html`<p>To use it: <code>${outcome.trainCommand}</code> makes a classifier. ${recommendArm(outcome).reason}</p>`}
 ${outcome.questions.map((question) => {
   const comparisons = outcome.comparisons.filter((item) => item.question === question.name);
   if (comparisons.length === 0) return null;

@@ -10,6 +10,7 @@ export * from "./model-loader.ts";
 export * from "./nearness.ts";
 export * from "./prepare-seeds.ts";
 export * from "./probe.ts";
+export { samplesByClass } from "./samples.ts";
 export * from "./score.ts";
 export * from "./score-unit.ts";
 export * from "./split.ts";

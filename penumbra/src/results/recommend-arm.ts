@@ -1,4 +1,5 @@
-import { mean, type Outcome } from "../results/index.ts";
+import type { Outcome } from "./outcome.ts";
+import { mean } from "./statistics.ts";
 
 /** An arm to train, and why it, in a sentence. */
 export interface Recommendation {
