@@ -4,6 +4,7 @@ import { compiled } from "./compiled.ts";
 import { scaling } from "./distributed.ts";
 import type { Measure } from "./measure.ts";
 import { resident } from "./memory.ts";
+import { predicting, serving } from "./serving.ts";
 import { timed } from "./timing.ts";
 import { withoutModel } from "./workloads/index.ts";
 import { makeResNet18, RESNET_SHAPE } from "./workloads/resnet18.ts";
@@ -30,16 +31,41 @@ export const MEASURES: readonly Measure[] = [
   }),
   timed({
     name: "to-typed",
-    title: "toTyped(): a copy of 1,000,000 float32 elements, beside numpy().copy()",
+    title: "toTyped(): a copy of 1,000,000 float32 elements that nobody keeps, beside numpy().copy()",
     workload: "to-typed",
     unit: "µs",
     steps: 100,
     goal: 1,
   }),
   timed({
+    name: "to-typed-kept",
+    title: "the same while the last 8 copies are kept, on both sides",
+    workload: "to-typed-kept",
+    unit: "µs",
+    steps: 100,
+    goal: 1,
+  }),
+  timed({
+    name: "to-typed-into",
+    title: "toTyped({ into }): a copy into an array that is there, beside numpy.copyto",
+    workload: "to-typed-into",
+    unit: "µs",
+    steps: 100,
+    goal: 1,
+  }),
+  timed({
     name: "data",
-    title: "await data(): the same copy while the event loop goes on",
+    title:
+      "await data(): a fresh copy while the event loop goes on, beside numpy().copy(), which holds Python up",
     workload: "data",
+    unit: "µs",
+    steps: 100,
+    goal: 1,
+  }),
+  timed({
+    name: "data-into",
+    title: "await data({ into }): the same into an array that is there, beside numpy.copyto",
+    workload: "data-into",
     unit: "µs",
     steps: 100,
     goal: 1,
@@ -178,6 +204,8 @@ export const MEASURES: readonly Measure[] = [
       return ids.remainder(vocabulary).reshape([batch, length]);
     },
   }),
+  serving,
+  predicting,
   resident({
     name: "memory-resnet18",
     title: "peak resident memory of a process that trains ResNet-18 as above",

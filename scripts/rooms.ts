@@ -101,9 +101,14 @@ export const ROOMS: readonly Room[] = [
     may: ["torch", "files", "images", "data", "contrast", "deploy/classifier"],
   },
   {
+    name: "deploy/export",
+    folder: "penumbra/src/deploy/export",
+    may: ["torch", "files", "images", "data", "models", "contrast", "unknowns", "deploy/classifier"],
+  },
+  {
     name: "deploy",
     folder: "penumbra/src/deploy",
-    may: ["deploy/classifier", "deploy/label", "deploy/serve"],
+    may: ["deploy/classifier", "deploy/label", "deploy/serve", "deploy/export"],
   },
   // Results are plain data: whoever reads them must never pull in the engine.
   {
@@ -153,6 +158,8 @@ export const ROOMS: readonly Room[] = [
 export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
   sharp: "images",
   commander: "cli",
+  "onnxruntime-node": "deploy/export",
+  "onnxruntime-web": "deploy/export",
   "@huggingface/hub": "hub",
 };
 

@@ -3,7 +3,7 @@ import { dataLoader } from "./data-loader.ts";
 import { inversion } from "./inversion.ts";
 import { lstm } from "./lstm.ts";
 import { operators } from "./operators.ts";
-import { data, toTyped } from "./reading.ts";
+import { data, dataInto, toTyped, toTypedInto, toTypedKept } from "./reading.ts";
 import { redraw } from "./redraw.ts";
 import { resnet18 } from "./resnet18.ts";
 import { smallNetwork } from "./small-network.ts";
@@ -20,7 +20,10 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   operators,
   "small-network": smallNetwork,
   "to-typed": toTyped,
+  "to-typed-kept": toTypedKept,
+  "to-typed-into": toTypedInto,
   data,
+  "data-into": dataInto,
   "data-loader": dataLoader,
   "ways-out": allWaysOut,
   resnet18: resnet18("fp32"),

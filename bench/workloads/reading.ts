@@ -1,29 +1,61 @@
 import * as torch from "@penumbra/torch";
 import { now } from "../clock.ts";
-import { repeated, type Workload } from "./workload.ts";
+import { type Built, repeated, type Workload } from "./workload.ts";
 
-const SHAPE = { elements: 1_000_000 };
+const ELEMENTS = 1_000_000;
+/** Copies that a program still holds when it makes the next one. */
+const KEPT = 8;
 
-/** A copy of a tensor's elements, while the event loop waits. */
-export const toTyped: Workload = {
-  module: "reading",
-  parameters: SHAPE,
-  build() {
-    const x = torch.randn([SHAPE.elements]);
-    return { run: repeated(() => void x.toTyped()), facts: SHAPE };
+type Way = "fresh" | "kept" | "into";
+
+function reading(
+  way: Way,
+  step: (x: torch.Tensor) => () => unknown,
+  run: (copy: () => unknown) => Built["run"] = (copy) => repeated(() => void copy()),
+): Workload {
+  return {
+    module: "reading",
+    parameters: { elements: ELEMENTS, way, kept: KEPT },
+    build: () => ({ run: run(step(torch.randn([ELEMENTS]))), facts: { elements: ELEMENTS } }),
+  };
+}
+
+const awaited =
+  (copy: () => unknown): Built["run"] =>
+  async (steps) => {
+    const started = now();
+    for (let index = 0; index < steps; index += 1) await copy();
+    return (now() - started) / steps;
+  };
+
+function keeping(copy: () => unknown): () => unknown {
+  const kept: unknown[] = [];
+  return () => {
+    if (kept.push(copy()) > KEPT) kept.shift();
+  };
+}
+
+/** A copy of a tensor's elements, while the event loop waits, that nobody keeps. */
+export const toTyped = reading("fresh", (x) => () => x.toTyped());
+
+/** The same where the last copies are still held. */
+export const toTypedKept = reading("kept", (x) => keeping(() => x.toTyped()));
+
+/** A copy into an array that is there. */
+export const toTypedInto = reading("into", (x) => {
+  const into = new Float32Array(ELEMENTS);
+  return () => x.toTyped({ into });
+});
+
+/** A fresh copy while the event loop goes on. */
+export const data = reading("fresh", (x) => () => x.data(), awaited);
+
+/** The same into an array that is there. */
+export const dataInto = reading(
+  "into",
+  (x) => {
+    const into = new Float32Array(new SharedArrayBuffer(4 * ELEMENTS));
+    return () => x.data({ into });
   },
-};
-
-/** The same while the event loop goes on. */
-export const data: Workload = {
-  ...toTyped,
-  build() {
-    const x = torch.randn([SHAPE.elements]);
-    const run = async (steps: number): Promise<number> => {
-      const started = now();
-      for (let index = 0; index < steps; index += 1) await x.data();
-      return (now() - started) / steps;
-    };
-    return { run, facts: SHAPE };
-  },
-};
+  awaited,
+);

@@ -1,5 +1,6 @@
 // The module: registration of the JavaScript classes, errors on their way out, and the table of exports.
 #include "aot.h"
+#include "cuda-graph.h"
 #include "observers.h"
 
 #include <c10/util/Exception.h>
@@ -136,6 +137,7 @@ NAPI_MODULE_INIT() {
     exportAnomaly(env, exports);
     exportNumerics(env, exports);
     exportAot(env, exports);
+    exportCudaGraph(env, exports);
     exportDistributed(env, exports);
   } catch (...) {
     throwToJavaScript(env);

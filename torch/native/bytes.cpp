@@ -1,7 +1,9 @@
 // Elements as bytes: into memory that JavaScript allocates and out of it, and memory that both sides use.
 #include "storage.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -82,12 +84,14 @@ napi_value byteLength(const Call& call) {
 
 // readBytes(tensor, target, begin): fills the target with the elements' bytes, from byte `begin` on.
 napi_value readBytes(const Call& call) {
-  at::Tensor source = plain(tensorOf(call.env, call[0]));
+  const at::Tensor& tensor = tensorOf(call.env, call[0]);
   Bytes target = bytesOf(call.env, call[1]);
   int64_t begin = 0;
   check(call.env, napi_get_value_int64(call.env, call[2], &begin));
+  if (begin == 0 && readInto(tensor, target.data, target.length)) return nullptr;
+  at::Tensor source = plain(tensor);
   if (begin < 0 || static_cast<size_t>(begin) > source.nbytes() || target.length > source.nbytes() - begin) throw TorchError("readBytes() goes beyond the tensor.");
-  if (target.length != 0) std::memcpy(target.data, static_cast<const uint8_t*>(source.const_data_ptr()) + begin, target.length);
+  std::memmove(target.data, static_cast<const uint8_t*>(source.const_data_ptr()) + begin, target.length);
   return nullptr;
 }
 
@@ -145,6 +149,29 @@ at::Tensor plain(const at::Tensor& tensor) {
   // A tensor of zeros that autograd makes has no memory.
   at::Tensor given = tensor._is_zerotensor() ? at::zeros(tensor.sizes(), tensor.options()) : tensor.detach();
   return given.to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+}
+
+namespace {
+
+bool overlaps(const at::Tensor& tensor, const void* target, size_t length) {
+  auto begin = reinterpret_cast<uintptr_t>(tensor.storage().data()), there = reinterpret_cast<uintptr_t>(target);
+  return there < begin + tensor.storage().nbytes() && begin < there + length;
+}
+
+}  // namespace
+
+bool readInto(const at::Tensor& tensor, void* target, size_t length) {
+  at::Tensor source = tensor._is_zerotensor() ? plain(tensor) : tensor.detach();
+  if (length != source.nbytes() || length == 0) return length == 0;
+  if (source.device().is_cpu() && source.is_contiguous() && !source.is_conj() && !source.is_neg()) {
+    std::memmove(target, source.const_data_ptr(), length);  // the target may be the tensor's own memory
+  } else if (source.is_quantized() || overlaps(source, target, length)) {
+    std::memcpy(target, plain(source).const_data_ptr(), length);
+  } else {
+    at::NoGradGuard guard;
+    at::from_blob(target, source.sizes(), source.options().device(at::kCPU)).copy_(source);
+  }
+  return true;
 }
 
 std::shared_ptr<const at::DataPtr> shareOf(const at::Tensor& tensor) {

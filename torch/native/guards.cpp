@@ -3,14 +3,19 @@
 #include "operators.h"
 
 #include <ATen/MemoryOverlap.h>
+#include <ATen/Version.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/any.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/result_type.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/_validate_sparse_compressed_tensor_args.h>
 #include <ATen/ops/_validate_sparse_coo_tensor_args.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 namespace penumbra {
@@ -44,21 +49,65 @@ struct Given {
 bool isWhole(const at::Tensor& tensor) { return c10::isIntegralType(tensor.scalar_type(), /*includeBool=*/false); }
 bool isReadable(const at::Tensor& tensor) { return tensor.device().is_cpu() && tensor.layout() == at::kStrided && !tensor.is_nested(); }
 
-void truncatingDivision(const Given& given) {
-  const c10::IValue& mode = given["roundingMode"];
-  if (!mode.isString() || mode.toStringRef() != "trunc") return;
-  at::Tensor dividend = given.tensor("self");
-  if (!isReadable(dividend) || !isWhole(dividend) || dividend.numel() == 0) return;
-  const c10::IValue& other = given["other"];
-  at::Tensor divisor = other.isTensor() ? other.toTensor() : at::Tensor();
-  if (divisor.defined() ? !isReadable(divisor) || !isWhole(divisor) || divisor.numel() == 0 : !other.isInt() || other.toInt() != -1) return;
-  at::ScalarType type = divisor.defined() ? at::result_type(dividend, divisor) : at::result_type(dividend, at::Scalar(-1));
+// An argument of whole numbers that can be looked at, a number as a tensor of one; undefined where it is something else.
+at::Tensor wholeNumbers(const c10::IValue& value) {
+  if (value.isInt()) {
+    at::Tensor number = at::scalar_tensor(value.toInt(), at::kLong);
+    number.unsafeGetTensorImpl()->set_wrapped_number(true);
+    return number;
+  }
+  if (!value.isTensor() || !value.toTensor().defined()) return {};
+  at::Tensor tensor = value.toTensor();
+  return isReadable(tensor) && isWhole(tensor) && tensor.numel() != 0 ? tensor : at::Tensor();
+}
+
+// The smallest whole number by -1: the quotient has no place, and the processor ends the process.
+void smallestByMinusOne(const Given& given, const std::string& instead) {
+  at::Tensor divisor = wholeNumbers(given["other"]);
+  if (!divisor.defined() || !divisor.eq(-1).any().item<bool>()) return;
+  at::Tensor dividend = wholeNumbers(given["self"]);
+  if (!dividend.defined()) return;
+  at::ScalarType type = at::result_type(dividend, divisor);
   if (type != at::kLong && type != at::kInt) return;  // shorter ones are divided as int32
-  if (divisor.defined() && !divisor.eq(-1).any().item<bool>()) return;
   int64_t least = type == at::kLong ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int32_t>::min();
   if (dividend.to(at::kLong).eq(least).any().item<bool>()) {
-    refuse("the smallest " + scalarTypeName(type) + " divided by -1 has no result in " + scalarTypeName(type) +
-           ", and with roundingMode \"trunc\" the processor ends the process. Convert to float64, or use roundingMode \"floor\".");
+    refuse("the smallest " + scalarTypeName(type) + " divided by -1 has no result in " + scalarTypeName(type) + ", and the processor ends the process. " + instead);
+  }
+}
+
+// Later versions round to the smaller number without the processor's division; these were seen in 2.6.0.
+constexpr bool DIVIDES_EXACTLY = TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR < 13;
+
+void roundedDivision(const Given& given) {
+  const c10::IValue& mode = given["roundingMode"];
+  if (!mode.isString() || (mode.toStringRef() != "trunc" && !DIVIDES_EXACTLY)) return;
+  smallestByMinusOne(given, DIVIDES_EXACTLY ? "Convert to float64." : "Convert to float64, or use roundingMode \"floor\".");
+}
+
+void remainderOfDivision(const Given& given) {
+  if (DIVIDES_EXACTLY) smallestByMinusOne(given, "Convert to float64.");
+}
+
+// oneDNN's kernels for AVX2, which it uses where the processor has no AVX-512 or is held to AVX2.
+bool usesAvx2Kernels() {
+  static const bool uses = [] {
+    const char* most = std::getenv("DNNL_MAX_CPU_ISA");
+    return at::get_cpu_capability() == "AVX2" || (most != nullptr && std::string(most).rfind("AVX2", 0) == 0);
+  }();
+  return uses;
+}
+
+void fewChannels(const Given& given) {
+  if (!usesAvx2Kernels() || !at::GradMode::is_enabled()) return;
+  at::Tensor input = given.tensor("input"), weight = given.tensor("weight");
+  if (!input.defined() || !weight.defined() || input.dim() != 4 || weight.dim() != 4 || !weight.requires_grad()) return;
+  if (!isReadable(input) || !isReadable(weight) || input.size(1) >= 8 || weight.size(2) != 1 || weight.size(3) != 1) return;
+  bool isChannelsLast = input.suggest_memory_format() == at::MemoryFormat::ChannelsLast || weight.suggest_memory_format() == at::MemoryFormat::ChannelsLast;
+  const c10::IValue& stride = given["stride"];
+  std::vector<int64_t> steps = stride.isIntList() ? stride.toIntVector() : std::vector<int64_t>();
+  if (isChannelsLast && std::any_of(steps.begin(), steps.end(), [](int64_t step) { return step > 1; })) {
+    refuse("on this processor the gradient of a 1x1 convolution of " + std::to_string(input.size(1)) +
+           " channels with a stride, channels-last, is written beyond its memory. Use 8 channels or more, or contiguous images and weights.");
   }
 }
 
@@ -172,7 +221,11 @@ const char* const seen = "2.13.0";
 const std::vector<Guard>& guards() {
   static const std::vector<Guard> list = {
       {{"aten::div", "aten::div_", "aten::divide", "aten::divide_"},
-       "SIGFPE: the smallest int64 or int32 divided by -1, rounded by \"trunc\"", seen, truncatingDivision},
+       "SIGFPE: the smallest int64 or int32 divided by -1, rounded by \"trunc\" (before 2.13 by \"floor\" too)", seen, roundedDivision},
+      {{"aten::floor_divide", "aten::floor_divide_", "aten::remainder", "aten::remainder_", "aten::fmod", "aten::fmod_"},
+       "SIGFPE: the smallest int64 or int32 divided by -1", "2.6.0; refused before 2.13", remainderOfDivision},
+      {{"aten::conv2d", "aten::convolution", "aten::_convolution"},
+       "SIGSEGV or SIGABRT in the backward pass on AVX2: oneDNN's 1x1 kernel of fewer than 8 channels, with a stride, channels-last", seen, fewChannels},
       {{"aten::native_group_norm"}, "SIGFPE: division by 0 groups", seen, groupsOfChannels},
       {{"aten::copy"}, "SIGSEGV: strides of a compressed sparse tensor, which has none", seen, copyWithStrides},
       {{"aten::lu_unpack"}, "SIGSEGV: fewer pivots than rows", seen, pivots},

@@ -25,6 +25,15 @@ inline std::string openLibrary(const std::string& path, [[maybe_unused]] bool fo
 #endif
 }
 
+/** A function that a library which was opened for all exports, by its name there; nullptr where none does, and on Windows. */
+inline void* symbolOf([[maybe_unused]] const char* name) {
+#ifdef _WIN32
+  return nullptr;
+#else
+  return dlsym(RTLD_DEFAULT, name);
+#endif
+}
+
 /** The file that the code at this address was loaded from. */
 inline std::string libraryOf(const void* address) {
 #ifdef _WIN32

@@ -8,6 +8,9 @@ namespace penumbra {
 // The tensor with its elements in row-major order on the CPU, itself where they lie so already. Throws where there are none.
 at::Tensor plain(const at::Tensor& tensor);
 
+// Copies the elements in row-major order into memory of exactly their size; false where it has another.
+bool readInto(const at::Tensor& tensor, void* target, size_t length);
+
 // A share in the memory of a tensor's storage: it lives as long as the share does, whatever becomes of the storage. Null
 // where the storage cannot lose its memory.
 std::shared_ptr<const at::DataPtr> shareOf(const at::Tensor& tensor);

@@ -1,10 +1,8 @@
 // What leaves its thread: tensors given to another thread, and reading elements on one of libuv's.
 #include "storage.h"
 
-#include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
-#include <cstring>
 #include <mutex>
 #include <unordered_map>
 
@@ -77,10 +75,7 @@ struct Reading {
 void execute(napi_env, void* data) {
   auto& reading = *static_cast<Reading*>(data);
   try {
-    at::NoGradGuard guard;
-    at::Tensor source = plain(reading.tensor);
-    if (source.nbytes() != reading.length) throw TorchError("The array has another size than the tensor.");
-    if (reading.length != 0) std::memcpy(reading.target, source.const_data_ptr(), reading.length);
+    if (!readInto(reading.tensor, reading.target, reading.length)) throw TorchError("The array has another size than the tensor.");
   } catch (const c10::Error& error) {
     reading.problem = error.what_without_backtrace();
   } catch (const std::exception& error) {

@@ -1,9 +1,10 @@
-// Makes what is published: `npm run package -- FOLDER [--addon | --main]`.
+// Makes what is published: `npm run package -- FOLDER [--addon | --main | --penumbra]`. The manifests in the checkout are
+// private: npm publishes nothing that was not built here, not even where it is set to run no scripts.
 //
 // --addon makes the package of prebuilt addons for this platform, with the addon of the libtorch in use; run again with
 // another libtorch and the same FOLDER, it adds that one's. --main makes @penumbra/torch, which names as optional
 // dependencies the platforms' packages that lie in FOLDER: npm installs the one that fits. Others are not named, because
-// `npm ci` refuses a dependency that was never published, optional or not. Without either both are made.
+// `npm ci` refuses a dependency that was never published, optional or not. Without either both are made. --penumbra makes penumbra.
 import { execFileSync } from "node:child_process";
 import {
   cpSync,
@@ -27,8 +28,10 @@ const root = dirname(torch);
 
 type Manifest = Record<string, unknown> & { readonly name: string; readonly version: string };
 
+/** Without what keeps a checkout from being published. */
 function readManifest(folder: string): Manifest {
-  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+  const { private: _, ...manifest } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  return manifest as Manifest;
 }
 
 function writeManifest(folder: string, manifest: Manifest): void {
@@ -36,7 +39,7 @@ function writeManifest(folder: string, manifest: Manifest): void {
 }
 
 /** The address of the repository, which npm compares with the one that a release is built from. */
-function repository(): { repository?: object } {
+function repository(directory: string): { repository?: object } {
   let url: string;
   try {
     url = execFileSync("git", ["remote", "get-url", "origin"], {
@@ -48,7 +51,7 @@ function repository(): { repository?: object } {
     process.stderr.write('No git remote "origin": the packages name no repository.\n');
     return {};
   }
-  return { repository: { type: "git", url: `git+${url.trim().replace(/^git\+/, "")}`, directory: "torch" } };
+  return { repository: { type: "git", url: `git+${url.trim().replace(/^git\+/, "")}`, directory } };
 }
 
 function pack(folder: string, into: string): string {
@@ -94,7 +97,7 @@ function packAddon(out: string): string {
     version,
     description: `The compiled part of @penumbra/torch for ${platformName()}`,
     license,
-    ...repository(),
+    ...repository("torch"),
     engines,
     os: [process.platform],
     cpu: [process.arch],
@@ -103,28 +106,36 @@ function packAddon(out: string): string {
   return pack(folder, out);
 }
 
-function packMain(out: string): string {
-  execFileSync("npm", ["run", "--silent", "build"], { cwd: torch, stdio: "inherit" });
+/** Builds and packs a workspace, with what its manifest says beyond the one in the checkout. */
+function packWorkspace(
+  name: string,
+  out: string,
+  added: (manifest: Manifest) => object = () => ({}),
+): string {
+  const workspace = join(root, name);
+  execFileSync("npm", ["run", "--silent", "build"], { cwd: workspace, stdio: "inherit" });
   const aside = mkdtempSync(join(tmpdir(), "package-"));
   try {
-    execFileSync("tar", ["xzf", pack(torch, aside), "-C", aside]);
+    execFileSync("tar", ["xzf", pack(workspace, aside), "-C", aside]);
     const folder = join(aside, "package");
     const manifest = readManifest(folder);
-    const isPacked = (name: string): boolean =>
-      existsSync(join(out, `penumbra-torch-${name}-${manifest.version}.tgz`));
-    const platforms = PLATFORM_NAMES.filter(isPacked);
-    writeManifest(folder, {
-      ...manifest,
-      ...repository(),
-      optionalDependencies: Object.fromEntries(
-        platforms.map((name) => [`@penumbra/torch-${name}`, manifest.version]),
-      ),
-    });
+    writeManifest(folder, { ...manifest, ...repository(name), ...added(manifest) });
     return pack(folder, out);
   } finally {
     rmSync(aside, { recursive: true });
   }
 }
+
+function packMain(out: string): string {
+  return packWorkspace("torch", out, ({ version }) => {
+    const isPacked = (name: string) => existsSync(join(out, `penumbra-torch-${name}-${version}.tgz`));
+    const packed = PLATFORM_NAMES.filter(isPacked);
+    const named = packed.map((name) => [`@penumbra/torch-${name}`, version]);
+    return { optionalDependencies: Object.fromEntries(named) };
+  });
+}
+
+const packPenumbra = (out: string): string => packWorkspace("penumbra", out);
 
 const [out, ...wanted] = process.argv.slice(2);
 if (out === undefined || out.startsWith("-")) {
@@ -132,9 +143,10 @@ if (out === undefined || out.startsWith("-")) {
 }
 const folder = resolve(out);
 mkdirSync(folder, { recursive: true });
-const makers = { "--addon": packAddon, "--main": packMain };
+const makers = { "--addon": packAddon, "--main": packMain, "--penumbra": packPenumbra };
+const chosen = wanted.length > 0 ? wanted : ["--addon", "--main"];
 for (const [option, make] of Object.entries(makers)) {
-  if (wanted.length > 0 && !wanted.includes(option)) continue;
+  if (!chosen.includes(option)) continue;
   const file = make(folder);
   process.stdout.write(`${file}: ${Math.round(statSync(file).size / 1000)} kB\n`);
 }

@@ -3,13 +3,14 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { cuda } from "./cuda/index.ts";
 import type { AnyModule } from "./nn/module.ts";
 import type { Ema } from "./optim/ema.ts";
 import type { OptimizerState } from "./optim/optimizer.ts";
 import type { Random, RandomState } from "./random.ts";
 import { read } from "./safetensors/read.ts";
 import { write } from "./safetensors/write.ts";
-import { cuda } from "./system.ts";
+
 import type { Tensor } from "./tensor/index.ts";
 import { defaultGenerator, type Generator, isTensor, scope, TorchError } from "./tensor/index.ts";
 import { syncFolder, writeFileSynced } from "./whole-file.ts";

@@ -3,6 +3,7 @@ export * from "./anomaly.ts";
 export * as aot from "./aot.ts";
 export * from "./autograd.ts";
 export * as checkpoints from "./checkpoint.ts";
+export * from "./cuda/index.ts";
 export * as data from "./data/index.ts";
 export * as distributed from "./distributed/index.ts";
 export { cpuFeatures } from "./library/cpu.ts";

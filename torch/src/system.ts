@@ -1,4 +1,4 @@
-import { type CudaMemory, native, TorchError } from "./tensor/index.ts";
+import { native, TorchError } from "./tensor/index.ts";
 
 /** Version of libtorch, for example "2.13.0". */
 export const version = (): string => native.information().version;
@@ -24,40 +24,6 @@ export function useDeterministicAlgorithms(enabled: boolean, { warnOnly = false 
 
 /** Whether `useDeterministicAlgorithms` is on. */
 export const areDeterministicAlgorithmsEnabled = (): boolean => native.deterministic();
-
-function checkGpu(device: number): void {
-  const count = native.cudaDevices();
-  if (Number.isInteger(device) && device >= 0 && device < count) return;
-  throw new TorchError(
-    `There is no device "cuda:${device}": ${count} NVIDIA GPUs can be used. \`npx @penumbra/torch doctor\` shows why.`,
-  );
-}
-
-export const cuda = {
-  isAvailable: (): boolean => native.cudaDevices() > 0,
-  deviceCount: (): number => native.cudaDevices(),
-  /** Waits until all that was asked of the device is done. @throws TorchError where there is no such GPU */
-  synchronize: (device = 0): void => {
-    checkGpu(device);
-    native.cudaSynchronize(device);
-  },
-  /**
-   * The memory of a GPU that this process has.
-   * @throws TorchError where there is no such GPU, and for libtorch before 2.9
-   */
-  memoryStats: (device = 0): CudaMemory => {
-    checkGpu(device);
-    return native.cudaMemory(device);
-  },
-  /** Gives back what libtorch holds beyond its tensors, on all GPUs. @throws TorchError for libtorch before 2.9 */
-  emptyCache: (): void => native.cudaEmptyCache(),
-  /** Lets cuDNN try several algorithms for each new shape and keep the fastest. */
-  setCudnnBenchmark: (enabled: boolean): void => native.setCudnnBenchmark(enabled),
-  /** Lets float32 matrix products and convolutions round their inputs to TF32. */
-  setTf32: (enabled: boolean): void => native.setTf32(enabled),
-} as const;
-
-export type { CudaMemory };
 
 /** One operator of libtorch, as its dispatcher describes it. */
 export interface OperatorSchema {

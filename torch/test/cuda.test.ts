@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "@penumbra/torch";
-import { nn, optim, type Tensor } from "@penumbra/torch";
+import { nn, optim, type Tensor, TorchError } from "@penumbra/torch";
 import { beforeAll, describe, expect, test } from "vitest";
+import { native } from "../src/tensor/native.ts";
 
 const gpu = torch.cuda.isAvailable();
 if (!gpu)
@@ -50,6 +51,17 @@ function example(dtype: torch.DType): { input: Tensor; weights: Tensor[]; target
     target: torch.tensor([0, 3, 4, 1], { dtype: "int64" }),
   };
 }
+
+test.skipIf(gpu)("without a GPU nothing can be recorded, and the reason is said", () => {
+  let calls = 0;
+  const call = () => {
+    calls += 1;
+  };
+  expect(() => torch.cuda.capture(call)).toThrow(/no device "cuda:0".*doctor/);
+  expect(() => native.beginGraph(0)).toThrow(/CUDA graphs need an NVIDIA GPU and a CUDA build/);
+  expect(() => native.replayGraph({})).toThrow(/Expected a CUDA graph/);
+  expect(calls).toBe(0);
+});
 
 describe.skipIf(!gpu)("on an NVIDIA GPU", () => {
   // TF32 keeps 10 bits of the mantissa; the comparisons below are of float32.
@@ -280,6 +292,31 @@ describe.skipIf(!gpu)("on an NVIDIA GPU", () => {
       expect(torch.cuda.memoryStats().reserved).toBeLessThanOrEqual(after.reserved - 2 ** 28);
     },
   );
+
+  test("a recorded function gives on each replay what it gives when it is called", () => {
+    const model = new nn.Sequential(new nn.Linear(8, 16), new nn.ReLU(), new nn.Linear(16, 4)).to("cuda");
+    const input = torch.zeros([5, 8], { device: "cuda" });
+    const before = torch.memory().tensors;
+    const graph = torch.cuda.capture(() => torch.noGrad(() => model.forward(input)));
+    for (let turn = 0; turn < 3; turn += 1) {
+      torch.scope(() => {
+        input.copy_(torch.randn([5, 8]));
+        const expected = torch.noGrad(() => model.forward(input));
+        expect(difference(graph.replay(), expected)).toBeLessThan(1e-5);
+      });
+    }
+    graph.dispose();
+    expect(torch.memory().tensors).toBe(before);
+    expect(() => graph.replay()).toThrow(/disposed/);
+  });
+
+  test("a function that cannot be recorded throws why, and the next one can be", () => {
+    const x = torch.ones([3], { device: "cuda" });
+    expect(() => torch.cuda.capture(() => x.sum().item())).toThrow(TorchError);
+    const graph = torch.cuda.capture(() => x.add(1));
+    expect(graph.replay().tolist()).toEqual([2, 2, 2]);
+    graph.dispose();
+  });
 
   test("without a scope the garbage collector releases it in time", () => {
     const before = torch.memory().tensors;

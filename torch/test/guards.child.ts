@@ -8,6 +8,9 @@ import * as torch from "@penumbra/torch";
 
 const int64 = (values: bigint[]) => torch.tensor(values);
 const least = -(2n ** 63n);
+const pictures = () => torch.ones([21, 4, 16, 16]).contiguous({ memoryFormat: "channelsLast" });
+const kernel = () => torch.ones([8, 4, 1, 1]).requiresGrad_();
+const dividesExactly = /^2\.([0-9]|1[0-2])\./.test(torch.version());
 const matrix = () =>
   torch.tensor([
     [1, 2],
@@ -34,6 +37,26 @@ const CALLS: readonly (readonly [operator: string, call: () => unknown])[] = [
   ["aten::div_", () => int64([-(2n ** 31n)]).to("int32").div_(-1, { roundingMode: "trunc" })],
   ["aten::divide", () => int64([least]).divide(int64([-1n, 2n]), { roundingMode: "trunc" })],
   ["aten::divide_", () => int64([least]).divide_(-1, { roundingMode: "trunc" })],
+  // Only up to libtorch 2.12 the quotient is not rounded otherwise.
+  ...(dividesExactly
+    ? ([
+        ["aten::div", () => int64([least]).div(-1, { roundingMode: "floor" })],
+        ["aten::floor_divide", () => int64([1n, least]).floorDivide(int64([-1n]))],
+        ["aten::floor_divide_", () => int64([least]).floorDivide_(-1)],
+        ["aten::remainder", () => torch.call("aten::remainder.Scalar_Tensor", least, int64([2n, -1n]))],
+        ["aten::remainder_", () => int64([-(2n ** 31n)]).to("int32").remainder_(-1)],
+        ["aten::fmod", () => int64([least]).fmod(int64([-1n]))],
+        ["aten::fmod_", () => int64([least]).fmod_(-1)],
+      ] as const)
+    : []),
+  // On AVX-512 other kernels run.
+  ...(torch.information().cpuCapability === "AVX2"
+    ? ([
+        ["aten::conv2d", () => torch.conv2d(pictures(), kernel(), { stride: [2, 2] })],
+        ["aten::convolution", () => torch.convolution(pictures(), kernel(), null, [2, 2], [0, 0], [1, 1], false, [0, 0], 1)],
+        ["aten::_convolution", () => torch.call("aten::_convolution", pictures(), kernel(), null, [1, 2], [0, 0], [1, 1], false, [0, 0], 1, false, false, false, false)],
+      ] as const)
+    : []),
   ["aten::native_group_norm", () => torch.nativeGroupNorm(torch.ones([1, 2, 3]).requiresGrad_(), null, null, 1, 2, 3, 0, 1e-5)],
   ["aten::copy", () => csr().copy(csr())],
   ["aten::lu_unpack", () => torch.luUnpack(torch.ones([2, 4, 4]), torch.zeros([0], { dtype: "int32" }))],

@@ -126,6 +126,63 @@ describe("reading elements", () => {
     await expect(torch.ones([2]).quantizePerTensor(0.5, 0, "qint8").data()).rejects.toThrow(/dequantize/);
   });
 
+  test.each([10, 1_000_000])("of %d into a given array is what comes without it", async (size) => {
+    const x = torch
+      .arange(2 * size)
+      .reshape([2, size])
+      .t()
+      .conj();
+    const expected = x.toTyped() as BigInt64Array;
+    const into = new BigInt64Array(2 * size);
+    expect(x.toTyped({ into })).toBe(into);
+    expect(Buffer.from(into.buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+    const longer = new BigInt64Array(new SharedArrayBuffer(8 * (2 * size + 7)), 16).fill(-1n);
+    const part = await x.data({ into: longer });
+    expect(part.buffer).toBe(longer.buffer);
+    const bytes = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+    expect(bytes.equals(Buffer.from(expected.buffer))).toBe(true);
+    expect([...longer.subarray(2 * size)]).toEqual([-1n, -1n, -1n, -1n, -1n]);
+    x.dispose();
+  });
+
+  test("into an array takes every kind that holds the dtype, and the tensor's own memory", () => {
+    scope(() => {
+      const pixels = torch.arange(6, { dtype: "uint8" });
+      for (const into of [new Uint8ClampedArray(6), Buffer.alloc(6), new Uint8Array(6)]) {
+        expect([...pixels.toTyped({ into })]).toEqual([0, 1, 2, 3, 4, 5]);
+      }
+      expect([
+        ...torch
+          .ones([1])
+          .to("bfloat16")
+          .toTyped({ into: new Uint16Array(1) }),
+      ]).toEqual([0x3f80]);
+      expect(torch.zeros([0]).toTyped({ into: new Float32Array(3) }).length).toBe(0);
+      const square = torch.arange(4).reshape([2, 2]);
+      expect([...square.t().toTyped({ into: square.asTyped() as BigInt64Array })]).toEqual([0n, 2n, 1n, 3n]);
+      expect(square.t().tolist()).toEqual([
+        [0, 1],
+        [2, 3],
+      ]);
+    });
+  });
+
+  test("into an array of another kind, too short, or that another thread could lose is refused", async () => {
+    const x = torch.ones([3]);
+    expect(() => x.toTyped({ into: new Float64Array(3) })).toThrow(/Float64Array.*Float32Array/);
+    expect(() => x.toTyped({ into: new Float32Array(2) })).toThrow(/holds 2 elements.*has 3/);
+    const detached = new Float32Array(3);
+    structuredClone(detached.buffer, { transfer: [detached.buffer] });
+    expect(() => x.toTyped({ into: detached })).toThrow(/holds 0 elements/);
+    expect(() => x.toTyped({ into: [1, 2, 3] as unknown as Float32Array })).toThrow(/typed array/);
+    await expect(x.data({ into: new Float32Array(3) })).rejects.toThrow(/SharedArrayBuffer/);
+    await expect(x.data({ into: new Float64Array(new SharedArrayBuffer(24)) })).rejects.toThrow(
+      /Float32Array/,
+    );
+    await expect(x.data({ into: 3 as unknown as Float32Array })).rejects.toThrow(/typed array/);
+    x.dispose();
+  });
+
   test("gives a copy for small and large tensors, contiguous or not", () => {
     scope(() => {
       for (const size of [10, 1_000_000]) {

@@ -1,7 +1,9 @@
 import { Command } from "commander";
 import { checkCommand } from "./check.ts";
+import { compareCommand } from "./compare.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { initCommand } from "./init.ts";
 import { labelCommand } from "./label.ts";
 import { predictCommand } from "./predict.ts";
@@ -38,9 +40,11 @@ const program = new Command("penumbra")
   .addCommand(previewCommand())
   .addCommand(studyCommand())
   .addCommand(reportCommand())
+  .addCommand(compareCommand())
   .addCommand(trainCommand())
   .addCommand(predictCommand())
   .addCommand(evaluateCommand())
+  .addCommand(exportCommand())
   .addCommand(serveCommand())
   .addCommand(labelCommand())
   .addCommand(schemaCommand())

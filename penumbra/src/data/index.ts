@@ -19,6 +19,7 @@ export { listPhotoFiles } from "./list-photo-files.ts";
 export { compareNatural } from "./natural.ts";
 export { findLike, type LikePair } from "./near-duplicates.ts";
 export { fixListOf, photoCheckOf } from "./photo-check.ts";
+export { photosOfAllClasses } from "./photos-of-all-classes.ts";
 export type { RoleSetting } from "./roles.ts";
 export { ShuffledRounds } from "./rounds.ts";
 export { type ScanOptions, scanPhotos } from "./scan.ts";

@@ -1,4 +1,6 @@
 // The table of networks that draw. A new one is a folder beside this file and a line in the table.
+
+import { ddpm } from "./ddpm/index.ts";
 import { GeneratorError } from "./errors.ts";
 import { gan } from "./gan/index.ts";
 import type { ImageGenerator } from "./generator.ts";
@@ -10,6 +12,7 @@ export const GENERATORS = {
   autoencoder,
   vae,
   gan,
+  ddpm,
 } as const satisfies Record<string, ImageGenerator>;
 
 export type GeneratorName = keyof typeof GENERATORS;

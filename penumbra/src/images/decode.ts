@@ -94,6 +94,29 @@ export async function decodeImage(
   });
 }
 
+/** A whole picture, row by row, red, green and blue of each pixel. */
+export interface WholeImage {
+  /** [height, width, 3]. */
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Brings a whole picture to a square as {@link decodeImage} does with a file of these pixels that is read from top to
+ * bottom, as PNG is.
+ *
+ * @returns as `decodeImage`
+ */
+export async function squareOf(
+  { data, width, height }: WholeImage,
+  size: number,
+  options: DecodeOptions = {},
+): Promise<Uint8Array> {
+  const file = sharp(data, { raw: { width, height, channels: 3 } }).png({ compressionLevel: 1 });
+  return decodeImage(await file.toBuffer(), size, options);
+}
+
 /** What opening a file tells about it. */
 export interface ImageFacts {
   /** Pixels as seen, with the EXIF orientation applied. */
@@ -156,7 +179,7 @@ export async function previewImage(
 export async function decodeWhole(
   source: string | Uint8Array,
   { background = WHITE, white = FULL_DEPTH }: Omit<DecodeOptions, "fit"> = {},
-): Promise<{ readonly data: Uint8Array; readonly width: number; readonly height: number }> {
+): Promise<WholeImage> {
   return readable(source, async (image) => {
     const { data, info } = await (await plainRgb(image, background, white))
       .raw({ depth: "uchar" })

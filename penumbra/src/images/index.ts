@@ -7,6 +7,7 @@ export {
   changesOf,
 } from "./augment-presets.ts";
 export { AUGMENT_PRESET_NAMES, type AugmentSpec, AugmentSpecSchema } from "./augment-spec.ts";
+export { augmentedSheet } from "./augmented-sheet.ts";
 export { gaussianBlur } from "./blur.ts";
 export {
   adjustBrightness,
@@ -31,6 +32,8 @@ export {
   previewImage,
   probeImage,
   reasonOf,
+  squareOf,
+  type WholeImage,
 } from "./decode.ts";
 export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
 export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";

@@ -1,46 +1,11 @@
-import { nn, scaledDotProductAttention, scope, type Tensor } from "@penumbra/torch";
+import { nn, scope, type Tensor } from "@penumbra/torch";
 import type { AutoencoderKLConfig } from "./autoencoder-kl-config.ts";
+import { PixelAttention } from "./pixel-attention.ts";
 import { Downsample, Upsample } from "./resample.ts";
 import { ResidualBlock } from "./residual-block.ts";
 
 // The autoencoder's norms have a fixed epsilon in diffusers, whatever the configuration says.
 const EPS = 1e-6;
-
-/** Self-attention with one head over all positions of an image, added to its input (diffusers' Attention in a VAE). */
-class PixelAttention extends nn.Module {
-  readonly groupNorm: nn.GroupNorm;
-  readonly toQ: nn.Linear;
-  readonly toK: nn.Linear;
-  readonly toV: nn.Linear;
-  readonly toOut: readonly [nn.Linear];
-
-  constructor(channels: number, groups: number) {
-    super();
-    this.groupNorm = new nn.GroupNorm(groups, channels, { eps: EPS });
-    this.toQ = new nn.Linear(channels, channels);
-    this.toK = new nn.Linear(channels, channels);
-    this.toV = new nn.Linear(channels, channels);
-    this.toOut = [new nn.Linear(channels, channels)];
-  }
-
-  forward(x: Tensor): Tensor {
-    return scope(() => {
-      const [batch, channels, height, width] = x.shape as [number, number, number, number];
-      // [B, C, H, W] -> [B, H W, C] -> one head [B, 1, H W, C]
-      const positions = this.groupNorm
-        .forward(x)
-        .permute([0, 2, 3, 1])
-        .reshape([batch, height * width, channels]);
-      const [q, k, v] = [this.toQ, this.toK, this.toV].map((to) => to.forward(positions).unsqueeze(1)) as [
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
-      const attended = this.toOut[0].forward(scaledDotProductAttention(q, k, v).squeeze(1));
-      return attended.reshape([batch, height, width, channels]).permute([0, 3, 1, 2]).add(x);
-    });
-  }
-}
 
 class MidBlock extends nn.Module {
   readonly attentions: readonly PixelAttention[];
@@ -50,7 +15,9 @@ class MidBlock extends nn.Module {
     super();
     const groups = config.norm_num_groups;
     const block = () => new ResidualBlock({ inChannels: channels, outChannels: channels, groups, eps: EPS });
-    this.attentions = config.mid_block_add_attention ? [new PixelAttention(channels, groups)] : [];
+    this.attentions = config.mid_block_add_attention
+      ? [new PixelAttention({ channels, groups, eps: EPS })]
+      : [];
     this.resnets = [block(), block()];
   }
 

@@ -143,12 +143,13 @@ function makeStage(inChannels: number, { blocks, stride, ...stage }: EfficientNe
 type BlockOptions = Omit<EfficientNetStage, "blocks">;
 
 /** A depthwise and a 1x1 convolution, added to the input where sizes stay (timm's DepthwiseSeparableConv). */
-class DepthwiseSeparable extends nn.Module {
+export class DepthwiseSeparable extends nn.Module {
   readonly convDw: SameConv2d;
   readonly bn1: nn.BatchNorm2d;
   readonly convPw: nn.Conv2d;
   readonly bn2: nn.BatchNorm2d;
-  readonly #keepsSize: boolean;
+  /** Whether the input is added. */
+  readonly keepsSize: boolean;
 
   constructor(inChannels: number, { kernel, stride, channels }: BlockOptions) {
     super();
@@ -156,27 +157,28 @@ class DepthwiseSeparable extends nn.Module {
     this.bn1 = new nn.BatchNorm2d(inChannels, NORM);
     this.convPw = new nn.Conv2d(inChannels, channels, 1, { bias: false });
     this.bn2 = new nn.BatchNorm2d(channels, NORM);
-    this.#keepsSize = stride === 1 && inChannels === channels;
+    this.keepsSize = stride === 1 && inChannels === channels;
   }
 
   override forward(x: Tensor): Tensor {
     return scope(() => {
       const inner = this.bn1.forward(this.convDw.forward(x)).relu6();
       const out = this.bn2.forward(this.convPw.forward(inner));
-      return this.#keepsSize ? out.add(x) : out;
+      return this.keepsSize ? out.add(x) : out;
     });
   }
 }
 
 /** Expansion, depthwise convolution and projection, added to the input where sizes stay (Sandler et al. 2018). */
-class InvertedResidual extends nn.Module {
+export class InvertedResidual extends nn.Module {
   readonly convPw: nn.Conv2d;
   readonly bn1: nn.BatchNorm2d;
   readonly convDw: SameConv2d;
   readonly bn2: nn.BatchNorm2d;
   readonly convPwl: nn.Conv2d;
   readonly bn3: nn.BatchNorm2d;
-  readonly #keepsSize: boolean;
+  /** Whether the input is added. */
+  readonly keepsSize: boolean;
 
   constructor(inChannels: number, { kernel, stride, expansion, channels }: BlockOptions) {
     super();
@@ -187,7 +189,7 @@ class InvertedResidual extends nn.Module {
     this.bn2 = new nn.BatchNorm2d(inner, NORM);
     this.convPwl = new nn.Conv2d(inner, channels, 1, { bias: false });
     this.bn3 = new nn.BatchNorm2d(channels, NORM);
-    this.#keepsSize = stride === 1 && inChannels === channels;
+    this.keepsSize = stride === 1 && inChannels === channels;
   }
 
   override forward(x: Tensor): Tensor {
@@ -195,13 +197,13 @@ class InvertedResidual extends nn.Module {
       let out = this.bn1.forward(this.convPw.forward(x)).relu6();
       out = this.bn2.forward(this.convDw.forward(out)).relu6();
       out = this.bn3.forward(this.convPwl.forward(out));
-      return this.#keepsSize ? out.add(x) : out;
+      return this.keepsSize ? out.add(x) : out;
     });
   }
 }
 
 /** A convolution without bias whose output has ceil(size / stride) positions, as TensorFlow's padding "same" has it. */
-class SameConv2d extends nn.Conv2d {
+export class SameConv2d extends nn.Conv2d {
   readonly #kernel: number;
   readonly #stride: number;
 
@@ -222,12 +224,13 @@ class SameConv2d extends nn.Conv2d {
 
   override forward(x: Tensor): Tensor {
     if (this.#stride === 1) return super.forward(x);
-    const [top, bottom] = this.#paddingOf(x.shape[2] as number);
-    const [left, right] = this.#paddingOf(x.shape[3] as number);
+    const [top, bottom] = this.paddingOf(x.shape[2] as number);
+    const [left, right] = this.paddingOf(x.shape[3] as number);
     return super.forward(x.constantPadNd([left, right, top, bottom]));
   }
 
-  #paddingOf(size: number): [before: number, after: number] {
+  /** Zeros before and after an axis of so many positions, where the stride is above 1. */
+  paddingOf(size: number): [before: number, after: number] {
     const missing = (Math.ceil(size / this.#stride) - 1) * this.#stride + this.#kernel - size;
     const total = Math.max(0, missing);
     return [Math.floor(total / 2), Math.ceil(total / 2)];

@@ -6,7 +6,13 @@ export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
 export { ClassEmbedding } from "./class-embedding.ts";
 export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
-export { EfficientNetLite, type EfficientNetLiteOptions } from "./efficientnet-lite.ts";
+export {
+  DepthwiseSeparable,
+  EfficientNetLite,
+  type EfficientNetLiteOptions,
+  InvertedResidual,
+  SameConv2d,
+} from "./efficientnet-lite.ts";
 export {
   type EncoderNetwork,
   type EncoderNetworkName,
@@ -46,10 +52,19 @@ export {
 } from "./network-folder.ts";
 export { interpolatePositions } from "./position-embedding.ts";
 export { ProjectionHead } from "./projection-head.ts";
-export { ownAutoencoderKey, ownTextKey, publishedTextKey } from "./published-names.ts";
+export { ownAttentionKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
+export { BasicBlock, Bottleneck } from "./resnet-blocks.ts";
 export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
+export { UNet2DModel } from "./unet-2d.ts";
+export type { UNet2DConfig, UNet2DConfigInput } from "./unet-2d-config.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";
-export { type Positions, VisionTransformer, type VisionTransformerOptions } from "./vision-transformer.ts";
+export {
+  type Positions,
+  SelfAttention,
+  TransformerBlock,
+  VisionTransformer,
+  type VisionTransformerOptions,
+} from "./vision-transformer.ts";
 export { readWeights, weightsFileIn, weightsParts, weightsPartsAmong } from "./weights-file.ts";

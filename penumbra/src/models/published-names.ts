@@ -20,8 +20,8 @@ const OLD_ATTENTION: Readonly<Record<string, string>> = {
   proj_attn: "to_out.0",
 };
 
-/** The key of {@link AutoencoderKL} for a published one: Stable Diffusion 1.x has diffusers' old names of attention. */
-export function ownAutoencoderKey(published: string): string {
+/** The key of {@link AutoencoderKL} or {@link UNet2DModel} for a published one: early ones have diffusers' old names of attention. */
+export function ownAttentionKey(published: string): string {
   return published.replace(
     /(\.attentions\.\d+\.)(query|key|value|proj_attn)\./,
     (_, path: string, name: string) => `${path}${OLD_ATTENTION[name]}.`,

@@ -8,7 +8,7 @@ export interface ResidualBlockKind {
 }
 
 /** Two 3x3 convolutions beside a shortcut, which is a 1x1 convolution where sizes change (He et al. 2016, fig. 5). */
-class BasicBlock extends nn.Module {
+export class BasicBlock extends nn.Module {
   readonly conv1: nn.Conv2d;
   readonly bn1: nn.BatchNorm2d;
   readonly conv2: nn.Conv2d;
@@ -37,7 +37,7 @@ class BasicBlock extends nn.Module {
  * A 1x1, a 3x3 and a 1x1 convolution to four times the channels, beside a shortcut (He et al. 2016, fig. 5). The 3x3
  * one has the stride, as in torchvision and timm ("ResNet v1.5").
  */
-class Bottleneck extends nn.Module {
+export class Bottleneck extends nn.Module {
   static readonly expansion = 4;
   readonly conv1: nn.Conv2d;
   readonly bn1: nn.BatchNorm2d;

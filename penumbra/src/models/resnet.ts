@@ -60,7 +60,8 @@ export class ResNet extends ImageEncoder {
   readonly layer3: nn.Sequential;
   readonly layer4: nn.Sequential;
   readonly fc: nn.Linear | null;
-  readonly #pools: boolean;
+  /** Whether the stem ends with a max-pool. */
+  readonly pools: boolean;
 
   /** @throws ModelError for a width that the kernels do not bear */
   constructor({
@@ -73,7 +74,7 @@ export class ResNet extends ImageEncoder {
     super();
     const { block, blocks, stemChannels, channels } = design;
     const isCifar = stem === "cifar";
-    this.#pools = !isCifar;
+    this.pools = !isCifar;
     this.conv1 = isCifar
       ? new nn.Conv2d(3, stemChannels, 3, { padding: 1, bias: false })
       : new nn.Conv2d(3, stemChannels, 7, { stride: 2, padding: 3, bias: false });
@@ -112,7 +113,7 @@ export class ResNet extends ImageEncoder {
    */
   features(images: Tensor): Tensor {
     let x = this.#stem(images);
-    for (const stage of this.#stages) x = this.#runStage(stage, x);
+    for (const stage of this.stageBlocks) x = this.#runStage(stage, x);
     return pooled(x);
   }
 
@@ -123,14 +124,14 @@ export class ResNet extends ImageEncoder {
    */
   stages(images: Tensor): Tensor[] {
     let x = this.#stem(images);
-    return this.#stages.map((stage) => {
+    return this.stageBlocks.map((stage) => {
       x = this.#runStage(stage, x);
       return pooled(x);
     });
   }
 
   layers(): readonly Layer[] {
-    const blocks = this.#stages.flatMap((stage) => [...stage].map((block) => [block]));
+    const blocks = this.stageBlocks.flatMap((stage) => [...stage].map((block) => [block]));
     return [[this.conv1, this.bn1], ...blocks, this.fc ? [this.fc] : []];
   }
 
@@ -140,8 +141,8 @@ export class ResNet extends ImageEncoder {
     return this.fc ? this.fc.forward(features) : features;
   }
 
-  /** [B, C, h, w]; each stage but the first halves the sides. */
-  get #stages(): readonly nn.Sequential[] {
+  /** The stages' blocks; each stage but the first halves the sides. */
+  get stageBlocks(): readonly nn.Sequential[] {
     return [this.layer1, this.layer2, this.layer3, this.layer4];
   }
 
@@ -153,7 +154,7 @@ export class ResNet extends ImageEncoder {
     // Scopes leave what backward needs to the graph alone, which frees it layer by layer.
     return scope(() => {
       const stem = this.bn1.forward(this.conv1.forward(images)).relu_();
-      return this.#pools ? stem.maxPool2d(3, { stride: 2, padding: 1 }) : stem;
+      return this.pools ? stem.maxPool2d(3, { stride: 2, padding: 1 }) : stem;
     });
   }
 }

@@ -66,8 +66,9 @@ export class VisionTransformer extends ImageEncoder {
   readonly norm: nn.LayerNorm;
   readonly head: nn.Linear | null;
   /** The block after which each stage is read, from 1. */
-  readonly #stageEnds: readonly number[];
-  readonly #embeddedPrefix: number;
+  readonly stageEnds: readonly number[];
+  /** Tokens before the patches that have embeddings of positions: all of them or none. */
+  readonly embeddedPrefix: number;
   readonly #headSize: number;
 
   /** @throws ModelError for an image that patches do not divide, and for heads that do not divide D */
@@ -89,17 +90,17 @@ export class VisionTransformer extends ImageEncoder {
     requireHeads(dimensions, heads);
     this.#headSize = dimensions / heads;
     const stages = Math.min(STAGES, depth);
-    this.#stageEnds = Array.from({ length: stages }, (_, i) => Math.round((depth * (i + 1)) / stages));
-    this.#embeddedPrefix = embedsPrefix ? 1 + registers : 0;
+    this.stageEnds = Array.from({ length: stages }, (_, i) => Math.round((depth * (i + 1)) / stages));
+    this.embeddedPrefix = embedsPrefix ? 1 + registers : 0;
     this.dimensions = dimensions;
-    this.stageDimensions = this.#stageEnds.map(() => dimensions);
+    this.stageDimensions = this.stageEnds.map(() => dimensions);
     const drawn = (std: number, count: number) =>
       nn.parameter(nn.init.truncNormal_(zeros([1, count, dimensions]), { std }));
     this.clsToken = drawn(1e-6, 1);
     this.regToken = registers === 0 ? null : drawn(1e-6, registers);
     const isLearned = positions === "learned";
     const [side] = isLearned ? gridOf([imageSize, imageSize], patchSize) : [0];
-    this.posEmbed = isLearned ? drawn(0.02, side * side + this.#embeddedPrefix) : null;
+    this.posEmbed = isLearned ? drawn(0.02, side * side + this.embeddedPrefix) : null;
     this.patchEmbed = new PatchEmbedding(patchSize, dimensions);
     const norm = { eps: isLearned ? 1e-6 : 1e-5 }; // DINOv3's norms have the second
     const sizes = { dimensions, heads, hidden: Math.round(mlpRatio * dimensions) };
@@ -121,7 +122,7 @@ export class VisionTransformer extends ImageEncoder {
    */
   features(images: Tensor): Tensor {
     return scope(() => {
-      const turns = this.#turns(images);
+      const turns = this.turns(images.shape.slice(2) as [number, number]);
       return this.#classToken(
         this.blocks.reduce((x, block) => this.run(block, x, ...turns), this.tokens(images)),
       );
@@ -135,12 +136,12 @@ export class VisionTransformer extends ImageEncoder {
    */
   stages(images: Tensor): Tensor[] {
     return scope(() => {
-      const turns = this.#turns(images);
+      const turns = this.turns(images.shape.slice(2) as [number, number]);
       let x = this.tokens(images);
       const classTokens: Tensor[] = [];
       for (const [index, block] of this.blocks.entries()) {
         x = this.run(block, x, ...turns);
-        if (this.#stageEnds.includes(index + 1)) classTokens.push(this.#classToken(x));
+        if (this.stageEnds.includes(index + 1)) classTokens.push(this.#classToken(x));
       }
       return classTokens;
     });
@@ -170,30 +171,41 @@ export class VisionTransformer extends ImageEncoder {
   tokens(images: Tensor): Tensor {
     return scope(() => {
       const [batch, , height, width] = images.shape as [number, number, number, number];
-      const grid = gridOf([height, width], this.patchEmbed.patchSize);
+      const positions = this.positions([height, width]);
       const patches = this.patchEmbed.forward(images); // [B, h w, D]
       const prefix = [this.clsToken, ...(this.regToken ? [this.regToken] : [])].map((token) =>
         token.to(patches.dtype).expand([batch, -1, -1]),
       );
-      if (!this.posEmbed) return cat([...prefix, patches], { dim: 1 });
-      const positions = interpolatePositions(this.posEmbed, grid, { prefix: this.#embeddedPrefix });
-      return this.#embeddedPrefix > 0
+      if (!positions) return cat([...prefix, patches], { dim: 1 });
+      return this.embeddedPrefix > 0
         ? cat([...prefix, patches], { dim: 1 }).add(positions)
         : cat([...prefix, patches.add(positions)], { dim: 1 });
     });
   }
 
-  /** What the blocks need besides the tokens: the table of rotary positions, where they are rotary. */
-  #turns(images: Tensor): Tensor[] {
+  /**
+   * Embeddings of the positions in images of this size, [1, embeddedPrefix + H W / patch^2, D]; null where they are
+   * rotary.
+   * @throws ModelError for images that patches do not divide
+   */
+  positions(size: readonly [height: number, width: number]): Tensor | null {
+    const grid = gridOf(size, this.patchEmbed.patchSize);
+    return this.posEmbed && interpolatePositions(this.posEmbed, grid, { prefix: this.embeddedPrefix });
+  }
+
+  /**
+   * What the blocks need besides the tokens: the table of rotary positions, [2, tokens, D / heads], where they are
+   * rotary.
+   */
+  turns(size: readonly [height: number, width: number]): Tensor[] {
     if (this.posEmbed) return [];
-    const [height, width] = images.shape.slice(2) as [number, number];
-    const grid = gridOf([height, width], this.patchEmbed.patchSize);
+    const grid = gridOf(size, this.patchEmbed.patchSize);
     const table = rotaryPositions(grid, {
       size: this.#headSize,
       base: ROPE_BASE,
       prefix: 1 + (this.regToken?.shape[1] ?? 0),
     });
-    return [table.to(images.device)];
+    return [table.to(this.clsToken.device)];
   }
 
   #classToken(x: Tensor): Tensor {
@@ -227,7 +239,7 @@ interface BlockOptions {
 }
 
 /** x + attention(norm(x)), then x + MLP(norm(x)); each addend scaled per channel where there is LayerScale. */
-class TransformerBlock extends nn.Module<[Tensor, Tensor?]> {
+export class TransformerBlock extends nn.Module<[Tensor, Tensor?]> {
   readonly norm1: nn.LayerNorm;
   readonly attn: SelfAttention;
   readonly ls1: LayerScale | null;
@@ -257,20 +269,20 @@ class TransformerBlock extends nn.Module<[Tensor, Tensor?]> {
 }
 
 /** softmax(q k^T / sqrt(d)) v over all tokens (Vaswani et al. 2017, eq. 1), q and k turned where a table is given. */
-class SelfAttention extends nn.Module<[Tensor, Tensor?]> {
+export class SelfAttention extends nn.Module<[Tensor, Tensor?]> {
   readonly qkv: nn.Linear;
   readonly proj: nn.Linear;
-  readonly #heads: number;
+  readonly heads: number;
 
   constructor(dimensions: number, heads: number, qkvBias: boolean) {
     super();
-    this.#heads = heads;
+    this.heads = heads;
     this.qkv = new nn.Linear(dimensions, 3 * dimensions, { bias: qkvBias });
     this.proj = new nn.Linear(dimensions, dimensions);
   }
 
   override forward(x: Tensor, turns?: Tensor): Tensor {
-    const parts = this.qkv.forward(x).unflatten(-1, [3, this.#heads, -1]); // [B, N, 3, heads, d]
+    const parts = this.qkv.forward(x).unflatten(-1, [3, this.heads, -1]); // [B, N, 3, heads, d]
     const [q, k, v] = parts.permute([2, 0, 3, 1, 4]).unbind() as [Tensor, Tensor, Tensor]; // [B, heads, N, d]
     const attended = turns
       ? scaledDotProductAttention(turned(q, turns), turned(k, turns), v)

@@ -5,7 +5,8 @@ import { type Outcome, type OutcomeName, outcomes, type Unit } from "../results/
 import { intervalAxis, intervalChart } from "./charts/index.ts";
 import { type Html, html } from "./html.ts";
 import { paperStyle } from "./paper-style.ts";
-import { differenceLimit, type ImageSource, SECTIONS } from "./sections/index.ts";
+import { bibliography, referencesOf } from "./references.ts";
+import { differenceLimit, type ImageSource, methodsParagraph, SECTIONS } from "./sections/index.ts";
 import { questionTitle } from "./titles.ts";
 import { readOutcome } from "./write.ts";
 
@@ -18,7 +19,8 @@ export interface Figure {
 
 /**
  * Writes every chart of a finished study as an SVG that stands alone (no style sheet, no variables: for LaTeX, Inkscape
- * and word processors), and every table as CSV with plain minus signs; returns the paths.
+ * and word processors), and every table as CSV with plain minus signs, and the methods
+ * with their sources for LaTeX; returns the paths.
  *
  * @throws ReportError when the folder holds no finished study
  */
@@ -62,7 +64,12 @@ export function figuresOf(outcome: Outcome): Figure[] {
         : [];
     }),
   );
-  return [...differences, ...drawn];
+  return [
+    ...differences,
+    ...drawn,
+    { name: "methods.tex", text: `${methodsParagraph(outcome).replaceAll("%", "\\%")}\n` },
+    { name: "references.bib", text: bibliography(referencesOf(outcome)) },
+  ];
 }
 
 /** Pixels of a row of the differences, of its words, and of its picture. */

@@ -1,6 +1,7 @@
 /** The report: plain data of a finished study in, one self-contained HTML page out. */
 export * from "./charts/index.ts";
 export * from "./check-page.ts";
+export * from "./compare-page.ts";
 export * from "./evaluation-page.ts";
 export * from "./explanation-page.ts";
 export * from "./figures.ts";

@@ -214,6 +214,13 @@ export interface SheetRow {
   readonly redraws: readonly SheetImage[];
 }
 
+/** A picture of photos and what augmentation makes of them: each row a photo, then its random versions. */
+export interface AugmentationSheet {
+  readonly image: string;
+  readonly photos: number;
+  readonly versions: number;
+}
+
 /** How many redraws of a recipe and strength still look known to an encoder that saw real photos alone. */
 export interface NearnessRow {
   readonly recipe: string;
@@ -338,6 +345,21 @@ export interface PhotoSummary {
   readonly warnings: readonly string[];
 }
 
+/** How encoders were trained, as a methods paragraph says it. */
+export interface TrainingSummary {
+  /** Pixels of a side. */
+  readonly imageSize: number;
+  readonly network: string;
+  readonly isPretrained: boolean;
+  /** How far: full, last-N, head or frozen. */
+  readonly trained: string;
+  readonly steps: number;
+  readonly batchSize: number;
+  /** Objects of a class to learn from, and those set aside for choices. */
+  readonly shots: number;
+  readonly validation: number;
+}
+
 /** A thing of one of the house's tables, and what people call it. */
 export interface Titled {
   readonly name: string;
@@ -379,6 +401,8 @@ export interface Outcome {
   readonly results: readonly ResultLine[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];
+  /** Null where nothing is trained. */
+  readonly augmentation: AugmentationSheet | null;
   /** Empty where no arm without synthetic images could judge. */
   readonly nearness: readonly NearnessRow[];
   readonly histograms: readonly Histogram[];
@@ -391,6 +415,7 @@ export interface Outcome {
   readonly mistakesArm: string;
   readonly mistakes: readonly Mistake[];
   readonly photos: PhotoSummary;
+  readonly training: TrainingSummary;
   /** Null where no arm has synthetic images. */
   readonly model: { readonly name: string; readonly hash: string } | null;
   readonly machine: Machine;

@@ -37,9 +37,12 @@ export function histogramsOf(scores: StudyScores, detector: string): Histogram[]
   });
 }
 
-/** A quantile of sorted values; 0 where there are none. */
+/** A quantile of sorted values. @throws RangeError where there are none */
 function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+  const value = sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  if (value === undefined)
+    throw new RangeError("A study has at least one known test photo: it has no scores.");
+  return value;
 }
 
 /** Which known class is taken for which, per arm, over all seeds. */

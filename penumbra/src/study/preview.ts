@@ -1,9 +1,6 @@
 import { resolve } from "node:path";
-import * as torch from "@penumbra/torch";
-import { scope } from "@penumbra/torch";
-import { deriveSeed } from "@penumbra/torch/random";
-import { decodePhotos, groupBy, scanPhotos } from "../data/index.ts";
-import { augment, contactSheet, encodePng } from "../images/index.ts";
+import { decodePhotos, photosOfAllClasses, scanPhotos } from "../data/index.ts";
+import { augmentedSheet, encodePng } from "../images/index.ts";
 import type { LoadedConfig } from "./config/index.ts";
 import { settle } from "./find-weights.ts";
 import { scanOptionsOf } from "./plan-study.ts";
@@ -32,30 +29,13 @@ export async function writePreview(
 ): Promise<number> {
   const manifest = await scanPhotos(resolve(folder, config.photos), scanOptionsOf(config));
   const known = manifest.photos.filter(({ role }) => role === "known");
-  const shown = inTurns([...groupBy(known, ({ className }) => className).values()]).slice(0, rows);
+  const shown = photosOfAllClasses(known, rows);
   const { fit, imageSize: size, interpolation, encoder } = await settle({ config, folder });
   const { root, white } = manifest;
   const pixels = await decodePhotos(root, shown, { size, fit, interpolation, white });
-  await scope(async () => {
-    const images = pixels.to("float32").div(255);
-    const columns = Array.from({ length: versions }, (_, version) =>
-      augment(
-        images,
-        encoder.augment,
-        shown.map((_, row) => deriveSeed(seed, "preview", row, version)),
-      ),
-    );
-    const cells = torch.stack([images, ...columns], { dim: 1 }).flatten({ startDim: 0, endDim: 1 }); // [rows, 1 + versions, 3, H, W] -> [cells, 3, H, W]
-    await encodePng(contactSheet(cells, { columns: 1 + versions }), path);
-  });
+  const sheet = augmentedSheet(pixels, encoder.augment, { versions, seed });
   pixels.dispose();
+  await encodePng(sheet, path);
+  sheet.dispose();
   return shown.length;
-}
-
-/** The first of each list, then the second of each, and so on. */
-function inTurns<T>(lists: readonly (readonly T[])[]): T[] {
-  const longest = Math.max(0, ...lists.map(({ length }) => length));
-  return Array.from({ length: longest }, (_, turn) =>
-    lists.flatMap((list) => list.slice(turn, turn + 1)),
-  ).flat();
 }

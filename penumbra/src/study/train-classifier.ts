@@ -286,7 +286,7 @@ async function assemble(
   const labels = labelsOf(split.calibration, classes);
   // With n objects no p-value is below 1 / (n + 1): a lower level would never call anything unknown.
   const level = Math.max(wantedLevel, 1 / (new Set(objects).size + 1));
-  const provenance = provenanceOf(parts, chosen, seed);
+  const provenance = provenanceOf(parts, chosen, { seed, photos: context.root });
   const about = {
     ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
     preprocessing: {
@@ -362,10 +362,10 @@ function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly 
 function provenanceOf(
   { encoder, features, probe, images, standIns }: Parts,
   { arm, reason }: Recommendation,
-  seed: number,
+  made: Pick<Provenance, "seed" | "photos">,
 ): Provenance {
   return {
-    ...{ penumbra: version, libtorch: torch.version(), arm, reason, seed },
+    ...{ penumbra: version, libtorch: torch.version(), arm, reason, ...made },
     artifacts: Object.fromEntries(
       [...images, encoder, features, probe, ...(standIns ? [standIns] : [])].map(({ folder, hash }) => [
         basename(folder),

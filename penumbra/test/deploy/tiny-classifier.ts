@@ -1,7 +1,10 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import sharp from "sharp";
 import { extractStages, fitLinearProbe, trainEncoder } from "../../src/contrast/index.ts";
-import { saveClassifier } from "../../src/deploy/index.ts";
+import { saveClassifier, type UsedPhoto } from "../../src/deploy/index.ts";
+import { writeFileAtomic } from "../../src/files/index.ts";
 import { FULL_DEPTH } from "../../src/images/index.ts";
 import { detectors } from "../../src/unknowns/index.ts";
 import { lookLike } from "../data/folder.ts";
@@ -10,8 +13,11 @@ import { mulberry } from "../report/outcome.ts";
 const SIZE = 16;
 export const CLASSES = ["dark", "light", "red"];
 
-/** A classifier of three shades, trained for a moment: enough to tell them apart. */
-export async function writeClassifier(where: string): Promise<void> {
+/**
+ * A classifier of three shades, trained for a moment: enough to tell them apart.
+ * @param photos a folder that its calibration photos and some near unknowns are written to
+ */
+export async function writeClassifier(where: string, photos?: string): Promise<void> {
   const images = torch.stack(
     Array.from({ length: 48 }, (_, i) => torch.fromTyped(shade(i % 3, i), [3, SIZE, SIZE])),
   );
@@ -49,11 +55,34 @@ export async function writeClassifier(where: string): Promise<void> {
       features,
     },
     level: 0.1,
-    provenance: { penumbra: "0", libtorch: "0", arm: "cross-entropy", reason: "", seed: 0, artifacts: {} },
+    provenance: {
+      ...{ penumbra: "0", libtorch: "0", arm: "cross-entropy", reason: "", seed: 0, artifacts: {} },
+      ...(photos !== undefined && { photos }),
+    },
     photos: [
       { id: "a.png", object: "dark/a", className: "dark", hash: "00", look: lookLike("a"), use: "train" },
+      ...(photos === undefined ? [] : await writePhotos(photos)),
     ],
   });
+}
+
+/** The calibration photos as files, and near unknowns. */
+async function writePhotos(folder: string): Promise<UsedPhoto[]> {
+  const near = Array.from({ length: 4 }, (_, i) => ({ use: "near" as const, bytes: noise(i) }));
+  const calibration = Array.from({ length: 12 }, (_, i) => ({
+    use: "calibration" as const,
+    bytes: photo(i % 3, 36 + i),
+  }));
+  return Promise.all(
+    [...calibration, ...near].map(async ({ use, bytes }, i) => {
+      const id = `${use}-${i}.png`;
+      const file = await bytes;
+      await writeFileAtomic(join(folder, id), file);
+      const hash = createHash("sha256").update(file).digest("hex");
+      const className = use === "near" ? "noise" : CLASSES[i % 3]!;
+      return { id, object: `object-${i}`, className, hash, look: lookLike(id), use };
+    }),
+  );
 }
 
 /** Red, green and blue plane of a shade with noise of its own. */
@@ -74,8 +103,8 @@ export function photo(label: number, seed: number): Promise<Buffer> {
   return png(shade(label, seed));
 }
 
-export function noise(): Promise<Buffer> {
-  const random = mulberry(7);
+export function noise(seed = 0): Promise<Buffer> {
+  const random = mulberry(7 + seed);
   return png(Uint8Array.from({ length: 3 * SIZE * SIZE }, () => 255 * random()));
 }
 

@@ -4,7 +4,7 @@ import {
   AutoencoderKL,
   findNetwork,
   loadWeights,
-  ownAutoencoderKey,
+  ownAttentionKey,
   samplePosterior,
 } from "../../src/models/index.ts";
 import { expectClose } from "../goldens.ts";
@@ -16,7 +16,7 @@ describe("AutoencoderKL", () => {
   eachSdGolden("logvar", (golden, model) => {
     const { config, configFile, weightsFile } = findNetwork(`${model}/vae`);
     const vae = new AutoencoderKL(config, configFile).eval();
-    loadWeights(vae, weightsFile, ownAutoencoderKey);
+    loadWeights(vae, weightsFile, ownAttentionKey);
     for (const memoryFormat of ["contiguous", "channelsLast"] as const) {
       vae.to({ memoryFormat });
       noGrad(() => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import {
   AutoencoderKL,
   CLIPTextModel,
-  ownAutoencoderKey,
+  ownAttentionKey,
   ownTextKey,
   UNet2DConditionModel,
 } from "../../src/models/index.ts";
@@ -64,10 +64,10 @@ describe("Parameter names and shapes of the published models", () => {
 describe("Names under which weights are published", () => {
   test("old names of the autoencoder's attention become today's", () => {
     const old = "decoder.mid_block.attentions.0";
-    expect(ownAutoencoderKey(`${old}.query.weight`)).toBe(`${old}.to_q.weight`);
-    expect(ownAutoencoderKey(`${old}.proj_attn.bias`)).toBe(`${old}.to_out.0.bias`);
-    expect(ownAutoencoderKey(`${old}.to_k.weight`)).toBe(`${old}.to_k.weight`);
-    expect(ownAutoencoderKey("decoder.conv_in.weight")).toBe("decoder.conv_in.weight");
+    expect(ownAttentionKey(`${old}.query.weight`)).toBe(`${old}.to_q.weight`);
+    expect(ownAttentionKey(`${old}.proj_attn.bias`)).toBe(`${old}.to_out.0.bias`);
+    expect(ownAttentionKey(`${old}.to_k.weight`)).toBe(`${old}.to_k.weight`);
+    expect(ownAttentionKey("decoder.conv_in.weight")).toBe("decoder.conv_in.weight");
   });
 
   test("the text encoder's prefix and its numbered positions are left out", () => {

@@ -32,7 +32,7 @@ async function coloursOf(svg: string, least: number): Promise<Set<string>> {
 describe("the figures of a report", () => {
   it("have names of their own that any file system takes", () => {
     expect(new Set(figures.map(({ name }) => name)).size).toBe(figures.length);
-    for (const { name } of figures) expect(name).toMatch(/^[a-z0-9-]+\.(svg|csv)$/);
+    for (const { name } of figures) expect(name).toMatch(/^[a-z0-9-]+\.(svg|csv|tex|bib)$/);
   });
 
   it("are pictures that stand alone: no variables, no style sheet elsewhere, every class has its colour", async () => {

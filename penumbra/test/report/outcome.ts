@@ -223,6 +223,7 @@ export function exampleOutcome({
         ...[0.5, 0.65].map((strength, index) => redraw("crossed", strength, row * 7 + index + 5)),
       ],
     })),
+    augmentation: { image: picture(2), photos: 4, versions: 7 },
     nearness: [
       { recipe: "faithful", strength: 0.2, images: 192, insideShare: 0.91 },
       { recipe: "faithful", strength: 0.35, images: 192, insideShare: 0.74 },
@@ -304,6 +305,10 @@ export function exampleOutcome({
         seed: index % 2,
       })),
     ),
+    training: {
+      ...{ imageSize: 64, network: "resnet10", isPretrained: false, trained: "full" },
+      ...{ steps: 240, batchSize: 32, shots: 4, validation: 4 },
+    },
     photos: {
       root: "photos",
       known: { classes, objects: classes * 20, photos: classes * 160 },

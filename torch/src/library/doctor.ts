@@ -169,7 +169,8 @@ async function attempt<T extends object>(look: () => T | Promise<T>): Promise<Fi
 
 async function engineFacts(): Promise<EngineFacts> {
   // Loads libtorch: only here, so that a machine without it gets a diagnosis too.
-  const { version, information, getNumThreads, cuda } = await import("../system.ts");
+  const { cuda } = await import("../cuda/index.ts");
+  const { version, information, getNumThreads } = await import("../system.ts");
   const { native } = await import("../tensor/native.ts");
   const { cpuCapability, config } = information();
   const names = nvidiaModels();

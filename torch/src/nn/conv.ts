@@ -45,7 +45,13 @@ abstract class Convolution extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor | null;
   readonly kernelSize: readonly number[];
-  protected readonly geometry: { stride: number[]; padding: number[]; dilation: number[]; groups: number };
+  /** Numbers for each spatial dimension, as the operator takes them. */
+  readonly geometry: {
+    readonly stride: number[];
+    readonly padding: number[];
+    readonly dilation: number[];
+    readonly groups: number;
+  };
   /** What is added before the convolution, from the last dimension to the front; null where it adds zeros itself. */
   protected readonly border: { readonly pads: readonly number[]; readonly paddingMode: PaddingMode } | null;
 

@@ -65,9 +65,11 @@ type Float16Elements = typeof globalThis extends { Float16Array: { prototype: in
   ? Elements
   : never;
 
-interface TypedArrayConstructor {
+/** A class of typed arrays. */
+export interface TypedArrayConstructor {
   new (buffer: ArrayBuffer, byteOffset?: number, length?: number): TypedArray;
   readonly BYTES_PER_ELEMENT: number;
+  readonly name: string;
 }
 
 /** The typed array that holds a dtype's elements; float16, bfloat16 and float8 come as their bits. */
@@ -109,6 +111,9 @@ const DTYPES: Readonly<Record<string, DType>> = {
   Uint8Array: "uint8",
   Uint8ClampedArray: "uint8",
 };
+
+/** The dtype of the elements of a class's arrays. */
+export const arrayDtype = ({ name }: { readonly name: string }): DType | undefined => DTYPES[name];
 
 /**
  * The dtype of a typed array's elements.

@@ -43,8 +43,8 @@ export interface RawProfile {
   readonly memoryBytes: Float64Array;
 }
 
-/** A group of processes, work that one is doing, or a compiled network, as the addon sees it. */
-type Held = object;
+/** A group of processes, work that one is doing, a compiled network or a CUDA graph, as the addon sees it. */
+export type Held = object;
 
 /** What the addon exports where libtorch was built with Gloo. Work is begun here and done when `wait` returns. */
 export interface Communication {
@@ -165,6 +165,11 @@ export interface Native extends Partial<Communication> {
   };
   runPackage(network: Held, inputs: Handles): unknown;
   disposePackage(network: Held): void;
+  beginGraph(device: number): Held;
+  recordGraph(graph: Held): void;
+  endGraph(graph: Held): void;
+  replayGraph(graph: Held): void;
+  disposeGraph(graph: Held): void;
   beginProfile(shapes: boolean, memory: boolean): void;
   endProfile(): RawProfile;
   recordRange<T>(name: string, callback: () => T): T;

@@ -257,7 +257,12 @@ export function keep<T>(value: T): T {
   return value;
 }
 
-function forEachTensor(value: unknown, visit: (tensor: Scoped) => void, seen = new Set<object>()): void {
+/** @internal Visits the tensors in arrays, maps, sets and objects. */
+export function forEachTensor(
+  value: unknown,
+  visit: (tensor: Scoped) => void,
+  seen = new Set<object>(),
+): void {
   if (typeof value !== "object" || value === null || seen.has(value)) return;
   if (isTensor(value)) {
     visit(value);

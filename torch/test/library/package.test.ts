@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   copyFileSync,
   mkdirSync,
@@ -226,4 +226,12 @@ test("a clone without its dependencies packs nothing: the build fails, and npm p
     });
   expect(pack).toThrow(/tsc.*not found/);
   expect(readdirSync(join(clone, "torch")).filter((name) => name.endsWith(".tgz"))).toEqual([]);
+  // Where npm runs no scripts, nothing is built, and nothing can be published.
+  for (const workspace of ["torch", "penumbra"]) {
+    const { stderr } = spawnSync("npm", ["publish", "--dry-run", "--ignore-scripts"], {
+      cwd: join(clone, workspace),
+      encoding: "utf8",
+    });
+    expect(stderr).toContain("marked as private");
+  }
 });

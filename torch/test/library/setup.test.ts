@@ -172,7 +172,7 @@ test("doctor shows every place, the processor's features and the running engine"
   for (const word of [
     "LIBTORCH",
     "VIRTUAL_ENV",
-    "cache",
+    "Cache",
     "AVX2",
     "Addon",
     "threads",

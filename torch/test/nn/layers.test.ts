@@ -68,22 +68,30 @@ const flat = (value: unknown): Tensor[] => (Array.isArray(value) ? value.flatMap
 
 /** The masks that this version draws in training are those of the fixture's version, or its own: see below. */
 function drawsOwnMasks(kind: string, number: number): boolean {
-  if (!kind.startsWith("Dropout")) return false;
+  if (!/^(Feature)?(Alpha)?Dropout/.test(kind)) return false;
   return scope(() => {
-    const input = tensors[`${number}.input.0`]!;
-    return !dropoutMask(number).mul(input).ne(0).equal(tensors[`${number}.train.output.0`]!.ne(0));
+    const own = dropped(number, tensors[`${number}.input.0`]!);
+    return own.sub(tensors[`${number}.train.output.0`]!).abs().max().item() > 1e-4;
   });
 }
 
-/** What dropout multiplies with in training: drawn for each number, or for each channel. */
-function dropoutMask(number: number): Tensor {
+/** What dropout makes of its input in training, by its definition: masks are drawn for each number, or for each channel. */
+function dropped(number: number, input: Tensor): Tensor {
   const { kind, args } = description.cases[number]!;
-  const shape = tensors[`${number}.input.0`]!.shape.map((size, dim) =>
-    kind === "Dropout" || dim < 2 ? size : 1,
-  );
-  const keep = 1 - Number(args[0]);
+  const p = Number(args[0]);
+  const isWhole = kind === "Dropout" || kind === "AlphaDropout";
   manualSeed(1000 + number);
-  return zeros(shape).bernoulli_({ p: keep }).div(keep);
+  const mask = zeros(input.shape.map((size, dim) => (isWhole || dim < 2 ? size : 1))).bernoulli_({
+    p: 1 - p,
+  });
+  if (!kind.includes("Alpha")) return input.mul(mask.div(1 - p));
+  const alpha = 1.7580993408473766; // Klambauer et al. 2017, Self-Normalizing Neural Networks: SELU's lower end
+  const scale = ((alpha ** 2 * p + 1) * (1 - p)) ** -0.5;
+  return input
+    .mul(mask)
+    .add(mask.sub(1).mul(alpha))
+    .add(alpha * p)
+    .mul(scale);
 }
 
 /** How far results may be from PyTorch's: sums in another order on another machine, in float32. */
@@ -137,12 +145,12 @@ describe("Every layer agrees with PyTorch's", () => {
           if (mode === "train" && drawsOwnMasks(kind, number)) {
             // The generator's numbers are the same in all versions; how masks are made of them is not.
             console.log(
-              `${title}: libtorch ${version} draws other masks than ${description.torch}, so they are its own here.`,
+              `${title}: libtorch ${version()} draws other masks than ${description.torch}, so they are its own here.`,
             );
-            const mask = dropoutMask(number);
-            const weights = linspace(-1, 1, mask.numel).reshape([...mask.shape]);
-            expectClose(outputs[0]!, drawn[0]!.mul(mask), 1e-6, "train output");
-            if (kind === "Dropout") expectClose(gradients[0]!, weights.mul(mask), 5e-6, "train gradient");
+            expectClose(outputs[0]!, dropped(number, drawn[0]!), 1e-6, "train output");
+            if (kind !== "Dropout") return;
+            const weights = linspace(-1, 1, drawn[0]!.numel).reshape([...drawn[0]!.shape]);
+            expectClose(gradients[0]!, dropped(number, weights), 5e-6, "train gradient");
             return;
           }
           const results = {

@@ -31,6 +31,8 @@ const provenanceSchema = z.object({
   /** Why that arm, in a sentence. */
   reason: z.string(),
   seed: z.int(),
+  /** Where its photos lay. */
+  photos: z.string().optional(),
   /** The artifacts that it was made of: stage and identity. */
   artifacts: z.record(z.string(), z.string()),
 });

@@ -7,7 +7,7 @@ import {
   CLIPTextModel,
   findNetwork,
   loadWeights,
-  ownAutoencoderKey,
+  ownAttentionKey,
   ownTextKey,
   publishedTextKey,
   type RawConfig,
@@ -108,7 +108,7 @@ export class StableDiffusion {
     const sd = new StableDiffusion({ tokenizer, ...networks, schedulerConfig, imageSize });
     loadWeights(sd.textEncoder, stored.text.weightsFile, ownTextKey);
     loadWeights(sd.unet, stored.unet.weightsFile);
-    loadWeights(sd.vae, stored.vae.weightsFile, ownAutoencoderKey);
+    loadWeights(sd.vae, stored.vae.weightsFile, ownAttentionKey);
     const memoryFormat = channelsLast ? "channelsLast" : undefined;
     sd.textEncoder.to({ device, dtype });
     sd.unet.to({ device, dtype, memoryFormat });
@@ -116,7 +116,7 @@ export class StableDiffusion {
     sd.#stored = [
       storedPart("text_encoder", stored.text, sd.textEncoder.config, ownTextKey),
       storedPart("unet", stored.unet, sd.unet.config),
-      storedPart("vae", stored.vae, sd.vae.config, ownAutoencoderKey),
+      storedPart("vae", stored.vae, sd.vae.config, ownAttentionKey),
     ];
     return sd;
   }

@@ -4,50 +4,60 @@ import type { StableDiffusion } from "../model/index.ts";
 import type { Walk } from "./sampler.ts";
 import type { ReadySampler } from "./samplers.ts";
 
-export interface DenoiseOptions {
-  /** [B, c, h, w], each item noised to the timestep at its own start. */
+/** What is sampled, and how. */
+export interface WalkOptions {
+  /** [B, ...], each item noised to the timestep at its own start. */
   readonly latents: Tensor;
   /** The way of each item. */
   readonly walks: readonly Walk[];
-  /** [B, L, D] */
-  readonly context: Tensor;
-  /** [B, L, D] or [1, L, D]: what guidance leads away from; not looked at where guidanceScale <= 1. */
-  readonly negativeContext: () => Tensor;
   readonly sampler: ReadySampler;
-  readonly guidanceScale: number;
-  /** What the networks are computed in: "auto" is bf16 where the processor or device is fast at it, else fp32. */
-  readonly precision: PrecisionSetting;
   /** New noise for the given items (indices into the batch) at one step; asked for where the sampler needs it. */
   readonly stepNoise: (items: readonly number[], step: number) => Tensor;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/**
- * Samples a batch of latents in one loop that ends at the same time for all: items with a shorter walk join when the
- * others have as many steps left, and only those that have joined are computed. What solvers remember of earlier steps
- * is kept for items of one walk together.
- *
- * @returns float32 [B, c, h, w] at the end
- */
+/** What a denoiser says of samples [n, ...]; the timestep is one number where it is the same for all. */
+export type Predict = (sample: Tensor, timesteps: number | readonly number[]) => Tensor;
+
+export interface DenoiseOptions extends WalkOptions {
+  /** [B, L, D] */
+  readonly context: Tensor;
+  /** [B, L, D] or [1, L, D]: what guidance leads away from; not looked at where guidanceScale <= 1. */
+  readonly negativeContext: () => Tensor;
+  readonly guidanceScale: number;
+  /** What the networks are computed in: "auto" is bf16 where the processor or device is fast at it, else fp32. */
+  readonly precision: PrecisionSetting;
+}
+
+/** Samples a batch of latents under their contexts, see `walkDown`. @returns float32 [B, c, h, w] at the end */
 export function denoise(sd: StableDiffusion, options: DenoiseOptions): Tensor {
   const { dtype } = resolvePrecision(options.precision, sd.device);
-  return scope(() => autocastTo(sd.device, dtype)(() => sampleAll(sd, options)));
+  const predictorFor = (order: readonly number[]) => guidedDenoiser(sd, options, order);
+  return scope(() => autocastTo(sd.device, dtype)(() => walkDown(options, predictorFor)));
 }
 
 /** Items that go the same way, and how far they have come. */
 interface Group {
   readonly walk: Walk;
   readonly items: readonly number[];
-  /** [items, c, h, w] */
+  /** [items, ...] */
   sample: Tensor;
   history: readonly Tensor[];
 }
 
-function sampleAll(sd: StableDiffusion, options: DenoiseOptions): Tensor {
+/**
+ * Samples a batch in one loop that ends at the same time for all: items with a shorter walk join when the others have
+ * as many steps left, and only those that have joined are computed. What solvers remember of earlier steps is kept for
+ * items of one walk together.
+ *
+ * @param predictorFor the denoiser, given the order of the items: each call takes the first n of them
+ * @returns float32 [B, ...] at the end
+ */
+export function walkDown(options: WalkOptions, predictorFor: (order: readonly number[]) => Predict): Tensor {
   const { sampler, onProgress } = options;
   const groups = groupsOf(options);
   const order = groups.flatMap(({ items }) => items);
-  const predict = guidedDenoiser(sd, options, order);
+  const predict = predictorFor(order);
   const total = Math.max(0, ...groups.map(({ walk }) => callsOf(walk)));
   for (let left = total; left > 0; left--) {
     const active = groups.filter(({ walk }) => callsOf(walk) >= left); // the longest walks first: the first of `order`
@@ -82,7 +92,7 @@ function sampleAll(sd: StableDiffusion, options: DenoiseOptions): Tensor {
 const callsOf = ({ timesteps, start }: Walk): number => timesteps.length - start;
 
 /** Groups of items with the same walk, the longest first. */
-function groupsOf({ walks, latents }: DenoiseOptions): Group[] {
+function groupsOf({ walks, latents }: WalkOptions): Group[] {
   const byWalk = new Map<string, { walk: Walk; items: number[] }>();
   for (const [item, walk] of walks.entries()) {
     const key = walk.timesteps.slice(walk.start).join();
@@ -106,7 +116,7 @@ function perItem(timesteps: readonly number[], sizes: readonly number[]): number
  * The denoiser under guidance (Ho and Salimans 2022): eps = eps_negative + guidanceScale (eps_prompt - eps_negative),
  * both in one batch. What it returns takes the first n items of `order`.
  */
-function guidedDenoiser(sd: StableDiffusion, options: DenoiseOptions, order: readonly number[]) {
+function guidedDenoiser(sd: StableDiffusion, options: DenoiseOptions, order: readonly number[]): Predict {
   const { guidanceScale } = options;
   const context = rows(options.context, order);
   if (guidanceScale <= 1)

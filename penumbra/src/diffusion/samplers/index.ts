@@ -1,5 +1,6 @@
 /** Samplers: the algorithms that denoise, and images from text or from images by any of them. */
 
+export { type Predict, type WalkOptions, walkDown } from "./denoise.ts";
 export { latentNoise } from "./latent-noise.ts";
 export {
   type GenerationOptions,

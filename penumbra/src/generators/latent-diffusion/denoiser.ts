@@ -5,7 +5,6 @@ import {
   manualSeed,
   optim,
   Random,
-  randint,
   randn,
   scope,
   type Tensor,
@@ -16,6 +15,7 @@ import { alphasCumprod, type SchedulerConfig, type StableDiffusion } from "../..
 import { CLIPTextModel, type Compute, UNet2DConditionModel } from "../../models/index.ts";
 import { indices } from "../trainer/crops.ts";
 import type { Trainee, TrainResult } from "../trainer/loop.ts";
+import { Noising } from "../trainer/noising.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import type { CaptionTable } from "./captions.ts";
 import { initialiseText, initialiseUnet } from "./initialise.ts";
@@ -51,8 +51,7 @@ export class DenoiserTrainee implements Trainee {
   readonly #parameters: Tensor[];
   readonly #order: ShuffledRounds;
   readonly #random: Generator;
-  readonly #signal: Tensor;
-  readonly #noise: Tensor;
+  readonly #noising: Noising;
   readonly #weights: Tensor;
   readonly #captionIds: Tensor;
   readonly #options: DenoiserOptions;
@@ -71,10 +70,8 @@ export class DenoiserTrainee implements Trainee {
     );
     this.#random = new Generator({ seed: 0, device: this.device });
     this.#captionIds = captions.ids.to(this.device);
-    const { signal, noise, weights } = levels(scheduler, settings.denoiser, this.device);
-    this.#signal = signal;
-    this.#noise = noise;
-    this.#weights = weights;
+    this.#noising = new Noising(scheduler, this.device);
+    this.#weights = weightsOf(scheduler, settings.denoiser, this.device);
   }
 
   #build(): DenoiserTrainee["networks"] {
@@ -109,7 +106,7 @@ export class DenoiserTrainee implements Trainee {
     const std = latents.std.indexSelect(0, item).to("float32");
     const posterior = randn(mean.shape, { generator, device: this.device });
     const clean = mean.add(std.mul(posterior)).mul(latents.scalingFactor);
-    const { noisy, target, timesteps } = this.#corrupt(clean, generator);
+    const { noisy, target, timesteps } = this.#noising.corrupt(clean, generator);
     const predicted = this.#options.compute(() => {
       const context = this.networks.text.forward(embedding(this.#captionIds, caption));
       return this.networks.unet.forward(noisy, timesteps, context);
@@ -134,23 +131,6 @@ export class DenoiserTrainee implements Trainee {
       .view([2, batchSize])
       .unbind(); // one transfer
     return { item: item!, caption: caption! };
-  }
-
-  /**
-   * Noises latents to random timesteps. As diffusion's `addNoise` and `trainingTarget`, but the timesteps are drawn on
-   * the device and never read: the loop need not wait for it.
-   */
-  #corrupt(clean: Tensor, generator: Generator): { noisy: Tensor; target: Tensor; timesteps: Tensor } {
-    const options = { generator, device: this.device };
-    const noise = randn(clean.shape, options);
-    const count = clean.shape[0]!;
-    const timesteps = randint(this.#signal.shape[0]!, [count], { ...options, dtype: "int64" });
-    const signal = this.#signal.indexSelect(0, timesteps).view([-1, 1, 1, 1]);
-    const sigma = this.#noise.indexSelect(0, timesteps).view([-1, 1, 1, 1]);
-    const noisy = clean.mul(signal).add(noise.mul(sigma));
-    const isEpsilon = this.#options.settings.denoiser.predictionType === "epsilon";
-    const target = isEpsilon ? noise : noise.mul(signal).sub(clean.mul(sigma));
-    return { noisy, target, timesteps };
   }
 
   #descend(loss: Tensor, learningRate: number): void {
@@ -180,8 +160,12 @@ export class DenoiserTrainee implements Trainee {
   }
 }
 
-/** Amplitudes of image and noise at each timestep, and the weight of its error in the loss. */
-function levels(scheduler: SchedulerConfig, { minSnr, predictionType }: DenoiserSettings, device: string) {
+/** The weight of the error at each timestep in the loss. */
+function weightsOf(
+  scheduler: SchedulerConfig,
+  { minSnr, predictionType }: DenoiserSettings,
+  device: string,
+): Tensor {
   return scope(() => {
     const abar = tensor(Float32Array.from(alphasCumprod(scheduler)));
     const snr = abar.div(abar.neg().add(1));
@@ -190,11 +174,7 @@ function levels(scheduler: SchedulerConfig, { minSnr, predictionType }: Denoiser
       minSnr === 0
         ? snr.mul(0).add(1)
         : snr.clamp({ max: minSnr }).div(predictionType === "epsilon" ? snr : snr.add(1));
-    return {
-      signal: abar.sqrt().to(device),
-      noise: abar.neg().add(1).sqrt().to(device),
-      weights: weights.to(device),
-    };
+    return weights.to(device);
   });
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { nn, safetensors, scope, type Tensor } from "@penumbra/torch";
+import { nn, safetensors, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { writeFileAtomic } from "../../files/index.ts";
 import { GeneratorError } from "../errors.ts";
@@ -60,15 +60,10 @@ export function adoptWeights(
   given: Readonly<Record<string, Tensor>>,
   options: { readonly isSameClasses: boolean; readonly from: string },
 ): void {
-  const own = network.stateDict();
-  const state = scope(() =>
-    Object.fromEntries(
-      Object.entries(given).map(([key, value]) => [
-        key,
-        OF_CLASSES.test(key) && !options.isSameClasses && own[key] ? own[key].detach().clone() : value,
-      ]),
-    ),
-  );
+  const isKept = (key: string) => OF_CLASSES.test(key) && !options.isSameClasses;
+  const taken = Object.entries(given).filter(([key]) => !isKept(key));
+  const own = Object.entries(network.stateDict()).filter(([key]) => isKept(key));
+  const state = Object.fromEntries([...taken, ...own]);
   try {
     network.loadStateDict(state);
   } catch (cause) {

@@ -43,6 +43,14 @@ export interface PhotoTrainee extends Trainee {
   notes?(): readonly string[];
 }
 
+/** What an entry of the table of generators says of its models. */
+export interface PhotoEntry {
+  readonly name: string;
+  readonly card: CardWords;
+  /** Whether a folder holds published weights that training can begin with, though nothing is known of theirs. */
+  isPublished?(folder: string): boolean;
+}
+
 const SAMPLES = 32;
 
 /** Without names of classes in the captions there is one class, of all images. */
@@ -58,7 +66,7 @@ const ALL = "all";
  * @throws Error when a loss is no longer finite, or a checkpoint is of other settings
  */
 export async function trainOnPhotos<Settings extends PhotoSettings>(
-  entry: { readonly name: string; readonly card: CardWords },
+  entry: PhotoEntry,
   options: TrainingOptions<Settings>,
   build: (parts: PhotoParts<Settings>) => PhotoTrainee,
 ): Promise<string | null> {
@@ -66,7 +74,7 @@ export async function trainOnPhotos<Settings extends PhotoSettings>(
   const { device, seed, batchSize, flips, conditional } = settings;
   const precision = resolvePrecision(settings.precision, device);
   if (device.startsWith("cuda")) cuda.setTf32(true);
-  const origin = options.from === undefined ? undefined : await readOrigin(options.from, entry.name);
+  const origin = options.from === undefined ? undefined : await readOrigin(options.from, entry);
   const corpus = await corpusOf(options.corpus, { size: settings.imageSize, limit: settings.limit });
   for (const problem of corpus.problems) onLine(`corpus: left out ${problem}`);
   const classes = conditional ? [...corpus.captions].sort() : [ALL];
@@ -126,15 +134,21 @@ export async function trainOnPhotos<Settings extends PhotoSettings>(
 interface Origin {
   readonly classes: readonly string[];
   readonly runs: readonly TrainingRun[];
+  /** What the card says of an origin that does not say itself how it was trained; null where it does. */
+  readonly note: string | null;
 }
 
-async function readOrigin(folder: string, name: string): Promise<Origin> {
+async function readOrigin(folder: string, { name, isPublished }: PhotoEntry): Promise<Origin> {
+  if (isPublished?.(folder)) {
+    const note = `It began with the published weights in "${basename(folder)}", of whose training nothing is known here.`;
+    return { classes: [], runs: [], note };
+  }
   const { classes } = readDescription(folder, name);
-  return { classes, runs: await readTrainingRuns(folder) };
+  return { classes, runs: await readTrainingRuns(folder), note: null };
 }
 
 async function writeModel<Settings extends PhotoSettings>(facts: {
-  readonly entry: { readonly name: string; readonly card: CardWords };
+  readonly entry: PhotoEntry;
   readonly options: TrainingOptions<Settings>;
   readonly work: string;
   readonly corpus: Corpus;
@@ -170,6 +184,7 @@ async function writeModel<Settings extends PhotoSettings>(facts: {
       earlierRuns: origin?.runs ?? [],
       run: { stages: [stage] },
       training: [
+        ...(origin?.note ? [origin.note] : []),
         `Device ${device}, precision ${precision.reason}; seed ${seed}; ${settings.imageSize} px; weights averaged with decay ${settings.emaDecay}.`,
         ...Object.entries(result.figures).map(([name, value]) => `${name}: ${value.toPrecision(4)}.`),
         ...(trainee.notes?.() ?? []),

@@ -26,7 +26,7 @@ export function linesChart(
   lines: readonly Line[],
   { title, className = "", xLabel, yLabel, level, width = 300, height = 180 }: LinesOptions,
 ): Html {
-  const inner = { left: 40, right: width - 8, top: 20, bottom: height - 30 };
+  const inner = { left: 40, right: width - 14, top: 20, bottom: height - 30 };
   const all = lines.flatMap((line) => line.points);
   const [yLow, yHigh] = extent([...all.map(({ y }) => y), ...(level ? [level.y] : [])]);
   const pad = (yHigh - yLow || 1) * 0.06;

@@ -4,14 +4,14 @@ import { counted, fixed, percent, points, pointsRange } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
 import type { Section } from "./section.ts";
 
-const VERDICT_WORDS: Readonly<Record<HypothesisVerdict, string>> = {
+export const HYPOTHESIS_WORDS: Readonly<Record<HypothesisVerdict, string>> = {
   supported: "Supported",
   contradicted: "Contradicted",
   equivalent: "No difference",
   undecided: "Not decided",
 };
 /** The colours of the answer's verdicts. */
-const VERDICT_LOOKS: Readonly<Record<HypothesisVerdict, string>> = {
+export const HYPOTHESIS_LOOKS: Readonly<Record<HypothesisVerdict, string>> = {
   supported: "better",
   contradicted: "worse",
   equivalent: "same",
@@ -66,7 +66,7 @@ function enough({ seeds, objectFactor }: Power): string {
 function row(item: HypothesisResult, outcome: Outcome): Html {
   return html`<tr>
 <th scope="row"><b>${item.name}</b> ${hypothesisTitle(item, outcome)}</th>
-<td><span class="verdict ${VERDICT_LOOKS[item.verdict]}">${VERDICT_WORDS[item.verdict]}</span></td>
+<td><span class="verdict ${HYPOTHESIS_LOOKS[item.verdict]}">${HYPOTHESIS_WORDS[item.verdict]}</span></td>
 <td class="number"><b>${points(item.mean)}</b></td>
 <td class="range">${item.interval ? pointsRange(item.interval) : "needs two seeds"}</td>
 <td class="number">${chance(item.adjustedPValue)}</td>
@@ -95,7 +95,7 @@ export function describeHypotheses(outcome: Outcome): string[] {
       ? `${pointsRange(item.interval)}, p ${chance(item.adjustedPValue)}`
       : "one seed";
     const more = toDecide(item);
-    return `  ${item.name} ${hypothesisTitle(item, outcome)}: ${VERDICT_WORDS[item.verdict].toLowerCase()}, ${points(item.mean)} points (${range})${more && `; to decide: ${more}`}`;
+    return `  ${item.name} ${hypothesisTitle(item, outcome)}: ${HYPOTHESIS_WORDS[item.verdict].toLowerCase()}, ${points(item.mean)} points (${range})${more && `; to decide: ${more}`}`;
   });
   return ["", "Hypotheses (intervals over seeds and test objects, p by Holm):", ...lines, looksNote(outcome)];
 }

@@ -2,10 +2,12 @@
 
 import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
+import { augmentation } from "./augmentation.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
 import { hypotheses } from "./hypotheses.ts";
 import { map } from "./map.ts";
+import { methods } from "./methods.ts";
 import { mistakes } from "./mistakes.ts";
 import { run } from "./run.ts";
 import { scores } from "./scores.ts";
@@ -21,10 +23,13 @@ export const SECTIONS: readonly Section[] = [
   scores,
   map,
   mistakes,
+  augmentation,
   curves,
+  methods,
   run,
 ];
 
 export { describeAnswer, differenceLimit } from "./answer.ts";
 export { headline } from "./headline.ts";
+export { methodsParagraph } from "./methods.ts";
 export type { ImageSource, Section } from "./section.ts";

@@ -21,6 +21,7 @@ import {
   type ScoreFile,
   StudyScores,
   type Titled,
+  type TrainingSummary,
   testHypotheses,
   worstMistakes,
 } from "../../results/index.ts";
@@ -41,7 +42,7 @@ import {
 } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { rateCurvesOf } from "./rates.ts";
-import { chooseSheet, drawnIn, writePhotos } from "./sheet.ts";
+import { chooseSheet, drawnIn, writeAugmentation, writePhotos } from "./sheet.ts";
 
 /** A finished study: its artifacts, and what they were made on. */
 export interface Finished {
@@ -123,12 +124,28 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     featureMaps: await Promise.all(maps.map(readFeatureMap)),
     ...(await picturesOf(context, finished, scores, detector)),
     photos: summarise(manifest, firstOf(seeds)),
+    training: trainingOf(config),
     model: model ? { name: model.name, hash: model.hash } : null,
     machine,
     stages: store.records,
     peakMemoryBytes: store.peakMemory,
     trainCommand,
     configuration: text,
+  };
+}
+
+function trainingOf({ encoder, split, imageSize }: StudyContext["config"]): TrainingSummary {
+  const { network, weights, train, steps, batchSize } = encoder;
+  const { shots, validation } = split;
+  return {
+    imageSize,
+    network,
+    isPretrained: weights !== undefined,
+    trained: train,
+    steps,
+    batchSize,
+    shots,
+    validation,
   };
 }
 
@@ -184,7 +201,7 @@ async function picturesOf(
   { run, manifest, seeds }: Finished,
   scores: StudyScores,
   detector: string,
-): Promise<Pick<Outcome, "sheet" | "mistakesArm" | "mistakes">> {
+): Promise<Pick<Outcome, "sheet" | "augmentation" | "mistakesArm" | "mistakes">> {
   const { split, images: drawn } = firstOf(seeds);
   const recipes = recipesIn(context.tables.sources).map(({ name }) => name);
   const sheet = chooseSheet(split.train, await drawnIn(Object.values(drawn)), { run, recipes });
@@ -193,7 +210,9 @@ async function picturesOf(
   const photos = new Map(manifest.photos.map((photo) => [photo.id, photo]));
   const shown = [...sheet.map(({ photo }) => photo), ...mistakes.map(({ id }) => entry(photos, id))];
   const images = await writePhotos(context, run, shown);
+  const trains = context.config.arms.some((arm) => !isFrozen(context, arm));
   return {
+    augmentation: trains ? await writeAugmentation(context, run, split.train) : null,
     sheet: sheet.map((row) => ({ ...row, photo: entry(images, row.photo.id) })),
     mistakesArm,
     mistakes: mistakes.map((mistake) => ({ ...mistake, image: entry(images, mistake.id) })),

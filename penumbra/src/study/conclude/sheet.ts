@@ -1,10 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { type ImageLine, imageLines, type Photo } from "../../data/index.ts";
+import { type ImageLine, imageLines, type Photo, photosOfAllClasses } from "../../data/index.ts";
 import type { RedrawLine } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
-import { encodeWebp } from "../../images/index.ts";
-import type { SheetImage, SheetRow } from "../../results/index.ts";
+import { augmentedSheet, encodeWebp } from "../../images/index.ts";
+import type { AugmentationSheet, SheetImage, SheetRow } from "../../results/index.ts";
 import { type StudyContext, withPixels } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 
@@ -87,4 +87,24 @@ export async function writePhotos(
     }
   });
   return paths;
+}
+
+/** Writes a picture of what augmentation makes of training photos into the run folder. */
+export async function writeAugmentation(
+  context: StudyContext,
+  run: string,
+  train: readonly Photo[],
+): Promise<AugmentationSheet> {
+  const [rows, versions] = [4, 7];
+  const { imageSize, encoder } = context.config;
+  const photos = photosOfAllClasses(train, rows);
+  const name = hashOf([photos.map(({ hash }) => hash), imageSize, encoder.augment]).slice(0, 20);
+  const image = `images/augmentation-${name}.webp`;
+  await mkdir(join(run, "images"), { recursive: true });
+  await withPixels(context, photos, imageSize, async (pixels) => {
+    const sheet = augmentedSheet(pixels, encoder.augment, { versions, seed: 0 });
+    await encodeWebp(sheet, join(run, image));
+    sheet.dispose();
+  });
+  return { image, photos: photos.length, versions };
 }

@@ -102,7 +102,7 @@ test("truncated latents lie within the bound, keep their order, and are untouche
   ).toBeLessThan(1e-3);
 });
 
-const STEPS = 30;
+const STEPS = 14;
 const options = (out: string, changes: object = {}) => ({
   corpus: toyCorpus,
   out: join(scratch, out),
@@ -155,7 +155,7 @@ test("learns with WGAN-GP, and refuses the difference of means without a penalty
 
 test("crashed and started again, it ends with the same bits", async () => {
   const given = options("crashed");
-  for (const crash of ["gan: step 3 ", "gan: step 20 "]) {
+  for (const crash of ["gan: step 3 ", "gan: step 9 "]) {
     const onLine = (line: string) => {
       if (line.startsWith(crash)) throw new Error("the power went out");
     };
