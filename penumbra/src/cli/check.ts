@@ -79,7 +79,10 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   });
   const split = await splitOf(manifest, config);
   const model = study.needsModel
-    ? await checkModel(config.model, { base: folder, imageSize: config.redraw.size, onNote: say })
+    ? await checkModel(config.model, {
+        ...{ base: folder, vae: config.vae, loras: config.loras, imageSize: config.redraw.size },
+        onNote: say,
+      })
     : null;
   const estimate =
     split.parts && (model === null || model.model)

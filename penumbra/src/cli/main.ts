@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { checkCommand } from "./check.ts";
 import { compareCommand } from "./compare.ts";
+import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
@@ -49,6 +50,7 @@ const program = new Command("penumbra")
   .addCommand(labelCommand())
   .addCommand(schemaCommand())
   .addCommand(pretrainCommand())
+  .addCommand(convertCommand())
   .addCommand(doctorCommand());
 
 // A reader that has seen enough (penumbra study … | head) must not end the work.

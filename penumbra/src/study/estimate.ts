@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
-import { type Arm, armOf } from "./arms/index.ts";
+import { type Arm, armOf, isFrozen } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, type SettledConfig } from "./config/index.ts";
 import { isNeeded } from "./sources/index.ts";
 
@@ -71,7 +71,7 @@ export function estimateStudy(load: Workload): Estimate | undefined {
     words: (seeds * wordSamples(load) * DEMO.wordSample * denoiserScale(load)) / speed,
     redraws: (seeds * denoiserEvaluations(load) * DEMO.denoiserEvaluation * denoiserScale(load)) / speed,
     encoders: (seeds * encoderImages(load) * DEMO.encoderImage * encoder) / speed,
-    rest: (seeds * config.arms.length * photos * DEMO.encodedPhoto * encoder) / speed,
+    rest: (encodings(load) * photos * DEMO.encodedPhoto * encoder) / speed,
   };
   const total = Object.values(parts).reduce((sum, seconds) => sum + seconds, 0);
   return { ...parts, low: RANGE.low * total, high: RANGE.high * total, cores: threads };
@@ -100,10 +100,21 @@ function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Work
 /** Images forwards and backwards through the encoders of a seed. */
 function encoderImages({ config, tables }: Workload): number {
   const { steps, batchSize, views, negatives } = config.encoder;
-  return config.arms.reduce(
+  return trainedArms({ config, tables }).reduce(
     (sum, arm) => sum + steps * (batchSize * views + negativesOf(armOf(arm, tables.arms), negatives)),
     0,
   );
+}
+
+/** Arms whose encoder is trained; the features of the others are those of the weights, made once for all seeds. */
+function trainedArms(load: Pick<Workload, "config" | "tables">): string[] {
+  return load.config.arms.filter((arm) => !isFrozen(load, arm));
+}
+
+/** How often every photo goes through an encoder for its features. */
+function encodings({ config, tables }: Workload): number {
+  const trained = trainedArms({ config, tables }).length;
+  return config.seeds.length * trained + (trained < config.arms.length ? 1 : 0);
 }
 
 function negativesOf({ negatives, changes }: Arm, perStep: number): number {

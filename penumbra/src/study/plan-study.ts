@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
-import { armOf, judgeOf, UNTRAINED } from "./arms/index.ts";
+import { isFrozen, judgeOf } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig } from "./config/index.ts";
 import { isNeeded } from "./sources/index.ts";
 
@@ -26,9 +26,7 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + drawn.length + (isJudged ? 1 : 0);
   const maps = config.arms.length; // of the first seed
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
-  const isFrozen = (arm: string) =>
-    config.encoder.train === "frozen" || armOf(arm, tables.arms).objective === UNTRAINED;
-  const frozen = config.arms.filter(isFrozen).length;
+  const frozen = config.arms.filter((arm) => isFrozen(loaded, arm)).length;
   const perSeed = 1 + synthetic + 4 * config.arms.length - frozen;
   const shared = frozen > 0 ? 2 : 0;
   const found = (needsModel ? 1 : 0) + (config.encoder.weights === undefined ? 0 : 1);

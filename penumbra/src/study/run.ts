@@ -55,6 +55,8 @@ export async function runStudy(
     ? await store.observe("model", (progress, onNote) =>
         findModel(config.model, {
           base: folder,
+          vae: config.vae,
+          loras: config.loras,
           imageSize: config.redraw.size,
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),

@@ -32,7 +32,7 @@ import { readJson, writeFolderAsync } from "../files/index.ts";
 import { previewImage } from "../images/index.ts";
 import { OUTCOME_FORMAT, type Outcome, type Recommendation, recommendArm } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
-import { armOf, sourcesOf } from "./arms/index.ts";
+import { armOf, isFrozen, sourcesOf } from "./arms/index.ts";
 import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
@@ -43,7 +43,6 @@ import {
   featuresFile,
   featuresStage,
   frozenEncoderStage,
-  isFrozen,
   labelsOf,
   loadProbe,
   prepareSeeds,
@@ -113,6 +112,8 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     ? await store.observe("model", (progress, onNote) =>
         findModel(study.config.model, {
           base: study.folder,
+          vae: study.config.vae,
+          loras: study.config.loras,
           imageSize: study.config.redraw.size,
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),

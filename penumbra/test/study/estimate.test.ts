@@ -53,6 +53,21 @@ describe("the time of a study", () => {
     expect(more(demo, { cores: 4 }).words).toBeCloseTo(one.words / 2);
   });
 
+  it("of frozen encoders is that of the features, made once for all arms and seeds", () => {
+    const frozen = estimate("photos: x\nencoder: {weights: w.safetensors}\narms: [frozen]\nseeds: [0]\n", {
+      model: undefined,
+    });
+    expect(frozen.encoders).toBe(0);
+    expect(frozen.rest).toBeGreaterThan(0);
+    const more = estimate(
+      "photos: x\nencoder: {weights: w.safetensors}\narms: [frozen]\nseeds: [0, 1, 2]\n",
+      { model: undefined },
+    );
+    expect(more.rest).toBe(frozen.rest);
+    const whole = estimate("photos: x\narms: [supcon]\nseeds: [0, 1, 2]\n", { model: undefined });
+    expect(whole.rest).toBeCloseTo(3 * frozen.rest);
+  });
+
   it("counts no diffusion where no arm draws, and says nothing of a GPU", () => {
     const plain = estimate("photos: x\narms: [cross-entropy]\n", { model: undefined });
     expect([plain.words, plain.redraws]).toEqual([0, 0]);

@@ -275,6 +275,8 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   name: "names the run folder",
   photos: "other photos have other hashes",
   model: "another model has another hash",
+  vae: "the model's hash covers it",
+  loras: "the model's hash covers them",
   "redraw.size": "the model's hash says it",
   "encoder.weights": "other weights have another hash",
   arms: "each arm is a stage of its own",

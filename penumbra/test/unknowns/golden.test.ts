@@ -26,7 +26,7 @@ import {
   topAccuracy,
   towardsClass,
 } from "../../src/unknowns/index.ts";
-import { eachGolden, type Golden } from "../goldens.ts";
+import { eachGolden, expectClose, type Golden } from "../goldens.ts";
 
 /** What a case of the detectors holds, with logits computed from its head. */
 function casesOf({ tensors }: Golden) {
@@ -328,4 +328,23 @@ describe("metrics of a classifier as scikit-learn, OpenOOD, fd-shifts and others
     close(auprOut(confidence, unknown), "msp_aupr_out");
     close(fpr95OodPositive(confidence, unknown), "msp_fpr95_ood_positive");
   });
+});
+
+describe("the reconstruction error as scikit-learn's principal components give it", () => {
+  eachGolden("ood", "reconstruction-", ({ json, tensors }) =>
+    scope(() => {
+      const { train, test: images, scores } = tensors as Record<string, Tensor>;
+      const fitted = detectors.reconstruction.fit(
+        { pixels: train as Tensor },
+        { share: json.share as number },
+      );
+      expect(fitted.fitted.components).toBe(json.components);
+      expectClose(
+        torch.tensor([...fitted.score({ pixels: images as Tensor })], { dtype: "float64" }),
+        scores,
+        json.rtol,
+        "scores",
+      );
+    }),
+  );
 });

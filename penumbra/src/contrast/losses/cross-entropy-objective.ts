@@ -31,11 +31,11 @@ const fields = {
     .positive()
     .meta({ description: "Weight of the energy margins, where negatives are used so" })
     .default(0.1),
-  energyInside: z.number().meta({ description: "Energy that photos are pushed below (m_in)" }).default(-15),
+  energyInside: z.number().meta({ description: "Energy that photos are pushed below (m_in)" }).default(-7),
   energyOutside: z
     .number()
     .meta({ description: "Energy that negatives are pushed above (m_out); higher than energyInside" })
-    .default(-5),
+    .default(-4),
 };
 
 /** Whether the margins of the energy are in order; what is said where they are not. */

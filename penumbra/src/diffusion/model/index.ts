@@ -1,7 +1,8 @@
 /** The model: Stable Diffusion in its published layout, prompts, and the noise schedule that it was trained with. */
 
 export { DiffusionError } from "./errors.ts";
-export { checkModel, findModel, type ModelFolder } from "./model-folder.ts";
+export { checkModel, type FindModelOptions, type FoundModel, findModel } from "./find-model.ts";
+export { type Lora, mergeLora } from "./lora.ts";
 export {
   addLevels,
   addNoise,
@@ -14,6 +15,7 @@ export {
   velocity,
 } from "./noise-schedule.ts";
 export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./prompts.ts";
+export type { Prediction } from "./single-file.ts";
 export {
   type LoadStableDiffusionOptions,
   type SaveStableDiffusionOptions,

@@ -1,28 +1,30 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Device, type DType, nn } from "@penumbra/torch";
+import { type Device, type DType, nn, safetensors, scope, type Tensor } from "@penumbra/torch";
 import { canonicalJson, type Json, writeFolder } from "../../files/index.ts";
 import {
   AutoencoderKL,
   CLIPTextModel,
-  findNetwork,
-  loadWeights,
-  ownAttentionKey,
-  ownTextKey,
+  ModelError,
   publishedTextKey,
   type RawConfig,
-  readJson,
-  readWeights,
-  type StoredModel,
   saveModel,
   UNet2DConditionModel,
 } from "../../models/index.ts";
 import { DiffusionError } from "./errors.ts";
 import { imageSizeOf } from "./image-size.ts";
-import { otherKind, otherKindOf } from "./model-files.ts";
+import { type Lora, mergeLora } from "./lora.ts";
 import { type HashedPart, hashModel } from "./model-hash.ts";
-import { parseSchedulerConfig, readSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
-import { ClipTokenizer } from "./tokenizer.ts";
+import { parseSchedulerConfig, type SchedulerConfig } from "./noise-schedule.ts";
+import {
+  configsMetadata,
+  giveNetwork,
+  type ModelConfigs,
+  originalNames,
+  type Prediction,
+} from "./single-file.ts";
+import { openModel, type StoredNetwork } from "./stored-model.ts";
+import type { ClipTokenizer } from "./tokenizer.ts";
 
 /** What a Stable Diffusion model consists of. */
 export interface StableDiffusionParts {
@@ -43,6 +45,12 @@ export interface LoadStableDiffusionOptions {
   dtype?: DType;
   /** Folder of the tokenizer; default `tokenizer` in the model's folder. */
   tokenizer?: string;
+  /** Another autoencoder: a folder in the diffusers layout, or a single file in either layout. */
+  vae?: string | undefined;
+  /** Low-rank changes that are added to the weights. */
+  loras?: readonly Lora[];
+  /** What a single file of Stable Diffusion 2.x predicts, where it does not say it. */
+  prediction?: Prediction | undefined;
   /** Side of the images in pixels, instead of the one that the model was made for. */
   imageSize?: number | undefined;
   /** Keeps convolutions channels-last, which is faster on every device. Default true. */
@@ -71,6 +79,8 @@ export class StableDiffusion {
   readonly imageSize: number;
   /** The files that the model was loaded from, for its hash. */
   #stored: readonly HashedPart[] | undefined;
+  /** What was added to those files' weights. */
+  #changes: readonly string[] = [];
   #hash: string | undefined;
 
   /** @throws DiffusionError when the parts do not fit together */
@@ -85,20 +95,14 @@ export class StableDiffusion {
   }
 
   /**
-   * Loads a folder in diffusers' layout: model_index.json, tokenizer/, text_encoder/, unet/, vae/, scheduler/.
+   * Loads a folder in diffusers' layout (model_index.json, tokenizer/, text_encoder/, unet/, vae/, scheduler/), or a
+   * single-file checkpoint in the original layout (.safetensors, .ckpt).
    *
    * @throws DiffusionError, ModelError, SafetensorsError or PickleError naming the file and what to do about it
    */
-  static load(folder: string, options: LoadStableDiffusionOptions = {}): StableDiffusion {
-    const { device = "cpu", dtype = "float32", channelsLast = true } = options;
-    checkIndex(folder);
-    const stored = {
-      text: findNetwork(join(folder, "text_encoder")),
-      unet: findNetwork(join(folder, "unet")),
-      vae: findNetwork(join(folder, "vae")),
-    };
-    const tokenizer = ClipTokenizer.load(options.tokenizer ?? join(folder, "tokenizer"));
-    const schedulerConfig = readSchedulerConfig(folder);
+  static load(path: string, options: LoadStableDiffusionOptions = {}): StableDiffusion {
+    const { device = "cpu", dtype = "float32", channelsLast = true, loras = [] } = options;
+    const { tokenizer, scheduler: schedulerConfig, ...stored } = openModel(path, options);
     const networks = nn.init.skip(() => ({
       textEncoder: new CLIPTextModel(stored.text.config, stored.text.configFile),
       unet: new UNet2DConditionModel(stored.unet.config, stored.unet.configFile),
@@ -106,17 +110,19 @@ export class StableDiffusion {
     }));
     const imageSize = options.imageSize ?? imageSizeOf(stored.unet.config, networks.vae.factor);
     const sd = new StableDiffusion({ tokenizer, ...networks, schedulerConfig, imageSize });
-    loadWeights(sd.textEncoder, stored.text.weightsFile, ownTextKey);
-    loadWeights(sd.unet, stored.unet.weightsFile);
-    loadWeights(sd.vae, stored.vae.weightsFile, ownAttentionKey);
+    loadStored(sd.textEncoder, stored.text);
+    loadStored(sd.unet, stored.unet);
+    loadStored(sd.vae, stored.vae);
+    const targets = { unet: sd.unet, text_encoder: sd.textEncoder };
+    sd.#changes = loras.map((lora) => `LoRA ${mergeLora(targets, lora)} ${lora.weight}`);
     const memoryFormat = channelsLast ? "channelsLast" : undefined;
     sd.textEncoder.to({ device, dtype });
     sd.unet.to({ device, dtype, memoryFormat });
     sd.vae.to({ device, dtype: sd.vae.config.force_upcast ? "float32" : dtype, memoryFormat });
     sd.#stored = [
-      storedPart("text_encoder", stored.text, sd.textEncoder.config, ownTextKey),
-      storedPart("unet", stored.unet, sd.unet.config),
-      storedPart("vae", stored.vae, sd.vae.config, ownAttentionKey),
+      hashedPart("text_encoder", stored.text, sd.textEncoder),
+      hashedPart("unet", stored.unet, sd.unet),
+      hashedPart("vae", stored.vae, sd.vae),
     ];
     return sd;
   }
@@ -140,7 +146,7 @@ export class StableDiffusion {
         { name: "unet", config: this.unet.config, weights: () => this.unet.stateDict() },
         { name: "vae", config: this.vae.config, weights: () => this.vae.stateDict() },
       ],
-      [canonicalJson(this.schedulerConfig as Json), this.tokenizer.fingerprint],
+      [canonicalJson(this.schedulerConfig as Json), this.tokenizer.fingerprint, ...this.#changes],
     );
     return this.#hash;
   }
@@ -155,6 +161,50 @@ export class StableDiffusion {
   requiresGrad_(flag: boolean): this {
     for (const network of [this.textEncoder, this.unet, this.vae]) network.requiresGrad_(flag);
     return this;
+  }
+
+  /**
+   * Writes a single-file checkpoint in the original layout, as `load`, diffusers and the usual interfaces read it; its
+   * metadata hold the configurations. Stable Diffusion 2.x is known by its linear projections.
+   *
+   * @throws DiffusionError for a UNet that the layout cannot express
+   */
+  saveSingleFile(path: string, { dtype }: SaveStableDiffusionOptions = {}): void {
+    const configs = this.#configs;
+    const names = originalNames(
+      configs,
+      this.unet.config.use_linear_projection ? "openclip" : "transformers",
+    );
+    scope(() => {
+      const parts = { unet: this.unet, vae: this.vae, text_encoder: this.textEncoder };
+      const tensors = Object.entries(parts).map(([part, network]) =>
+        giveNetwork(network.stateDict(), names[part as keyof typeof names]),
+      );
+      const stored: Record<string, Tensor> = Object.assign({}, ...tensors);
+      const plain = Object.entries(stored).map(([name, tensor]) => [name, dtype ? tensor.to(dtype) : tensor]);
+      safetensors.write(path, Object.fromEntries(plain), { format: "pt", ...configsMetadata(configs) });
+    });
+  }
+
+  /** As their JSON files have them. */
+  get #configs(): ModelConfigs {
+    const side = this.imageSize / this.vae.factor;
+    const saysOther = imageSizeOf(this.unet.config, this.vae.factor) !== this.imageSize;
+    return {
+      text_encoder: {
+        architectures: ["CLIPTextModel"],
+        model_type: "clip_text_model",
+        ...this.textEncoder.config,
+      },
+      unet: {
+        _class_name: "UNet2DConditionModel",
+        ...this.unet.config,
+        ...(saysOther && { sample_size: side }),
+      },
+      vae: { _class_name: "AutoencoderKL", ...this.vae.config },
+      scheduler: this.schedulerConfig,
+      padToken: this.tokenizer.padToken,
+    };
   }
 
   /** Writes the folder that `load` and diffusers read, as a whole or not at all; an old one is replaced. */
@@ -174,19 +224,13 @@ export class StableDiffusion {
       mkdirSync(join(aside, "scheduler"));
       writeJson(join(aside, "scheduler", "scheduler_config.json"), this.schedulerConfig);
       this.tokenizer.save(join(aside, "tokenizer"));
-      const text = {
-        architectures: ["CLIPTextModel"],
-        model_type: "clip_text_model",
-        ...this.textEncoder.config,
-      };
+      const { text_encoder: text, unet, vae } = this.#configs;
       saveModel(join(aside, "text_encoder"), this.textEncoder, text, {
         dtype,
         weightsName: "model.safetensors",
         rename: publishedTextKey,
       });
-      const unet = { _class_name: "UNet2DConditionModel", ...this.unet.config };
       saveModel(join(aside, "unet"), this.unet, unet, { dtype });
-      const vae = { _class_name: "AutoencoderKL", ...this.vae.config };
       saveModel(join(aside, "vae"), this.vae, vae, { dtype });
     });
   }
@@ -224,45 +268,25 @@ export class StableDiffusion {
   }
 }
 
-/** The networks that are read, by the class that they must be of. */
-const CLASSES: Readonly<Record<string, string>> = {
-  text_encoder: "CLIPTextModel",
-  tokenizer: "CLIPTokenizer",
-  unet: "UNet2DConditionModel",
-  vae: "AutoencoderKL",
-};
-
-function checkIndex(folder: string): void {
-  const file = join(folder, "model_index.json");
-  if (!existsSync(file)) {
-    throw new DiffusionError(
-      `${folder} is no Stable Diffusion model: model_index.json is missing. Give a folder in diffusers' layout (model_index.json, tokenizer/, text_encoder/, unet/, vae/, scheduler/).`,
-    );
-  }
-  const index = readJson(file);
-  const kind = otherKindOf(index._class_name);
-  if (kind) throw otherKind(folder, kind);
-  for (const [part, expected] of Object.entries(CLASSES)) {
-    const entry = index[part];
-    const named = Array.isArray(entry) ? (entry[1] as unknown) : undefined;
-    if (named === expected || (part === "tokenizer" && named === "CLIPTokenizerFast")) continue;
-    throw new DiffusionError(
-      `${file}: field "${part}" is ${JSON.stringify(entry ?? null)}, but ${expected} is needed. Use a model of Stable Diffusion 1.x or 2.x.`,
-    );
-  }
+/** @throws ModelError naming the file and all keys that are missing, too many or of another shape */
+function loadStored(network: nn.AnyModule, { weights, weightsFile }: StoredNetwork): void {
+  scope(() => {
+    try {
+      network.loadStateDict(weights(Object.keys(network.stateDict())));
+    } catch (cause) {
+      if (!(cause instanceof nn.StateDictError)) throw cause;
+      throw new ModelError(`${weightsFile}: ${cause.message}`, { cause });
+    }
+  });
 }
 
-function storedPart(
+function hashedPart(
   name: string,
-  { weightsFile }: StoredModel,
-  config: RawConfig,
-  rename: (key: string) => string | null = (key) => key,
+  { weights }: StoredNetwork,
+  network: nn.AnyModule & { readonly config: RawConfig },
 ): HashedPart {
-  const weights = () => {
-    const renamed = Object.entries(readWeights(weightsFile)).map(([key, tensor]) => [rename(key), tensor]);
-    return Object.fromEntries(renamed.filter(([key]) => key !== null));
-  };
-  return { name, config, weights };
+  const names = Object.keys(network.stateDict());
+  return { name, config: network.config, weights: () => weights(names) };
 }
 
 function writeJson(file: string, value: RawConfig): void {

@@ -65,6 +65,11 @@ export class ClipTokenizer {
     return this.#files.maxLength;
   }
 
+  /** What fills up a text to that length. */
+  get padToken(): string {
+    return this.#files.padToken;
+  }
+
   /** Tokens of one's own and their ids. */
   get addedTokens(): ReadonlyMap<string, number> {
     return new Map([...this.#whole].filter(([token]) => token !== START && token !== END));
@@ -89,6 +94,16 @@ export class ClipTokenizer {
       own.set(spelling, firstId + i);
     });
     return new ClipTokenizer(this.#files, this.#pairs, own);
+  }
+
+  /**
+   * A tokenizer that fills up with another token, to another length.
+   * @throws DiffusionError for a token that is none of the vocabulary's
+   */
+  withPadding(padToken: string, maxLength = this.maxLength): ClipTokenizer {
+    if (!this.#files.vocabulary.has(padToken))
+      throw new DiffusionError(`The vocabulary lacks the token "${padToken}". Choose one that it has.`);
+    return new ClipTokenizer({ ...this.#files, padToken, maxLength }, this.#pairs, this.addedTokens);
   }
 
   /** The ids of a text alone: no marks, no padding, not cut. */

@@ -346,6 +346,20 @@ export function armOf(name: string, table: ArmTable = arms): Arm {
   throw new RangeError(`There is no arm "${name}". Choose ${Object.keys(table).join(", ")}.`);
 }
 
+/** Whether nothing of this arm's encoder is trained: then it is the same for all such arms and all seeds. */
+export function isFrozen(
+  {
+    config,
+    tables,
+  }: {
+    readonly config: { readonly encoder: { readonly train: string } };
+    readonly tables: { readonly arms: ArmTable };
+  },
+  arm: string,
+): boolean {
+  return config.encoder.train === "frozen" || armOf(arm, tables.arms).objective === UNTRAINED;
+}
+
 /** How these arms differ from each other, in the order of the table. */
 export function designsOf(names: readonly string[], table: ArmTable = arms): ArmDesign[] {
   return Object.keys(table)

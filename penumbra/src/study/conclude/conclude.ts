@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { NEGATIVE_USES } from "../../contrast/index.ts";
 import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../data/index.ts";
-import type { ModelFolder } from "../../diffusion/index.ts";
+import type { FoundModel } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
   type Curve,
@@ -26,10 +26,9 @@ import {
   worstMistakes,
 } from "../../results/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, designOf, designsOf, shownArm } from "../arms/index.ts";
+import { armOf, designOf, designsOf, isFrozen, shownArm } from "../arms/index.ts";
 import { recipesIn } from "../sources/index.ts";
 import {
-  isFrozen,
   lossCurve,
   nearnessOf,
   readEncoder,
@@ -54,7 +53,7 @@ export interface Finished {
   readonly trainCommand: string;
   readonly machine: Machine;
   readonly manifest: Manifest;
-  readonly model: ModelFolder | undefined;
+  readonly model: FoundModel | undefined;
   readonly seeds: readonly SeedData[];
   readonly trained: readonly TrainedArm[];
   readonly nearness: readonly Artifact[];

@@ -147,9 +147,24 @@ export const studySchemaOf = (tables: StudyTables) =>
       .min(1)
       .meta({
         description:
-          "Diffusion model: penumbra-mini, a folder in the diffusers layout, relative to this file, or a name on the Hugging Face hub such as hf:owner/name",
+          "Diffusion model: penumbra-mini, a folder in the diffusers layout or a checkpoint file, relative to this file, or a name on the Hugging Face hub such as hf:owner/name",
       })
       .default("penumbra-mini"),
+    vae: z
+      .string()
+      .min(1)
+      .meta({
+        description:
+          "Another autoencoder for the diffusion model: a folder in the diffusers layout, a file, or a name on the hub such as hf:stabilityai/sd-vae-ft-mse",
+      })
+      .optional(),
+    loras: z
+      .array(z.strictObject({ file: z.string().min(1), weight: z.number().default(1) }))
+      .meta({
+        description:
+          "LoRAs added to the diffusion model's weights: file (or a name on the hub) and weight of each, 1 = as it was trained",
+      })
+      .default([]),
     arms: z
       .array(z.enum(namesOf(tables.arms)))
       .min(1)

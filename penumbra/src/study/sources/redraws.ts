@@ -4,7 +4,6 @@ import {
   chosenSampler,
   defaultSampler,
   RECIPES,
-  readSchedulerConfig,
   readySampler,
   recipeNames,
   recipesOf,
@@ -17,7 +16,7 @@ function redrawsOf(kind: ImageKind, title: string, description: string): ImageSo
   const settingsOf = ({ config, precision, classes, model }: SourceStudy) => {
     if (!model) throw new RangeError("Redraws need a diffusion model.");
     const { samplers, steps, guidanceScale, recipes } = config.redraw;
-    const sampler = config.redraw.sampler ?? defaultSampler(readSchedulerConfig(model.folder)).name;
+    const sampler = config.redraw.sampler ?? defaultSampler(model.schedulerConfig).name;
     return {
       recipes: recipesOf(kind, recipes, classes.length),
       sampler: readySampler(chosenSampler(sampler, samplers)).choice,

@@ -2,6 +2,7 @@ import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { z } from "zod";
 import type { ImageKind, ImageLine, Photo } from "../../data/index.ts";
 import type {
+  FoundModel,
   RecipesSettings,
   SamplerName,
   SamplerSettings,
@@ -45,7 +46,7 @@ export interface SourceStudy {
   /** Known classes. */
   readonly classes: readonly string[];
   /** The study's diffusion model, where one of its sources needs it. */
-  readonly model: { readonly folder: string; readonly imageSize: number; readonly hash: string } | null;
+  readonly model: Pick<FoundModel, "schedulerConfig" | "imageSize" | "hash"> | null;
   readonly device: string;
   /** Precision of the heavy parts. */
   readonly precision: PrecisionSetting;

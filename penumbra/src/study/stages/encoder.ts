@@ -15,7 +15,7 @@ import { DataError, requireTrainParents, type Split } from "../../data/index.ts"
 import type { Json } from "../../files/index.ts";
 import { type EncoderNetworkName, type EncoderWeights, encoderNetworks } from "../../models/index.ts";
 import type { CurvePoint } from "../../results/index.ts";
-import { armOf, UNTRAINED } from "../arms/index.ts";
+import { armOf } from "../arms/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, pixelsHash, pixelsOf, type StudyContext, withPixels } from "./context.ts";
@@ -27,11 +27,6 @@ export interface EncoderInputs {
   /** Images of the sources that the arm names. */
   readonly positives?: Artifact | undefined;
   readonly negatives?: Artifact | undefined;
-}
-
-/** Whether nothing of this arm's encoder is trained: then it is the same for all such arms and all seeds. */
-export function isFrozen({ config, tables }: StudyContext, arm: string): boolean {
-  return config.encoder.train === "frozen" || armOf(arm, tables.arms).objective === UNTRAINED;
 }
 
 /** The encoder with its published weights: of every frozen arm, at every seed. */

@@ -1,20 +1,20 @@
-import { type ModelFolder, StableDiffusion } from "../../diffusion/index.ts";
+import { type FoundModel, StableDiffusion } from "../../diffusion/index.ts";
 
 /** Loads the diffusion model when a stage first needs it: a study whose images are all drawn never does. */
 export class ModelLoader {
-  readonly model: ModelFolder;
+  readonly model: FoundModel;
   readonly #device: string;
   #loaded: StableDiffusion | undefined;
 
-  constructor(model: ModelFolder, device: string) {
+  constructor(model: FoundModel, device: string) {
     this.model = model;
     this.#device = device;
   }
 
   get(): StableDiffusion {
-    this.#loaded ??= StableDiffusion.load(this.model.folder, {
-      device: this.#device,
-      imageSize: this.model.imageSize,
+    const { path, vae, loras, imageSize } = this.model;
+    this.#loaded ??= StableDiffusion.load(path, {
+      ...{ device: this.#device, imageSize, loras, vae: vae ?? undefined },
     });
     return this.#loaded;
   }

@@ -1,5 +1,5 @@
 import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
-import type { ModelFolder } from "../../diffusion/index.ts";
+import type { FoundModel } from "../../diffusion/index.ts";
 import { drawnSources } from "../config/index.ts";
 import { isNeeded } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
@@ -23,7 +23,7 @@ export type SeedImages = Readonly<Record<string, Artifact>>;
 export async function prepareSeeds(
   context: StudyContext,
   manifest: Manifest,
-  model: ModelFolder | undefined,
+  model: FoundModel | undefined,
 ): Promise<SeedData[]> {
   const { config, tables, store } = context;
   const splits: { seed: number; split: Split }[] = [];

@@ -16,6 +16,8 @@ export interface PartSamples {
   readonly labels: readonly number[];
   /** What detectors can look at; null where the part is empty. */
   readonly evidence: PartEvidence | null;
+  /** Decodes the part's photos, where a detector looks at them: uint8 [N, 3, H, W], the caller's to release. */
+  readonly pixels?: () => Promise<Tensor>;
 }
 
 /** Features, logits and classifier are always there; pixels and the network only where a detector looks at them. */
@@ -28,10 +30,10 @@ export interface PhotoEvidence {
   /** What the features artifact holds. */
   readonly features: Readonly<Record<string, Tensor>>;
   readonly probe: LinearProbe;
-  /** The encoder and the pixels of each part, where a detector looks at them. */
+  /** The encoder and the way to the pixels of each part, where a detector looks at them. */
   readonly network?: {
     readonly forward: Network;
-    readonly pixels: Readonly<Record<SplitName, Tensor | null>>;
+    pixels(part: SplitName): Promise<Tensor>;
   };
 }
 
@@ -44,7 +46,6 @@ export function photoSamples(
 ): UnitSamples {
   const part = (name: SplitName): PartSamples => {
     const photos = split[name];
-    const pixels = network?.pixels[name];
     return {
       ids: photos.map(({ id }) => id),
       objects: photos.map(({ object }) => object),
@@ -55,8 +56,9 @@ export function photoSamples(
           ? null
           : {
               ...evidenceOf(stageFeatures(features, name), probe),
-              ...(network && pixels && { network: network.forward, pixels }),
+              ...(network && { network: network.forward }),
             },
+      ...(network && { pixels: () => network.pixels(name) }),
     };
   };
   const parts = Object.fromEntries(splitNames.map((name) => [name, part(name)]));

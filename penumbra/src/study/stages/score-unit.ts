@@ -17,9 +17,11 @@ import {
   type ChoiceSamples,
   classFigures,
   classwiseEce,
+  type Detector,
   type DetectorTable,
   detectorOf,
   ece,
+  type FittedDetector,
   fitChosen,
   macroAccuracy,
   macroF1,
@@ -38,6 +40,8 @@ export interface ScoreSettings {
   readonly table: DetectorTable;
   /** Known classes: label = index. */
   readonly classes: readonly string[];
+  /** Detectors that were fitted on the training photos: photos and objects share them. Filled here. */
+  readonly fits: Map<string, FittedDetector>;
 }
 
 export interface ScoredUnit {
@@ -47,8 +51,8 @@ export interface ScoredUnit {
 }
 
 /** Scores every item with every detector and computes the metrics; choices are made on validation only. */
-export function scorePhotos(samples: UnitSamples, settings: ScoreSettings): ScoredUnit {
-  const { parts, trials, fitted } = scoreParts(samples, settings.detectors, settings);
+export async function scorePhotos(samples: UnitSamples, settings: ScoreSettings): Promise<ScoredUnit> {
+  const { parts, trials, fitted } = await scoreParts(samples, settings.detectors, settings);
   const isRight = (part: PartScores) => isCorrect(part, settings.classes);
   return {
     scores: {
@@ -65,10 +69,14 @@ export function scorePhotos(samples: UnitSamples, settings: ScoreSettings): Scor
  * The same of objects, whose views become one in three ways: features averaged before they are scored, where the
  * detector reads features, and the mean and the least of the views' scores.
  */
-export function scoreObjects(samples: UnitSamples, photos: UnitScores, settings: ScoreSettings): UnitScores {
+export async function scoreObjects(
+  samples: UnitSamples,
+  photos: UnitScores,
+  settings: ScoreSettings,
+): Promise<UnitScores> {
   const { detectors, table, classes } = settings;
   const onFeatures = detectors.filter((name) => !detectorOf(name, table).needs.includes("pixels"));
-  const { parts, trials } = scoreParts(samples, onFeatures, settings);
+  const { parts, trials } = await scoreParts(samples, onFeatures, settings);
   const isRight = (part: PartScores) => isCorrect(part, classes);
   const rules = Object.keys(VIEW_RULES) as ViewRule[];
   return {
@@ -84,45 +92,107 @@ export function scoreObjects(samples: UnitSamples, photos: UnitScores, settings:
   };
 }
 
-/** Fits and chooses each detector, and scores every part with it. */
-function scoreParts(
+/** Fits and chooses each detector, and scores every part with it; of the pixels there is one part at a time. */
+async function scoreParts(
   samples: UnitSamples,
   names: readonly string[],
-  { tuning, table }: ScoreSettings,
-): Pick<UnitScores, "parts" | "trials"> & Pick<ScoredUnit, "fitted"> {
-  const { choice, chosenBy } = choiceOf(samples);
-  const chosen = names.map((name) => ({ name, ...fitChosen(detectorOf(name, table), choice, tuning[name]) }));
-  const scored = scoredParts.map((part): [ScoredPart, PartScores] => {
-    const scores = chosen.map(({ name, detector }): [string, number[]] => [
-      name,
-      samples[part].evidence ? [...detector.score(samplesOf(samples[part]))] : [],
-    ]);
-    return [part, describePart(samples[part], Object.fromEntries(scores))];
-  });
+  settings: ScoreSettings,
+): Promise<Pick<UnitScores, "parts" | "trials"> & Pick<ScoredUnit, "fitted">> {
+  const chosen = await chooseDetectors(samples, names, settings);
+  const looksAtPixels = names.some((name) => detectorOf(name, settings.table).needs.includes("pixels"));
+  const parts: Partial<Record<ScoredPart, PartScores>> = {};
+  for (const part of scoredParts) {
+    const own = samples[part];
+    const scores = await withSamples([looksAtPixels ? own : withoutPixels(own)], ([seen]) =>
+      chosen.map(({ name, detector }): [string, number[]] => [
+        name,
+        own.evidence && seen ? [...detector.score(seen)] : [],
+      ]),
+    );
+    parts[part] = describePart(own, Object.fromEntries(scores));
+  }
   return {
-    parts: Object.fromEntries(scored) as Record<ScoredPart, PartScores>,
-    trials: chosen.flatMap(({ name, trials }) =>
+    parts: parts as Record<ScoredPart, PartScores>,
+    trials: chosen.flatMap(({ name, trials, chosenBy }) =>
       trials.map((trial) => ({ detector: name, chosenBy, ...trial })),
     ),
     fitted: Object.fromEntries(
-      chosen.flatMap(({ name, detector }: Choice & { name: string }) =>
+      chosen.flatMap(({ name, detector }) =>
         Object.entries(detector.fitted).map(([key, value]) => [`${name}.${key}`, value]),
       ),
     ),
   };
 }
 
+type Chosen = Choice & { readonly name: string; readonly chosenBy: UnitScores["trials"][number]["chosenBy"] };
+
+/** Fits every detector, and chooses its settings, by validation unknowns or what stands in for them. */
+function chooseDetectors(
+  samples: UnitSamples,
+  names: readonly string[],
+  { tuning, table, fits }: ScoreSettings,
+): Promise<Chosen[]> {
+  const looking = names
+    .map((name) => detectorOf(name, table))
+    .filter(({ needs }) => needs.includes("pixels"));
+  const parts = [
+    looking.some(({ fitsOn }) => fitsOn === "train") ? samples.train : withoutPixels(samples.train),
+    ...[samples.validation, samples.nearValidation].map((part) =>
+      looking.length > 0 ? part : withoutPixels(part),
+    ),
+  ];
+  return withSamples(parts, ([train, validation, nearValidation]) => {
+    const { choice, chosenBy } = choiceOf(samples, { train, validation, nearValidation } as Choosing);
+    return names.map((name) => {
+      const detector = detectorOf(name, table);
+      const isShared = detector.fitsOn === "train"; // both units learn from the same photos
+      const fit: Detector["fit"] = (known, options) => {
+        const key = `${name} ${JSON.stringify(options)}`;
+        const fitted = (isShared && fits.get(key)) || detector.fit(known, options);
+        if (isShared) fits.set(key, fitted);
+        return fitted;
+      };
+      return { name, chosenBy, ...fitChosen(detector, choice, tuning[name], fit) };
+    });
+  });
+}
+
+type Choosing = Readonly<Record<"train" | "validation" | "nearValidation", Samples>>;
+
+/** Hands over what detectors see of some parts; decoded pixels are there only while `use` runs. */
+async function withSamples<T>(
+  parts: readonly PartSamples[],
+  use: (seen: readonly Samples[]) => T,
+): Promise<T> {
+  const decoded: Tensor[] = [];
+  try {
+    const seen: Samples[] = [];
+    for (const part of parts) {
+      const pixels = part.evidence && part.pixels ? await part.pixels() : null;
+      if (pixels) decoded.push(pixels);
+      seen.push({ ...samplesOf(part), ...(pixels && { pixels }) });
+    }
+    return use(seen);
+  } finally {
+    for (const pixels of decoded) pixels.dispose();
+  }
+}
+
+function withoutPixels({ pixels: _, ...part }: PartSamples): PartSamples {
+  return part;
+}
+
 /** What choices are made by: validation unknowns, else what stands in for them, each kind with the same say. */
-function choiceOf(samples: UnitSamples): {
+function choiceOf(
+  samples: UnitSamples,
+  { train, validation, nearValidation }: Choosing,
+): {
   readonly choice: ChoiceSamples;
   readonly chosenBy: UnitScores["trials"][number]["chosenBy"];
 } {
-  const known = { train: samplesOf(samples.train), validation: samplesOf(samples.validation) };
+  const known = { train, validation };
   if (samples.nearValidation.evidence) {
-    return {
-      choice: { ...known, unknown: [samplesOf(samples.nearValidation)] },
-      chosenBy: "validation",
-    };
+    return { choice: { ...known, unknown: [nearValidation] }, chosenBy: "validation" };
   }
   const unknown = samplesByClass(samples.standIns);
   return { choice: { ...known, unknown }, chosenBy: unknown.length > 0 ? "standIns" : null };

@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import { safetensors, type Tensor } from "@penumbra/torch";
-import { decodePhotos, type Split, type SplitName } from "../../data/index.ts";
+import { safetensors } from "@penumbra/torch";
+import type { Split, SplitName } from "../../data/index.ts";
 import { writeFileAtomic } from "../../files/index.ts";
 import type { ScoreFile, Unit, UnitScores } from "../../results/index.ts";
-import { type DetectorTable, detectorOf, type Network } from "../../unknowns/index.ts";
+import { type DetectorTable, detectorOf } from "../../unknowns/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { decodingOf, photosHash, pixelsHash, type StudyContext } from "./context.ts";
+import { photosHash, pixelsHash, pixelsOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { loadProbe } from "./probe.ts";
@@ -41,7 +41,7 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
     : (name: SplitName) => photosHash(split[name]);
   return store.run({
     name: "score",
-    version: 5,
+    version: 6,
     label: `${arm}, seed ${seed}`,
     inputs: {
       features,
@@ -59,17 +59,16 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
       const evidence: PhotoEvidence = {
         features: safetensors.read(join(features.folder, featuresFile)).tensors,
         probe: loadProbe(probe),
-        ...(looksAtPixels && { network: await networkEvidence(context, split, encoder) }),
+        ...(looksAtPixels && { network: networkEvidence(context, split, encoder) }),
       };
       const others = await readStandIns(standIns, evidence.probe, evidence.network?.forward);
       const photo = photoSamples(split, evidence, others, classes);
-      const all = { ...settings, table: tables.detectors, classes };
-      const { scores, fitted } = scorePhotos(photo, all);
+      const all = { ...settings, table: tables.detectors, classes, fits: new Map() };
+      const { scores, fitted } = await scorePhotos(photo, all);
       const units: Partial<Record<Unit, UnitScores>> = { photo: scores };
       if (photo.test.ids.length > new Set(photo.test.objects).size) {
-        units.object = scoreObjects(objectSamples(photo, evidence.probe), scores, all);
+        units.object = await scoreObjects(objectSamples(photo, evidence.probe), scores, all);
       }
-      for (const pixels of Object.values(evidence.network?.pixels ?? {})) pixels?.dispose();
       await writeFileAtomic(join(folder, scoresFile), JSON.stringify({ units, fitted } satisfies ScoreFile));
       return { ...fitted };
     },
@@ -86,21 +85,17 @@ function versionsOf(names: readonly string[], table: DetectorTable): Record<stri
   );
 }
 
-/** The encoder as a function of pixels, and the pixels of every part: what ODIN and its like look at. */
-async function networkEvidence(
+/** The encoder as a function of pixels, and the way to the pixels of a part: what ODIN and its like look at. */
+function networkEvidence(
   context: StudyContext,
   split: Split,
   artifact: Artifact,
-): Promise<NonNullable<PhotoEvidence["network"]>> {
-  const { config, device, root } = context;
+): NonNullable<PhotoEvidence["network"]> {
+  const { config, device } = context;
   const { encoder } = readEncoder(context, artifact);
   encoder.eval(); // an image's features must not depend on the other images
-  const forward: Network = (pixels01) => encoder.forward(pixels01.to(device)).to("cpu");
-  const pixels: Partial<Record<SplitName, Tensor | null>> = {};
-  for (const name of splitNames) {
-    const photos = split[name];
-    pixels[name] =
-      photos.length === 0 ? null : await decodePhotos(root, photos, decodingOf(context, config.imageSize));
-  }
-  return { forward, pixels: pixels as Record<SplitName, Tensor | null> };
+  return {
+    forward: (pixels01) => encoder.forward(pixels01.to(device)).to("cpu"),
+    pixels: (part) => pixelsOf(context, split[part], config.imageSize),
+  };
 }

@@ -1,8 +1,8 @@
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, judgeOf } from "../arms/index.ts";
+import { armOf, isFrozen, judgeOf } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
-import { encoderStage, frozenEncoderStage, isFrozen } from "./encoder.ts";
+import { encoderStage, frozenEncoderStage } from "./encoder.ts";
 import { featuresStage, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
 import { nearnessStage } from "./nearness.ts";
 import type { SeedData, SeedImages } from "./prepare-seeds.ts";

@@ -33,17 +33,19 @@ export interface Choice {
  * choosing, the first of equal ones. Test photos have no say.
  *
  * @param settings the candidates of `detector.tuning`; default its own
+ * @param fit how the detector is fitted; default its own way, which a caller may want to remember the results of
  * @throws UnknownsError when the samples lack what it needs
  */
 export function fitChosen(
   detector: Detector,
   { train, validation, unknown }: ChoiceSamples,
   settings: Readonly<Record<string, unknown>> = {},
+  fit: Detector["fit"] = (known, options) => detector.fit(known, options),
 ): Choice {
   const known = detector.fitsOn === "validation" ? validation : train;
-  if (!detector.tuning) return { detector: detector.fit(known), trials: [] };
+  if (!detector.tuning) return { detector: fit(known), trials: [] };
   const tried = detector.tuning.candidates(settings, imagesOf(train)).map((options) => {
-    const fitted = detector.fit(known, options);
+    const fitted = fit(known, options);
     return { fitted, options: { ...options }, auroc: meanAuroc(fitted, validation, unknown) };
   });
   const best = tried.reduce((leader, next) => (isBetter(next.auroc, leader.auroc) ? next : leader));

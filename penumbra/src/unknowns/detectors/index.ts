@@ -20,6 +20,7 @@ import { multiLayerMahalanobis } from "./multi-layer-mahalanobis.ts";
 import { nnguide } from "./nnguide.ts";
 import { odin } from "./odin.ts";
 import { react } from "./react.ts";
+import { reconstruction } from "./reconstruction.ts";
 import { relativeMahalanobis } from "./relative-mahalanobis.ts";
 import { scale } from "./scale.ts";
 import { she } from "./she.ts";
@@ -60,6 +61,7 @@ export const detectors = {
   "multi-layer-knn": multiLayerKnn,
   "cosine-prototypes": cosinePrototypes,
   "multi-layer-mahalanobis": multiLayerMahalanobis,
+  reconstruction,
 } satisfies Record<string, Detector>;
 
 export type DetectorName = keyof typeof detectors;
@@ -111,6 +113,7 @@ export type { MultiLayerMahalanobisOptions } from "./multi-layer-mahalanobis.ts"
 export type { NnguideOptions } from "./nnguide.ts";
 export { type OdinOptions, towardsClass } from "./odin.ts";
 export type { ReactOptions } from "./react.ts";
+export type { ReconstructionOptions } from "./reconstruction.ts";
 export type { RelativeMahalanobisOptions } from "./relative-mahalanobis.ts";
 export type { Classifier, Evidence, Given, Need, Network, Samples } from "./samples.ts";
 export type { ScaleOptions } from "./scale.ts";

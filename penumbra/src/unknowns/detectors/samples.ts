@@ -41,6 +41,9 @@ export type Given<N extends Need> = Pick<Evidence, N>;
 /** For `cdist`: the exact formula. The faster one, through a matrix product, loses the distance of near-duplicates. */
 export const WITHOUT_MATRIX_PRODUCT = 2;
 
+/** For `cdist`: |x|^2 + |y|^2 - 2 x y whatever the size, where there are many rows of many dimensions. */
+export const BY_MATRIX_PRODUCT = 1;
+
 const SHAPES: Readonly<Record<Need, string>> = {
   features: "[images, dimensions]",
   logits: "[images, classes]",

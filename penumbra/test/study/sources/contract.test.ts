@@ -58,7 +58,7 @@ function workOf(name: string, source: ImageSource, folder: string): SourceWork {
     folder: scratch,
     classes,
     device: "cpu",
-    model: { folder: modelFolder, imageSize: SIZE, hash: sd.hash },
+    model: { schedulerConfig: sd.schedulerConfig, imageSize: SIZE, hash: sd.hash },
     precision: "fp32" as const,
   };
   return {
