@@ -1,3 +1,4 @@
+import type { Tensor } from "@penumbra/torch";
 import {
   isCorrect,
   type PartScores,
@@ -26,6 +27,7 @@ import {
   macroAccuracy,
   macroF1,
   nll,
+  type Samples,
   softmax,
   topAccuracy,
 } from "../../unknowns/index.ts";
