@@ -176,7 +176,8 @@ export async function chooseArm(study: Study, wanted?: string): Promise<Recommen
   const path = join(study.run, "report.json");
   if (existsSync(path)) {
     const outcome = await readJson<Outcome>(path);
-    if (outcome.format === OUTCOME_FORMAT) return recommendArm(outcome);
+    const recommended = outcome.format === OUTCOME_FORMAT ? recommendArm(outcome) : null;
+    if (recommended) return recommended;
   }
   return {
     arm: DEFAULT_ARM,

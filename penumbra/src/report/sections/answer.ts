@@ -106,10 +106,22 @@ export function describeAnswer(outcome: Outcome): string[] {
           `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
         ]
       : []),
-    "",
-    `To use it: ${outcome.trainCommand}`,
-    `  ${recommendArm(outcome).reason}`,
+    ...useLines(outcome),
   ];
+}
+
+/** The command that makes a classifier of what was found, and why of that arm. */
+function useLines(outcome: Outcome): string[] {
+  const recommended = recommendArm(outcome);
+  return recommended ? ["", `To use it: ${outcome.trainCommand}`, `  ${recommended.reason}`] : [];
+}
+
+function useNote(outcome: Outcome): Html | null {
+  const recommended = recommendArm(outcome);
+  return (
+    recommended &&
+    html`<p>To use it: <code>${outcome.trainCommand}</code> makes a classifier. ${recommended.reason}</p>`
+  );
 }
 
 /** What the numbers must not be read without: oddities of the photos, and encoders that learned nothing. */
@@ -184,7 +196,7 @@ export const answer: Section = {
     return html`${evidence(outcome)}
 ${seedsNote(outcome)}
 ${caveatsNote(outcome)}
-${outcome.arms.length > 0 && html`<p>To use it: <code>${outcome.trainCommand}</code> makes a classifier. ${recommendArm(outcome).reason}</p>`}
+${useNote(outcome)}
 ${outcome.questions.map((question) => {
   const comparisons = outcome.comparisons.filter((item) => item.question === question.name);
   if (comparisons.length === 0) return null;
