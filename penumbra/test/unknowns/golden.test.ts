@@ -348,3 +348,23 @@ describe("the reconstruction error as scikit-learn's principal components give i
     }),
   );
 });
+
+describe("the abnormality module as scikit-learn's ridge and logistic regression give it", () => {
+  eachGolden("ood", "abnormality", ({ json, tensors }) =>
+    scope(() => {
+      const { train, test: images, first, weight, bias, scores } = tensors as Record<string, Tensor>;
+      const seen = (pixels: Tensor | undefined): Samples => ({
+        pixels: pixels as Tensor,
+        network: (pixels01) =>
+          pixels01
+            .flatten({ startDim: 1 })
+            .matmul(first as Tensor)
+            .relu(),
+        classifier: { weight: weight as Tensor, bias: bias as Tensor },
+      });
+      const fitted = detectors.abnormality.fit(seen(train), { noise: json.noise as number });
+      const got = torch.tensor([...fitted.score(seen(images))], { dtype: "float64" });
+      expectClose(got, scores, json.rtol, "scores");
+    }),
+  );
+});

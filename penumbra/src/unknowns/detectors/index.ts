@@ -1,5 +1,6 @@
 // Detectors of unknown images: one file each, and the table of them.
 import { UnknownsError } from "../errors.ts";
+import { abnormality } from "./abnormality.ts";
 import { ashB, ashP, ashS } from "./ash.ts";
 import { cosinePrototypes } from "./cosine-prototypes.ts";
 import type { Detector } from "./detector.ts";
@@ -62,6 +63,7 @@ export const detectors = {
   "cosine-prototypes": cosinePrototypes,
   "multi-layer-mahalanobis": multiLayerMahalanobis,
   reconstruction,
+  abnormality,
 } satisfies Record<string, Detector>;
 
 export type DetectorName = keyof typeof detectors;
@@ -88,6 +90,7 @@ export function detectorOf(name: string, table: DetectorTable = detectors): Dete
   throw new UnknownsError(`There is no detector "${name}". Choose ${Object.keys(table).join(" or ")}.`);
 }
 
+export type { AbnormalityOptions } from "./abnormality.ts";
 export type { AshOptions } from "./ash.ts";
 export { type Choice, type ChoiceSamples, fitChosen, type Trial } from "./choose.ts";
 export {

@@ -1,10 +1,7 @@
-import type { Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { defineDetector, requireOption, tensorOf } from "./detector.ts";
+import { flatPixels } from "./flat-pixels.ts";
 import { candidatesFor, everyCombination } from "./tuning.ts";
-
-/** Larger images are averaged down to this side: what is missing at this size is an object, not a grain. */
-const SIDE = 32;
 
 export interface ReconstructionOptions {
   /** Share of the training images' variance that the code keeps, 0 … 1 exclusive. Default 0.9. */
@@ -30,7 +27,7 @@ export const reconstruction = defineDetector({
   }),
   learn: ({ pixels }, { share = 0.9 }: ReconstructionOptions) => {
     requireOption("Reconstruction error", "share", share, share > 0 && share < 1, "above 0 and below 1");
-    const rows = flat(pixels); // [N, D]
+    const rows = flatPixels(pixels); // [N, D]
     const mean = rows.mean([0]);
     const centred = rows.sub(mean);
     const [images, values] = rows.shape as [number, number];
@@ -47,7 +44,7 @@ export const reconstruction = defineDetector({
   },
   score: (state, { pixels }) => {
     const directions = tensorOf(state, "directions");
-    const rest = flat(pixels).sub(tensorOf(state, "mean"));
+    const rest = flatPixels(pixels).sub(tensorOf(state, "mean"));
     return rest.sub(rest.matmul(directions).matmul(directions.t())).square().mean([1]).neg();
   },
 });
@@ -64,12 +61,4 @@ function componentsFor(ascending: readonly number[], share: number): number {
     if (held >= share * total) return index + 1;
   }
   return variances.length;
-}
-
-/** [N, 3, H, W] in 0..1 -> float64 [N, D]. */
-function flat(pixels: Tensor): Tensor {
-  const [height = 0, width = 0] = pixels.shape.slice(2);
-  const isLarge = height > SIDE || width > SIDE;
-  const small = isLarge ? pixels.adaptiveAvgPool2d([Math.min(SIDE, height), Math.min(SIDE, width)]) : pixels;
-  return small.to("float64").flatten({ startDim: 1 });
 }
