@@ -5,6 +5,7 @@ import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
+import { generateCommand } from "./generate.ts";
 import { initCommand } from "./init.ts";
 import { labelCommand } from "./label.ts";
 import { predictCommand } from "./predict.ts";
@@ -16,6 +17,7 @@ import { serveCommand } from "./serve.ts";
 import { studyCommand } from "./study.ts";
 import { trainCommand } from "./train.ts";
 import { version } from "./version.ts";
+import { wordsCommand } from "./words.ts";
 
 /** What to do about what the system refuses; its own message says what, and where. */
 const remedies: Readonly<Record<string, string>> = {
@@ -49,7 +51,9 @@ const program = new Command("penumbra")
   .addCommand(serveCommand())
   .addCommand(labelCommand())
   .addCommand(schemaCommand())
+  .addCommand(generateCommand())
   .addCommand(pretrainCommand())
+  .addCommand(wordsCommand())
   .addCommand(convertCommand())
   .addCommand(doctorCommand());
 

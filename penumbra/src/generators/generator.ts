@@ -19,6 +19,7 @@ export interface TrainingOptions<Settings extends object = object> {
   /** What the corpus is and its licence, as Markdown for the model card. */
   readonly dataNote?: string;
   readonly onLine?: (line: string) => void;
+  readonly onProgress?: (done: number, total: number) => void;
   /** Ends after the current step with a checkpoint; the next call goes on from there. */
   readonly signal?: AbortSignal;
 }

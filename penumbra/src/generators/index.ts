@@ -1,5 +1,17 @@
 /** Generators: networks that draw, trained on captioned images, each kind an entry of one table. */
 
+export type { DrawingItem, DrawingWay, LoadedGenerator, PhotoArtist } from "./draw/artist.ts";
+export {
+  type DrawingRequest,
+  type DrawnLine,
+  type DrawOptions,
+  drawFromPhotos,
+  recipeOf,
+  waysOf,
+} from "./draw/draw.ts";
+export { type Generated, type GenerateOptions, generate } from "./draw/generate.ts";
+export { photoCorpus } from "./draw/photo-corpus.ts";
+export { pixelFeatures, type QualityFigures, qualityOf } from "./draw/quality.ts";
 export { GeneratorError } from "./errors.ts";
 export type { ImageGenerator, TrainingOptions } from "./generator.ts";
 export { GENERATORS, type GeneratorName, generatorNamed, generatorNames } from "./generators.ts";

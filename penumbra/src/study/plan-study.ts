@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig } from "./config/index.ts";
-import { isNeeded } from "./sources/index.ts";
+import { countTrained, isNeeded } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -23,7 +23,8 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const isSynthetic = drawn.length > 0;
   const needsModel = isNeeded("model", drawn, tables.sources);
   const isJudged = isSynthetic && judgeOf(config.arms, tables.arms) !== undefined;
-  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + drawn.length + (isJudged ? 1 : 0);
+  const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
+  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made + (isJudged ? 1 : 0);
   const maps = config.arms.length; // of the first seed
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
   const frozen = config.arms.filter((arm) => isFrozen(loaded, arm)).length;

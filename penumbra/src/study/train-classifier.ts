@@ -37,7 +37,7 @@ import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
-import { isNeeded } from "./sources/index.ts";
+import { countTrained, isNeeded } from "./sources/index.ts";
 import {
   encoderStage,
   featuresFile,
@@ -156,12 +156,11 @@ export function classifierStageCount(
 ): number {
   const drawn = sourcesOf([arm.arm], tables.arms, tables.sources);
   const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
+  const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
   const weights = Number(config.encoder.weights !== undefined);
   const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));
-  // Encoder, features, probe; weights; stand-ins; model; split, decode; words; images.
-  return (
-    3 + weights + standIns + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + drawn.length)
-  );
+  // Encoder, features, probe; weights; stand-ins; model; split, decode; words; generators and images.
+  return 3 + weights + standIns + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + made);
 }
 
 /**

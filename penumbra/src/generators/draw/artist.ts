@@ -10,6 +10,8 @@ export interface DrawingWay {
   readonly kind: ImageKind;
   /** Whether it can only be followed where there are two classes or more. */
   readonly needsOtherClass: boolean;
+  /** Whether the dial is a strength: from 0, the photo as it is, to 1, far from it. */
+  readonly hasStrength: boolean;
   /** What the dial is, with its unit and direction. */
   readonly dial: string;
   /** Lowest and highest position of the dial. */

@@ -81,7 +81,8 @@ async function prepare(options: PretrainOptions): Promise<Workroom> {
     `corpus: ${corpus.fileOf.length} images of ${corpus.files.length} files, ${corpus.captions.length} captions, ${heldOut.items.length} images held out; ${precision.reason}`,
   );
   const { checkpointMinutes, sheetMinutes: inspectMinutes, logSeconds } = settings;
-  const budgets = { folder: work, checkpointMinutes, inspectMinutes, logSeconds, onLine, signal };
+  const { onProgress } = options;
+  const budgets = { folder: work, checkpointMinutes, inspectMinutes, logSeconds, onLine, onProgress, signal };
   const compute = autocastTo(device, precision.dtype);
   return { options, work, precision, compute, origin, corpus, training, heldOut, budgets, onLine };
 }

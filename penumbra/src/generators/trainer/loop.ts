@@ -37,6 +37,8 @@ export interface TrainOptions {
   readonly inspectMinutes: number;
   readonly logSeconds: number;
   readonly onLine?: (line: string) => void;
+  /** Told with every log: steps, or thousandths of the time where that is what ends the training. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Stops after the current step with a checkpoint. */
   readonly signal?: AbortSignal;
 }
@@ -179,6 +181,9 @@ class Run {
       learningRate: this.#learningRate,
     });
     this.#tell(this.#progressLine(rate, named));
+    const { steps: total, minutes, onProgress } = this.#options;
+    if (minutes === undefined) onProgress?.(this.#step, total);
+    else onProgress?.(Math.round(1000 * Math.min(1, this.progress)), 1000);
     await new Promise((resolve) => setImmediate(resolve)); // lets signals in
   }
 

@@ -118,6 +118,7 @@ export async function trainOnPhotos<Settings extends PhotoSettings>(
       inspectMinutes,
       logSeconds,
       onLine,
+      onProgress: options.onProgress,
       signal,
     });
     if (!result.complete) return null;

@@ -25,8 +25,10 @@ const shape = {
   beta: z
     .number()
     .nonnegative()
-    .default(1)
-    .describe("Weight of the KL divergence: 1 the ELBO, more a beta-VAE, 0 a plain autoencoder."),
+    .default(0.02)
+    .describe(
+      "Weight of the KL divergence: 1 is the ELBO of pixels of deviation 1, s^2 that of deviation s (of a range of 2); more a beta-VAE, 0 a plain autoencoder.",
+    ),
   freeBits: z
     .number()
     .nonnegative()

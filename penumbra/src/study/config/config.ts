@@ -1,7 +1,13 @@
 import { z } from "zod";
 import { KEPT_WEIGHTS, NETWORKS } from "../../contrast/index.ts";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
-import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
+import {
+  MOST_VECTORS,
+  RecipesSettings,
+  SamplerSettings,
+  samplerNames,
+  WORDS_SCHEDULES,
+} from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
@@ -203,14 +209,71 @@ export const studySchemaOf = (tables: StudyTables) =>
         steps: count("Training steps; every step takes photos of all classes").default(1000),
         batchSize: count("Photos of each class per step").default(4),
         learningRate: rate("Learning rate of AdamW").default(2e-3),
-        initToken: z
-          .string()
+        schedule: z
+          .enum(WORDS_SCHEDULES)
+          .meta({ description: "How the learning rate changes after its warm-up" })
+          .default("constant"),
+        warmup: z
+          .int()
+          .nonnegative()
+          .meta({ description: "Steps in which the learning rate rises from 0" })
+          .default(0),
+        vectors: z
+          .int()
           .min(1)
+          .max(MOST_VECTORS)
+          .meta({ description: "Vectors of each word: more hold more, and learn more slowly" })
+          .default(1),
+        initToken: z
+          .union([z.string().min(1), z.record(z.string(), z.string().min(1))])
           .meta({
             description:
-              "Word of the model's vocabulary that every learned word starts from; of several, or of one in pieces, the mean",
+              "Words of the model's vocabulary that learned words start from, one for all or one for each class (bolt: screw); of several, or of one in pieces, the mean, or with as many vectors each its own",
           })
           .default("the"),
+        evaluation: z
+          .strictObject({
+            every: z
+              .int()
+              .nonnegative()
+              .meta({ description: "Steps between two looks at validation photos; 0 = none" })
+              .default(0),
+            keep: z
+              .enum(["last", "best"])
+              .meta({
+                description: "Words that are kept: of the last step, or of the look with the least loss",
+              })
+              .default("last"),
+            patience: z
+              .int()
+              .nonnegative()
+              .meta({
+                description: "Looks in a row without a better one, after which learning ends; 0 = never",
+              })
+              .default(0),
+          })
+          .refine(({ every, keep, patience }) => every > 0 || (keep === "last" && patience === 0), {
+            message: "Only looks can tell which words are best: set every above 0.",
+          })
+          .meta({ description: "Whether the words also fit photos that they are not learned from" })
+          .prefault({}),
+        previewEvery: z
+          .int()
+          .nonnegative()
+          .meta({ description: "Steps between two sheets of what the words draw, into the run; 0 = none" })
+          .default(0),
+        gradientCheckpointing: z
+          .boolean()
+          .meta({ description: "Much less memory for a third more time, for models of 512 pixels and more" })
+          .default(false),
+        samplesAtOnce: z
+          .int()
+          .positive()
+          .meta({
+            description:
+              "Samples that are computed at once; left out = as many as take some 4 GiB, at most 128",
+          })
+          .optional(),
       })
       .meta({ description: "Textual inversion: one new word per class, learned from its training photos" })
       .prefault({}),

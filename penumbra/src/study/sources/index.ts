@@ -1,5 +1,6 @@
 /** Sources: where the images come from that arms take as positives and negatives beside real photos. */
 
+export { trainingSettings } from "./generated.ts";
 export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
 export {
   defineSource,
@@ -7,6 +8,15 @@ export {
   type ImageSource,
   type SourceNeed,
   type SourceRecipe,
+  type SourceTraining,
   type SourceWork,
 } from "./source.ts";
-export { isNeeded, recipesIn, type SourceName, type SourceTable, sourceOf, sources } from "./sources.ts";
+export {
+  countTrained,
+  isNeeded,
+  recipesIn,
+  type SourceName,
+  type SourceTable,
+  sourceOf,
+  sources,
+} from "./sources.ts";

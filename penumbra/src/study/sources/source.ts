@@ -10,6 +10,7 @@ import type {
   Words,
 } from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
+import type { GeneratorName, LoadedGenerator } from "../../generators/index.ts";
 
 /** One image that is wanted. */
 export interface ImageRequest {
@@ -71,9 +72,18 @@ export interface SourceWork<Settings = Json> {
   model(): SourceModel;
   /** The words of this seed. @throws RangeError for a source that does not say that it needs words */
   words(): Words;
+  /** What `trains` asked for, when it is trained. @throws RangeError for a source that trains nothing */
+  generator(): LoadedGenerator;
   /** Gets images/ and manifest.jsonl. */
   readonly folder: string;
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** A generator that learns from the training photos of a seed. */
+export interface SourceTraining {
+  readonly generator: GeneratorName;
+  /** Those that differ from the defaults; size, device, precision and seed are the study's. */
+  readonly settings: Readonly<Record<string, Json>>;
 }
 
 /** What a source needs beside photos: nothing, the study's diffusion model, or that and a learned word for each class. */
@@ -108,6 +118,8 @@ export interface ImageSource<Section = Json, Settings extends Json = Json> {
   settings(study: SourceStudy, section: Section): Settings;
   /** Hashes of what lies outside and decides about its images, such as weights of its own. Default: nothing. */
   inputs?(study: SourceStudy, section: Section): Promise<Readonly<Record<string, string>>>;
+  /** What is trained on the photos of a seed before it draws; null: nothing. Sources with the same training share it. */
+  trains?(section: Section): SourceTraining | null;
   /** Every image that a study wants of it, at the first attempt. */
   requests(work: SourceWork<Settings>): ImageRequest[];
   /**

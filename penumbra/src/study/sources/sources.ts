@@ -1,5 +1,7 @@
 // The table of where images come from. A new source is a file beside this one and a line in the table.
+import type { Json } from "../../files/index.ts";
 import { collage } from "./collage.ts";
+import { generated } from "./generated.ts";
 import { faithful, nearOod } from "./redraws.ts";
 import { roundTrips } from "./round-trip.ts";
 import type { ImageSource, SourceNeed } from "./source.ts";
@@ -10,6 +12,7 @@ export const sources = {
   "near-ood": nearOod,
   collage,
   "round-trip": roundTrips,
+  ...generated,
 } as const satisfies Readonly<Record<string, ImageSource>>;
 
 export type SourceName = keyof typeof sources;
@@ -35,6 +38,15 @@ export function isNeeded(
 ): boolean {
   const wanted: readonly SourceNeed[] = need === "model" ? ["model", "words"] : ["words"];
   return names.some((name) => wanted.includes(sourceOf(name, table).needs));
+}
+
+/** How many of these sources train a generator of their own first. */
+export function countTrained(
+  names: readonly string[],
+  sections: Readonly<Record<string, Json | undefined>>,
+  table: SourceTable = sources,
+): number {
+  return names.filter((name) => sourceOf(name, table).trains?.(sections[name] ?? null)).length;
 }
 
 /** All recipes of a table with the kind of their images, in its order. */

@@ -4,6 +4,7 @@ import { loadWords } from "../../diffusion/index.ts";
 import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
+import { generatorStage, loadTrained } from "./generator.ts";
 import type { ModelLoader } from "./model-loader.ts";
 import { WORDS_FILE } from "./words.ts";
 
@@ -48,6 +49,8 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
   const study = { ...context, model: loader?.model ?? null };
   const settings = source.settings(study, section);
   const words = source.needs === "words" ? inputs.words : null;
+  const training = source.trains?.(section) ?? null;
+  const trained = training && (await generatorStage(context, training, train, seed));
   return {
     source,
     settings,
@@ -55,12 +58,17 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
       ...{ study, train, seed, settings },
       withPixels: withPixels.bind(null, context, train) as SourcePixels,
       model: () => present(loader, name, "the diffusion model"),
+      generator: () => {
+        if (training && trained) return loadTrained(training, trained, context.device);
+        throw new RangeError(`The source "${name}" asks for a generator without saying that it trains one.`);
+      },
       words: () => loadWords(join(present(words, name, "words").folder, WORDS_FILE)),
     },
     hashes: {
       photos: pixelsHash(context, train),
       ...(words && { words }),
       ...(loader && { model: loader.model.hash }),
+      ...(trained && { generator: trained }),
       ...(await source.inputs?.(study, section)),
     },
   };

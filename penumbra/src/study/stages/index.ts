@@ -4,6 +4,7 @@ export * from "./context.ts";
 export * from "./encoder.ts";
 export * from "./feature-map.ts";
 export * from "./features.ts";
+export * from "./generator.ts";
 export * from "./images.ts";
 export * from "./load-images.ts";
 export * from "./model-loader.ts";

@@ -35,7 +35,7 @@ export async function prepareSeeds(
   const seeds: SeedData[] = [];
   for (const { seed, split } of splits) {
     const { train } = split;
-    const words = loader && needsWords ? await wordsStage(context, loader, train, seed) : null;
+    const words = loader && needsWords ? await wordsStage(context, loader, split, seed) : null;
     const images: Record<string, Artifact> = {};
     for (const name of names) images[name] = await imagesStage(context, name, { train, seed, loader, words });
     seeds.push({ seed, split, images });

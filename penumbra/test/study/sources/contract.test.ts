@@ -6,15 +6,18 @@ import { fromTyped, tensor } from "@penumbra/torch";
 import { afterAll, describe, expect, it } from "vitest";
 import { type ImageLine, imageLines, type Photo } from "../../../src/data/index.ts";
 import { StableDiffusion } from "../../../src/diffusion/index.ts";
+import { generatorNamed, type LoadedGenerator, photoCorpus } from "../../../src/generators/index.ts";
 import { decodeImage } from "../../../src/images/index.ts";
 import {
   type ImageRequest,
   type ImageSource,
   parseSettings,
+  type SourceTraining,
   type SourceWork,
   sourceOf,
   sources,
   studySchema,
+  trainingSettings,
 } from "../../../src/study/index.ts";
 import { saveTinyModel } from "../tiny-model.ts";
 import { tinySettings } from "../tiny-study.ts";
@@ -50,9 +53,43 @@ const words = {
     vector: tensor(Array.from({ length: width }, (_, i) => Math.sin(i + index))),
   })),
 };
-const config = { ...parseSettings({ ...tinySettings }, "test"), imageSize: SIZE };
+/** Trainings of two steps. */
+const training = {
+  ...{ steps: 2, batchSize: 2, logSeconds: 60, checkpointMinutes: 60, sheetMinutes: 60 },
+  emaDecay: 0.5,
+};
+const sizes: Readonly<Record<string, object>> = {
+  ...{ autoencoder: { width: 8, latentSize: 4 }, vae: { width: 8, latentSize: 4 } },
+  ...{ gan: { width: 8, latentSize: 4 }, ddpm: { channels: [8, 8], timesteps: 20, sampleSteps: 4 } },
+};
+const sections = Object.fromEntries(
+  Object.entries(sources as Readonly<Record<string, ImageSource>>).flatMap(([name, { trains }]) =>
+    trains ? [[name, { training: { ...training, ...sizes[name.split("-")[0]!] } }]] : [],
+  ),
+);
+const config = { ...parseSettings({ ...tinySettings, sources: sections }, "test"), imageSize: SIZE };
 
-function workOf(name: string, source: ImageSource, folder: string): SourceWork {
+/** Finished models by their trainings. */
+const trained = new Map<string, Promise<LoadedGenerator>>();
+
+function trainOnce({ generator, settings }: SourceTraining): Promise<LoadedGenerator> {
+  const { artist, train: trainModel } = generatorNamed(generator);
+  const key = JSON.stringify({ generator, settings });
+  const out = join(scratch, `generator-${trained.size}`);
+  const made = async () => {
+    const study = { config, device: "cpu", precision: "fp32" as const };
+    const images = async () => fromTyped(pixels, [train.length, 3, SIZE, SIZE]);
+    await trainModel({
+      ...{ corpus: photoCorpus(train, images), out, tokenizer: scratch },
+      settings: trainingSettings(generator, settings, study, 3),
+    });
+    return artist!.load(out);
+  };
+  if (!trained.has(key)) trained.set(key, made());
+  return trained.get(key)!;
+}
+
+async function workOf(name: string, source: ImageSource, folder: string): Promise<SourceWork> {
   const study = {
     config,
     folder: scratch,
@@ -61,6 +98,8 @@ function workOf(name: string, source: ImageSource, folder: string): SourceWork {
     model: { schedulerConfig: sd.schedulerConfig, imageSize: SIZE, hash: sd.hash },
     precision: "fp32" as const,
   };
+  const wanted = source.trains?.(config.sources[name] ?? null) ?? null;
+  const generator = wanted && (await trainOnce(wanted));
   return {
     ...{ study, train, seed: 3, settings: source.settings(study, config.sources[name] ?? null) },
     withPixels: async (size, use) => {
@@ -69,6 +108,7 @@ function workOf(name: string, source: ImageSource, folder: string): SourceWork {
     },
     model: () => ({ model: { imageSize: SIZE, hash: sd.hash }, get: () => sd }),
     words: () => words,
+    generator: () => generator!,
     folder: join(scratch, folder),
   };
 }
@@ -87,7 +127,7 @@ it("a source that is not there is refused with those that are", () => {
 
 describe.each(Object.entries(sources) as [string, ImageSource][])("the source %s", (name, source) => {
   const draw = async (folder: string, some?: (all: ImageRequest[]) => ImageRequest[]) => {
-    const work = workOf(name, source, folder);
+    const work = await workOf(name, source, folder);
     const all = source.requests(work);
     const requests = some ? some(all) : all;
     return { work, requests, lines: await source.draw(work, requests) };
@@ -138,7 +178,7 @@ describe.each(Object.entries(sources) as [string, ImageSource][])("the source %s
 
   it("draws another image at another attempt, unless the photo alone decides", async () => {
     const { requests, lines } = await draw(`${name}-all`, (all) => all.slice(0, 3));
-    const work = workOf(name, source, `${name}-again`);
+    const work = await workOf(name, source, `${name}-again`);
     const second = await source.draw(
       work,
       requests.map((request) => ({ ...request, attempt: 1 })),

@@ -1,0 +1,98 @@
+import { fileURLToPath } from "node:url";
+import { Command, Option } from "commander";
+import { parse } from "yaml";
+import type { ImageGenerator } from "../generators/index.ts";
+import { wholeNumber } from "./whole-number.ts";
+
+/** CLIP's vocabulary as it lies in penumbra-mini. */
+const TOKENIZER = fileURLToPath(new URL("../../mini/tokenizer", import.meta.url));
+
+interface GenerateFlags {
+  readonly photos: string;
+  readonly count: number;
+  readonly out?: string;
+  readonly kind: "faithful" | "near-ood" | "both";
+  readonly compare?: string;
+  readonly model?: string;
+  readonly minutes?: string;
+  readonly seed: number;
+  readonly device: string;
+  readonly set: readonly string[];
+}
+
+/** `penumbra generate GENERATOR --photos FOLDER --count N`: a few photos to more images. */
+export function generateCommand(): Command {
+  return new Command("generate")
+    .description(
+      "train a generator on a few photos and draw images from them: faithful ones and near-OOD ones, with a sheet and figures; resumes where it was stopped",
+    )
+    .argument("<generator>", "autoencoder, vae, gan or ddpm; a name that does not exist lists those that do")
+    .requiredOption("--photos <folder>", "photos, a folder a class")
+    .option("--count <images>", "images of each kind", wholeNumber(1), 64)
+    .option("-o, --out <folder>", "what is made goes here (default: generated/GENERATOR)")
+    .addOption(
+      new Option("--kind <kind>", "what to draw").choices(["faithful", "near-ood", "both"]).default("both"),
+    )
+    .option("--compare <folder>", "photos that the figures compare with (default: --photos, which flatters)")
+    .option("--model <folder>", "a finished model instead of training one")
+    .option("--minutes <minutes>", "time for the training (default: the generator's steps)")
+    .option("--seed <number>", "seed of everything random", wholeNumber(0), 0)
+    .option("--device <device>", "cpu or cuda", "cpu")
+    .option(
+      "--set <key=value>",
+      "any setting of the training, e.g. steps=500; may be repeated",
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
+    .action(run);
+}
+
+async function run(name: string, flags: GenerateFlags): Promise<void> {
+  const { generate, generatorNamed } = await import("../generators/index.ts");
+  const generator = generatorNamed(name);
+  const settings = settingsOf(generator, flags);
+  const { out = `generated/${name}`, photos, count, kind, compare, model, seed, device } = flags;
+  const stop = new AbortController();
+  const onSignal = () => {
+    process.stdout.write("generate: stopping after this step; the same command goes on from here\n");
+    stop.abort();
+  };
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    const made = await generate({
+      ...{ name, generator, photos, count, out, settings, seed, device, tokenizer: TOKENIZER },
+      ...(kind !== "both" && { kinds: [kind] }),
+      ...(compare !== undefined && { compare }),
+      ...(model !== undefined && { model }),
+      signal: stop.signal,
+      onLine: (line) => process.stdout.write(`${line}\n`),
+    });
+    if (!made) return;
+    for (const [which, figures] of Object.entries(made.quality)) {
+      const shown = (["fid", "kid", "precision", "recall"] as const).map(
+        (figure) => `${figure} ${figures[figure]?.toPrecision(3) ?? "–"}`,
+      );
+      process.stdout.write(`${which}: ${figures.images} images, ${shown.join(", ")}\n`);
+    }
+    process.stdout.write(`Sheet: ${out}/samples.png\n`);
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+function settingsOf(generator: ImageGenerator, { set, minutes, seed, device }: GenerateFlags): object {
+  const given: Record<string, unknown> = {
+    seed,
+    device,
+    ...(minutes !== undefined && { minutes: Number(minutes) }),
+  };
+  for (const pair of set) {
+    const at = pair.indexOf("=");
+    if (at < 1) throw new Error(`--set "${pair}" is not key=value. Write, for example, --set steps=500.`);
+    given[pair.slice(0, at)] = parse(pair.slice(at + 1));
+  }
+  const result = generator.settings.safeParse(given);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => `"${path.join(".")}": ${message}`);
+  throw new Error(`The settings of the training are not valid: ${problems.join("; ")}. Correct them.`);
+}

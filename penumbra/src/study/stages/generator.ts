@@ -1,0 +1,50 @@
+import { join } from "node:path";
+import { decodePhotos, type Photo } from "../../data/index.ts";
+import { generatorNamed, type LoadedGenerator, photoCorpus } from "../../generators/index.ts";
+import { type SourceTraining, trainingSettings } from "../sources/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { decodingOf, pixelsHash, type StudyContext } from "./context.ts";
+
+/** Where a trained generator lies in its artifact. */
+const MODEL = "model";
+
+/** Trains a generator on the training photos of a seed. */
+export function generatorStage(
+  context: StudyContext,
+  { generator, settings: given }: SourceTraining,
+  train: readonly Photo[],
+  seed: number,
+): Promise<Artifact> {
+  const settings = trainingSettings(generator, given, context, seed);
+  const { device: _, ...named } = settings as Record<string, never>;
+  return context.store.run({
+    name: "generator",
+    version: 1,
+    label: `${generator}, seed ${seed}`,
+    inputs: { photos: pixelsHash(context, train) },
+    config: { generator, settings: named },
+    seed,
+    run: async ({ folder, scratch, progress }) => {
+      const out = join(folder, MODEL);
+      const written = await generatorNamed(generator).train({
+        corpus: photoCorpus(train, (size) => decodePhotos(context.root, train, decodingOf(context, size))),
+        ...{ out, work: scratch, settings, tokenizer: "" },
+        dataNote: `Training photos of seed ${seed} of a study.`,
+        onProgress: (done, total) => progress(done, total, "steps"),
+      });
+      if (written === null) throw new Error(`The training of ${generator} ended early. Run the study again.`);
+      return { photos: train.length };
+    },
+  });
+}
+
+/** The model of a generator's artifact. */
+export function loadTrained(
+  { generator }: SourceTraining,
+  artifact: Artifact,
+  device: string,
+): LoadedGenerator {
+  const { artist } = generatorNamed(generator);
+  if (!artist) throw new RangeError(`"${generator}" draws by words, not from photos.`);
+  return artist.load(join(artifact.folder, MODEL), { device });
+}

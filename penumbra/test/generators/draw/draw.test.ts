@@ -1,0 +1,150 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { scope, type Tensor } from "@penumbra/torch";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type DrawOptions,
+  drawFromPhotos,
+  type Generated,
+  generate,
+  generatorNamed,
+  type LoadedGenerator,
+  pixelFeatures,
+  qualityOf,
+  waysOf,
+} from "../../../src/generators/index.ts";
+import { encodePng } from "../../../src/images/index.ts";
+import { discsAndFrames, normal } from "../toys.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "penumbra-draw-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const photosFolder = join(scratch, "photos");
+const settings = {
+  ...{ imageSize: 16, precision: "fp32", steps: 6, batchSize: 8, latentSize: 4, width: 8, emaDecay: 0.5 },
+  ...{ logSeconds: 60, checkpointMinutes: 60, sheetMinutes: 60 },
+};
+const vae = generatorNamed("vae");
+const options = (out: string) => ({
+  ...{ name: "vae", generator: vae, photos: photosFolder, count: 12, out: join(scratch, out) },
+  ...{ settings: vae.settings.parse(settings), tokenizer: scratch, seed: 1 },
+});
+
+let made: Generated | null;
+let model: LoadedGenerator;
+let pixels: Tensor;
+
+beforeAll(async () => {
+  const { images, captions, captionOf } = discsAndFrames(16, 4);
+  pixels = images;
+  for (const caption of captions) mkdirSync(join(photosFolder, caption), { recursive: true });
+  for (const [i, caption] of captionOf.entries()) {
+    const path = join(photosFolder, captions[caption]!, `${i}.png`);
+    await encodePng(images.select(0, i), path);
+  }
+  made = await generate(options("made"));
+  model = vae.artist!.load(join(scratch, "made", "model"));
+});
+
+test("photos become a model, images of both kinds, their lines, a sheet and figures", async () => {
+  expect(made!.lines).toHaveLength(24);
+  const { faithful, "near-ood": flawed } = made!.quality;
+  expect([faithful!.images, flawed!.images, faithful!.photos]).toEqual([12, 12, 8]);
+  for (const figures of [faithful!, flawed!]) {
+    expect(figures.fid).toBeGreaterThan(0);
+    for (const share of [figures.precision!, figures.recall!]) {
+      expect(share).toBeGreaterThanOrEqual(0);
+      expect(share).toBeLessThanOrEqual(1);
+    }
+  }
+  const folder = join(scratch, "made");
+  expect(existsSync(join(folder, "samples.png"))).toBe(true);
+  expect(await readdir(join(folder, "images"))).toHaveLength(24);
+  const written = JSON.parse(readFileSync(join(folder, "quality.json"), "utf8"));
+  expect(written).toMatchObject({ generator: "vae", against: "the photos that were learned from" });
+  for (const line of made!.lines) {
+    expect(line.recipe).toBe(`vae-${line.way}`);
+    expect(line.modelHash).toBe(model.hash);
+    expect(line.wordClass === line.className).toBe(line.partner === null);
+  }
+});
+
+test("what is there is kept, and the same call makes the same images", async () => {
+  const again: number[] = [];
+  await generate({ ...options("made"), onProgress: (done) => again.push(done) });
+  expect(again).toEqual([24]);
+  await generate({ ...options("other"), model: join(scratch, "made", "model") });
+  for (const { file } of made!.lines) {
+    const [one, other] = ["made", "other"].map((folder) => readFileSync(join(scratch, folder, file)));
+    expect(one!.equals(other!)).toBe(true);
+  }
+});
+
+test("a generator that draws by words says so", async () => {
+  const generator = generatorNamed("latent-diffusion");
+  await expect(generate({ ...options("none"), name: "latent-diffusion", generator })).rejects.toThrow(
+    /draws by words/,
+  );
+});
+
+describe("drawing from photos", () => {
+  const photos = Array.from({ length: 8 }, (_, i) => ({
+    ...{ id: `${i}.png`, object: `object ${i}`, className: i % 2 === 0 ? "disc" : "frame", hash: `${i}` },
+  }));
+  const base = (folder: string, changes: Partial<DrawOptions> = {}): DrawOptions => ({
+    ...{ generator: "vae", artist: vae.artist!, model, photos, pixels, seed: 2 },
+    ...{ folder: join(scratch, folder), requests: [{ photo: 0, way: "posterior", variant: 0 }] },
+    ...changes,
+  });
+
+  test("follows a dial, and refuses one that is out of range", async () => {
+    const requests = [0, 1].map((dial) => ({ photo: 3, way: "interpolation", variant: 0, dial }));
+    const lines = await drawFromPhotos(base("dial", { requests }));
+    expect(lines.map(({ strength, dial }) => [strength, dial])).toEqual([
+      [0, 0],
+      [1, 1],
+    ]);
+    expect(lines[0]!.partnerObject).toMatch(/^object [0246]$/);
+    const far = [{ photo: 0, way: "interpolation", variant: 0, dial: 1.5 }];
+    await expect(drawFromPhotos(base("far", { requests: far }))).rejects.toThrow(/goes from 0 to 1/);
+  });
+
+  test("another attempt is another image", async () => {
+    const requests = [0, 1].map((attempt) => ({ photo: 0, way: "prior", variant: 0, attempt }));
+    const [one, other] = await drawFromPhotos(base("attempts", { requests }));
+    expect(one!.seed).not.toBe(other!.seed);
+    expect(one!.file).not.toBe(other!.file);
+  });
+
+  test("refuses unknowns, classes that were not learned, and pixels of another size", async () => {
+    const near = photos.map((photo) => ({ ...photo, role: "near" as const }));
+    await expect(drawFromPhotos(base("near", { photos: near }))).rejects.toThrow(/may not be drawn from/);
+    const relays = photos.map((photo) => ({ ...photo, className: "relay" }));
+    await expect(drawFromPhotos(base("relays", { photos: relays }))).rejects.toThrow(
+      /of the class "relay", which the model has not learned/,
+    );
+    const small = base("small", { pixels: pixels.narrow(2, 0, 8) });
+    await expect(drawFromPhotos(small)).rejects.toThrow(/the model draws 16 x 16/);
+  });
+
+  test("ways that need another class are left out where there is one", () => {
+    expect(waysOf(vae.artist!, "near-ood", 2)).toContain("interpolation");
+    expect(waysOf(vae.artist!, "near-ood", 1)).toEqual(["noise", "prior"]);
+  });
+});
+
+test("figures: photos are as good as themselves, noise is not, and too few give none", () => {
+  scope(() => {
+    const features = pixelFeatures(discsAndFrames(16).images);
+    const same = qualityOf(features, features);
+    expect(same.fid).toBeLessThan(1e-2);
+    expect([same.precision, same.recall]).toEqual([1, 1]);
+    const noise = qualityOf(normal(features.shape, 3).mul(3), features);
+    expect(noise.fid).toBeGreaterThan(1);
+    expect(noise.precision).toBe(0);
+    const few = qualityOf(features.narrow(0, 0, 1), features);
+    expect([few.fid, few.precision]).toEqual([null, null]);
+  });
+});

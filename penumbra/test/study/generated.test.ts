@@ -1,0 +1,103 @@
+import { existsSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { imageLines } from "../../src/data/index.ts";
+import type { Outcome } from "../../src/results/index.ts";
+import { loadConfig, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
+import { makeTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
+
+vi.setConfig({ hookTimeout: 200_000 });
+
+const training = {
+  ...{ steps: 3, batchSize: 4, width: 8, latentSize: 4, emaDecay: 0.5 },
+  ...{ logSeconds: 60, checkpointMinutes: 60, sheetMinutes: 60 },
+};
+const settings = {
+  ...tinySettings,
+  seeds: [0],
+  arms: [
+    "supcon",
+    {
+      ...{ name: "supcon+vae", objective: "supcon" },
+      ...{ positives: "vae-faithful", negatives: "vae-near-ood", use: "columns" },
+    },
+    { name: "supcon+gan", objective: "supcon", negatives: "gan-near-ood", use: "columns" },
+  ],
+  sources: {
+    "vae-faithful": { training },
+    "vae-near-ood": { training },
+    "gan-near-ood": { training },
+  },
+};
+
+let folder = "";
+let outcome: Outcome;
+const events: StageEvent[] = [];
+const run = async (onEvent: (event: StageEvent) => void) => {
+  const study = planStudy(await loadConfig(join(folder, "study.yaml")), join(folder, "run"));
+  return { study, outcome: await runStudy(study, { onEvent }) };
+};
+
+beforeAll(async () => {
+  folder = await makeTinyStudy(settings);
+  ({ outcome } = await run((event) => events.push(event)));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("arms learn from images of generators that are trained on their photos, side by side", () => {
+  expect(outcome.arms.map(({ name }) => name)).toEqual(["supcon", "supcon+vae", "supcon+gan"]);
+  for (const recipe of ["vae-posterior", "vae-prior", "gan-mixed"])
+    expect(outcome.recipes.map(({ name }) => name)).toContain(recipe);
+  const judged = new Set(outcome.nearness?.map(({ recipe }) => recipe));
+  expect(judged.has("vae-posterior") && judged.has("gan-untruncated")).toBe(true);
+});
+
+test("one training serves both kinds of a generator's images", async () => {
+  const made = events.filter(({ event, stage }) => event === "done" && stage === "generator");
+  expect(made.map(({ label }) => label)).toEqual(["vae, seed 0", "gan, seed 0"]);
+  const artifacts = join(folder, "run", "artifacts");
+  const stages = (await readdir(artifacts)).filter((name) => name.startsWith("images"));
+  expect(stages).toHaveLength(3);
+  const hashes = new Set<string>();
+  for (const stage of stages) {
+    for (const line of await imageLines(join(artifacts, stage))) {
+      if (line.generator === "vae") hashes.add((line as unknown as { modelHash: string }).modelHash);
+    }
+  }
+  expect(hashes.size).toBe(1);
+});
+
+test("the stages are counted, and a second run makes none of them again", async () => {
+  const again: StageEvent[] = [];
+  const { study } = await run((event) => again.push(event));
+  const finished = (all: StageEvent[]) =>
+    all.filter(({ event }) => event === "done" || event === "reused").length;
+  expect(finished(events)).toBe(study.stageCount);
+  const made = again.filter(
+    ({ event, stage }) => event === "done" && ["generator", "images"].includes(stage),
+  );
+  expect(made).toEqual([]);
+});
+
+test("another training makes another model and other images, and nothing else anew", async () => {
+  const sources = { ...settings.sources, "gan-near-ood": { training: { ...training, steps: 4 } } };
+  await writeSettings(folder, { ...settings, sources });
+  const again: StageEvent[] = [];
+  await run((event) => again.push(event));
+  const made = again.filter(
+    ({ event, stage }) => event === "done" && ["generator", "images"].includes(stage),
+  );
+  expect(made.map(({ stage, label }) => `${stage} ${label}`)).toEqual([
+    "generator gan, seed 0",
+    "images gan-near-ood, seed 0",
+  ]);
+});
+
+test("settings of a training are checked when the configuration is read", async () => {
+  const wrong = { ...settings, sources: { "gan-near-ood": { training: { steps: -1, seed: 3 } } } };
+  const other = await makeTinyStudy(wrong);
+  await expect(loadConfig(join(other, "study.yaml"))).rejects.toThrow(/training.*steps|training.*seed/s);
+  expect(existsSync(join(other, "run"))).toBe(false);
+  await rm(other, { recursive: true, force: true });
+});
