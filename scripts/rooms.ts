@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const BELOW_STUDY = [
+  "sift",
   "torch",
   "files",
   "hub",
@@ -150,6 +151,7 @@ export const ROOMS: readonly Room[] = [
       "study/conclude",
     ],
   },
+  { name: "sift", folder: "penumbra/src/sift", may: ["torch", "unknowns"] },
   { name: "report", folder: "penumbra/src/report", may: ["files", "results"] },
   { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report"] },
 ];

@@ -13,6 +13,7 @@ export {
   type ImageLine,
   imageLines,
   readManifest,
+  writeManifest,
 } from "./image-manifest.ts";
 export { classesWithoutCompany, findLabelErrors } from "./label-errors.ts";
 export { listPhotoFiles } from "./list-photo-files.ts";

@@ -13,4 +13,5 @@ export * from "./pictures.ts";
 export * from "./questions.ts";
 export * from "./recommend-arm.ts";
 export * from "./scored.ts";
+export * from "./sifted.ts";
 export * from "./statistics.ts";

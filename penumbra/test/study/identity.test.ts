@@ -195,12 +195,13 @@ function watched<T extends object>(value: T, path: readonly string[] = []): T {
 function note(path: string, isSection: boolean): void {
   if (isSection) return;
   const stage =
-    /stages\/(split|words|generator|images|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
+    /stages\/(split|words|generator|images|sift|judge-encoders|encoder|features|feature-map|probe|score|nearness)\.ts/.exec(
       stackHere(),
     )?.[1];
   const known = readers.get(path) ?? new Set();
   readers.set(path, known);
-  if (stage) known.add(stage);
+  // Judges are encoders.
+  if (stage) known.add(stage === "judge-encoders" ? "encoder" : stage);
 }
 
 function stackHere(): string {

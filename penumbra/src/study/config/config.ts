@@ -11,6 +11,7 @@ import {
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
+import { measureNames } from "../../sift/index.ts";
 import { defaultDetectors } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
@@ -315,6 +316,59 @@ export const studySchemaOf = (tables: StudyTables) =>
       .strictObject(sourceSections(tables))
       .meta({
         description: "Where synthetic images come from, beside the redraws; an arm names its sources",
+      })
+      .prefault({}),
+    sift: z
+      .strictObject({
+        judge: z
+          .enum(namesOf(tables.arms))
+          .meta({
+            description: "The arm whose encoder judges images; one of real photos alone",
+          })
+          .default("cross-entropy" as string),
+        folds: z
+          .int()
+          .positive()
+          .meta({
+            description:
+              "1 = one judge of all training photos, calibrated by the validation photos; more = as many judges, each trained without the objects of its fold, calibrated by them, for what is made of them (as many as objects: leave one object out)",
+          })
+          .default(1),
+        measures: z
+          .array(z.enum(measureNames))
+          .min(1)
+          .meta({ description: "What distances are measured by; an image's is their mean" })
+          .default(["nearest-photo", "mahalanobis"]),
+        layers: count("Last stages of the judge's encoder that distances are taken in").default(2),
+        known: z
+          .number()
+          .gt(0)
+          .max(1)
+          .meta({ description: "Share of real photos of unseen objects that counts as inside a class" })
+          .default(0.9),
+        upper: z
+          .union([z.literal("auto"), z.number().gt(1)])
+          .meta({
+            description:
+              "Distance beyond which an image is too far, in units of where known ends; auto = where most near validation unknowns lie, or 2 without such",
+          })
+          .default("auto"),
+        probability: share(
+          "Classifier's probability of the photo's own class above which an image beside it is no negative",
+        ).default(0.95),
+        share: share(
+          "Share of a recipe's images that its strength is to bring to the right side of where known ends",
+        ).default(0.75),
+        rounds: z
+          .int()
+          .nonnegative()
+          .meta({ description: "Bisections of the strength for each class; 0 = the recipes' own strengths" })
+          .default(4),
+        probes: count("Images of each class that a bisection looks at").default(8),
+        attempts: count("How often an image is drawn at the most until one is accepted").default(3),
+      })
+      .meta({
+        description: "Which synthetic images are what they are meant to be, for the sources called sifted-…",
       })
       .prefault({}),
     encoder: z

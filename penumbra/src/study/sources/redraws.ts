@@ -28,7 +28,7 @@ function redrawsOf(kind: ImageKind, title: string, description: string): ImageSo
     recipes: Object.fromEntries(
       recipeNames
         .filter((name) => RECIPES[name].kind === kind)
-        .map((name) => [name, { title: RECIPES[name].title, hasStrength: true }]),
+        .map((name) => [name, { title: RECIPES[name].title, hasStrength: true, hasChance: true }]),
     ),
     settings: settingsOf,
     requests: ({ train, settings }) => allRequests(train.length, settings.recipes),

@@ -95,6 +95,10 @@ export interface SourceRecipe {
   readonly title: string;
   /** Whether a strength can be asked for: nearer to the photo where it is small. */
   readonly hasStrength: boolean;
+  /** Lowest and highest strength. Default: the smallest that takes a step of the diffusion model, and 1. */
+  readonly range?: readonly [number, number];
+  /** Whether another attempt gives another image. */
+  readonly hasChance: boolean;
 }
 
 /**
@@ -109,6 +113,8 @@ export interface ImageSource<Section = Json, Settings extends Json = Json> {
   /** What its images are meant to be. An arm may use them as the other kind: a control. */
   readonly kind: ImageKind;
   readonly needs: SourceNeed;
+  /** The source whose images it sifts; without, its images come as they are drawn. */
+  readonly sifts?: string;
   /** Raised whenever the code would make other images from the same settings. */
   readonly version: number;
   readonly recipes: Readonly<Record<string, SourceRecipe>>;
