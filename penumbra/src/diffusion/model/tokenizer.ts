@@ -106,6 +106,12 @@ export class ClipTokenizer {
     return new ClipTokenizer({ ...this.#files, padToken, maxLength }, this.#pairs, this.addedTokens);
   }
 
+  /** Whether both know the same pieces by the same ids. */
+  sharesVocabulary(other: ClipTokenizer): boolean {
+    const [own, theirs] = [this.#files.vocabulary, other.#files.vocabulary];
+    return own.size === theirs.size && [...own].every(([piece, id]) => theirs.get(piece) === id);
+  }
+
   /** The ids of a text alone: no marks, no padding, not cut. */
   tokens(text: string): number[] {
     return normalise(text)

@@ -193,6 +193,8 @@ class Inversion {
   readonly #options: LearnWordsOptions;
   readonly #batchSize: number;
   readonly #compute: Compute;
+  /** Whether the model's weights were trainable before: autocast keeps its copies of those alone. */
+  readonly #wasTrainable: boolean;
   /** How each class's word is written. */
   readonly #tokens: readonly string[];
   /** For each class [templates, 77]. */
@@ -230,6 +232,7 @@ class Inversion {
     this.#tokens = checkClasses(classes);
     const { dtype } = resolvePrecision(precision, sd.device);
     this.#compute = autocastTo(sd.device, dtype);
+    this.#wasTrainable = sd.unet.convIn.weight.requiresGrad;
     sd.requiresGrad_(false);
     sd.unet.recomputes = options.gradientCheckpointing ?? false;
     this.#scaler = dtype === "float16" ? new optim.GradScaler() : null;
@@ -408,6 +411,7 @@ class Inversion {
 
   dispose(): void {
     this.#sd.unet.recomputes = false;
+    this.#sd.requiresGrad_(this.#wasTrainable);
     const held = this.#heldOut.filter((each) => each !== NO_POSTERIORS);
     const posteriors = [...this.#posteriors, ...held].flatMap(({ mean, logvar }) => [mean, logvar]);
     for (const held of [...this.#ids, ...posteriors, this.#table.weight]) held.dispose();

@@ -85,6 +85,8 @@ describe.skipIf(tinyModels.length === 0)("learnWords", () => {
       .at(model.tokenizer.tokens("the")[0] as number)
       .toNumbers();
     for (const row of numbers(words)) expect(row).not.toEqual(start);
+    // As they were: autocast keeps its copies of weights that require gradients, and of no others.
+    expect(model.unet.convIn.weight.requiresGrad).toBe(true);
   });
 
   test("gives a class the same word whatever other classes are learned beside it, up to rounding", async () => {
