@@ -6,11 +6,13 @@ import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
 import { generateCommand } from "./generate.ts";
+import { imagineCommand } from "./imagine.ts";
 import { initCommand } from "./init.ts";
 import { labelCommand } from "./label.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { previewCommand } from "./preview.ts";
+import { redrawCommand } from "./redraw.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
 import { serveCommand } from "./serve.ts";
@@ -49,7 +51,12 @@ const program = new Command("penumbra")
   .addCommand(evaluateCommand())
   .addCommand(exportCommand())
   .addCommand(serveCommand())
+<<<<<<< HEAD
   .addCommand(labelCommand())
+=======
+  .addCommand(imagineCommand())
+  .addCommand(redrawCommand())
+>>>>>>> main
   .addCommand(schemaCommand())
   .addCommand(generateCommand())
   .addCommand(pretrainCommand())

@@ -61,6 +61,7 @@ export async function runStudy(
           vae: config.vae,
           loras: config.loras,
           imageSize: config.redraw.size,
+          guidanceScale: config.redraw.guidanceScale,
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),
         }),

@@ -305,6 +305,14 @@ export const studySchemaOf = (tables: StudyTables) =>
               "Side of the images that are drawn and that words are learned from, in pixels; left out = what the model was made for",
           })
           .optional(),
+        masks: z
+          .string()
+          .min(1)
+          .meta({
+            description:
+              "Folder with a mask for each training photo, under the photo's own path, white = object; for recipes that keep a part",
+          })
+          .optional(),
         recipes: RecipesSettings.meta({
           description:
             "Ways to redraw a photo; an arm that wants faithful or near-OOD redraws gets all of that kind",

@@ -203,7 +203,9 @@ function checkStrengths(
   where: (path: readonly PropertyKey[]) => string,
 ): void {
   const drawn = sourcesOf(arms, tables.arms, tables.sources);
-  for (const name of recipeNames.filter((recipe) => drawn.includes(RECIPES[recipe].kind))) {
+  for (const name of recipeNames.filter(
+    (recipe) => drawn.includes(RECIPES[recipe].kind) && redraw.recipes[recipe].variants > 0,
+  )) {
     const weak = redraw.recipes[name].strengths.find((strength) => Math.floor(redraw.steps * strength) < 1);
     if (weak === undefined) continue;
     const path = ["redraw", "recipes", name, "strengths"];

@@ -11,6 +11,7 @@ import type {
 } from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
 import type { GeneratorName, LoadedGenerator } from "../../generators/index.ts";
+import type { Fit } from "../../images/index.ts";
 
 /** One image that is wanted. */
 export interface ImageRequest {
@@ -31,6 +32,8 @@ export interface SourceStudy {
   readonly config: {
     /** Side of the square that every photo is resized to, in pixels. */
     readonly imageSize: number;
+    /** How photos become square, and their masks with them. */
+    readonly fit: Fit;
     readonly redraw: {
       /** Default: the one that the model's scheduler asks for. */
       readonly sampler?: SamplerName | undefined;
@@ -39,6 +42,8 @@ export interface SourceStudy {
       readonly guidanceScale: number;
       /** Images drawn at once: it changes no image beyond rounding. */
       readonly batchSize: number;
+      /** Folder of masks, for recipes that keep a part of photos. */
+      readonly masks?: string | undefined;
       readonly recipes: RecipesSettings;
     };
   };

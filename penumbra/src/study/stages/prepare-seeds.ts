@@ -32,7 +32,7 @@ export async function prepareSeeds(
   for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
   await store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
   const names = drawnSources(context);
-  const loader = model ? new ModelLoader(model, context.device) : null;
+  const loader = model ? new ModelLoader(model, context.device, context.precision) : null;
   const needsWords = isNeeded("words", names, tables.sources);
   const isSifted = names.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
   const seeds: SeedData[] = [];
