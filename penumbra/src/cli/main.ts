@@ -51,12 +51,9 @@ const program = new Command("penumbra")
   .addCommand(evaluateCommand())
   .addCommand(exportCommand())
   .addCommand(serveCommand())
-<<<<<<< HEAD
   .addCommand(labelCommand())
-=======
   .addCommand(imagineCommand())
   .addCommand(redrawCommand())
->>>>>>> main
   .addCommand(schemaCommand())
   .addCommand(generateCommand())
   .addCommand(pretrainCommand())
