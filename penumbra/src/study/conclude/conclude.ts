@@ -33,6 +33,7 @@ import { recipesIn, sourceOf } from "../sources/index.ts";
 import {
   lossCurve,
   nearnessOf,
+  readAudit,
   readEncoder,
   readFeatureMap,
   type SeedData,
@@ -62,6 +63,7 @@ export interface Finished {
   readonly nearness: readonly Artifact[];
   /** Maps of the features of every arm at the first seed. */
   readonly maps: readonly Artifact[];
+  readonly audits: readonly Artifact[];
   readonly looks: Looks | null;
   /** How often the same photos' test was looked at before, with other settings. */
   readonly earlierOpenings: number;
@@ -78,6 +80,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     trained,
     nearness,
     maps,
+    audits,
     text,
     trainCommand,
     looks,
@@ -125,6 +128,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     confusions: confusionsOf(scores, config.arms),
     operatingPoints,
     rateCurves: rateCurvesOf(scores, detector),
+    audits: await Promise.all(audits.map(readAudit)),
     featureMaps: await Promise.all(maps.map(readFeatureMap)),
     ...(await picturesOf(context, finished, scores, detector)),
     photos: summarise(manifest, firstOf(seeds)),
