@@ -92,6 +92,11 @@ export class Graph {
     return values;
   }
 
+  /** The same values as another type, towards 0 where that is of whole numbers. */
+  cast(x: Value, type: DataType): Value {
+    return this.op("Cast", [x], { to: DATA_TYPES[type] });
+  }
+
   /** The elements of a tensor, as they are. float16 as its bits, as {@link Tensor.toTyped} gives them. */
   tensor(tensor: Tensor): Value {
     const { dtype } = tensor;
