@@ -5,7 +5,6 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const BELOW_STUDY = [
-  "sift",
   "torch",
   "files",
   "hub",
@@ -16,6 +15,7 @@ const BELOW_STUDY = [
   "generators",
   "contrast",
   "unknowns",
+  "sift",
   "quality",
   "results",
   "deploy",

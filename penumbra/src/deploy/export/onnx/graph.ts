@@ -1,6 +1,6 @@
 import type { Tensor } from "@penumbra/torch";
+import { Message } from "../../../files/index.ts";
 import { DeployError } from "../../classifier/index.ts";
-import { Message } from "./protobuf.ts";
 
 /** Numbers of the types in onnx.proto (TensorProto.DataType). */
 export const DATA_TYPES = {
