@@ -77,6 +77,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const model = study.needsModel
     ? await checkModel(config.model, {
         ...{ base: folder, vae: config.vae, loras: config.loras, imageSize: config.redraw.size },
+        guidanceScale: config.redraw.guidanceScale,
         onNote: say,
       })
     : null;

@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { StudyConfig } from "../study/index.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 interface StudyFlags {
   readonly out?: string;
   readonly seeds?: number;
+  readonly preset?: string;
   readonly untilDecided?: boolean;
   readonly threads?: number;
   readonly device?: string;
@@ -19,6 +20,12 @@ export function studyCommand(): Command {
     .description("run a study, or go on where it was interrupted; ends with results.jsonl and report.html")
     .argument("<config>", "study.yaml, as written by penumbra init")
     .option("-o, --out <folder>", "run folder (default: runs/NAME, by the configuration's name)")
+    .addOption(
+      new Option(
+        "--preset <name>",
+        "arms, seeds and length instead of the configuration's: quick (five arms, two seeds), thesis (with controls, five seeds), full (every use of the images, ten seeds)",
+      ).choices(["quick", "thesis", "full"]),
+    )
     .option("--seeds <count>", "run seeds 0 to count - 1 instead of the configuration's", wholeNumber(1))
     .option(
       "--until-decided",
@@ -33,16 +40,19 @@ export function studyCommand(): Command {
         describeEstimate,
         describeForesight,
         loadConfig,
+        PRESETS,
         parseSettings,
         planStudy,
         runStudy,
         runUntilDecided,
+        withSettings,
       } = await import("../study/index.ts");
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
-      const changes = overrides(flags);
-      const config = parseSettings({ ...loaded.config, ...changes }, "command line", loaded.tables);
+      const preset = Object.entries(PRESETS).find(([name]) => name === flags.preset)?.[1].settings;
+      const changes = { ...preset, ...overrides(flags) };
+      const config = parseSettings(withSettings(loaded.config, changes), "command line", loaded.tables);
       const study = planStudy({ ...loaded, config, text: withChanges(loaded.text, changes) }, flags.out);
 
       const lines = new StageLines(process.stdout, study.stageCount);

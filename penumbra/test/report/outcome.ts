@@ -131,6 +131,12 @@ export function exampleOutcome({
       { name: "drift", title: "drift", kind: "near-ood" },
       { name: "crossed", title: "crossed", kind: "near-ood" },
     ],
+    audits: arms.flatMap(({ name }) =>
+      seeds.map((seed) => ({
+        ...{ arm: name, seed, roundTripProbe: 0.61, sources: [{ source: "near-ood", probe: 0.83 }] },
+        moved: { shift: 0.22, lessKnown: 0.54, accuracy: 0.9, roundTripAccuracy: 0.87 },
+      })),
+    ),
     sifted: [
       {
         ...{ source: "sifted-near-ood", upper: 1.83, knownInside: 0.91, nearInside: 0.34, nearInBand: 0.52 },
