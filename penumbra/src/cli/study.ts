@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import type { Language } from "../report/index.ts";
 import type { StudyConfig } from "../study/index.ts";
+import { languageOption } from "./language.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 interface StudyFlags {
@@ -11,6 +13,7 @@ interface StudyFlags {
   readonly threads?: number;
   readonly device?: string;
   readonly precision?: string;
+  readonly language: Language;
   readonly json?: boolean;
 }
 
@@ -34,6 +37,7 @@ export function studyCommand(): Command {
     .option("--threads <count>", "threads of libtorch; 0 = one per core", wholeNumber(0))
     .option("--device <device>", "auto, cpu, cuda or cuda:N")
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
+    .addOption(languageOption())
     .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
       const {
@@ -78,7 +82,7 @@ export function studyCommand(): Command {
           else lines.say(`${describeEstimate(estimate, shortDuration)}; what lies in the run folder is kept`);
         },
       }).finally(() => lines.close());
-      const report = await writeReport(study.run);
+      const report = await writeReport(study.run, flags.language);
       const seconds = (performance.now() - startedAt) / 1000;
       if (flags.json) {
         const { headline } = await import("../report/index.ts");
@@ -94,11 +98,11 @@ export function studyCommand(): Command {
         });
         return;
       }
-      const { describeAnswer } = await import("../report/index.ts");
+      const { describeAnswer, withLanguage } = await import("../report/index.ts");
       process.stdout.write(
         [
           "",
-          ...describeAnswer(outcome),
+          ...withLanguage(flags.language, () => describeAnswer(outcome)),
           "",
           ...leftOut(outcome.photos.problems, path),
           `Time ${shortDuration(seconds)}, peak memory ${(outcome.peakMemoryBytes / 2 ** 30).toFixed(2)} GiB`,
