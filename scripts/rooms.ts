@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const BELOW_STUDY = [
+  "sift",
   "torch",
   "files",
   "hub",
@@ -57,13 +58,14 @@ export const ROOMS: readonly Room[] = [
   {
     name: "diffusion/redraw/recipes",
     folder: "penumbra/src/diffusion/redraw/recipes",
-    may: ["torch", "data", "diffusion/model", "diffusion/words"],
+    may: ["torch", "images", "data", "diffusion/model", "diffusion/words"],
   },
   {
     name: "diffusion/redraw",
     folder: "penumbra/src/diffusion/redraw",
     may: [
       "torch",
+      "models",
       "images",
       "data",
       "diffusion/model",
@@ -73,9 +75,14 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: "diffusion/draw",
+    folder: "penumbra/src/diffusion/draw",
+    may: ["torch", "files", "images", "diffusion/model", "diffusion/samplers"],
+  },
+  {
     name: "diffusion",
     folder: "penumbra/src/diffusion",
-    may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw"],
+    may: ["diffusion/model", "diffusion/samplers", "diffusion/words", "diffusion/redraw", "diffusion/draw"],
   },
   { name: "quality", folder: "penumbra/src/quality", may: ["torch"] },
   {
@@ -145,6 +152,7 @@ export const ROOMS: readonly Room[] = [
       "study/conclude",
     ],
   },
+  { name: "sift", folder: "penumbra/src/sift", may: ["torch", "unknowns"] },
   { name: "report", folder: "penumbra/src/report", may: ["files", "results"] },
   { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report"] },
 ];

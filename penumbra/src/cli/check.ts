@@ -2,7 +2,7 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Health, Manifest, Problem, ScanOptions, SplitName } from "../data/index.ts";
-import type { StudyConfig } from "../study/index.ts";
+import type { Foresight, StudyConfig } from "../study/index.ts";
 import { shortDuration, showingStage } from "./progress.ts";
 
 interface CheckFlags {
@@ -65,9 +65,8 @@ async function labelled(
 async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { describeEstimate, estimateStudy, loadConfig, planStudy, scanOptionsOf, settle } = await import(
-    "../study/index.ts"
-  );
+  const { describeEstimate, describeForesight, estimateStudy, loadConfig, planStudy, scanOptionsOf, settle } =
+    await import("../study/index.ts");
   const study = planStudy(await loadConfig(path));
   const { config, folder, title, stageCount, run } = study;
   const place = resolve(folder, config.photos);
@@ -78,6 +77,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const model = study.needsModel
     ? await checkModel(config.model, {
         ...{ base: folder, vae: config.vae, loras: config.loras, imageSize: config.redraw.size },
+        guidanceScale: config.redraw.guidanceScale,
         onNote: say,
       })
     : null;
@@ -105,6 +105,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
     if (model) print(`Model: ${model.finding}`);
     print(`${title}: ${stageCount} stages`);
     if (estimate) print(describeEstimate(estimate, shortDuration));
+    if (split.foresight) print(describeForesight(split.foresight));
   }
   await writeFiles(config.photos, manifest, health, flags);
   if (split.refusal !== undefined) throw new Error(split.refusal);
@@ -113,15 +114,17 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
 /** Photos in each part at the first seed; or why the study would be refused, which is said after the table. */
 async function splitOf(
   manifest: Manifest,
-  config: Pick<StudyConfig, "split" | "seeds">,
-): Promise<{ parts?: Record<SplitName, number>; refusal?: string }> {
+  config: Pick<StudyConfig, "split" | "seeds" | "statistics">,
+): Promise<{ parts?: Record<SplitName, number>; foresight?: Foresight; refusal?: string }> {
   const { DataError, splitByObject } = await import("../data/index.ts");
+  const { foresee } = await import("../study/index.ts");
   try {
     const split = splitByObject(manifest, { ...config.split, seed: config.seeds[0]! }); // the schema wants one
     return {
       parts: Object.fromEntries(
         Object.entries(split).map(([name, photos]) => [name, photos.length]),
       ) as Record<SplitName, number>,
+      foresight: foresee(split, config.seeds.length, config.statistics),
     };
   } catch (error) {
     if (error instanceof DataError) return { refusal: error.message };

@@ -3,18 +3,23 @@ import type { Exported, ExportPrecision, QualityFigures } from "../deploy/index.
 
 interface ExportFlags {
   readonly onnx?: string;
+  readonly web?: string;
   readonly fp16?: boolean;
   readonly int8?: boolean;
   readonly photos?: string;
   readonly json?: boolean;
 }
 
-/** `penumbra export MODEL --onnx FILE`: the classifier as one file that other languages run. */
+/** `penumbra export MODEL --onnx FILE | --web DIR`: the classifier as one file that other languages run, or a page. */
 export function exportCommand(): Command {
   return new Command("export")
     .description("write a classifier as one ONNX file: from the pixels of a photo of any size to the verdict")
     .argument("<model>", "classifier, as made by penumbra train: models/NAME")
     .option("--onnx <file>", "the file that is written, such as parts.onnx")
+    .option(
+      "--web <folder>",
+      "a page that runs it in the browser, as static files (drop photos, or the camera)",
+    )
     .option("--fp16", "the encoder in floats of 16 bits: half the size")
     .option("--int8", "the encoder in whole numbers of 8 bits: a quarter of the size, faster on processors")
     .option(
@@ -25,15 +30,23 @@ export function exportCommand(): Command {
     .action(async (model: string, flags: ExportFlags) => {
       if (flags.fp16 && flags.int8)
         throw new Error("--fp16 and --int8 exclude each other. Give one of them.");
-      if (flags.onnx === undefined)
-        throw new Error("There is nothing to write. Say where to: penumbra export MODEL --onnx FILE");
-      const { exportOnnx } = await import("../deploy/index.ts");
+      if (flags.onnx === undefined && flags.web === undefined)
+        throw new Error(
+          "There is nothing to write. Say where to: penumbra export MODEL --onnx FILE, or --web FOLDER",
+        );
+      const { exportOnnx, exportWebPage } = await import("../deploy/index.ts");
       const precision: ExportPrecision = flags.fp16 ? "fp16" : flags.int8 ? "int8" : "fp32";
-      const exported = await exportOnnx(model, {
-        ...{ out: flags.onnx, precision, onProgress: flags.json ? () => {} : showProgress },
+      const options = {
+        ...{ precision, onProgress: flags.json ? () => {} : showProgress },
         ...(flags.photos !== undefined && { photos: flags.photos }),
-      });
-      process.stdout.write(flags.json ? `${JSON.stringify(exported)}\n` : describe(exported));
+      };
+      const print = (exported: Exported) =>
+        process.stdout.write(flags.json ? `${JSON.stringify(exported)}\n` : describe(exported));
+      if (flags.onnx !== undefined) print(await exportOnnx(model, { ...options, out: flags.onnx }));
+      if (flags.web === undefined) return;
+      print(await exportWebPage(model, { ...options, out: flags.web }));
+      if (!flags.json)
+        process.stdout.write(`Serve ${flags.web} as static files, such as: npx http-server ${flags.web}\n`);
     });
 }
 

@@ -6,16 +6,19 @@ import { doctorCommand } from "./doctor.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
 import { generateCommand } from "./generate.ts";
+import { imagineCommand } from "./imagine.ts";
 import { initCommand } from "./init.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { previewCommand } from "./preview.ts";
+import { redrawCommand } from "./redraw.ts";
 import { reportCommand } from "./report.ts";
 import { schemaCommand } from "./schema.ts";
 import { serveCommand } from "./serve.ts";
 import { studyCommand } from "./study.ts";
 import { trainCommand } from "./train.ts";
 import { version } from "./version.ts";
+import { wordsCommand } from "./words.ts";
 
 /** What to do about what the system refuses; its own message says what, and where. */
 const remedies: Readonly<Record<string, string>> = {
@@ -47,9 +50,12 @@ const program = new Command("penumbra")
   .addCommand(evaluateCommand())
   .addCommand(exportCommand())
   .addCommand(serveCommand())
+  .addCommand(imagineCommand())
+  .addCommand(redrawCommand())
   .addCommand(schemaCommand())
   .addCommand(generateCommand())
   .addCommand(pretrainCommand())
+  .addCommand(wordsCommand())
   .addCommand(convertCommand())
   .addCommand(doctorCommand());
 

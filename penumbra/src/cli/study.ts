@@ -29,8 +29,15 @@ export function studyCommand(): Command {
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
     .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
-      const { describeEstimate, loadConfig, parseSettings, planStudy, runStudy, runUntilDecided } =
-        await import("../study/index.ts");
+      const {
+        describeEstimate,
+        describeForesight,
+        loadConfig,
+        parseSettings,
+        planStudy,
+        runStudy,
+        runUntilDecided,
+      } = await import("../study/index.ts");
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
@@ -52,6 +59,10 @@ export function studyCommand(): Command {
       const run = flags.untilDecided ? runUntilDecided : runStudy;
       const outcome = await run(study, {
         onEvent: flags.json ? print : lines.onEvent,
+        onForesight: (foresight) => {
+          if (flags.json) print({ event: "foresight", ...foresight });
+          else lines.say(describeForesight(foresight));
+        },
         onEstimate: (estimate) => {
           if (flags.json) print({ event: "estimate", ...estimate });
           else lines.say(`${describeEstimate(estimate, shortDuration)}; what lies in the run folder is kept`);

@@ -23,19 +23,23 @@ export interface DrawImagesOptions<Line extends ImageLine> {
   readonly folder: string;
   /** Of the images that are wanted, each with a file name of its own. */
   readonly lines: readonly Line[];
-  /** Draws those of some lines, by their places in `lines`: uint8 [B, 3, H, W] on the CPU. */
-  readonly draw: (places: readonly number[]) => Tensor;
+  /**
+   * Draws those of some lines, by their places in `lines`: uint8 [B, 3, H, W] on the CPU. It may tell the share of them
+   * that is done, 0 to 1.
+   */
+  readonly draw: (places: readonly number[], onShare: (share: number) => void) => Tensor | Promise<Tensor>;
   /** Images drawn at once. Default 16. */
   readonly batchSize?: number;
   /** Which to draw first. Default: the order of `lines`. */
   readonly order?: (a: Line, b: Line) => number;
+  /** Images that are there, with what is done of those that are being drawn: no whole number then. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
  * Draws the images that a folder lacks. Every image is written whole, then its line is added to `manifest.jsonl`; what
  * is there with its line is not drawn again. The manifest ends in an order that does not depend on interruptions, and
- * may hold more from other calls.
+ * may hold more from other calls. Files are written while the next batch is drawn, where `draw` lets others work.
  */
 export async function drawImages<Line extends ImageLine>({
   folder,
@@ -54,17 +58,32 @@ export async function drawImages<Line extends ImageLine>({
   if (missing.length === 0) return;
   // Leaves out what an interruption cut off, so that lines are added to whole ones.
   await writeManifest(folder, known.values());
-  for (let start = 0; start < missing.length; start += batchSize) {
-    const batch = missing.slice(start, start + batchSize);
-    const images = draw(batch.map(({ place }) => place));
-    const slices = images.unbind();
-    await Promise.all(batch.map(({ line }, index) => encodePng(slices[index]!, join(folder, line.file))));
-    for (const each of [...slices, images]) each.dispose();
-    const drawn = batch.map(({ line }) => line);
-    await appendManifest(folder, drawn);
-    for (const line of drawn) known.set(line.file, line);
-    done += batch.length;
-    onProgress?.(done, lines.length);
+  let writing = Promise.resolve();
+  try {
+    for (let start = 0; start < missing.length; start += batchSize) {
+      const batch = missing.slice(start, start + batchSize);
+      const places = batch.map(({ place }) => place);
+      const before = done;
+      const images = await draw(places, (share) => onProgress?.(before + share * batch.length, lines.length));
+      await writing;
+      writing = writeBatch(
+        folder,
+        batch.map(({ line }) => line),
+        images,
+      );
+      for (const { line } of batch) known.set(line.file, line);
+      done += batch.length;
+      onProgress?.(done, lines.length);
+    }
+  } finally {
+    await writing;
   }
   await writeManifest(folder, known.values());
+}
+
+async function writeBatch(folder: string, lines: readonly ImageLine[], images: Tensor): Promise<void> {
+  const slices = images.unbind();
+  await Promise.all(lines.map(({ file }, index) => encodePng(slices[index]!, join(folder, file))));
+  for (const each of [...slices, images]) each.dispose();
+  await appendManifest(folder, lines);
 }

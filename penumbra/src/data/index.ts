@@ -13,9 +13,11 @@ export {
   type ImageLine,
   imageLines,
   readManifest,
+  writeManifest,
 } from "./image-manifest.ts";
 export { classesWithoutCompany, findLabelErrors } from "./label-errors.ts";
 export { listPhotoFiles } from "./list-photo-files.ts";
+export { hashMasks, readMasks } from "./masks.ts";
 export { compareNatural } from "./natural.ts";
 export { findLike, type LikePair } from "./near-duplicates.ts";
 export { fixListOf, photoCheckOf } from "./photo-check.ts";

@@ -1,6 +1,7 @@
 import { scope, type Tensor } from "@penumbra/torch";
 import sharp, { type Sharp } from "sharp";
 import { writeFileAtomic } from "../files/index.ts";
+import { withDescription } from "./description.ts";
 import { ImageError } from "./errors.ts";
 
 /**
@@ -8,8 +9,8 @@ import { ImageError } from "./errors.ts";
  *
  * @param image [3, H, W] or [1, H, W]; uint8 0..255, or floating point 0..1
  */
-export async function encodePng(image: Tensor, path: string): Promise<void> {
-  await writeFileAtomic(path, await pngBytes(image));
+export async function encodePng(image: Tensor, path: string, options: PngOptions = {}): Promise<void> {
+  await writeFileAtomic(path, await pngBytes(image, options));
 }
 
 /** Writes an image as WebP; `quality` 1..100, `lossless` ignores it. Otherwise as `encodePng`. */
@@ -17,22 +18,27 @@ export async function encodeWebp(image: Tensor, path: string, options: WebpOptio
   await writeFileAtomic(path, await webpBytes(image, options));
 }
 
-export interface WebpOptions {
+export interface PngOptions {
+  /** A text for the file's metadata, that `readDescription` finds. */
+  readonly description?: string;
+}
+
+export interface WebpOptions extends PngOptions {
   readonly quality?: number;
   readonly lossless?: boolean;
 }
 
 /** The bytes of a PNG file; `image` as for `encodePng`. */
-export async function pngBytes(image: Tensor): Promise<Buffer> {
-  return raw(image).png({ compressionLevel: 9 }).toBuffer();
+export async function pngBytes(image: Tensor, { description }: PngOptions = {}): Promise<Buffer> {
+  return described(raw(image), description).png({ compressionLevel: 9 }).toBuffer();
 }
 
 /** The bytes of a WebP file; `image` as for `encodePng`. */
 export async function webpBytes(
   image: Tensor,
-  { quality = 90, lossless = false }: WebpOptions = {},
+  { quality = 90, lossless = false, description }: WebpOptions = {},
 ): Promise<Buffer> {
-  return raw(image).webp({ quality, lossless }).toBuffer();
+  return described(raw(image), description).webp({ quality, lossless }).toBuffer();
 }
 
 /**
@@ -43,6 +49,10 @@ export async function webpBytes(
 export function toUint8(images: Tensor): Tensor {
   if (images.dtype === "uint8") return images;
   return scope(() => images.detach().to("float32").clamp({ min: 0, max: 1 }).mul(255).round().to("uint8"));
+}
+
+function described(image: Sharp, description: string | undefined): Sharp {
+  return description === undefined ? image : withDescription(image, description);
 }
 
 function raw(image: Tensor): Sharp {

@@ -36,7 +36,16 @@ export {
   type WholeImage,
 } from "./decode.ts";
 export { type DepthDecision, decideDepth, FULL_DEPTH, type Levels, type White } from "./depth.ts";
-export { encodePng, encodeWebp, pngBytes, toUint8, type WebpOptions, webpBytes } from "./encode.ts";
+export { readDescription } from "./description.ts";
+export {
+  encodePng,
+  encodeWebp,
+  type PngOptions,
+  pngBytes,
+  toUint8,
+  type WebpOptions,
+  webpBytes,
+} from "./encode.ts";
 export { ImageError } from "./errors.ts";
 export { type ImageFormat, sniffFormat, TooLargeRefusal } from "./formats.ts";
 export {
@@ -53,6 +62,7 @@ export {
   rotate,
 } from "./geometry.ts";
 export { hashDistance, type Look, tileDistance } from "./look.ts";
+export { decodeMask, growMask, KEPT_PARTS, type KeptPart, keptOf, MASK_GROWTH } from "./mask.ts";
 export { cutMix, type Mixed, type MixOptions, mixUp } from "./mix.ts";
 export { type Corners, perspective } from "./perspective.ts";
 export {

@@ -3,6 +3,7 @@ import type { AutoencoderKLConfig } from "./autoencoder-kl-config.ts";
 import { PixelAttention } from "./pixel-attention.ts";
 import { Downsample, Upsample } from "./resample.ts";
 import { ResidualBlock } from "./residual-block.ts";
+import { through } from "./through.ts";
 
 // The autoencoder's norms have a fixed epsilon in diffusers, whatever the configuration says.
 const EPS = 1e-6;
@@ -22,9 +23,7 @@ class MidBlock extends nn.Module {
   }
 
   forward(x: Tensor): Tensor {
-    const first = this.resnets[0].forward(x);
-    const attended = this.attentions.reduce((h, attention) => attention.forward(h), first);
-    return this.resnets[1].forward(attended);
+    return through(x, [this.resnets[0], ...this.attentions, this.resnets[1]]);
   }
 }
 
@@ -52,9 +51,7 @@ class Level extends nn.Module {
   }
 
   forward(x: Tensor): Tensor {
-    let h = x;
-    for (const layer of [...this.resnets, ...this.downsamplers, ...this.upsamplers]) h = layer.forward(h);
-    return h;
+    return through(x, [...this.resnets, ...this.downsamplers, ...this.upsamplers]);
   }
 }
 
@@ -83,10 +80,8 @@ export class Encoder extends nn.Module {
 
   forward(images: Tensor): Tensor {
     return scope(() => {
-      let h = this.convIn.forward(images);
-      for (const block of this.downBlocks) h = block.forward(h);
-      h = this.midBlock.forward(h);
-      return this.convOut.forward(this.convNormOut.forward(h).silu());
+      const h = through(images, [this.convIn, ...this.downBlocks, this.midBlock, this.convNormOut]);
+      return this.convOut.forward(h.silu());
     });
   }
 }
@@ -118,9 +113,8 @@ export class Decoder extends nn.Module {
 
   forward(latents: Tensor): Tensor {
     return scope(() => {
-      let h = this.midBlock.forward(this.convIn.forward(latents));
-      for (const block of this.upBlocks) h = block.forward(h);
-      return this.convOut.forward(this.convNormOut.forward(h).silu());
+      const h = through(latents, [this.convIn, this.midBlock, ...this.upBlocks, this.convNormOut]);
+      return this.convOut.forward(h.silu());
     });
   }
 }

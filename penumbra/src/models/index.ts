@@ -55,6 +55,7 @@ export { ProjectionHead } from "./projection-head.ts";
 export { ownAttentionKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
 export { BasicBlock, Bottleneck } from "./resnet-blocks.ts";
+export { tiled } from "./tiles.ts";
 export { ownTransformerWeights } from "./transformer-names.ts";
 export { UNet2DConditionModel } from "./unet.ts";
 export { UNet2DModel } from "./unet-2d.ts";

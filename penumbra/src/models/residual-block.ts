@@ -42,10 +42,17 @@ export class ResidualBlock extends nn.Module<[Tensor, (Tensor | null)?]> {
    */
   forward(x: Tensor, time: Tensor | null = null): Tensor {
     return scope(() => {
-      let h = this.conv1.forward(this.norm1.forward(x).silu());
-      if (this.timeEmbProj && time) h = h.add(this.timeEmbProj.forward(time).unsqueeze(-1).unsqueeze(-1));
-      h = this.dropout.forward(this.norm2.forward(h).silu());
-      h = this.conv2.forward(h);
+      // Scopes of their own: at the full size of an autoencoder each image in between weighs as much as the result.
+      const first = scope(() => {
+        const h = this.conv1.forward(scope(() => this.norm1.forward(x).silu()));
+        return this.timeEmbProj && time
+          ? h.add(this.timeEmbProj.forward(time).unsqueeze(-1).unsqueeze(-1))
+          : h;
+      });
+      const second = scope(() => this.dropout.forward(this.norm2.forward(first).silu()));
+      first.dispose();
+      const h = this.conv2.forward(second);
+      second.dispose();
       return h.add(this.convShortcut ? this.convShortcut.forward(x) : x);
     });
   }

@@ -39,15 +39,20 @@ class Attention extends nn.Module<[Tensor, Tensor?]> {
   }
 }
 
+/** Up to so many positions by positions the scores are held as a whole where that is faster. */
+const FEW_SCORES = 1024 ** 2;
+
 /**
  * softmax(q k^T / sqrt(d)) v (Vaswani et al. 2017, eq. 1), by libtorch's fused operator. Its backward in bf16 is slow
- * on processors: training a UNet of 5 M parameters ran at 66 images/s with it and at 81 with plain products.
+ * on processors: training a UNet of 5 M parameters ran at 66 images/s with it and at 81 with plain products, which
+ * would take 1 GiB a layer at 64 x 64 positions.
  */
 function attend(q: Tensor, k: Tensor, v: Tensor): Tensor {
-  if (q.dtype !== "bfloat16" || q.device !== "cpu" || !isGradEnabled())
+  const scores = (q.shape.at(-2) as number) * (k.shape.at(-2) as number);
+  if (q.dtype !== "bfloat16" || q.device !== "cpu" || !isGradEnabled() || scores > FEW_SCORES)
     return scaledDotProductAttention(q, k, v);
-  const scores = q.matmul(k.transpose(-2, -1)).mul((q.shape.at(-1) as number) ** -0.5);
-  return scores.softmax(-1).to(v.dtype).matmul(v);
+  const weights = q.matmul(k.transpose(-2, -1)).mul((q.shape.at(-1) as number) ** -0.5);
+  return weights.softmax(-1).to(v.dtype).matmul(v);
 }
 
 /** x W and a gate: a * gelu(b) of the two halves (Shazeer 2020, "GLU variants improve transformer"). */

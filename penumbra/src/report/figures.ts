@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
 import { type Outcome, type OutcomeName, outcomes, type Unit } from "../results/index.ts";
 import { intervalAxis, intervalChart } from "./charts/index.ts";
-import { type Html, html } from "./html.ts";
+import { type Html, html, unescapeHtml } from "./html.ts";
 import { paperStyle } from "./paper-style.ts";
 import { bibliography, referencesOf } from "./references.ts";
 import { differenceLimit, type ImageSource, methodsParagraph, SECTIONS } from "./sections/index.ts";
@@ -93,7 +93,7 @@ function differencesChart(outcome: Outcome, name: OutcomeName, unit: Unit): Html
 
 /** A file name of what people read: "ROC, near unknowns" -> "roc-near-unknowns". */
 function slug(text: string): string {
-  return unescaped(text)
+  return unescapeHtml(text)
     .normalize("NFKD")
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
@@ -154,7 +154,7 @@ function csvOf(table: string): string {
 
 /** What a cell says, without its pictures; numbers as programs read them. */
 function plain(cell: string): string {
-  return unescaped(cell.replaceAll(/<svg.*?<\/svg>/gs, "").replaceAll(/<[^>]*>/g, ""))
+  return unescapeHtml(cell.replaceAll(/<svg.*?<\/svg>/gs, "").replaceAll(/<[^>]*>/g, ""))
     .replaceAll("\u2212", "-")
     .replaceAll("\u202f", " ")
     .replaceAll(/\s+/g, " ")
@@ -163,13 +163,4 @@ function plain(cell: string): string {
 
 function quoted(text: string): string {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-function unescaped(text: string): string {
-  return text
-    .replaceAll("&lt;", "<")
-    .replaceAll("&gt;", ">")
-    .replaceAll("&quot;", '"')
-    .replaceAll("&#39;", "'")
-    .replaceAll("&amp;", "&");
 }

@@ -262,6 +262,8 @@ export const REFERENCES_OF: Readonly<
     gradnorm: ["huang2021"],
     fdbd: ["liuqin2024"],
     nnguide: ["park2023"],
+    reconstruction: ["hendrycks2017"],
+    abnormality: ["hendrycks2017"],
     "multi-layer-knn": ["sun2022"],
     "multi-layer-mahalanobis": ["lee2018", "ledoit2004"],
   },

@@ -126,38 +126,59 @@ function isWithin({ low, high }: Interval, margin: number): boolean {
   return low > -margin && high < margin;
 }
 
+/** What a paired difference varies by, and how often and on what it is measured. */
+export interface Spread {
+  /** Standard deviation of the difference from seed to seed. */
+  readonly deviation: number;
+  /** At least 2. */
+  readonly seeds: number;
+  /** Variance of the mean difference that is due to the test objects. */
+  readonly objectVariance: number;
+  readonly objects: number;
+  readonly confidence: number;
+}
+
 /**
- * What a repetition would find in four of five cases: a difference d where `d >= (t_{(1+c)/2, df} + t_{0.8, df}) se`, with
- * se^2 = s^2 / S + V_objects as in the interval. Null with one seed.
+ * The difference that a study finds in four of five repetitions: `(t_{(1+c)/2, df} + t_{0.8, df}) se` with
+ * `se^2 = s^2 / S + V_objects` and Satterthwaite's degrees of freedom, as in the interval.
  */
+export function detectableDifference({
+  deviation,
+  seeds,
+  objectVariance,
+  objects,
+  confidence,
+}: Spread): number {
+  const ofSeeds = deviation ** 2 / seeds;
+  const variance = ofSeeds + objectVariance;
+  if (variance === 0) return 0;
+  const freedom =
+    variance ** 2 / (ofSeeds ** 2 / (seeds - 1) + (objects < 2 ? 0 : objectVariance ** 2 / (objects - 1)));
+  const quantiles = studentQuantile((1 + confidence) / 2, freedom) + studentQuantile(POWER, freedom);
+  return quantiles * Math.sqrt(variance);
+}
+
+/** What it would take to decide, if the true difference were the measured one. Null with one seed. */
 export function powerOf(
   { perSeed, mean, objectVariance, objects }: Difference,
   confidence: number,
 ): Power | null {
   if (perSeed.length < 2) return null;
-  const ofSeed = standardDeviation(perSeed) ** 2;
-  const detectable = (seeds: number, objectsVariance: number) => {
-    const first = ofSeed / seeds;
-    const variance = first + objectsVariance;
-    if (variance === 0) return 0;
-    const freedom =
-      variance ** 2 / (first ** 2 / (seeds - 1) + (objects < 2 ? 0 : objectsVariance ** 2 / (objects - 1)));
-    return (
-      (studentQuantile((1 + confidence) / 2, freedom) + studentQuantile(POWER, freedom)) * Math.sqrt(variance)
-    );
-  };
+  const deviation = standardDeviation(perSeed);
+  const at = (seeds: number) =>
+    detectableDifference({ deviation, seeds, objectVariance, objects, confidence });
   const size = Math.abs(mean);
-  const now = detectable(perSeed.length, objectVariance);
-  if (detectable(MOST_SEEDS, objectVariance) > size) {
-    // Seeds without end leave the objects' part.
-    const limit = detectable(MOST_SEEDS, objectVariance);
-    return { detectable: now, seeds: null, objectFactor: size === 0 ? null : (limit / size) ** 2 };
+  const detectable = at(perSeed.length);
+  // Seeds without end leave the objects' part.
+  const limit = at(MOST_SEEDS);
+  if (limit > size) {
+    return { detectable, seeds: null, objectFactor: size === 0 ? null : (limit / size) ** 2 };
   }
   let [few, enough] = [1, MOST_SEEDS];
   while (enough - few > 1) {
     const middle = (few + enough) >> 1;
-    if (detectable(middle, objectVariance) <= size) enough = middle;
+    if (at(middle) <= size) enough = middle;
     else few = middle;
   }
-  return { detectable: now, seeds: Math.max(enough, FEWEST_DECIDING_SEEDS), objectFactor: null };
+  return { detectable, seeds: Math.max(enough, FEWEST_DECIDING_SEEDS), objectFactor: null };
 }

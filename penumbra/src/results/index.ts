@@ -11,4 +11,5 @@ export * from "./photo-check.ts";
 export * from "./pictures.ts";
 export * from "./questions.ts";
 export * from "./scored.ts";
+export * from "./sifted.ts";
 export * from "./statistics.ts";

@@ -4,6 +4,7 @@
  */
 
 import type { ArmDesign, Question } from "./questions.ts";
+import type { SiftResult } from "./sifted.ts";
 import type { Interval, SignFlip } from "./statistics.ts";
 
 export type Unit = "photo" | "object";
@@ -377,7 +378,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 5;
+export const OUTCOME_FORMAT = 7;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -411,6 +412,10 @@ export interface Outcome {
   readonly results: readonly ResultLine[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];
+  /** Of every source that was sifted. */
+  readonly sifted: readonly SiftResult[];
+  /** What an image that was sifted may be. */
+  readonly imageRoles: readonly Titled[];
   /** Null where nothing is trained. */
   readonly augmentation: AugmentationSheet | null;
   /** Empty where no arm without synthetic images could judge. */

@@ -3,7 +3,7 @@
  * deciding between a coffee and a night, not for more; so it is told as a range.
  */
 import { availableParallelism } from "node:os";
-import { RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
+import { isFollowed, RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
 import { type Arm, armOf, isFrozen } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, type SettledConfig } from "./config/index.ts";
@@ -88,11 +88,11 @@ function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Work
   const { steps, guidanceScale, recipes } = config.redraw;
   const drawn = drawnSources({ config, tables });
   const isDrawn = (name: RecipeName) =>
-    drawn.includes(RECIPES[name].kind) && (knownClasses > 1 || !RECIPES[name].needsOtherClass);
+    drawn.includes(RECIPES[name].kind) && isFollowed(name, recipes, knownClasses);
   return recipeNames.filter(isDrawn).reduce((sum, name) => {
-    const { strengths, variants } = recipes[name];
-    const calls =
-      strengths.reduce((all, strength) => all + Math.floor(steps * strength), 0) / strengths.length;
+    const { strengths, variants, stacking } = recipes[name];
+    const all = strengths.reduce((calls, strength) => calls + Math.floor(steps * strength), 0);
+    const calls = stacking === "sequence" ? all : all / strengths.length;
     return sum + trainPhotos * variants * calls * (guidanceScale > 1 ? 2 : 1);
   }, 0);
 }

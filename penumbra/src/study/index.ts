@@ -4,6 +4,7 @@ export * from "./arms/index.ts";
 export * from "./config/index.ts";
 export * from "./estimate.ts";
 export { settle } from "./find-weights.ts";
+export * from "./foresight.ts";
 export * from "./plan-study.ts";
 export * from "./preview.ts";
 export * from "./recommend-arm.ts";

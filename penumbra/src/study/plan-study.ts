@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig } from "./config/index.ts";
-import { countTrained, isNeeded } from "./sources/index.ts";
+import { countTrained, isNeeded, sourceOf } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -20,10 +20,12 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const { config, tables } = loaded;
   const run = resolve(out ?? join("runs", config.name));
   const drawn = drawnSources(loaded);
-  const isSynthetic = drawn.length > 0;
   const needsModel = isNeeded("model", drawn, tables.sources);
-  const isJudged = isSynthetic && judgeOf(config.arms, tables.arms) !== undefined;
-  const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
+  const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const judges = isSifted ? judgeStages(config) : 0;
+  const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
+  const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
+  const made = drawn.length + judges + countTrained(drawn, config.sources, tables.sources);
   const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made + (isJudged ? 1 : 0);
   const maps = config.arms.length; // of the first seed
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
@@ -38,6 +40,12 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
     stageCount: 4 + found + shared + config.seeds.length * perSeed + maps,
     needsModel,
   };
+}
+
+/** Encoders that judge and are no arm of the study themselves. */
+function judgeStages({ arms, sift, split }: LoadedConfig["config"]): number {
+  if (sift.folds > 1) return Math.min(sift.folds, split.shots);
+  return arms.includes(sift.judge) ? 0 : 1;
 }
 
 /** How a configuration wants its photos to be found. */

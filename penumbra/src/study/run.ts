@@ -8,6 +8,7 @@ import { concludeStudy } from "./conclude/index.ts";
 import { settleImages } from "./config/index.ts";
 import { type Estimate, estimateStudy } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
+import { type Foresight, foresee } from "./foresight.ts";
 import { settleMachine } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
@@ -18,6 +19,8 @@ export interface RunOptions {
   readonly onEvent?: (event: StageEvent) => void;
   /** Told once photos and model are known, before any work; not on a GPU, of which nothing was measured. */
   readonly onEstimate?: (estimate: Estimate) => void;
+  /** Told before any work: what the study can tell from chance. */
+  readonly onForesight?: (foresight: Foresight) => void;
   /** Where the study looks at its figures more than once. */
   readonly looks?: Looks;
 }
@@ -33,7 +36,7 @@ export interface RunOptions {
  */
 export async function runStudy(
   study: Study,
-  { onEvent, onEstimate, looks }: RunOptions = {},
+  { onEvent, onEstimate, onForesight, looks }: RunOptions = {},
 ): Promise<Outcome> {
   const { config, tables, folder, run, text } = study;
   const machine = settleMachine(config);
@@ -58,6 +61,7 @@ export async function runStudy(
           vae: config.vae,
           loras: config.loras,
           imageSize: config.redraw.size,
+          guidanceScale: config.redraw.guidanceScale,
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),
         }),
@@ -77,6 +81,8 @@ export async function runStudy(
     });
     if (estimate) onEstimate?.(estimate);
   }
+
+  onForesight?.(foresee(splits[0]!, config.seeds.length, config.statistics));
 
   const release = await lockRun(run);
   try {

@@ -105,6 +105,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
           vae: study.config.vae,
           loras: study.config.loras,
           imageSize: study.config.redraw.size,
+          guidanceScale: study.config.redraw.guidanceScale,
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),
         }),

@@ -6,6 +6,7 @@ import {
   type ResultLine,
   testHypotheses,
 } from "../../src/results/index.ts";
+import { ROLES_OF_IMAGES } from "../../src/sift/index.ts";
 import { armOf, designOf, designsOf } from "../../src/study/arms/arms.ts";
 import { sources } from "../../src/study/sources/index.ts";
 
@@ -108,6 +109,10 @@ export function exampleOutcome({
     signal: 1 - strength * 0.9,
     wordClass: names[index % names.length] ?? "",
   });
+  const siftedImage = (role: string, index: number) => ({
+    ...{ image: picture(index), recipe: "drift", strength: 0.6, className: names[0] ?? "", role },
+    reason: "At 1.20 from the nearest class (1 to 1.83)",
+  });
   return {
     format: OUTCOME_FORMAT,
     name: "parts",
@@ -126,6 +131,24 @@ export function exampleOutcome({
       { name: "drift", title: "drift", kind: "near-ood" },
       { name: "crossed", title: "crossed", kind: "near-ood" },
     ],
+    sifted: [
+      {
+        ...{ source: "sifted-near-ood", upper: 1.83, knownInside: 0.91, nearInside: 0.34, nearInBand: 0.52 },
+        recipes: [
+          {
+            ...{ recipe: "drift", wanted: 100, drawn: 171, accepted: 82, strengths: [0.42, 0.6, 0.91] },
+            roles: [
+              { role: "faithful", share: 0.3 },
+              { role: "near-ood", share: 0.5 },
+              { role: "too-far", share: 0.2 },
+            ],
+          },
+        ],
+        accepted: [siftedImage("near-ood", 1), siftedImage("near-ood", 2)],
+        rejected: [siftedImage("too-far", 3), siftedImage("faithful", 4)],
+      },
+    ],
+    imageRoles: Object.entries(ROLES_OF_IMAGES).map(([name, { title }]) => ({ name, title })),
     seeds,
     detector: "knn",
     detectorReason:

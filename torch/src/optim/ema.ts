@@ -42,7 +42,7 @@ export class Ema {
     this.#averages = noGrad(() => {
       const entries = Object.entries(model.stateDict());
       return new Map(
-        entries.map(([key, own]) => [key, { own, average: averages?.[key] ?? keep(own.detach().clone()) }]),
+        entries.map(([key, own]) => [key, { own, average: averages?.[key] ?? keep(own.clone()) }]),
       );
     });
   }
@@ -89,7 +89,7 @@ export class Ema {
   apply<T>(fn: () => T): T {
     const own = [...this.#averages.values()].map((pair) => pair.own);
     const averages = [...this.#averages.values()].map(({ average }) => average);
-    const saved = keep(noGrad(() => own.map((tensor) => tensor.detach().clone())));
+    const saved = keep(noGrad(() => own.map((tensor) => tensor.clone())));
     try {
       noGrad(() => _foreachCopy_(own, averages));
       return synchronous("Ema.apply", fn());

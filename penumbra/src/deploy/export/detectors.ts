@@ -1,7 +1,13 @@
 /** How each detector is drawn: a table from its name to the nodes that compute its score, HIGHER = more surely known. */
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
-import { type DetectorState, numberOf, tensorOf } from "../../unknowns/index.ts";
+import {
+  type DetectorState,
+  type DetectorTable,
+  detectors,
+  numberOf,
+  tensorOf,
+} from "../../unknowns/index.ts";
 import { DeployError } from "../classifier/index.ts";
 import type { Graph, Value } from "./onnx/graph.ts";
 
@@ -249,7 +255,7 @@ const drawings: Readonly<Record<string, DrawDetector>> = {
 /** Names of the detectors that can be exported. */
 export const exportableDetectors: readonly string[] = Object.keys(drawings);
 
-/** Why others cannot. */
+/** Why others cannot, beside those that look at pixels. */
 const REASONS: Readonly<Record<string, string>> = {
   "ash-b": "it makes all kept features equal, and of those that are 0 libtorch and onnxruntime keep others",
   odin: "it moves the pixels along the gradient of the network, and ONNX has no gradients",
@@ -273,7 +279,12 @@ export function drawDetector(
 /** @throws DeployError for a detector that cannot be exported, with the reason */
 export function requireExportable(name: string): void {
   if (Object.hasOwn(drawings, name)) return;
-  const reason = REASONS[name] ?? "nobody has said how it is computed there";
+  const looksAtPixels = (detectors as DetectorTable)[name]?.needs.includes("pixels");
+  const reason =
+    REASONS[name] ??
+    (looksAtPixels
+      ? "it looks at pixels, and a classifier keeps features"
+      : "nobody has said how it is computed there");
   throw new DeployError(
     `The detector "${name}" cannot be exported to ONNX: ${reason}. Train with another one, such as "mahalanobis" (detectors: in study.yaml).`,
   );

@@ -3,4 +3,7 @@
 export { type ExportPrecision, PRECISIONS } from "./arithmetic.ts";
 export { exportableDetectors } from "./detectors.ts";
 export { type Exported, type ExportOptions, exportOnnx, type QualityFigures } from "./export-onnx.ts";
-export { LIMIT, type Verification } from "./verify.ts";
+export { judgeOnnx } from "./judge-onnx.ts";
+export { readMetadata } from "./onnx/metadata.ts";
+export { type ExportedVerdict, LIMIT, type Verification } from "./verify.ts";
+export { exportWebPage, type WebExportOptions } from "./web-page.ts";

@@ -59,3 +59,41 @@ export function textOf(pieces: readonly string[]): string {
   const bytes = Array.from(letters, (letter) => (letter === " " ? 32 : LETTERS.indexOf(letter)));
   return new TextDecoder().decode(Uint8Array.from(bytes)).trim();
 }
+
+/** The pieces that every vocabulary begins with: all bytes, within a word and at its end. */
+export const SINGLE_PIECES: readonly string[] = [
+  ...LETTERS,
+  ...LETTERS.map((letter) => letter + END_OF_WORD),
+];
+
+/**
+ * Learns byte pairs from words (Sennrich et al. 2016, algorithm 1): the pair that is found most often becomes one piece,
+ * again and again; of equally frequent ones the first in the order of their letters.
+ *
+ * @param words how often each word occurs
+ * @param most pairs; fewer where no pair is left that occurs twice
+ * @returns pairs "left right" in the order in which they were learned
+ */
+export function learnPairs(words: ReadonlyMap<string, number>, most: number): string[] {
+  const texts = [...words].map(([word, count]) => {
+    const pieces = [...new TextEncoder().encode(word)].map((byte) => LETTERS[byte] as string);
+    pieces.push(`${pieces.pop()}${END_OF_WORD}`);
+    return { pieces, count };
+  });
+  const learned: string[] = [];
+  while (learned.length < most) {
+    const counts = new Map<string, number>();
+    for (const { pieces, count } of texts)
+      for (let i = 0; i + 1 < pieces.length; i++) {
+        const pair = `${pieces[i]} ${pieces[i + 1]}`;
+        counts.set(pair, (counts.get(pair) ?? 0) + count);
+      }
+    const [best] = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+    if (!best || best[1] < 2) break;
+    learned.push(best[0]);
+    for (const { pieces } of texts)
+      for (let i = 0; i + 1 < pieces.length; i++)
+        if (`${pieces[i]} ${pieces[i + 1]}` === best[0]) pieces.splice(i, 2, `${pieces[i]}${pieces[i + 1]}`);
+  }
+  return learned;
+}

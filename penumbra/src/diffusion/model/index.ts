@@ -14,7 +14,15 @@ export {
   trainingTarget,
   velocity,
 } from "./noise-schedule.ts";
-export { type EncodePromptsOptions, encodePrompts, type WordVector } from "./prompts.ts";
+export {
+  type EncodePromptsOptions,
+  encodePrompts,
+  expandWords,
+  MOST_VECTORS,
+  vectorsOf,
+  type WordVector,
+  wordTokens,
+} from "./prompts.ts";
 export type { Prediction } from "./single-file.ts";
 export {
   type LoadStableDiffusionOptions,

@@ -23,7 +23,7 @@ import {
   originalNames,
   type Prediction,
 } from "./single-file.ts";
-import { openModel, type StoredNetwork } from "./stored-model.ts";
+import { clipTokenizer, openModel, type StoredNetwork } from "./stored-model.ts";
 import type { ClipTokenizer } from "./tokenizer.ts";
 
 /** What a Stable Diffusion model consists of. */
@@ -167,9 +167,13 @@ export class StableDiffusion {
    * Writes a single-file checkpoint in the original layout, as `load`, diffusers and the usual interfaces read it; its
    * metadata hold the configurations. Stable Diffusion 2.x is known by its linear projections.
    *
-   * @throws DiffusionError for a UNet that the layout cannot express
+   * @throws DiffusionError for a UNet that the layout cannot express, and for a vocabulary of the model's own
    */
   saveSingleFile(path: string, { dtype }: SaveStableDiffusionOptions = {}): void {
+    if (!this.tokenizer.sharesVocabulary(clipTokenizer()))
+      throw new DiffusionError(
+        `The model has a vocabulary of its own, for which ${path} has no place: single files are read with CLIP's. Keep the folder.`,
+      );
     const configs = this.#configs;
     const names = originalNames(
       configs,

@@ -56,6 +56,11 @@ export interface StoredModelOptions {
 /** CLIP's vocabulary, beside the package's sources. */
 const CLIP_TOKENIZER = fileURLToPath(new URL("../../../clip", import.meta.url));
 
+/** What a single file is read with: it has no place for a tokenizer. */
+export function clipTokenizer(): ClipTokenizer {
+  return ClipTokenizer.load(CLIP_TOKENIZER);
+}
+
 /**
  * Opens a model: a folder in the diffusers layout, or a single-file checkpoint in the original layout.
  * @throws DiffusionError, ModelError for what is missing, damaged or of another kind
@@ -102,7 +107,7 @@ function openSingleFile(path: string, { tokenizer, prediction }: StoredModelOpti
       ...{ config: configs[part], configFile: path, weightsFile: path },
       weights: (own) => takeNetwork(readSingleFile(path).tensors, own, names[part]),
     });
-    const clip = ClipTokenizer.load(tokenizer ?? CLIP_TOKENIZER);
+    const clip = tokenizer === undefined ? clipTokenizer() : ClipTokenizer.load(tokenizer);
     return {
       tokenizer: clip.withPadding(configs.padToken, configs.text_encoder.max_position_embeddings as number),
       scheduler: configs.scheduler,

@@ -1,5 +1,5 @@
 import { fromTyped, type Tensor } from "@penumbra/torch";
-import { BytePairs, textOf } from "./byte-pairs.ts";
+import { BytePairs, learnPairs, SINGLE_PIECES, textOf } from "./byte-pairs.ts";
 import { DiffusionError } from "./errors.ts";
 import { readTokenizerFiles, type TokenizerFiles, writeTokenizerFiles } from "./tokenizer-files.ts";
 
@@ -60,6 +60,31 @@ export class ClipTokenizer {
     return new ClipTokenizer(files, new BytePairs(files.vocabulary, files.merges), files.addedTokens);
   }
 
+  /**
+   * A small vocabulary of one's own in CLIP's format: all bytes, and pairs learned from the given texts.
+   *
+   * @param texts that are to be written with few ids
+   * @param options.pairs learned at most
+   * @param options.maxLength of an encoded text, marks and padding included; default 77
+   */
+  static learn(
+    texts: readonly string[],
+    { pairs, maxLength = 77 }: { readonly pairs: number; readonly maxLength?: number },
+  ): ClipTokenizer {
+    const words = new Map<string, number>();
+    for (const word of texts.flatMap((text) => normalise(text).match(WORDS) ?? []))
+      words.set(word, (words.get(word) ?? 0) + 1);
+    const merges = learnPairs(words, pairs);
+    const pieces = [...SINGLE_PIECES, ...merges.map((pair) => pair.replace(" ", "")), START, END];
+    const ids = Object.fromEntries([...new Set(pieces)].map((piece, id) => [piece, id]));
+    const vocabulary = new Map(Object.entries(ids)); // in the order in which vocab.json is read: digits first
+    const files: TokenizerFiles = {
+      ...{ vocabulary, merges, maxLength, padToken: END, addedTokens: new Map() },
+      pieces: new Map(Array.from(vocabulary, ([piece, id]) => [id, piece])),
+    };
+    return new ClipTokenizer(files, new BytePairs(vocabulary, merges), files.addedTokens);
+  }
+
   /** Length of an encoded text, marks and padding included. */
   get maxLength(): number {
     return this.#files.maxLength;
@@ -104,6 +129,12 @@ export class ClipTokenizer {
     if (!this.#files.vocabulary.has(padToken))
       throw new DiffusionError(`The vocabulary lacks the token "${padToken}". Choose one that it has.`);
     return new ClipTokenizer({ ...this.#files, padToken, maxLength }, this.#pairs, this.addedTokens);
+  }
+
+  /** Whether both know the same pieces by the same ids. */
+  sharesVocabulary(other: ClipTokenizer): boolean {
+    const [own, theirs] = [this.#files.vocabulary, other.#files.vocabulary];
+    return own.size === theirs.size && [...own].every(([piece, id]) => theirs.get(piece) === id);
   }
 
   /** The ids of a text alone: no marks, no padding, not cut. */

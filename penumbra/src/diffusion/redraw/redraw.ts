@@ -1,19 +1,33 @@
-import { createHash } from "node:crypto";
-import { type PrecisionSetting, resolvePrecision, scope, type Tensor, tensor } from "@penumbra/torch";
+import {
+  cat,
+  cuda,
+  deriveSeed,
+  type PrecisionSetting,
+  resolvePrecision,
+  scope,
+  stack,
+  type Tensor,
+  zeros,
+} from "@penumbra/torch";
 import { drawImages, type ImageLine, withFile } from "../../data/index.ts";
-import { toUint8 } from "../../images/index.ts";
+import { keptOf, toUint8 } from "../../images/index.ts";
 import { DiffusionError, type StableDiffusion } from "../model/index.ts";
 import {
+  beginImageToImage,
   defaultSampler,
-  imageToImage,
+  denoiserSlice,
+  isOutOfMemory,
   type ReadySampler,
   type ResolvedStrength,
   readySampler,
   resolveStrength,
   type SamplerChoice,
   smallestStrength,
+  takeSteps,
+  withKept,
 } from "../samplers/index.ts";
-import { checkWords, fillTemplate, PLAIN_TEMPLATE, type Words, wordOf } from "../words/index.ts";
+import { checkWords, type Words } from "../words/index.ts";
+import { Encoded, vectorHash } from "./encoded.ts";
 import { type PlannedRedraw, planRedraws, type RedrawRequest } from "./plan.ts";
 import { type ChosenRecipe, RECIPES, type RecipeName } from "./recipes/index.ts";
 
@@ -33,7 +47,14 @@ export interface RedrawLine extends ImageLine {
   /** Calls of the UNet (with guidance each counts twice the work). */
   readonly calls: number;
   readonly steps: number;
+  /** Of the first pass. */
   readonly guidanceScale: number;
+  /** Strengths one after the other, where there are several. */
+  readonly passes?: readonly number[];
+  /** What of the photo was kept, where something was. */
+  readonly kept?: string;
+  /** What else the recipe decided: the share of another class in the word, for example. */
+  readonly facts?: Readonly<Record<string, number | string>>;
   /** What the networks were computed in. */
   readonly dtype: string;
   readonly modelHash: string;
@@ -66,16 +87,22 @@ export interface RedrawOptions {
   readonly seed: number;
   /** Gets images/ and manifest.jsonl. */
   readonly folder: string;
-  /** Images drawn at once. Default 16. */
+  /** Masks of photos by their ids, for recipes that keep a part: float [1, H, W], 1 where the object is. */
+  readonly masks?: ReadonlyMap<string, Tensor>;
+  /** Images drawn at once, at most; fewer where memory is small. Default 16. */
   readonly batchSize?: number;
   /** Default "fp32". */
   readonly precision?: PrecisionSetting;
+  /** Ends the work between two steps, with its reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each step: images that are there, with what is done of those that are being drawn. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
  * Redraws photos by recipes (see recipes/): SDEdit as in DA-Fusion (Trabucco et al. 2023, section 3)
- * under the prompt "a photo of a <word>".
+ * under the prompt "a photo of a <word>", unless a recipe has others. Photos and prompts are encoded once for all
+ * images; files are written while the next batch is drawn.
  *
  * Every image is written whole, then its line is added to `manifest.jsonl`. An image that is there with its line
  * is not made again: file names are hashes of all that decides about the image, so a changed setting makes new
@@ -86,24 +113,26 @@ export interface RedrawOptions {
  *   class, a photo is not of a known class, or a recipe cannot be followed
  */
 export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
-  const { folder, batchSize = 16, onProgress } = options;
+  const { folder, sd, pixels, guidanceScale = 7.5, batchSize = 16, onProgress } = options;
   checkInput(options);
   const plan = planRedraws(options);
   const lines = describePlan(options, plan);
+  const latents = pixels.shape.slice(2).map((side) => side / sd.vae.factor);
+  using encoded = new Encoded(sd, pixels, options.precision ?? "fp32");
   await drawImages({
-    ...{ folder, lines, batchSize, onProgress },
-    draw: (places) =>
-      draw(
-        options,
-        places.map((place) => plan[place]!),
-      ),
+    ...{ folder, lines, onProgress },
+    batchSize: denoiserSlice(sd, latents, batchSize, guidanceScale > 1),
+    draw: (places, onShare) => {
+      const items = places.map((place) => plan[place]!);
+      return draw(options, encoded, items, onShare);
+    },
     // Images of about one strength share a batch: its steps are then full from the first to the last.
     order: (a, b) => a.calls - b.calls,
   });
   return lines;
 }
 
-function checkInput({ sd, words, photos, pixels }: RedrawOptions): void {
+function checkInput({ sd, words, photos, pixels, recipes, masks }: RedrawOptions): void {
   if (pixels.shape[0] !== photos.length) {
     throw new DiffusionError(
       `redraw was given ${photos.length} photos and pixels of shape [${pixels.shape}]. Pass one image for each photo, in the same order.`,
@@ -116,18 +145,29 @@ function checkInput({ sd, words, photos, pixels }: RedrawOptions): void {
       `The photo "${unknown.id}" is a ${unknown.role} unknown and may not be redrawn: what is made of it would leak into training. Pass training photos of known classes only.`,
     );
   }
+  const keeping = recipes.find(({ keep = "nothing" }) => keep !== "nothing");
+  const unmasked = keeping && photos.find(({ id }) => !masks?.has(id));
+  if (unmasked) {
+    throw new DiffusionError(
+      `The recipe "${keeping.name}" keeps the ${keeping.keep} of each photo, but "${unmasked.id}" has no mask. Add its mask, or leave "keep" out.`,
+    );
+  }
 }
 
 /** What will be known of each image of a plan, in its order. */
 function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): RedrawLine[] {
-  const { sd, words, photos, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  const { sd, photos, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
   const { choice } = samplerOf(options);
   const { dtype } = resolvePrecision(precision, sd.device);
-  const fingerprints = new Map(words.words.map((word) => [word.className, fingerprint(word.vector)]));
   return plan.map((item) => {
     const photo = photos[item.photo]!;
-    const resolved = resolveStrength(sd.schedulerConfig, steps, item.strength, choice);
-    if (resolved.calls === 0) throw noStep(item, steps);
+    const all = item.passes.map(({ strength }) => {
+      const resolved = resolveStrength(sd.schedulerConfig, steps, strength, choice);
+      if (resolved.calls === 0) throw noStep(item, strength, steps);
+      return resolved;
+    });
+    const strongest = all[item.passes.findIndex(({ strength }) => strength === item.strength)]!;
+    const { keep = "nothing", maskGrowth } = item.recipe;
     const line: Omit<RedrawLine, "file"> = {
       parent: photo.id,
       parentHash: photo.hash ?? null,
@@ -138,62 +178,145 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): R
       kind: RECIPES[item.recipe.name].kind,
       variant: item.variant,
       attempt: item.attempt,
-      prompt: fillTemplate(PLAIN_TEMPLATE, item.word),
+      prompt: item.prompt,
       word: item.word,
       wordClass: item.wordClass,
       strength: item.strength,
       sampler: choice,
-      ...levelsOf(resolved),
+      ...levelsOf(strongest),
+      calls: all.reduce((sum, { calls }) => sum + calls, 0),
       steps,
-      guidanceScale,
+      guidanceScale: item.passes[0]!.guidanceScale ?? guidanceScale,
+      ...(all.length > 1 && { passes: item.passes.map(({ strength }) => strength) }),
+      ...(keep !== "nothing" && { kept: `${keep}, mask grown by ${maskGrowth} of 512` }),
+      ...(Object.keys(item.facts).length > 0 && { facts: item.facts }),
       seed: item.seed,
       dtype,
       modelHash: sd.hash,
     };
-    return withFile<RedrawLine>(line, fingerprints.get(item.wordClass));
+    const held = item.vectors.filter(({ token }) => item.prompt.includes(token));
+    const beside = held.map(({ vector }) => vectorHash(vector)).join();
+    return withFile<RedrawLine>(
+      line,
+      keep === "nothing" ? beside : [beside, vectorHash(options.masks!.get(photo.id)!)],
+    );
   });
 }
 
-function noStep({ strength, recipe }: PlannedRedraw, steps: number): DiffusionError {
+function noStep({ recipe }: PlannedRedraw, strength: number, steps: number): DiffusionError {
   return new DiffusionError(
     `The recipe "${recipe.name}" has the strength ${strength}, which takes no step of ${steps}: its images would be the photos again. Give ${smallestStrength(steps)} or more, or more steps.`,
   );
 }
 
-function levelsOf({ timestep, signal, noise, calls }: ResolvedStrength) {
-  return { timestep, signal, noise, calls };
+function levelsOf({ timestep, signal, noise }: ResolvedStrength) {
+  return { timestep, signal, noise };
 }
 
 function samplerOf({ sd, sampler }: RedrawOptions): ReadySampler {
   return readySampler(sampler ?? defaultSampler(sd.schedulerConfig));
 }
 
-/** uint8 [B, 3, H, W] */
-function draw(options: RedrawOptions, items: readonly PlannedRedraw[]): Tensor {
-  const { sd, words, pixels, sampler, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
-  return scope(() => {
-    const rows = tensor(
-      items.map(({ photo }) => photo),
-      { dtype: "int64" },
-    );
-    const images01 = pixels.to("cpu").indexSelect(0, rows).to("float32").div(255);
-    const used = [...new Set(items.map(({ wordClass }) => wordClass))].sort();
-    const redrawn = imageToImage(sd, images01, {
-      prompts: items.map(({ word }) => fillTemplate(PLAIN_TEMPLATE, word)),
-      words: used.map((className) => wordOf(words, className)),
-      strengths: items.map(({ strength }) => strength),
-      seeds: items.map(({ seed }) => seed),
-      steps,
-      sampler,
-      guidanceScale,
-      precision,
-    });
-    return toUint8(redrawn).to("cpu");
-  });
+/** uint8 [B, 3, H, W]; by halves where a GPU's memory is too small for all. */
+async function draw(
+  options: RedrawOptions,
+  encoded: Encoded,
+  items: readonly PlannedRedraw[],
+  onShare: (share: number) => void,
+): Promise<Tensor> {
+  try {
+    return await drawAll(options, encoded, items, onShare);
+  } catch (error) {
+    if (items.length === 1 || !isOutOfMemory(error)) throw error;
+    cuda.emptyCache();
+    const middle = Math.ceil(items.length / 2);
+    const first = await draw(options, encoded, items.slice(0, middle), (share) => onShare(share / 2));
+    const second = await draw(options, encoded, items.slice(middle), (share) => onShare((1 + share) / 2));
+    const whole = cat([first, second]);
+    for (const half of [first, second]) half.dispose();
+    return whole;
+  }
 }
 
-/** Tells learned vectors apart: words of one class and model still differ by photos, steps and seed. */
-function fingerprint(vector: Tensor): string {
-  const bytes = vector.detach().to("cpu").to("float32").toTyped();
-  return createHash("sha256").update(new Uint8Array(bytes.buffer)).digest("hex").slice(0, 16);
+async function drawAll(
+  options: RedrawOptions,
+  encoded: Encoded,
+  items: readonly PlannedRedraw[],
+  onShare: (share: number) => void,
+): Promise<Tensor> {
+  const rounds = Math.max(...items.map(({ passes }) => passes.length));
+  /** [3, H, W] of each item, in 0..1 */
+  let images: Tensor[] = encoded.images01(items.map(({ photo }) => photo)).unbind();
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const places = items.flatMap(({ passes }, place) => (passes.length > round ? [place] : []));
+      const drawn = await drawPass(options, encoded, {
+        items: places.map((place) => items[place]!),
+        images01: scope(() => stack(places.map((place) => images[place]!))),
+        round,
+        onShare: (share) => onShare((round + share) / rounds),
+      });
+      const fresh = drawn.unbind();
+      drawn.dispose();
+      const next = images.map((image, place) =>
+        places.includes(place) ? fresh[places.indexOf(place)]! : image,
+      );
+      for (const old of images) if (!next.includes(old)) old.dispose();
+      images = next;
+    }
+    return scope(() => toUint8(stack(images)).to("cpu"));
+  } finally {
+    for (const image of images) image.dispose();
+  }
+}
+
+/** float32 [B, 3, H, W] in 0..1, on the CPU. @param work.images01 is disposed */
+async function drawPass(
+  options: RedrawOptions,
+  encoded: Encoded,
+  work: {
+    readonly items: readonly PlannedRedraw[];
+    readonly images01: Tensor;
+    readonly round: number;
+    readonly onShare: (share: number) => void;
+  },
+): Promise<Tensor> {
+  const { sd, sampler, steps = 50, guidanceScale = 7.5, precision = "fp32", signal } = options;
+  const { items, images01, round, onShare } = work;
+  const passes = items.map((item) => item.passes[round]!);
+  const kept = scope(() => keptMasks(options, items));
+  const drawing = scope(() =>
+    beginImageToImage(sd, images01, {
+      context: encoded.contexts(items),
+      negativeContext: encoded.contexts([{ prompt: "", vectors: [] }]),
+      strengths: passes.map(({ strength }) => strength),
+      guidanceScale: passes.map((pass) => pass.guidanceScale ?? guidanceScale),
+      seeds: items.map(({ seed }) => (round === 0 ? seed : deriveSeed(seed, "pass", round))),
+      ...(round === 0 && { posterior: encoded.posterior(items.map(({ photo }) => photo)) }),
+      ...{ steps, sampler, precision, kept },
+    }),
+  );
+  try {
+    const drawn = await takeSteps(drawing, { signal, onStep: ({ done, total }) => onShare(done / total) });
+    const result = scope(() => withKept(drawn, images01, kept).to("cpu"));
+    if (result !== drawn) drawn.dispose();
+    return result;
+  } finally {
+    for (const held of [drawing, images01, ...(kept ? [kept] : [])]) held[Symbol.dispose]();
+  }
+}
+
+/** What is kept of each item's photo, [B, 1, H, W]; undefined where nothing is of any. */
+function keptMasks(
+  { photos, masks, pixels }: RedrawOptions,
+  items: readonly PlannedRedraw[],
+): Tensor | undefined {
+  if (items.every(({ recipe }) => (recipe.keep ?? "nothing") === "nothing")) return undefined;
+  return stack(
+    items.map(({ photo, recipe: { keep = "nothing", maskGrowth } }) =>
+      keep === "nothing"
+        ? zeros([1, ...pixels.shape.slice(2)])
+        : keptOf(masks!.get(photos[photo]!.id)!, keep, maskGrowth),
+    ),
+  );
 }

@@ -1,14 +1,19 @@
 /** Samplers: the algorithms that denoise, and images from text or from images by any of them. */
 
-export { type Predict, type WalkOptions, walkDown } from "./denoise.ts";
+export { decodeLatents, encodeImages } from "./autoencode.ts";
+export type { Drawing } from "./drawing.ts";
 export { latentNoise } from "./latent-noise.ts";
+export { denoiserSlice, isOutOfMemory } from "./memory.ts";
 export {
+  beginImageToImage,
+  beginTextToImage,
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,
   roundTrip,
   type TextToImageOptions,
   textToImage,
+  withKept,
 } from "./pipelines.ts";
 export type { Sampler, SamplerStep, SamplerStepResult, Walk } from "./sampler.ts";
 export {
@@ -24,3 +29,5 @@ export {
   samplerNames,
 } from "./samplers.ts";
 export { type ResolvedStrength, resolveStrength, smallestStrength } from "./strength.ts";
+export { type TakeStepsOptions, takeSteps } from "./take-steps.ts";
+export { type Predict, type WalkOptions, walkDown } from "./walk-down.ts";

@@ -1,5 +1,5 @@
 import { noGrad, type PrecisionSetting, scope, type Tensor } from "@penumbra/torch";
-import { samplePosterior } from "../../models/index.ts";
+import { type Posterior, samplePosterior } from "../../models/index.ts";
 import {
   addLevels,
   DiffusionError,
@@ -7,7 +7,8 @@ import {
   type StableDiffusion,
   type WordVector,
 } from "../model/index.ts";
-import { denoise } from "./denoise.ts";
+import { decodeLatents, encodeImages } from "./autoencode.ts";
+import { Drawing, type KeptLatents } from "./drawing.ts";
 import { latentNoise } from "./latent-noise.ts";
 import type { Walk } from "./sampler.ts";
 import { defaultSampler, type ReadySampler, readySampler, type SamplerChoice } from "./samplers.ts";
@@ -27,8 +28,8 @@ export interface GenerationOptions {
   words?: readonly WordVector[];
   /** Steps from pure noise to the image. Default 50. */
   steps?: number;
-  /** Up to 1: the prompt alone decides and each step costs half. Default 7.5. */
-  guidanceScale?: number;
+  /** Up to 1: the prompt alone decides and each step costs half. One for all, or one for each image. Default 7.5. */
+  guidanceScale?: number | readonly number[];
   /** One for each image: it decides about all of the image's noise, whatever else is in the batch. */
   seeds: readonly number[];
   /** Default "fp32". */
@@ -51,6 +52,13 @@ export interface ImageToImageOptions extends GenerationOptions {
   strengths: readonly number[];
   /** [B, c, h, w]: the noise of the draw from the autoencoder's posterior, in place of the one that the seeds give. */
   posteriorNoise?: Tensor;
+  /** What the autoencoder makes of the images (`encodeImages`), where that is known already. */
+  posterior?: Posterior;
+  /**
+   * [B, 1, H, W], 1 where an image is kept as it is, 0 where it is redrawn, of the images' size. What is kept leads what
+   * is drawn beside it, and ends with the very pixels of the image.
+   */
+  kept?: Tensor;
 }
 
 /**
@@ -61,17 +69,23 @@ export interface ImageToImageOptions extends GenerationOptions {
  * @example textToImage(sd, { prompts: ["a photo of a relay"], steps: 20, seeds: [7] })
  */
 export function textToImage(sd: StableDiffusion, options: TextToImageOptions): Tensor {
+  using drawing = beginTextToImage(sd, options);
+  return finish(drawing, options);
+}
+
+/** `textToImage` step by step: for a look in between, or to stop. @throws as textToImage */
+export function beginTextToImage(sd: StableDiffusion, options: TextToImageOptions): Drawing {
   const { seeds, size = [sd.imageSize, sd.imageSize] } = options;
   checkCounts(options, seeds.length, { seeds: seeds.length });
   const latentSize = latentSizeOf(sd, size);
+  const sampler = samplerOf(sd, options);
+  const walk = sampler.walk(sd.schedulerConfig, options.steps ?? 50);
   return noGrad(() =>
     scope(() => {
-      const sampler = samplerOf(sd, options);
-      const walk = sampler.walk(sd.schedulerConfig, options.steps ?? 50);
       const noise = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
       const deviation = sampler.initialNoise(walk);
       const latents = deviation === 1 ? noise : noise.mul(deviation);
-      return toImages(sd, sample(sd, options, latents, Array<Walk>(seeds.length).fill(walk)));
+      return begin(sd, options, latents, Array<Walk>(seeds.length).fill(walk));
     }),
   );
 }
@@ -86,7 +100,20 @@ export function textToImage(sd: StableDiffusion, options: TextToImageOptions): T
  * @example imageToImage(sd, photos, { prompts, strengths: [0.25, 0.75], seeds: [1, 2] })
  */
 export function imageToImage(sd: StableDiffusion, images01: Tensor, options: ImageToImageOptions): Tensor {
-  const { seeds, strengths, steps = 50 } = options;
+  using drawing = beginImageToImage(sd, images01, options);
+  return withKept(finish(drawing, options), images01, options.kept);
+}
+
+/**
+ * `imageToImage` step by step. Where something is kept, `withKept` puts its very pixels over the drawing's images.
+ * @throws as imageToImage
+ */
+export function beginImageToImage(
+  sd: StableDiffusion,
+  images01: Tensor,
+  options: ImageToImageOptions,
+): Drawing {
+  const { seeds, strengths, steps = 50, kept } = options;
   const count = images01.shape[0] as number;
   checkCounts(options, count, { seeds: seeds.length, strengths: strengths.length });
   if (images01.ndim !== 4 || !images01.isFloatingPoint()) {
@@ -95,6 +122,7 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
     );
   }
   const latentSize = latentSizeOf(sd, images01.shape.slice(2));
+  if (kept) checkKept(kept, images01);
   const sampler = samplerOf(sd, options);
   const walks = strengths.map((strength) => sampler.walk(sd.schedulerConfig, steps, strength));
   const levels = strengths.map((strength) =>
@@ -104,13 +132,47 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
     scope(() => {
       const posteriorNoise = options.posteriorNoise ?? latentNoise(sd, seeds, "posterior", latentSize);
       const noise = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
-      const weights = sd.vae.encoder.convIn.weight.dtype;
-      const pixels = images01.to({ device: sd.device, dtype: weights, memoryFormat: "channelsLast" });
-      const posterior = sd.vae.encode(pixels.mul(2).sub(1));
+      const posterior = options.posterior ?? encodeImages(sd, images01, options.precision);
       const clean = sd.vae.scale(samplePosterior(posterior, posteriorNoise)).to("float32");
-      return toImages(sd, sample(sd, options, addLevels(clean, noise, levels), walks));
+      return begin(
+        sd,
+        options,
+        addLevels(clean, noise, levels),
+        walks,
+        kept && {
+          // A place of the latents is kept where all its pixels are.
+          mask: kept.to(sd.device).to("float32").neg().maxPool2d([sd.vae.factor, sd.vae.factor]).neg(),
+          ...{ clean, noise },
+        },
+      );
     }),
   );
+}
+
+/** The kept pixels of the images over what was drawn. @param kept as `ImageToImageOptions.kept` */
+export function withKept(drawn: Tensor, images01: Tensor, kept: Tensor | undefined): Tensor {
+  if (!kept) return drawn;
+  return scope(() => {
+    const mask = kept.to(drawn.device).to("float32");
+    return images01
+      .to(drawn.device)
+      .to("float32")
+      .mul(mask)
+      .add(drawn.mul(mask.neg().add(1)));
+  });
+}
+
+function checkKept(kept: Tensor, images: Tensor): void {
+  const [count, , height, width] = images.shape;
+  if (kept.shape.join() === [count, 1, height, width].join()) return;
+  throw new DiffusionError(
+    `The masks of what is kept have the shape [${kept.shape}], the images [${images.shape}]. Pass [${count}, 1, ${height}, ${width}].`,
+  );
+}
+
+function finish(drawing: Drawing, { onProgress }: GenerationOptions): Tensor {
+  while (drawing.step()) onProgress?.(drawing.done, drawing.total);
+  return drawing.images();
 }
 
 /**
@@ -123,51 +185,39 @@ export function imageToImage(sd: StableDiffusion, images01: Tensor, options: Ima
  */
 export function roundTrip(sd: StableDiffusion, images01: Tensor): Tensor {
   latentSizeOf(sd, images01.shape.slice(2));
-  return noGrad(() =>
-    scope(() => {
-      const dtype = sd.vae.encoder.convIn.weight.dtype;
-      const pixels = images01.to({ device: sd.device, dtype, memoryFormat: "channelsLast" });
-      return toImages(sd, sd.vae.scale(sd.vae.encode(pixels.mul(2).sub(1)).mean).to("float32"));
-    }),
-  );
+  return noGrad(() => scope(() => decodeLatents(sd, sd.vae.scale(encodeImages(sd, images01).mean))));
 }
 
 function samplerOf(sd: StableDiffusion, { sampler }: GenerationOptions): ReadySampler {
   return readySampler(sampler ?? defaultSampler(sd.schedulerConfig));
 }
 
-function sample(
+function begin(
   sd: StableDiffusion,
   options: GenerationOptions,
   latents: Tensor,
   walks: readonly Walk[],
-): Tensor {
+  kept?: KeptLatents,
+): Drawing {
   const { words, negativePrompt = "", guidanceScale = 7.5, precision = "fp32" } = options;
-  const { context, negativeContext } = options;
-  return denoise(sd, {
-    latents,
-    walks,
+  const { context, negativeContext, seeds } = options;
+  const size = latents.shape.slice(2);
+  return new Drawing({
+    ...{ sd, latents, walks, precision, kept },
     context: (context ?? encodePrompts(sd, options.prompts as readonly string[], { words })).to(sd.device),
     negativeContext: () => (negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
     sampler: samplerOf(sd, options),
-    guidanceScale,
-    precision,
+    guidanceScales: walks.map((_, item) =>
+      typeof guidanceScale === "number" ? guidanceScale : (guidanceScale[item] as number),
+    ),
     stepNoise: (items, step) =>
       latentNoise(
         sd,
-        items.map((item) => options.seeds[item] as number),
+        items.map((item) => seeds[item] as number),
         `step ${step}`,
-        latents.shape.slice(2),
+        size,
       ),
-    onProgress: options.onProgress,
   });
-}
-
-/** Decodes latents; the autoencoder works in its own dtype, never in autocast. */
-function toImages(sd: StableDiffusion, latents: Tensor): Tensor {
-  const weights = sd.vae.decoder.convIn.weight.dtype;
-  const decoded = sd.vae.decode(sd.vae.unscale(latents).to({ dtype: weights, memoryFormat: "channelsLast" }));
-  return decoded.to("float32").div(2).add(0.5).clamp({ min: 0, max: 1 }).contiguous();
 }
 
 function latentSizeOf(sd: StableDiffusion, [height = 0, width = 0]: readonly number[]): [number, number] {
@@ -180,7 +230,7 @@ function latentSizeOf(sd: StableDiffusion, [height = 0, width = 0]: readonly num
 }
 
 function checkCounts(
-  { prompts, context, noise }: GenerationOptions,
+  { prompts, context, noise, guidanceScale }: GenerationOptions,
   images: number,
   counts: Readonly<Record<string, number>>,
 ): void {
@@ -194,6 +244,7 @@ function checkCounts(
     ...(prompts && { prompts: prompts.length }),
     ...(context && { context: context.shape[0] }),
     ...(noise && { noise: noise.shape[0] }),
+    ...(typeof guidanceScale === "object" && { guidanceScale: guidanceScale.length }),
   };
   for (const [name, count] of Object.entries(all)) {
     if (count === images) continue;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { noGrad, scope, stack, type Tensor, tensor } from "@penumbra/torch";
+import { cat, noGrad, scope, type Tensor, tensor } from "@penumbra/torch";
 import { DiffusionError, type StableDiffusion } from "../model/index.ts";
 import { wordToken } from "./words.ts";
 
@@ -43,18 +43,20 @@ export function checkClasses(classes: readonly ClassPhotos[]): string[] {
 }
 
 /**
- * [K, D]: the mean vector of the tokens that each word begins as.
+ * [K n, D]: what each word's n vectors begin as: the tokens of its text one by one where there are n of them, else their
+ * mean, n times.
  * @throws DiffusionError for a class whose word begins as none
  */
 export function initialVectors(
   sd: StableDiffusion,
   classes: readonly ClassPhotos[],
   init: string | Readonly<Record<string, string>>,
+  count: number,
 ): Tensor {
   const table = sd.textEncoder.embeddings.tokenEmbedding.weight;
   return noGrad(() =>
     scope(() =>
-      stack(
+      cat(
         classes.map(({ name }) => {
           const text = typeof init === "string" ? init : init[name];
           const ids = text === undefined ? [] : sd.tokenizer.tokens(text);
@@ -64,11 +66,12 @@ export function initialVectors(
               `initToken for the class "${name}" is ${given}; give a word of the vocabulary, for example "the".`,
             );
           }
-          return table
+          const rows = table
             .detach()
             .indexSelect(0, tensor(ids, { dtype: "int64", device: sd.device }))
-            .to("float32")
-            .mean([0]);
+            .to("float32");
+          if (count > 1 && ids.length === count) return rows;
+          return rows.mean([0]).unsqueeze(0).expand([count, -1]);
         }),
       ),
     ),

@@ -1,7 +1,7 @@
 import { keep, safetensors, type Tensor } from "@penumbra/torch";
 import { DiffusionError, type WordVector } from "../model/index.ts";
 
-/** The word of one class: how it is written in prompts, and its place in the text encoder's embedding table. */
+/** The word of one class: how it is written in prompts, and its places in the text encoder's embedding table. */
 export interface Word extends WordVector {
   readonly className: string;
 }

@@ -10,7 +10,7 @@ export interface Architecture {
 
 const CLIP_VOCABULARY = 49_408;
 
-function vae(blockOutChannels: readonly number[], latentChannels: number, groups: number) {
+function vae(blockOutChannels: readonly number[], latentChannels: number, groups: number, layers = 1) {
   return {
     in_channels: 3,
     out_channels: 3,
@@ -18,7 +18,7 @@ function vae(blockOutChannels: readonly number[], latentChannels: number, groups
     block_out_channels: blockOutChannels,
     down_block_types: blockOutChannels.map(() => "DownEncoderBlock2D"),
     up_block_types: blockOutChannels.map(() => "UpDecoderBlock2D"),
-    layers_per_block: 1,
+    layers_per_block: layers,
     norm_num_groups: groups,
     act_fn: "silu",
     sample_size: 64,
@@ -37,9 +37,10 @@ function unet(
     context: number;
     groups: number;
     heads: readonly number[];
+    layers?: number;
   },
 ) {
-  const { channels, sampleSize, context, groups, heads } = options;
+  const { channels, sampleSize, context, groups, heads, layers = 1 } = options;
   return {
     in_channels: channels,
     out_channels: channels,
@@ -48,7 +49,7 @@ function unet(
     down_block_types: attention.map((yes) => (yes ? "CrossAttnDownBlock2D" : "DownBlock2D")),
     up_block_types: [...attention].reverse().map((yes) => (yes ? "CrossAttnUpBlock2D" : "UpBlock2D")),
     mid_block_type: "UNetMidBlock2DCrossAttn",
-    layers_per_block: 1,
+    layers_per_block: layers,
     cross_attention_dim: context,
     // diffusers' historical name: in SD 1.x configurations this is the NUMBER of heads.
     attention_head_dim: heads,
@@ -79,7 +80,8 @@ function text(hiddenSize: number, layers: number, heads: number) {
 /**
  * The sizes that `pretrain` knows. `mini` is penumbra-mini: 4x down-sampling, 8 channels; the UNet's attention
  * works on the 8 x 8 and 4 x 4 levels only, for speed on a processor. `mini-wide` has a larger UNet. `mini-8x` halves
- * three times and keeps 16 channels: a cheaper UNet, and fine details that are lost. `tiny` is for tests.
+ * three times and keeps 16 channels: a cheaper UNet, and fine details that are lost. `mini-2` has two layers a level and
+ * attention at 16 x 16 too, for a GPU: `penumbra/mini/pretrain.yaml` trains it. `tiny` is for tests.
  */
 export const ARCHITECTURES = {
   mini: {
@@ -114,6 +116,18 @@ export const ARCHITECTURES = {
       heads: [4, 6],
     }),
     text: text(96, 4, 6),
+  },
+  "mini-2": {
+    vae: vae([32, 64, 128], 8, 16, 2),
+    unet: unet([64, 112, 192], [true, true, true], {
+      channels: 8,
+      sampleSize: 16,
+      context: 128,
+      groups: 16,
+      heads: [2, 7, 6],
+      layers: 2,
+    }),
+    text: text(128, 3, 4),
   },
   tiny: {
     vae: vae([8, 8, 16], 4, 4),

@@ -8,11 +8,14 @@ import {
 import { AutoencoderKL, CLIPTextModel, UNet2DConditionModel } from "../../models/index.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import { type DenoiserState, TOKEN_TABLE } from "./denoiser.ts";
-import type { PretrainSettings } from "./settings.ts";
+import type { DenoiserSettings, PretrainSettings } from "./settings.ts";
 
 /** The noise schedule of Stable Diffusion 1.x. */
-export function pretrainSchedule(predictionType: "epsilon" | "v_prediction"): SchedulerConfig {
-  return parseSchedulerConfig({ prediction_type: predictionType });
+export function pretrainSchedule({
+  predictionType,
+  timestepSpacing,
+}: Pick<DenoiserSettings, "predictionType" | "timestepSpacing">): SchedulerConfig {
+  return parseSchedulerConfig({ prediction_type: predictionType, timestep_spacing: timestepSpacing });
 }
 
 /**
@@ -30,7 +33,17 @@ export function assemble(options: {
   const { settings, tokenizer, vocabulary, vae, scalingFactor, denoiser } = options;
   const architecture = ARCHITECTURES[settings.preset];
   manualSeed(deriveSeed(settings.seed, "assemble")); // overwritten below; drawn so that nothing else shifts
-  const text = new CLIPTextModel({ ...architecture.text, max_position_embeddings: tokenizer.maxLength });
+  const own = {
+    vocab_size: tokenizer.vocabSize,
+    bos_token_id: tokenizer.startId,
+    eos_token_id: tokenizer.endId,
+    pad_token_id: tokenizer.padId,
+  };
+  const text = new CLIPTextModel({
+    ...architecture.text,
+    ...(settings.vocabulary !== "clip" && own),
+    max_position_embeddings: tokenizer.maxLength,
+  });
   const known = denoiser.text;
   scope(() =>
     noGrad(() => {
@@ -53,6 +66,6 @@ export function assemble(options: {
     textEncoder: text,
     unet,
     vae: fullVae,
-    schedulerConfig: pretrainSchedule(settings.denoiser.predictionType),
+    schedulerConfig: pretrainSchedule(settings.denoiser),
   });
 }

@@ -74,7 +74,7 @@ export class AutoencoderTrainee implements Trainee {
 
   step(step: number, learningRate: number): Tensor[] {
     const { autoencoder, seed } = this.#settings;
-    const { batchSize, klWeight, pyramidWeight, edgeWeight } = autoencoder;
+    const { batchSize, klWeight, pyramidWeight, edgeWeight, latentNoise } = autoencoder;
     const { count, size } = batchAt(autoencoder, this.#images.shape[2]!, step);
     const items = this.#order.take(step * batchSize, count);
     const random = new Random(deriveSeed(seed, "autoencoder", "crops", step));
@@ -84,7 +84,9 @@ export class AutoencoderTrainee implements Trainee {
     const { mean, logvar, output } = this.#compute(() => {
       const { mean, logvar } = this.vae.encode(images);
       const noise = randn(mean.shape, { generator: this.#noise, device: this.device });
-      const latents = mean.add(logvar.mul(0.5).exp().mul(noise));
+      const drawn = mean.add(logvar.mul(0.5).exp().mul(noise));
+      const more = latentNoise > 0 && randn(mean.shape, { generator: this.#noise, device: this.device });
+      const latents = more ? drawn.add(more.mul(latentNoise)) : drawn;
       return { mean: mean.to("float32"), logvar: logvar.to("float32"), output: this.vae.decode(latents) };
     });
     const difference = output.to("float32").sub(images);

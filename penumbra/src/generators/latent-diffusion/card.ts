@@ -58,11 +58,15 @@ async function runOf({ work, settings, autoencoder, denoiser }: CardFacts): Prom
   const { batchSize } = settings.denoiser;
   return {
     stages: [
-      await trainedStage(work, "autoencoder", autoencoder, {
-        stage: "autoencoder",
-        batchSize: settings.autoencoder.batchSize,
-        seen: seenBy(settings.autoencoder, imageSize(settings.preset), autoencoder.step),
-      }),
+      ...(settings.autoencoder.keep
+        ? []
+        : [
+            await trainedStage(work, "autoencoder", autoencoder, {
+              stage: "autoencoder",
+              batchSize: settings.autoencoder.batchSize,
+              seen: seenBy(settings.autoencoder, imageSize(settings.preset), autoencoder.step),
+            }),
+          ]),
       await trainedStage(work, "denoiser", denoiser, {
         stage: `text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"}`,
         batchSize,
@@ -72,11 +76,11 @@ async function runOf({ work, settings, autoencoder, denoiser }: CardFacts): Prom
   };
 }
 
-function dataParagraphs({ corpus, heldOut, dataNote = NO_DATA_NOTE }: CardFacts): string[] {
+function dataParagraphs({ settings, corpus, heldOut, dataNote = NO_DATA_NOTE }: CardFacts): string[] {
   const { fileOf, files, captions } = corpus;
   return [
     dataNote.trim(),
-    `Read were ${count(fileOf.length)} images from ${count(files.length)} files with ${captions.length} different captions; ${heldOut} images (whole files) were held out. The CLIP vocabulary in \`tokenizer/\` is OpenAI's (MIT licence).`,
+    `Read were ${count(fileOf.length)} images from ${count(files.length)} files with ${captions.length} different captions; ${heldOut} images (whole files) were held out. ${settings.vocabulary === "clip" ? "The CLIP vocabulary in `tokenizer/` is OpenAI's (MIT licence)." : "The vocabulary in `tokenizer/` was learned from the captions."}`,
   ];
 }
 
@@ -94,7 +98,7 @@ function networksLine({ settings, autoencoder }: CardFacts): string {
 
 function picturesOf({ settings, sheet, roundTrips, prompts }: CardFacts): ModelCard["pictures"] {
   const { steps, guidanceScale } = SAMPLE_OPTIONS;
-  const sampler = SAMPLERS[defaultSampler(pretrainSchedule(settings.denoiser.predictionType)).name].title;
+  const sampler = SAMPLERS[defaultSampler(pretrainSchedule(settings.denoiser)).name].title;
   return [
     {
       path: sheet,

@@ -23,6 +23,17 @@ export const AutoencoderSettings = z.strictObject({
   learningRate: budget.learningRate.default(1e-3),
   warmup: budget.warmup.default(100),
   weightDecay: budget.weightDecay.default(0),
+  keep: z
+    .boolean()
+    .default(false)
+    .describe("Leaves the autoencoder of --from as it is: only text encoder and UNet are trained on."),
+  latentNoise: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe(
+      "Deviation of noise on the latents that the decoder learns from, so that it does not draw a UNet's errors raw (latents have a deviation near 1).",
+    ),
   crop: z.int().positive().default(32).describe("Edge of the random crops, in pixels."),
   fullEvery: z
     .int()
@@ -69,6 +80,12 @@ export const DenoiserSettings = z.strictObject({
     .nonnegative()
     .default(5)
     .describe("gamma of min-SNR weighting (Hang et al. 2023); 0: none."),
+  timestepSpacing: z
+    .enum(["leading", "trailing", "linspace"])
+    .default("leading")
+    .describe(
+      "Where samplers call the model: with trailing a strength means the same at any number of steps.",
+    ),
   predictionType: z.enum(["epsilon", "v_prediction"]).default("epsilon"),
   emaDecay: z.number().min(0).max(1).default(0.9995),
   clipNorm: z.number().positive().default(1),
@@ -82,6 +99,13 @@ export const PretrainSettings = z.strictObject({
   checkpointMinutes: z.number().nonnegative().default(5),
   sheetMinutes: z.number().nonnegative().default(5),
   logSeconds: z.number().nonnegative().default(10),
+  vocabulary: z
+    .union([z.literal("clip"), z.int().positive()])
+    .default("clip")
+    .describe(
+      "clip: that of --tokenizer. A number: so many byte pairs at most, learned from the captions (with --from: the model's own).",
+    ),
+  captionLength: z.int().min(8).default(77).describe("Ids of a caption, for a vocabulary of one's own."),
   limit: z.int().positive().optional().describe("Reads only the first files of the corpus, for trials."),
   autoencoder: AutoencoderSettings.default(() => AutoencoderSettings.parse({})),
   denoiser: DenoiserSettings.default(() => DenoiserSettings.parse({})),

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { copyFile } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { cuda, type Precision, resolvePrecision } from "@penumbra/torch";
-import { ClipTokenizer, type StableDiffusion } from "../../diffusion/index.ts";
+import { ClipTokenizer, type StableDiffusion, TEMPLATES } from "../../diffusion/index.ts";
 import { writeFolderAsync } from "../../files/index.ts";
 import { autocastTo, type Compute } from "../../models/index.ts";
+import { GeneratorError } from "../errors.ts";
 import type { TrainingOptions } from "../generator.ts";
 import { writeModelCard } from "../trainer/card.ts";
 import { type Corpus, corpusOf } from "../trainer/corpus.ts";
@@ -17,7 +18,7 @@ import { CaptionTable } from "./captions.ts";
 import { modelCard } from "./card.ts";
 import { type DenoiserState, DenoiserTrainee } from "./denoiser.ts";
 import { corpusLatents, type Latents } from "./latents.ts";
-import { loadOrigin, type Origin } from "./origin.ts";
+import { loadOrigin, type Origin, runSeed } from "./origin.ts";
 import { samplePrompts, writeRoundTrips, writeSamples } from "./samples.ts";
 import type { PretrainSettings } from "./settings.ts";
 
@@ -40,7 +41,9 @@ export type PretrainOptions = TrainingOptions<PretrainSettings>;
 export async function pretrain(options: PretrainOptions): Promise<string | null> {
   const room = await prepare(options);
   const first = autoencoderOf(room);
-  const autoencoder = await train(first, { ...room.budgets, ...options.settings.autoencoder });
+  const autoencoder = options.settings.autoencoder.keep
+    ? UNTRAINED
+    : await train(first, { ...room.budgets, ...options.settings.autoencoder });
   if (!autoencoder.complete) return null;
   const gallery = await prepareGallery(room, first, autoencoder);
   const second = denoiserOf(room, gallery);
@@ -51,9 +54,14 @@ export async function pretrain(options: PretrainOptions): Promise<string | null>
   return options.out;
 }
 
+/** Of an autoencoder that was kept. */
+const UNTRAINED: TrainResult = { complete: true, step: 0, seconds: 0, figures: {} };
+
 /** What both stages need. */
 interface Workroom {
   readonly options: PretrainOptions;
+  /** The settings with the seed of this run's items and noise. */
+  readonly settings: PretrainSettings;
   readonly work: string;
   readonly precision: Precision;
   readonly compute: Compute;
@@ -74,6 +82,10 @@ async function prepare(options: PretrainOptions): Promise<Workroom> {
     cuda.setCudnnBenchmark(true);
   }
   const origin = options.from === undefined ? undefined : await loadOrigin(options.from, settings);
+  if (settings.autoencoder.keep && !origin)
+    throw new GeneratorError(
+      'autoencoder.keep leaves the autoencoder of a finished model as it is, but there is none. Give one with --from, or leave "keep" out.',
+    );
   const corpus = await corpusOf(options.corpus, { size: imageSize(preset), limit });
   for (const problem of corpus.problems) onLine(`corpus: left out ${problem}`);
   const { training, heldOut } = holdOut(corpus, seed, device);
@@ -84,11 +96,24 @@ async function prepare(options: PretrainOptions): Promise<Workroom> {
   const { onProgress } = options;
   const budgets = { folder: work, checkpointMinutes, inspectMinutes, logSeconds, onLine, onProgress, signal };
   const compute = autocastTo(device, precision.dtype);
-  return { options, work, precision, compute, origin, corpus, training, heldOut, budgets, onLine };
+  const streams = { ...settings, seed: runSeed(seed, origin?.runs.length ?? 0) };
+  return {
+    options,
+    settings: streams,
+    work,
+    precision,
+    compute,
+    origin,
+    corpus,
+    training,
+    heldOut,
+    budgets,
+    onLine,
+  };
 }
 
-function autoencoderOf({ options, work, compute, origin, training, heldOut }: Workroom): AutoencoderTrainee {
-  const { settings } = options;
+function autoencoderOf(room: Workroom): AutoencoderTrainee {
+  const { settings, work, compute, origin, training, heldOut } = room;
   return new AutoencoderTrainee({
     settings,
     images: training.images,
@@ -116,13 +141,15 @@ interface Gallery {
 }
 
 async function prepareGallery(
-  { options, work, compute, corpus, training, heldOut, onLine }: Workroom,
+  { options, settings, work, compute, origin, corpus, training, heldOut, onLine }: Workroom,
   { vae }: AutoencoderTrainee,
   autoencoder: TrainResult,
 ): Promise<Gallery> {
-  const { settings } = options;
-  const latents = await corpusLatents(vae, training.images, { settings, compute, work, onLine });
-  const tokenizer = ClipTokenizer.load(options.tokenizer);
+  await mkdir(work, { recursive: true }); // the first stage makes it, where there is one
+  const encoded = await corpusLatents(vae, training.images, { settings, compute, work, onLine });
+  const kept = settings.autoencoder.keep && origin?.model.vae.config.scaling_factor;
+  const latents = kept ? { ...encoded, scalingFactor: kept } : encoded;
+  const tokenizer = tokenizerOf(options, origin, corpus);
   const captions = new CaptionTable(corpus.captions, tokenizer);
   const { vocabulary } = captions;
   const { scalingFactor } = latents;
@@ -139,16 +166,26 @@ async function prepareGallery(
   };
 }
 
+function tokenizerOf(
+  { settings, tokenizer }: PretrainOptions,
+  origin: Origin | undefined,
+  { captions }: Corpus,
+): ClipTokenizer {
+  const { vocabulary: pairs, captionLength: maxLength } = settings;
+  if (pairs === "clip") return ClipTokenizer.load(tokenizer);
+  if (origin) return origin.model.tokenizer;
+  return ClipTokenizer.learn([...captions, ...TEMPLATES], { pairs, maxLength });
+}
+
 function denoiserOf(room: Workroom, gallery: Gallery): DenoiserTrainee {
-  const { options, work, compute, origin, corpus, training } = room;
-  const { settings } = options;
+  const { settings, work, compute, origin, corpus, training } = room;
   const { latents, captions, prompts, sheet, model } = gallery;
   return new DenoiserTrainee({
     settings,
     latents,
     captions,
     captionOf: training.items.map((item) => corpus.captionOf[item]!),
-    scheduler: pretrainSchedule(settings.denoiser.predictionType),
+    scheduler: pretrainSchedule(settings.denoiser),
     compute,
     from: origin?.model,
     inspect: async (average, step) => {

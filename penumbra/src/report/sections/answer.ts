@@ -4,6 +4,7 @@ import {
   type Outcome,
   type OutcomeName,
   outcomes,
+  type Question,
   type Verdict,
 } from "../../results/index.ts";
 import { intervalAxis, intervalChart } from "../charts/index.ts";
@@ -177,12 +178,28 @@ export const answer: Section = {
         ),
       ),
     );
+    const asked = outcome.questions.filter(({ name }) =>
+      outcome.comparisons.some(({ question }) => question === name),
+    );
+    // A page of seventeen questions answers none: the one that the headline is about, and the rest on demand.
+    const decisive = decisiveQuestion(outcome);
+    const isLong = asked.length > MOST_QUESTIONS && decisive !== undefined;
+    const shown = isLong ? asked.filter((question) => question === decisive) : asked;
+    const folded = asked.filter((question) => !shown.includes(question));
     return html`${evidence(outcome)}
 ${seedsNote(outcome)}
 ${caveatsNote(outcome)}
-${outcome.questions.map((question) => {
+${shown.map((question) => questionTable(question, outcome, limit))}
+${folded.length > 0 && html`<details><summary>All other questions (${folded.length})</summary>${folded.map((question) => questionTable(question, outcome, limit))}</details>`}
+${howToRead(outcome)}`;
+  },
+};
+
+/** More than these are folded. */
+const MOST_QUESTIONS = 6;
+
+function questionTable(question: Question, outcome: Outcome, limit: number): Html {
   const comparisons = outcome.comparisons.filter((item) => item.question === question.name);
-  if (comparisons.length === 0) return null;
   return html`<div class="question">
 <h3>${questionTitle(question, outcome)}</h3>
 <div class="scroll" tabindex="0" role="region" aria-label="Differences between arms"><table class="comparisons">
@@ -190,10 +207,7 @@ ${outcome.questions.map((question) => {
 <tbody>${comparisons.map((item) => row(item, outcome, limit))}</tbody>
 <tfoot><tr><td colspan="4"></td><td class="glyph">${intervalAxis({ limit, title: "Scale: difference in points" })}</td></tr></tfoot>
 </table></div></div>`;
-})}
-${howToRead(outcome)}`;
-  },
-};
+}
 
 function howToRead({ confidence, margin, detectorReason }: Outcome): Html {
   return html`<details class="how"><summary>How to read this</summary>

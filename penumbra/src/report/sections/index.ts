@@ -13,12 +13,14 @@ import { run } from "./run.ts";
 import { scores } from "./scores.ts";
 import type { Section } from "./section.ts";
 import { sheet } from "./sheet.ts";
+import { sifted } from "./sifted.ts";
 
 export const SECTIONS: readonly Section[] = [
   answer,
   hypotheses,
   arms,
   sheet,
+  sifted,
   detectors,
   scores,
   map,

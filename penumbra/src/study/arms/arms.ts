@@ -39,6 +39,8 @@ const REAL = { positives: null, negatives: null, use: null } as const;
 /** Near-OOD redraws as columns of the contrastive loss's denominator. */
 const COLUMNS = { negatives: "near-ood", use: "columns" } as const;
 
+/** The same with redraws that lie just outside of every class. */
+const SIFTED_COLUMNS = { negatives: "sifted-near-ood", use: "columns" } as const;
 /** The same with images that no generator draws. */
 const COLLAGE_COLUMNS = { negatives: "collage", use: "columns" } as const;
 
@@ -221,6 +223,39 @@ export const arms = {
     ...REAL,
     negatives: "collage",
     use: "outlier-exposure",
+  },
+  "supcon+sifted": {
+    title: "SupCon + sifted near-OOD",
+    description:
+      "Near-OOD redraws that lie just outside of every class are columns of the loss's denominator",
+    objective: "supcon",
+    ...REAL,
+    ...SIFTED_COLUMNS,
+  },
+  "supcon+ce+sifted": {
+    title: "Joint + sifted near-OOD",
+    description:
+      "SupCon and cross-entropy together; near-OOD redraws that lie just outside of every class are columns of SupCon's denominator",
+    objective: "supcon+ce",
+    ...REAL,
+    ...SIFTED_COLUMNS,
+  },
+  "supcon+ce+sifted-both": {
+    title: "Joint + sifted both",
+    description:
+      "SupCon and cross-entropy together; sifted faithful redraws as positives, sifted near-OOD redraws as columns of SupCon's denominator",
+    objective: "supcon+ce",
+    positives: "sifted-faithful",
+    ...SIFTED_COLUMNS,
+  },
+  "cross-entropy+sifted-background": {
+    title: "Cross-entropy + sifted background",
+    description:
+      "A classifier's loss; near-OOD redraws that lie just outside of every class are one class more",
+    objective: "cross-entropy",
+    ...REAL,
+    negatives: "sifted-near-ood",
+    use: "extra-class",
   },
   "supcon+round-trip": {
     title: "SupCon + round trips",

@@ -25,9 +25,11 @@ import {
   testHypotheses,
   worstMistakes,
 } from "../../results/index.ts";
+import { ROLES_OF_IMAGES } from "../../sift/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, designOf, designsOf, isFrozen, shownArm } from "../arms/index.ts";
-import { recipesIn } from "../sources/index.ts";
+import { drawnSources } from "../config/index.ts";
+import { recipesIn, sourceOf } from "../sources/index.ts";
 import {
   lossCurve,
   nearnessOf,
@@ -42,6 +44,7 @@ import {
 import type { Artifact } from "../store/index.ts";
 import { rateCurvesOf } from "./rates.ts";
 import { chooseSheet, drawnIn, writeAugmentation, writePhotos } from "./sheet.ts";
+import { siftResults } from "./sifted.ts";
 
 /** A finished study: its artifacts, and what they were made on. */
 export interface Finished {
@@ -98,6 +101,8 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     ...{ confidence, margin, looks, earlierOpenings, questions, ...compared },
     results,
     curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
+    sifted: await siftResults(seeds, siftedSources(context), finished.run),
+    imageRoles: titled(ROLES_OF_IMAGES),
     nearness: await nearnessOf(
       nearness,
       recipesIn(tables.sources).map(({ name }) => name),
@@ -160,6 +165,12 @@ function titlesOf({
     detectors: config.detectors.map((name) => ({ name, title: detectorOf(name, tables.detectors).title })),
     recipes: recipesIn(tables.sources),
   };
+}
+
+/** The sources of this study whose images were sifted. */
+function siftedSources(context: StudyContext): string[] {
+  const { tables } = context;
+  return drawnSources(context).filter((name) => sourceOf(name, tables.sources).sifts !== undefined);
 }
 
 function titled(table: Readonly<Record<string, { readonly title: string }>>): Titled[] {

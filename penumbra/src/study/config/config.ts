@@ -1,10 +1,17 @@
 import { z } from "zod";
 import { KEPT_WEIGHTS, NETWORKS } from "../../contrast/index.ts";
 import { GIVEN_USES, LAYOUTS } from "../../data/index.ts";
-import { RecipesSettings, SamplerSettings, samplerNames } from "../../diffusion/index.ts";
+import {
+  MOST_VECTORS,
+  RecipesSettings,
+  SamplerSettings,
+  samplerNames,
+  WORDS_SCHEDULES,
+} from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
+import { measureNames } from "../../sift/index.ts";
 import { defaultDetectors } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
@@ -203,14 +210,71 @@ export const studySchemaOf = (tables: StudyTables) =>
         steps: count("Training steps; every step takes photos of all classes").default(1000),
         batchSize: count("Photos of each class per step").default(4),
         learningRate: rate("Learning rate of AdamW").default(2e-3),
-        initToken: z
-          .string()
+        schedule: z
+          .enum(WORDS_SCHEDULES)
+          .meta({ description: "How the learning rate changes after its warm-up" })
+          .default("constant"),
+        warmup: z
+          .int()
+          .nonnegative()
+          .meta({ description: "Steps in which the learning rate rises from 0" })
+          .default(0),
+        vectors: z
+          .int()
           .min(1)
+          .max(MOST_VECTORS)
+          .meta({ description: "Vectors of each word: more hold more, and learn more slowly" })
+          .default(1),
+        initToken: z
+          .union([z.string().min(1), z.record(z.string(), z.string().min(1))])
           .meta({
             description:
-              "Word of the model's vocabulary that every learned word starts from; of several, or of one in pieces, the mean",
+              "Words of the model's vocabulary that learned words start from, one for all or one for each class (bolt: screw); of several, or of one in pieces, the mean, or with as many vectors each its own",
           })
           .default("the"),
+        evaluation: z
+          .strictObject({
+            every: z
+              .int()
+              .nonnegative()
+              .meta({ description: "Steps between two looks at validation photos; 0 = none" })
+              .default(0),
+            keep: z
+              .enum(["last", "best"])
+              .meta({
+                description: "Words that are kept: of the last step, or of the look with the least loss",
+              })
+              .default("last"),
+            patience: z
+              .int()
+              .nonnegative()
+              .meta({
+                description: "Looks in a row without a better one, after which learning ends; 0 = never",
+              })
+              .default(0),
+          })
+          .refine(({ every, keep, patience }) => every > 0 || (keep === "last" && patience === 0), {
+            message: "Only looks can tell which words are best: set every above 0.",
+          })
+          .meta({ description: "Whether the words also fit photos that they are not learned from" })
+          .prefault({}),
+        previewEvery: z
+          .int()
+          .nonnegative()
+          .meta({ description: "Steps between two sheets of what the words draw, into the run; 0 = none" })
+          .default(0),
+        gradientCheckpointing: z
+          .boolean()
+          .meta({ description: "Much less memory for a third more time, for models of 512 pixels and more" })
+          .default(false),
+        samplesAtOnce: z
+          .int()
+          .positive()
+          .meta({
+            description:
+              "Samples that are computed at once; left out = as many as take some 4 GiB, at most 128",
+          })
+          .optional(),
       })
       .meta({ description: "Textual inversion: one new word per class, learned from its training photos" })
       .prefault({}),
@@ -241,6 +305,14 @@ export const studySchemaOf = (tables: StudyTables) =>
               "Side of the images that are drawn and that words are learned from, in pixels; left out = what the model was made for",
           })
           .optional(),
+        masks: z
+          .string()
+          .min(1)
+          .meta({
+            description:
+              "Folder with a mask for each training photo, under the photo's own path, white = object; for recipes that keep a part",
+          })
+          .optional(),
         recipes: RecipesSettings.meta({
           description:
             "Ways to redraw a photo; an arm that wants faithful or near-OOD redraws gets all of that kind",
@@ -252,6 +324,59 @@ export const studySchemaOf = (tables: StudyTables) =>
       .strictObject(sourceSections(tables))
       .meta({
         description: "Where synthetic images come from, beside the redraws; an arm names its sources",
+      })
+      .prefault({}),
+    sift: z
+      .strictObject({
+        judge: z
+          .enum(namesOf(tables.arms))
+          .meta({
+            description: "The arm whose encoder judges images; one of real photos alone",
+          })
+          .default("cross-entropy" as string),
+        folds: z
+          .int()
+          .positive()
+          .meta({
+            description:
+              "1 = one judge of all training photos, calibrated by the validation photos; more = as many judges, each trained without the objects of its fold, calibrated by them, for what is made of them (as many as objects: leave one object out)",
+          })
+          .default(1),
+        measures: z
+          .array(z.enum(measureNames))
+          .min(1)
+          .meta({ description: "What distances are measured by; an image's is their mean" })
+          .default(["nearest-photo", "mahalanobis"]),
+        layers: count("Last stages of the judge's encoder that distances are taken in").default(2),
+        known: z
+          .number()
+          .gt(0)
+          .max(1)
+          .meta({ description: "Share of real photos of unseen objects that counts as inside a class" })
+          .default(0.9),
+        upper: z
+          .union([z.literal("auto"), z.number().gt(1)])
+          .meta({
+            description:
+              "Distance beyond which an image is too far, in units of where known ends; auto = where most near validation unknowns lie, or 2 without such",
+          })
+          .default("auto"),
+        probability: share(
+          "Classifier's probability of the photo's own class above which an image beside it is no negative",
+        ).default(0.95),
+        share: share(
+          "Share of a recipe's images that its strength is to bring to the right side of where known ends",
+        ).default(0.75),
+        rounds: z
+          .int()
+          .nonnegative()
+          .meta({ description: "Bisections of the strength for each class; 0 = the recipes' own strengths" })
+          .default(4),
+        probes: count("Images of each class that a bisection looks at").default(8),
+        attempts: count("How often an image is drawn at the most until one is accepted").default(3),
+      })
+      .meta({
+        description: "Which synthetic images are what they are meant to be, for the sources called sifted-…",
       })
       .prefault({}),
     encoder: z

@@ -171,7 +171,29 @@ function checkMeaning(
     );
   }
   checkStrengths(config, tables, where);
+  checkSift(config, tables, where);
   return config;
+}
+
+/** A judge that learned from synthetic images would find them inside. */
+function checkSift(
+  { arms, sift, split }: StudyConfig,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): void {
+  const drawn = sourcesOf(arms, tables.arms, tables.sources);
+  if (!drawn.some((name) => tables.sources[name]?.sifts !== undefined)) return;
+  const { positives, negatives } = armOf(sift.judge, tables.arms);
+  if (positives !== null || negatives !== null) {
+    throw new ConfigError(
+      `${where(["sift", "judge"])}: sift.judge is "${sift.judge}", which learns from synthetic images itself. Choose an arm of real photos alone, such as cross-entropy.`,
+    );
+  }
+  if (sift.folds > 1 && split.shots < 2) {
+    throw new ConfigError(
+      `${where(["sift", "folds"])}: sift.folds is ${sift.folds} and split.shots 1: nothing is left of a class to judge by without its object. Set sift.folds to 1, or split.shots to 2 or more.`,
+    );
+  }
 }
 
 /** A strength that takes no step would make redraws without noise, which are the photos again. */
@@ -181,7 +203,9 @@ function checkStrengths(
   where: (path: readonly PropertyKey[]) => string,
 ): void {
   const drawn = sourcesOf(arms, tables.arms, tables.sources);
-  for (const name of recipeNames.filter((recipe) => drawn.includes(RECIPES[recipe].kind))) {
+  for (const name of recipeNames.filter(
+    (recipe) => drawn.includes(RECIPES[recipe].kind) && redraw.recipes[recipe].variants > 0,
+  )) {
     const weak = redraw.recipes[name].strengths.find((strength) => Math.floor(redraw.steps * strength) < 1);
     if (weak === undefined) continue;
     const path = ["redraw", "recipes", name, "strengths"];

@@ -1,7 +1,7 @@
 import { type ObjectiveTable, objectives } from "../../contrast/index.ts";
 import { type DetectorTable, detectors } from "../../unknowns/index.ts";
 import { type ArmTable, arms } from "../arms/index.ts";
-import { type SourceTable, sources } from "../sources/index.ts";
+import { type SourceTable, sources, withSifted } from "../sources/index.ts";
 import { armProblem } from "./fitting-arm.ts";
 
 /** Thrown for entries of one's own that a study cannot work with. */
@@ -46,7 +46,7 @@ export function tablesWith({
     arms: joined("arm", TABLES.arms, arms),
     objectives: joined("objective", TABLES.objectives, objectives),
     detectors: joined("detector", TABLES.detectors, detectors),
-    sources: joined("source", TABLES.sources, sources),
+    sources: joined("source", TABLES.sources, withSifted(sources)),
   };
   for (const [name, arm] of Object.entries(arms)) {
     const problem = armProblem(name, arm, tables);

@@ -68,7 +68,7 @@ export const collage = defineSource<Section, Section & { readonly imageSize: num
   needs: "photos",
   version: 1,
   recipes: Object.fromEntries(
-    mixNames.map((name) => [name, { title: MIXES[name].title, hasStrength: false }]),
+    mixNames.map((name) => [name, { title: MIXES[name].title, hasStrength: false, hasChance: true }]),
   ),
   section: Section,
   settings: ({ config }, section) => ({ ...section, imageSize: config.imageSize }),

@@ -78,9 +78,9 @@ function drawnBy(name: PhotoGeneratorName, kind: ImageKind, variants: number): I
     needs: "photos",
     version: 1,
     recipes: Object.fromEntries(
-      ways.map(([way, { title: of, hasStrength }]) => [
+      ways.map(([way, { title: of, hasStrength, range }]) => [
         recipeOf(name, way),
-        { title: `${title} ${of}`, hasStrength },
+        { title: `${title} ${of}`, hasStrength, range, hasChance: true },
       ]),
     ),
     section: sectionOf(name, variants),

@@ -19,4 +19,5 @@ export {
   type SourceTable,
   sourceOf,
   sources,
+  withSifted,
 } from "./sources.ts";

@@ -14,7 +14,7 @@ export const roundTrips = defineSource<null, Record<string, never>>({
   kind: "faithful",
   needs: "model",
   version: 1,
-  recipes: { [RECIPE]: { title: "round trip", hasStrength: false } },
+  recipes: { [RECIPE]: { title: "round trip", hasStrength: false, hasChance: false } },
   section: null,
   settings: () => ({}),
   requests: ({ train }) => train.map((_, photo) => ({ photo, recipe: RECIPE, variant: 0 })),

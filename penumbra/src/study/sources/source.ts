@@ -11,6 +11,7 @@ import type {
 } from "../../diffusion/index.ts";
 import type { Json } from "../../files/index.ts";
 import type { GeneratorName, LoadedGenerator } from "../../generators/index.ts";
+import type { Fit } from "../../images/index.ts";
 
 /** One image that is wanted. */
 export interface ImageRequest {
@@ -31,6 +32,8 @@ export interface SourceStudy {
   readonly config: {
     /** Side of the square that every photo is resized to, in pixels. */
     readonly imageSize: number;
+    /** How photos become square, and their masks with them. */
+    readonly fit: Fit;
     readonly redraw: {
       /** Default: the one that the model's scheduler asks for. */
       readonly sampler?: SamplerName | undefined;
@@ -39,6 +42,8 @@ export interface SourceStudy {
       readonly guidanceScale: number;
       /** Images drawn at once: it changes no image beyond rounding. */
       readonly batchSize: number;
+      /** Folder of masks, for recipes that keep a part of photos. */
+      readonly masks?: string | undefined;
       readonly recipes: RecipesSettings;
     };
   };
@@ -95,6 +100,10 @@ export interface SourceRecipe {
   readonly title: string;
   /** Whether a strength can be asked for: nearer to the photo where it is small. */
   readonly hasStrength: boolean;
+  /** Lowest and highest strength. Default: the smallest that takes a step of the diffusion model, and 1. */
+  readonly range?: readonly [number, number];
+  /** Whether another attempt gives another image. */
+  readonly hasChance: boolean;
 }
 
 /**
@@ -109,6 +118,8 @@ export interface ImageSource<Section = Json, Settings extends Json = Json> {
   /** What its images are meant to be. An arm may use them as the other kind: a control. */
   readonly kind: ImageKind;
   readonly needs: SourceNeed;
+  /** The source whose images it sifts; without, its images come as they are drawn. */
+  readonly sifts?: string;
   /** Raised whenever the code would make other images from the same settings. */
   readonly version: number;
   readonly recipes: Readonly<Record<string, SourceRecipe>>;

@@ -6,8 +6,8 @@ import { faithful, nearOod } from "./redraws.ts";
 import { roundTrips } from "./round-trip.ts";
 import type { ImageSource, SourceNeed } from "./source.ts";
 
-/** In the order in which they are drawn and shown. */
-export const sources = {
+/** What draws, in the order in which it is drawn and shown. */
+const drawn = {
   faithful,
   "near-ood": nearOod,
   collage,
@@ -15,7 +15,28 @@ export const sources = {
   ...generated,
 } as const satisfies Readonly<Record<string, ImageSource>>;
 
+type Drawn = typeof drawn;
+type Sifted = { readonly [Name in keyof Drawn as `sifted-${Name}`]: ImageSource };
+
+/** All sources by name: each as it is drawn, and sifted. */
+export const sources = withSifted(drawn) as Drawn & Sifted;
+
 export type SourceName = keyof typeof sources;
+
+/** Each source with one beside it, `sifted-NAME`, that takes of its images only those that are what they are meant to be. */
+export function withSifted(table: Readonly<Record<string, ImageSource>>): Record<string, ImageSource> {
+  const sifted = Object.entries(table).map(([name, source]): [string, ImageSource] => [
+    `sifted-${name}`,
+    {
+      ...source,
+      title: `sifted ${source.title}`,
+      description: `${source.description}; only those that encoders of real photos alone let pass`,
+      sifts: name,
+      section: null,
+    },
+  ]);
+  return { ...table, ...Object.fromEntries(sifted) };
+}
 
 /** Sources by name: the room's own, or with a caller's. */
 export type SourceTable = Readonly<Record<string, ImageSource>>;
@@ -46,12 +67,15 @@ export function countTrained(
   sections: Readonly<Record<string, Json | undefined>>,
   table: SourceTable = sources,
 ): number {
-  return names.filter((name) => sourceOf(name, table).trains?.(sections[name] ?? null)).length;
+  return names.filter((name) => {
+    const { trains, sifts = name } = sourceOf(name, table);
+    return trains?.(sections[sifts] ?? null);
+  }).length;
 }
 
 /** All recipes of a table with the kind of their images, in its order. */
 export function recipesIn(table: SourceTable) {
-  return Object.values(table).flatMap(({ recipes, kind }) =>
-    Object.entries(recipes).map(([name, { title }]) => ({ name, title, kind })),
+  return Object.values(table).flatMap(({ recipes, kind, sifts }) =>
+    Object.entries(sifts === undefined ? recipes : {}).map(([name, { title }]) => ({ name, title, kind })),
   );
 }

@@ -27,6 +27,8 @@ export interface EncoderInputs {
   /** Images of the sources that the arm names. */
   readonly positives?: Artifact | undefined;
   readonly negatives?: Artifact | undefined;
+  /** What the progress line calls it. Default: arm and seed. */
+  readonly label?: string;
 }
 
 /** The encoder with its published weights: of every frozen arm, at every seed. */
@@ -56,7 +58,7 @@ function weightsOf({ weights }: StudyContext): EncoderWeights {
 export function encoderStage(
   context: StudyContext,
   split: Split,
-  { arm, seed, positives, negatives }: EncoderInputs,
+  { arm, seed, positives, negatives, label = `${arm}, seed ${seed}` }: EncoderInputs,
 ): Promise<Artifact> {
   const { config, tables, store, classes, device, weights } = context;
   const { imageSize } = config;
@@ -65,7 +67,7 @@ export function encoderStage(
   return store.run({
     name: "encoder",
     version: 2,
-    label: `${arm}, seed ${seed}`,
+    label,
     inputs: {
       photos: pixelsHash(context, train),
       ...(weights && { weights: weights.hash }),
@@ -93,8 +95,10 @@ export function encoderStage(
           ...(weights && { weights }),
           recomputes: config.encoder.gradientCheckpointing, // changes no bit
           ...(evaluation && { evaluation }),
-          ...(drawnPositives && { faithful: { ...asPositives, ...drawnPositives } }),
+          ...(drawnPositives &&
+            drawnPositives.parents.length > 0 && { faithful: { ...asPositives, ...drawnPositives } }),
           ...(drawnNegatives &&
+            drawnNegatives.parents.length > 0 &&
             asNegatives && {
               negatives: {
                 ...asNegatives,

@@ -1,20 +1,6 @@
-import { join } from "node:path";
-import type { Photo } from "../../data/index.ts";
-import { loadWords } from "../../diffusion/index.ts";
-import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
-import { generatorStage, loadTrained } from "./generator.ts";
-import type { ModelLoader } from "./model-loader.ts";
-import { WORDS_FILE } from "./words.ts";
-
-export interface ImagesInputs {
-  readonly train: readonly Photo[];
-  readonly seed: number;
-  /** The diffusion model and the words of the seed, where some source needs them. */
-  readonly loader: ModelLoader | null;
-  readonly words: Artifact | null;
-}
+import type { StudyContext } from "./context.ts";
+import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
 
 /** The images of a source, made of the training photos of a seed. */
 export async function imagesStage(
@@ -37,46 +23,4 @@ export async function imagesStage(
       return { images: lines.length };
     },
   });
-}
-
-/** A source with all that it works with, and all that decides about its images. */
-export async function prepareSource(context: StudyContext, name: string, inputs: ImagesInputs) {
-  const { config, tables } = context;
-  const { train, seed } = inputs;
-  const source = sourceOf(name, tables.sources);
-  const section = config.sources[name] ?? null;
-  const loader = source.needs === "photos" ? null : inputs.loader;
-  const study = { ...context, model: loader?.model ?? null };
-  const settings = source.settings(study, section);
-  const words = source.needs === "words" ? inputs.words : null;
-  const training = source.trains?.(section) ?? null;
-  const trained = training && (await generatorStage(context, training, train, seed));
-  return {
-    source,
-    settings,
-    work: {
-      ...{ study, train, seed, settings },
-      withPixels: withPixels.bind(null, context, train) as SourcePixels,
-      model: () => present(loader, name, "the diffusion model"),
-      generator: () => {
-        if (training && trained) return loadTrained(training, trained, context.device);
-        throw new RangeError(`The source "${name}" asks for a generator without saying that it trains one.`);
-      },
-      words: () => loadWords(join(present(words, name, "words").folder, WORDS_FILE)),
-    },
-    hashes: {
-      photos: pixelsHash(context, train),
-      ...(words && { words }),
-      ...(loader && { model: loader.model.hash }),
-      ...(trained && { generator: trained }),
-      ...(await source.inputs?.(study, section)),
-    },
-  };
-}
-
-type SourcePixels = Parameters<ReturnType<typeof sourceOf>["draw"]>[0]["withPixels"];
-
-function present<T>(value: T | null, source: string, what: string): T {
-  if (value !== null) return value;
-  throw new RangeError(`The source "${source}" asks for ${what} without saying that it needs it.`);
 }

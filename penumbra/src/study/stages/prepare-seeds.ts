@@ -1,11 +1,13 @@
 import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
 import type { FoundModel } from "../../diffusion/index.ts";
 import { drawnSources } from "../config/index.ts";
-import { isNeeded } from "../sources/index.ts";
+import { isNeeded, sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
 import { imagesStage } from "./images.ts";
+import { judgeEncoders } from "./judge-encoders.ts";
 import { ModelLoader } from "./model-loader.ts";
+import { siftStage } from "./sift.ts";
 import { splitStage } from "./split.ts";
 import { wordsStage } from "./words.ts";
 
@@ -30,14 +32,23 @@ export async function prepareSeeds(
   for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
   await store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
   const names = drawnSources(context);
-  const loader = model ? new ModelLoader(model, context.device) : null;
+  const loader = model ? new ModelLoader(model, context.device, context.precision) : null;
   const needsWords = isNeeded("words", names, tables.sources);
+  const isSifted = names.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
   const seeds: SeedData[] = [];
   for (const { seed, split } of splits) {
     const { train } = split;
-    const words = loader && needsWords ? await wordsStage(context, loader, train, seed) : null;
+    const words = loader && needsWords ? await wordsStage(context, loader, split, seed) : null;
     const images: Record<string, Artifact> = {};
-    for (const name of names) images[name] = await imagesStage(context, name, { train, seed, loader, words });
+    const inputs = { train, seed, loader, words };
+    const judges = isSifted ? await judgeEncoders(context, split, seed) : [];
+    for (const name of names) {
+      const { sifts } = sourceOf(name, tables.sources);
+      images[name] =
+        sifts === undefined
+          ? await imagesStage(context, name, inputs)
+          : await siftStage(context, sifts, { ...inputs, split, judges });
+    }
     seeds.push({ seed, split, images });
   }
   loader?.release();

@@ -1,5 +1,6 @@
 import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, isFrozen, judgeOf } from "../arms/index.ts";
+import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage, frozenEncoderStage } from "./encoder.ts";
@@ -90,7 +91,9 @@ export async function judgeRedraws(
   const judge = judgeOf(context.config.arms, context.tables.arms);
   const artifacts: Artifact[] = [];
   for (const { seed, split, images } of seeds) {
-    const redraws = Object.values(images);
+    const redraws = Object.entries(images).flatMap(([name, artifact]) =>
+      sourceOf(name, context.tables.sources).sifts === undefined ? [artifact] : [],
+    );
     const own = trained.find((item) => item.arm === judge && item.seed === seed);
     if (!own || redraws.length === 0) continue;
     const { encoder, features } = own;

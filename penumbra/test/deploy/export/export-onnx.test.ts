@@ -7,7 +7,15 @@ import { INPUT } from "../../../src/deploy/export/classifier-graph.ts";
 import { readModelPhoto } from "../../../src/deploy/export/model-photos.ts";
 import { loadModel } from "../../../src/deploy/export/onnx-runtime.ts";
 import { judgeExported, verifyExport } from "../../../src/deploy/export/verify.ts";
-import { type Classifier, exportOnnx, loadClassifier, readUsedPhotos } from "../../../src/deploy/index.ts";
+import {
+  type Classifier,
+  exportOnnx,
+  exportWebPage,
+  judgeOnnx,
+  loadClassifier,
+  readMetadata,
+  readUsedPhotos,
+} from "../../../src/deploy/index.ts";
 import { CLASSES, noise, photo, writeClassifier } from "../tiny-classifier.ts";
 
 let root = "";
@@ -84,10 +92,40 @@ describe("an exported classifier", () => {
     writeFileSync(join(folder, "README.md"), "# shades\nä");
     const out = join(root, "card.onnx");
     await exportOnnx(folder, { out });
-    const text = readFileSync(out, "utf8");
-    expect(text).toContain(JSON.stringify(CLASSES));
-    expect(text).toContain("# shades\nä");
-    for (const key of ["threshold", "temperature", "level", "mahalanobis"]) expect(text).toContain(key);
+    const metadata = readMetadata(readFileSync(out));
+    expect(JSON.parse(metadata.classes!)).toEqual(CLASSES);
+    expect(metadata.card).toBe("# shades\nä");
+    expect(metadata).toMatchObject({ level: "0.1", detector: "mahalanobis", precision: "fp32" });
+    const { known, temperature } = classifier.reference(1);
+    expect(Number(metadata.threshold)).toBe(known.threshold(0.1));
+    expect(Number(metadata.temperature)).toBe(temperature);
+    expect(() => readMetadata(readFileSync(out).subarray(0, 4000))).toThrow(
+      /no ONNX model, or it was cut off/,
+    );
+  });
+
+  it("says of files what the classifier says, without its folder", async () => {
+    const out = join(root, "alone.onnx");
+    await exportOnnx(folder, { out });
+    const files = ["calibration-0.png", "near-12.png"].map((name) => join(photos, name));
+    const wanted = await classifier.predict(files);
+    for (const [i, told] of (await judgeOnnx(out, files)).entries())
+      expect(told).toMatchObject({ className: wanted[i]!.className, isUnknown: wanted[i]!.isUnknown });
+    await expect(judgeOnnx(join(photos, "near-12.png"), files)).rejects.toThrow(/no ONNX model/);
+  });
+
+  it("becomes a page of static files, whole or not at all", async () => {
+    const out = join(root, "page");
+    await exportWebPage(folder, { out });
+    const files = ["index.html", "judge.mjs", "model.json", "model.onnx"];
+    expect(readdirSync(out).sort()).toEqual(
+      [...files, "ort-wasm-simd-threaded.wasm", "ort.wasm.bundle.min.mjs"].sort(),
+    );
+    expect(JSON.parse(readFileSync(join(out, "model.json"), "utf8"))).toMatchObject({ classes: CLASSES });
+    expect(readFileSync(join(out, "index.html"), "utf8")).toContain("Knows dark, light, red");
+    const before = readFileSync(join(out, "model.onnx"));
+    await expect(exportWebPage(folder, { out, photos: join(root, "nowhere") })).rejects.toThrow(/--photos/);
+    expect(readFileSync(join(out, "model.onnx")).equals(before)).toBe(true);
   });
 });
 

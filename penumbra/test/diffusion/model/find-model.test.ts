@@ -101,6 +101,15 @@ describe("a model's folder", () => {
     expect((await findModel(folder, { base: "/", imageSize: 64 })).hash).toBe(hash);
   });
 
+  test("that was distilled without guidance is not drawn with it", async () => {
+    for (const name of ["hf:stabilityai/sd-turbo", "models/sd_turbo.safetensors", "sd-turbo"])
+      await expect(findModel(name, { base: "/", guidanceScale: 5 })).rejects.toThrow(
+        /distilled to draw without guidance.*"redraw.guidanceScale" to 1/,
+      );
+    await expect(findModel("models/sd-turbo", { base: "/", guidanceScale: 1 })).rejects.toThrow(/not there/);
+    expect((await findModel("penumbra-mini", { base: "/", guidanceScale: 5 })).imageSize).toBe(64);
+  });
+
   test("says how many weights its denoiser has", async () => {
     const { denoiserParameters, imageSize } = await findModel("penumbra-mini", { base: "/" });
     expect(imageSize).toBe(64);

@@ -65,7 +65,7 @@ function asOthersWriteIt(sd: StableDiffusion, path: string, metadata: Record<str
 
 test("names are those that diffusers' converter reads", () => {
   const { names, unet, vae } = JSON.parse(
-    readFileSync(join(goldenFolder, "sd", "original-names.json"), "utf8"),
+    readFileSync(new URL("../../fixtures/original-names.json", import.meta.url), "utf8"),
   ) as {
     names: Record<string, Record<string, string>>;
     unet: { layers: number; hasAttentionUp: boolean[] };
@@ -181,7 +181,7 @@ describe("another autoencoder", () => {
 });
 
 describe("a LoRA", () => {
-  const [golden] = goldens("sd", "lora").filter(({ json }) => (json as { kind?: string }).kind === "lora");
+  const [golden] = goldens("lora");
   const { cases, timestep } = golden!.json as unknown as {
     cases: Record<string, { file: string; weight: number }>;
     timestep: number;
@@ -197,14 +197,14 @@ describe("a LoRA", () => {
 
   test.each(Object.keys(cases))("changes the model as it does for diffusers: %s", (name) => {
     const { file, weight } = cases[name]!;
-    const sd = load([{ file: join(goldenFolder, "sd", file), weight }]);
+    const sd = load([{ file: join(goldenFolder, "lora", file), weight }]);
     expectClose(noiseOf(sd), golden!.tensors[name], golden!.json.rtol, "noise");
     expect(sd.hash).not.toBe(load([]).hash);
   });
 
   test("does nothing at weight 0, and is undone by its negative", () => {
     const { file } = cases["lora-kohya"]!;
-    const path = join(goldenFolder, "sd", file);
+    const path = join(goldenFolder, "lora", file);
     expectClose(noiseOf(load([{ file: path, weight: 0 }])), golden!.tensors.base, 1e-5);
     const undone = load([
       { file: path, weight: 0.5 },
@@ -214,7 +214,7 @@ describe("a LoRA", () => {
   });
 
   test("of another model, or of another method, is refused with the layers", () => {
-    const path = join(goldenFolder, "sd", cases["lora-kohya"]!.file);
+    const path = join(goldenFolder, "lora", cases["lora-kohya"]!.file);
     scope(() => {
       const { tensors } = safetensors.read(path);
       const rename = (from: RegExp, to: string, file: string) =>

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fromTyped, type Tensor, tensor } from "@penumbra/torch";
+import { fromTyped, Generator, rand, type Tensor, tensor, zeros } from "@penumbra/torch";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Photo, readManifest } from "../../../src/data/index.ts";
@@ -212,5 +212,127 @@ describe.skipIf(tinyModels.length === 0)("redraw", () => {
     await expect(redraw({ ...options("bad"), pixels: pixels.narrow(0, 0, 2) as Tensor })).rejects.toThrow(
       "3 photos",
     );
+  });
+});
+
+describe.skipIf(tinyModels.length === 0)("recipes with settings of their own", () => {
+  const sd = StableDiffusion.load(tinyModels[0] as string, { tokenizer: tokenizerFolder });
+  const side = sd.imageSize;
+  const vector = (id: number) => sd.textEncoder.embeddings.tokenEmbedding.weight.detach().at(id).clone();
+  const photo = { id: "bolt/0.png", object: "bolt/0", className: "bolt" };
+  const options = (folder: string, recipe: ChosenRecipe): RedrawOptions => ({
+    sd,
+    words: {
+      modelHash: sd.hash,
+      words: [
+        { className: "bolt", token: "<bolt>", vector: vector(320) },
+        { className: "nut", token: "<nut>", vector: vector(1929) },
+      ],
+    },
+    photos: [photo],
+    pixels: rand([1, 3, side, side], { generator: new Generator({ seed: 1 }) })
+      .mul(255)
+      .to("uint8"),
+    ...{ recipes: [recipe], steps: 4, guidanceScale: 2, seed: 3, folder: join(scratch, folder) },
+  });
+  const pixelsOf = async (folder: string, file: string) => [
+    ...((await decodeImage(join(scratch, folder, file), side)) as unknown as Uint8Array),
+  ];
+
+  test("own prompts, one of them per image, may name the class and guidance follows the strength", async () => {
+    const prompts = ["a {} on the floor", "a broken {class}"];
+    const lines = await redraw(
+      options("prompts", {
+        ...{ name: "faithful", strengths: [0.5, 1], variants: 8, prompts, guidanceScale: [1, 3] },
+      }),
+    );
+    expect([...new Set(lines.map(({ prompt }) => prompt))].sort()).toEqual([
+      "a <bolt> on the floor",
+      "a broken bolt",
+    ]);
+    for (const { strength, guidanceScale } of lines) expect(guidanceScale).toBe(strength === 1 ? 3 : 1);
+  });
+
+  test("in sequence an image is redrawn by all strengths, one after the other", async () => {
+    const [line] = await redraw(
+      options("sequence", { name: "faithful", strengths: [0.5, 0.25], variants: 1, stacking: "sequence" }),
+    );
+    expect(line).toMatchObject({ passes: [0.5, 0.25], strength: 0.5 });
+    const once = await redraw(options("once", { name: "faithful", strengths: [0.5], variants: 1 }));
+    expect(line!.calls).toBeGreaterThan(once[0]!.calls);
+    expect(await pixelsOf("sequence", line!.file)).not.toEqual(await pixelsOf("once", once[0]!.file));
+  });
+
+  test("what is kept of a photo is the photo's own pixels; a photo without a mask is refused", async () => {
+    const recipe: ChosenRecipe = {
+      name: "faithful",
+      strengths: [1],
+      variants: 1,
+      keep: "ground",
+      maskGrowth: 0,
+    };
+    const mask = zeros([1, side, side]);
+    mask.narrow(2, 0, side / 2).fill_(1); // the object: the left half
+    const given = options("kept", recipe);
+    const [line] = await redraw({ ...given, masks: new Map([[photo.id, mask]]) });
+    expect(line?.kept).toMatch(/^ground/);
+    const drawn = await pixelsOf("kept", line!.file);
+    const before = given.pixels.toNumbers();
+    const differs = drawn.map((value, i) => value !== before[i]);
+    const isRight = (i: number) => i % side >= side / 2;
+    expect(differs.filter((each, i) => each && isRight(i))).toHaveLength(0);
+    expect(differs.filter((each, i) => each && !isRight(i)).length).toBeGreaterThan((3 * side * side) / 4);
+    await expect(redraw(options("kept", recipe))).rejects.toThrow(/"bolt\/0.png" has no mask/);
+  });
+
+  test("a word's noise and its share of another class are the image's own, and stand in its line", async () => {
+    const noisy = await redraw(
+      options("noisy", { name: "noisy-word", strengths: [0.5], variants: 2, deviation: 0.1 } as ChosenRecipe),
+    );
+    expect(noisy.map(({ facts }) => facts)).toEqual([{ wordDeviation: 0.1 }, { wordDeviation: 0.1 }]);
+    const between = await redraw(
+      options("between", {
+        name: "interpolated",
+        strengths: [0.5],
+        variants: 2,
+        shares: [0.25],
+      } as ChosenRecipe),
+    );
+    expect(between[0]).toMatchObject({ wordClass: "nut", word: "<bolt>", facts: { wordShare: 0.25 } });
+  });
+
+  test("unconditionally neither prompt nor guidance counts; a class's name needs no learned word", async () => {
+    const [line] = await redraw(options("free", { name: "unconditional", strengths: [0.5], variants: 1 }));
+    expect(line).toMatchObject({ prompt: "", guidanceScale: 1 });
+    const [named] = await redraw({
+      ...options("named", { name: "class-name", strengths: [0.5], variants: 1 }),
+      words: { modelHash: sd.hash, words: [] },
+    });
+    expect(named?.prompt).toBe("a photo of a bolt");
+  });
+
+  test("guidance that does not fit the strengths is refused", async () => {
+    const recipe: ChosenRecipe = { name: "drift", strengths: [0.5, 1], variants: 1, guidanceScale: [2] };
+    await expect(redraw(options("wrong", recipe))).rejects.toThrow(/"guidanceScale" has 1 numbers for 2/);
+  });
+
+  test("ends between two steps when it is told to, and the images so far are whole", async () => {
+    const stop = new AbortController();
+    const recipe: ChosenRecipe = { name: "faithful", strengths: [1], variants: 3 };
+    const seen: number[] = [];
+    const stopped = redraw({
+      ...options("stopped", recipe),
+      batchSize: 1,
+      signal: stop.signal,
+      onProgress: (done) => {
+        seen.push(done);
+        if (done > 1) stop.abort(new Error("enough"));
+      },
+    });
+    await expect(stopped).rejects.toThrow("enough");
+    expect(seen.some((done) => done > 0 && done < 1)).toBe(true); // told at each step
+    const known = await readManifest(join(scratch, "stopped"));
+    expect(known.size).toBe(1);
+    expect(await redraw(options("stopped", recipe))).toHaveLength(3);
   });
 });

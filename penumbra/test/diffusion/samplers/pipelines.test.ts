@@ -1,6 +1,8 @@
-import { cat, memory, noGrad, randn, scope, type Tensor } from "@penumbra/torch";
+import { cat, memory, noGrad, ones, randn, scope, type Tensor, zeros } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import {
+  beginImageToImage,
+  encodeImages,
   encodePrompts,
   type ImageToImageOptions,
   imageToImage,
@@ -216,5 +218,62 @@ describe.skipIf(tinyModels.length === 0)("encodePrompts", () => {
     expect(() => encodePrompts(sd, ["<word>"], { words: [{ token: "<word>", vector: randn([3]) }] })).toThrow(
       /vector of the word "<word>" has the shape \[3\]/,
     );
+  });
+});
+
+describe.skipIf(tinyModels.length === 0)("a drawing", () => {
+  const folder = tinyModels[0] as string;
+  const images = randn([2, 3, 16, 16]).mul(0.2).add(0.5).clamp({ min: 0, max: 1 });
+  const options: ImageToImageOptions = {
+    ...{ prompts: ["a relay", "a bolt"], strengths: [1, 0.5], seeds: [1, 2] },
+    ...{ steps: 4, sampler: { name: "dpm-solver++" }, guidanceScale: 3 },
+  };
+
+  test("taken step by step ends where it ends in one go, and shows what it is going to be", () => {
+    const sd = load(folder);
+    const whole = imageToImage(sd, images, options);
+    const before = memory().tensors;
+    const drawing = beginImageToImage(sd, images, options);
+    expect([drawing.done, drawing.total]).toEqual([0, 4]);
+    const distances: number[] = [];
+    while (drawing.step()) distances.push(scope(() => largestDifference(drawing.preview(), whole)));
+    expect(distances).toHaveLength(4);
+    expect(distances.at(-1)).toBeLessThan(1e-4); // the last step goes to what it predicts
+    expect(distances[0]).toBeGreaterThan(1e-3);
+    const made = drawing.images();
+    expect(made.toNumbers()).toEqual(whole.toNumbers());
+    for (const each of [drawing, made]) each[Symbol.dispose]();
+    expect(memory().tensors).toBeLessThanOrEqual(before);
+  });
+
+  test("leads each image by its own scale", () => {
+    const sd = load(folder);
+    const mixed = imageToImage(sd, images, { ...options, guidanceScale: [3, 1] });
+    const weak = imageToImage(sd, images, { ...options, guidanceScale: 1 });
+    expectClose(mixed.narrow(0, 0, 1), imageToImage(sd, images, options).narrow(0, 0, 1), 1e-4);
+    expectClose(mixed.narrow(0, 1, 1), weak.narrow(0, 1, 1), 1e-4);
+    expect(() => imageToImage(sd, images, { ...options, guidanceScale: [3] })).toThrow(
+      /`guidanceScale` has 1/,
+    );
+  });
+
+  test("keeps the very pixels that it is told to keep, and draws the others anew", () => {
+    const sd = load(folder);
+    const kept = cat([zeros([2, 1, 16, 8]), ones([2, 1, 16, 8])], { dim: 3 });
+    const drawn = imageToImage(sd, images, { ...options, kept });
+    const half = (t: Tensor, from: number) => t.narrow(3, from, 8);
+    expect(largestDifference(half(drawn, 8), half(images, 8))).toBeLessThan(1e-6);
+    expect(largestDifference(half(drawn, 0), half(images, 0))).toBeGreaterThan(0.01);
+    const free = imageToImage(sd, images, options);
+    expect(largestDifference(half(drawn, 0), half(free, 0))).toBeGreaterThan(1e-4); // it is led by what is kept
+    const nothing = imageToImage(sd, images, { ...options, kept: kept.mul(0) });
+    expectClose(nothing, free, 1e-5);
+    expect(() => imageToImage(sd, images, { ...options, kept: kept.narrow(0, 0, 1) })).toThrow(/masks/);
+  });
+
+  test("goes on from what the autoencoder made of the images before", () => {
+    const sd = load(folder);
+    const posterior = encodeImages(sd, images);
+    expectClose(imageToImage(sd, images, { ...options, posterior }), imageToImage(sd, images, options), 1e-6);
   });
 });

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import {
   type ClassPhotos,
   encodePrompts,
+  expandWords,
   inversionLoss,
   type LearnWordsOptions,
   learnWords,
@@ -84,6 +85,8 @@ describe.skipIf(tinyModels.length === 0)("learnWords", () => {
       .at(model.tokenizer.tokens("the")[0] as number)
       .toNumbers();
     for (const row of numbers(words)) expect(row).not.toEqual(start);
+    // As they were: autocast keeps its copies of weights that require gradients, and of no others.
+    expect(model.unet.convIn.weight.requiresGrad).toBe(true);
   });
 
   test("gives a class the same word whatever other classes are learned beside it, up to rounding", async () => {
@@ -143,6 +146,121 @@ describe.skipIf(tinyModels.length === 0)("learnWords", () => {
     await expect(learnWords(model, { ...base, initToken: { Bolt: "the" } })).rejects.toThrow(
       'class "pin header"',
     );
+  });
+
+  test("a word of several vectors is several tokens, each begun and learned on its own", async () => {
+    const model = sd();
+    const several = { ...base, vectors: 2, initToken: { Bolt: "metal part", "pin header": "the" } };
+    const start = numbers(await learnWords(model, { ...several, steps: 0 }));
+    const table = model.textEncoder.embeddings.tokenEmbedding.weight;
+    const rowsOf = (text: string) => model.tokenizer.tokens(text).map((id) => table.at(id).toNumbers());
+    expect(start[0]).toEqual(rowsOf("metal part").flat());
+    expect(start[1]).toEqual([...rowsOf("the"), ...rowsOf("the")].flat());
+    const learned = await learnWords(model, several);
+    const size = model.textEncoder.config.hidden_size;
+    expect(learned.words.map(({ vector }) => vector.shape)).toEqual([
+      [2, size],
+      [2, size],
+    ]);
+    const halves = numbers(learned)[1]!;
+    expect(halves.slice(0, size)).not.toEqual(halves.slice(size)); // alike at the start, in different places
+    const path = join(scratch, "several.safetensors");
+    saveWords(learned, path);
+    const { words } = loadWords(path);
+    expect(expandWords("a <BOLT> by a <pin_header>", words)).toBe(
+      "a <bolt> <bolt>_1 by a <pin_header> <pin_header>_1",
+    );
+    const whole = encodePrompts(model, ["a <bolt>"], { words });
+    const apart = words[0]!.vector.unbind().map((vector, i) => ({ token: `<part-${i}>`, vector }));
+    const spelt = encodePrompts(model, ["a <part-0> <part-1>"], { words: apart });
+    expect(whole.toNumbers()).toEqual(spelt.toNumbers());
+    await expect(learnWords(model, { ...base, vectors: 9 })).rejects.toThrow("1 to 8 vectors");
+  });
+
+  test("gradient checkpointing changes rounding alone, and is off again afterwards", async () => {
+    const model = sd();
+    const plain = numbers(await learnWords(model, base)).flat();
+    const again = numbers(await learnWords(model, { ...base, gradientCheckpointing: true })).flat();
+    const largest = Math.max(...plain.map(Math.abs));
+    for (const [i, value] of again.entries())
+      expect(Math.abs(value - plain[i]!)).toBeLessThan(1e-4 * largest);
+    expect(model.unet.recomputes).toBe(false);
+  });
+
+  test("the learning rate warms up and falls by its schedule", async () => {
+    const moved = async (options: Partial<LearnWordsOptions>) => {
+      const [start] = numbers(await learnWords(sd(), { ...base, steps: 0 }));
+      const [end] = numbers(await learnWords(sd(), { ...base, ...options }));
+      return end!.reduce((sum, value, i) => sum + Math.abs(value - start![i]!), 0);
+    };
+    const constant = await moved({});
+    expect(await moved({ schedule: "linear" })).toBeLessThan(constant);
+    expect(await moved({ warmup: 3 })).toBeLessThan(constant);
+    // A cosine of one step is at its peak.
+    expect(await moved({ steps: 1, schedule: "cosine" })).toBe(await moved({ steps: 1 }));
+  });
+
+  test("looks at held-out photos tell losses, stop early and keep the best, also after an interruption", async () => {
+    const watched: LearnWordsOptions = {
+      ...base,
+      steps: 6,
+      heldOut: [photos("Bolt", 2, 3)], // none of the other class
+      evaluation: { every: 2, keep: "best", patience: 0 },
+    };
+    const whole = await learnWords(sd(), watched);
+    expect(whole.looks.map(({ step }) => step)).toEqual([2, 4, 6]);
+    for (const { training, heldOut } of whole.looks) {
+      expect(training).toBeGreaterThan(0);
+      expect(heldOut).toBeGreaterThan(0);
+    }
+    const best = whole.looks.reduce((least, look) => (look.heldOut < least.heldOut ? look : least));
+    expect(whole.step).toBe(best.step);
+    // Looks draw from seeds of their own: what is learned until then is the same without them.
+    expect(numbers(whole)).toEqual(numbers(await learnWords(sd(), { ...base, steps: best.step })));
+    const folder = join(scratch, "looks");
+    const interrupted = { ...watched, checkpointFolder: folder, checkpointSeconds: 0 };
+    await expect(
+      learnWords(sd(), {
+        ...interrupted,
+        onProgress: (done) => {
+          if (done === 5) throw new Error("interrupted");
+        },
+      }),
+    ).rejects.toThrow("interrupted");
+    const resumed = await learnWords(sd(), interrupted);
+    expect(resumed.looks).toEqual(whole.looks);
+    expect(numbers(resumed)).toEqual(numbers(whole));
+    // Words that do not move do not get better.
+    const still = {
+      ...watched,
+      learningRate: 0,
+      evaluation: { every: 1, keep: "best", patience: 2 },
+    } as const;
+    const stopped = await learnWords(sd(), still);
+    expect(stopped.looks.map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect(stopped.step).toBe(1);
+    await expect(learnWords(sd(), { ...watched, heldOut: [] })).rejects.toThrow("no held-out photos");
+  });
+
+  test("previews come every so many steps, with the words as they are", async () => {
+    const seen: { step: number; values: number[][] }[] = [];
+    const last = await learnWords(sd(), {
+      ...base,
+      previewEvery: 2,
+      onPreview: async (step, words) => void seen.push({ step, values: numbers(words) }),
+    });
+    expect(seen.map(({ step }) => step)).toEqual([2, 4]);
+    expect(seen[1]!.values).toEqual(numbers(last));
+    expect(seen[0]!.values).not.toEqual(seen[1]!.values);
+  });
+
+  test("in float16 losses are scaled, and the words stay close to those of float32", async () => {
+    const [exact] = numbers(await learnWords(sd(), base));
+    const [half] = numbers(await learnWords(sd(), { ...base, precision: "fp16" }));
+    const [start] = numbers(await learnWords(sd(), { ...base, steps: 0 }));
+    const far = (a: number[], b: number[]) => Math.hypot(...a.map((value, i) => value - b[i]!));
+    expect(far(half!, exact!)).toBeLessThan(far(exact!, start!));
+    expect(half).not.toEqual(start);
   });
 
   test("refuses classes that share a word, and classes without photos", async () => {

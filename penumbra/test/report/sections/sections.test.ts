@@ -18,6 +18,7 @@ const empty: Outcome = {
   results: [],
   curves: [],
   sheet: [],
+  sifted: [],
   nearness: [],
   histograms: [],
   confusions: [],

@@ -63,8 +63,10 @@ const sizes: Readonly<Record<string, object>> = {
   ...{ gan: { width: 8, latentSize: 4 }, ddpm: { channels: [8, 8], timesteps: 20, sampleSteps: 4 } },
 };
 const sections = Object.fromEntries(
-  Object.entries(sources as Readonly<Record<string, ImageSource>>).flatMap(([name, { trains }]) =>
-    trains ? [[name, { training: { ...training, ...sizes[name.split("-")[0]!] } }]] : [],
+  Object.entries(sources as Readonly<Record<string, ImageSource>>).flatMap(([name, { trains, sifts }]) =>
+    trains && sifts === undefined
+      ? [[name, { training: { ...training, ...sizes[name.split("-")[0]!] } }]]
+      : [],
   ),
 );
 const config = { ...parseSettings({ ...tinySettings, sources: sections }, "test"), imageSize: SIZE };
@@ -116,8 +118,18 @@ async function workOf(name: string, source: ImageSource, folder: string): Promis
 const keyOf = ({ parent, recipe, variant, attempt }: ImageLine) =>
   `${parent} ${recipe} ${variant} ${attempt}`;
 
+/** Those that draw; beside each stands one that takes only some of its images. */
+const drawn = (Object.entries(sources) as [string, ImageSource][]).filter(
+  ([, { sifts }]) => sifts === undefined,
+);
+
+it("beside every source there is one that sifts it", () => {
+  const sifted = (Object.values(sources) as ImageSource[]).flatMap(({ sifts }) => sifts ?? []);
+  expect(sifted.sort()).toEqual(drawn.map(([name]) => name).sort());
+});
+
 it("no two sources share a recipe", () => {
-  const names = Object.values(sources).flatMap(({ recipes }) => Object.keys(recipes));
+  const names = drawn.flatMap(([, { recipes }]) => Object.keys(recipes));
   expect(new Set(names).size).toBe(names.length);
 });
 
@@ -125,7 +137,7 @@ it("a source that is not there is refused with those that are", () => {
   expect(() => sourceOf("dreams")).toThrow(/no source "dreams"\. Choose faithful, near-ood/);
 });
 
-describe.each(Object.entries(sources) as [string, ImageSource][])("the source %s", (name, source) => {
+describe.each(drawn)("the source %s", (name, source) => {
   const draw = async (folder: string, some?: (all: ImageRequest[]) => ImageRequest[]) => {
     const work = await workOf(name, source, folder);
     const all = source.requests(work);

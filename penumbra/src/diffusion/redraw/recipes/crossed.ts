@@ -1,5 +1,5 @@
-import { DiffusionError } from "../../model/index.ts";
-import { wordOf } from "../../words/index.ts";
+import { underWord } from "./composition.ts";
+import { otherWord } from "./other-word.ts";
 import { type Recipe, recipeSettings } from "./recipe.ts";
 
 /** The word of another class, chosen by the image's seed: between two classes. */
@@ -9,12 +9,5 @@ export const crossed: Recipe = {
   kind: "near-ood",
   settings: recipeSettings({ strengths: [0.5, 0.65], variants: 1 }),
   needsOtherClass: true,
-  chooseWord(words, className, random) {
-    wordOf(words, className); // a class without a word is a mistake, whichever word is drawn
-    const others = words.words.filter((word) => word.className !== className);
-    if (others.length > 0) return random.choice(others);
-    throw new DiffusionError(
-      `The recipe "crossed" redraws photos of "${className}" with the word of another class, but there is none. Learn words for two classes or more, or leave the recipe out.`,
-    );
-  },
+  compose: ({ words, className, random }) => underWord(otherWord(words, className, random, "crossed")),
 };

@@ -1,4 +1,5 @@
 import { wordOf } from "../../words/index.ts";
+import { underWord } from "./composition.ts";
 import { type Recipe, recipeSettings } from "./recipe.ts";
 
 /** The own class's word at a strength that loses the class. */
@@ -8,5 +9,5 @@ export const drift: Recipe = {
   kind: "near-ood",
   settings: recipeSettings({ strengths: [0.7, 0.85], variants: 1 }),
   needsOtherClass: false,
-  chooseWord: wordOf,
+  compose: ({ words, className }) => underWord(wordOf(words, className)),
 };

@@ -1,4 +1,5 @@
 import { wordOf } from "../../words/index.ts";
+import { underWord } from "./composition.ts";
 import { type Recipe, recipeSettings } from "./recipe.ts";
 
 /** The own class's word at moderate strength (Trabucco et al. 2023, section 3). */
@@ -8,5 +9,5 @@ export const faithful: Recipe = {
   kind: "faithful",
   settings: recipeSettings({ strengths: [0.2, 0.35], variants: 2 }),
   needsOtherClass: false,
-  chooseWord: wordOf,
+  compose: ({ words, className }) => underWord(wordOf(words, className)),
 };

@@ -1,8 +1,10 @@
 /** Recipes: the ways to redraw a photo. */
 
+export { inWords } from "./class-name.ts";
 export type { Recipe, RecipeSettings } from "./recipe.ts";
 export {
   type ChosenRecipe,
+  isFollowed,
   RECIPES,
   type RecipeName,
   RecipesSettings,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Random, rand, tensor } from "@penumbra/torch";
+import { ones, Random, rand, tensor } from "@penumbra/torch";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { IMAGE_KINDS } from "../../../../src/data/index.ts";
@@ -32,7 +32,8 @@ const settingsOf = (given: object = {}) =>
   parseSettings({ photos: "photos", redraw: { recipes: given } }, "test").redraw.recipes;
 
 test("each kind has a recipe, and a kind's recipes come in the table's order", () => {
-  const byKind = IMAGE_KINDS.map((kind) => recipesOf(kind, settingsOf(), 2).map(({ name }) => name));
+  const all = settingsOf(Object.fromEntries(recipeNames.map((name) => [name, { variants: 1 }])));
+  const byKind = IMAGE_KINDS.map((kind) => recipesOf(kind, all, 2).map(({ name }) => name));
   for (const names of byKind) {
     expect(names.length).toBeGreaterThan(0);
     expect(recipeNames.filter((name) => names.includes(name))).toEqual(names);
@@ -49,11 +50,10 @@ describe.each(recipeNames)("the recipe %s", (name) => {
     expect(name).toMatch(/^[a-z][\w-]*$/);
   });
 
-  test("has defaults, and refuses strengths outside of 0..1 and no variants", () => {
-    const { strengths, variants } = recipe.settings.parse({});
+  test("has defaults, and refuses strengths outside of 0..1 and less than no variants", () => {
+    const { strengths } = recipe.settings.parse({});
     for (const strength of strengths) expect(strength > 0 && strength <= 1).toBe(true);
-    expect(variants).toBeGreaterThanOrEqual(1);
-    for (const wrong of [{ strengths: [] }, { strengths: [0] }, { strengths: [1.1] }, { variants: 0 }])
+    for (const wrong of [{ strengths: [] }, { strengths: [0] }, { strengths: [1.1] }, { variants: -1 }])
       expect(recipe.settings.safeParse(wrong).success).toBe(false);
   });
 
@@ -65,23 +65,36 @@ describe.each(recipeNames)("the recipe %s", (name) => {
     expect(JSON.stringify(studyJsonSchema())).toContain(recipe.description);
   });
 
-  test("is left out for a single class only where it needs another one", () => {
-    const names = recipesOf(recipe.kind, settingsOf(), 1).map((chosen) => chosen.name);
-    expect(names.includes(name)).toBe(!recipe.needsOtherClass);
-    const choose = () => recipe.chooseWord(wordsFor(["a"]), "a", new Random(0));
-    if (recipe.needsOtherClass) expect(choose).toThrow(new RegExp(`"${name}".*there is none`));
-    else expect(choose().className).toBe("a");
+  const compose = (classes: readonly string[], className: string, seed: number) =>
+    recipe.compose({
+      words: wordsFor(classes),
+      ...{ className, settings: recipe.settings.parse({}), random: new Random(seed) },
+      noiseLike: (like) => ones([...like.shape]),
+    });
+
+  test("is left out without variants, and for a single class only where it needs another one", () => {
+    const named = (variants: number, classes: number) =>
+      recipesOf(recipe.kind, settingsOf({ [name]: { variants } }), classes).map((chosen) => chosen.name);
+    expect(named(0, 2)).not.toContain(name);
+    expect(named(1, 2)).toContain(name);
+    expect(named(1, 1).includes(name)).toBe(!recipe.needsOtherClass);
+    if (recipe.needsOtherClass)
+      expect(() => compose(["a"], "a", 0)).toThrow(new RegExp(`"${name}".*there is none`));
+    else expect(compose(["a"], "a", 0).wordClass).toBe("a");
   });
 
-  test("chooses a word of those that there are, by the image's seed alone", () => {
+  test("draws under words of those that there are, by the image's seed alone", () => {
     fc.assert(
       fc.property(fc.nat(), fc.constantFrom("a", "b", "c"), (seed, className) => {
-        const choose = () => recipe.chooseWord(wordsFor(["a", "b", "c"]), className, new Random(seed));
-        expect(["a", "b", "c"]).toContain(choose().className);
-        expect(choose().token).toBe(choose().token);
+        const { word, wordClass, vectors } = compose(["a", "b", "c"], className, seed);
+        expect(["a", "b", "c"]).toContain(wordClass);
+        expect(compose(["a", "b", "c"], className, seed).wordClass).toBe(wordClass);
+        for (const { token } of vectors) expect(token).toBe(word);
       }),
     );
-    expect(() => recipe.chooseWord(wordsFor(["a", "b"]), "z", new Random(0))).toThrow(/no word.*"z"/);
+    // A recipe that uses no learned word needs none.
+    const needsWord = compose(["a", "b"], "a", 0).vectors.length > 0;
+    if (needsWord) expect(() => compose(["a", "b"], "z", 0)).toThrow(/no word.*"z"/);
   });
 
   test("plans as many images of each photo as it is told, each with a seed of its own", () => {
@@ -131,6 +144,7 @@ describe.each(recipeNames)("the recipe %s", (name) => {
         recipe: name,
         kind: recipe.kind,
         strength: 0.5,
+        variant: expect.any(Number),
         sampler: defaultSampler(sd.schedulerConfig),
       });
       expect((await decodeImage(join(scratch, name, line.file), 8)).length).toBe(3 * 8 * 8);

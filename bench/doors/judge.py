@@ -1,0 +1,32 @@
+"""Runs an exported classifier with Python's onnxruntime and PIL: photos by line from standard input, answers as JSON lines.
+
+    python bench/doors/judge.py parts.onnx < paths.txt
+
+Nothing of Penumbra is needed: the file goes from the pixels to the verdict.
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+from PIL import Image
+
+path = sys.argv[1]
+onnx.checker.check_model(onnx.load(path), full_check=True)
+session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+metadata = session.get_modelmeta().custom_metadata_map
+classes = json.loads(metadata["classes"])
+for line in sys.stdin:
+    photo = Image.open(line.rstrip("\n")).convert("RGB")
+    pixels = np.asarray(photo, dtype=np.uint8)[None]  # [1, height, width, 3]
+    names = ["class", "confidence", "unknownScore", "isUnknown"]
+    label, confidence, score, is_unknown = (output[0] for output in session.run(names, {"images": pixels}))
+    answer = {
+        "className": classes[label],
+        "confidence": float(confidence),
+        "unknownScore": float(score),
+        "isUnknown": bool(is_unknown),
+    }
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,216 @@
+/** A page that runs an exported classifier in the browser: static files, nothing is sent anywhere. */
+import { copyFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { writeFileAtomic, writeFolderAsync } from "../../files/index.ts";
+import { DeployError, loadClassifier } from "../classifier/index.ts";
+import { type Exported, type ExportOptions, exportOnnx } from "./export-onnx.ts";
+
+const PACKAGE = "onnxruntime-web";
+/** What of the package a browser loads: the script with WebAssembly's glue in it, and the code itself. */
+const RUNTIME_FILES = ["ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"] as const;
+
+export interface WebExportOptions extends Omit<ExportOptions, "out"> {
+  /** The folder that is made, in place of one that is there. */
+  readonly out: string;
+}
+
+/**
+ * Writes a page, whole or not at all, that judges dropped photos and what a camera sees with the exported classifier. Any
+ * server of static files can serve the folder; the photos stay in the browser.
+ *
+ * @param folder the classifier, such as models/parts
+ * @throws DeployError as {@link exportOnnx}, and where the package onnxruntime-web is not installed
+ */
+export async function exportWebPage(
+  folder: string,
+  { out, ...options }: WebExportOptions,
+): Promise<Exported> {
+  const runtime = runtimeFolder();
+  const about = aboutOf(folder);
+  let exported: Exported | undefined;
+  await writeFolderAsync(out, async (aside) => {
+    exported = await exportOnnx(folder, { ...options, out: join(aside, "model.onnx") });
+    await Promise.all(RUNTIME_FILES.map((file) => copyFile(join(runtime, file), join(aside, file))));
+    await writeFileAtomic(join(aside, "model.json"), `${JSON.stringify(about)}\n`);
+    await writeFileAtomic(join(aside, "judge.mjs"), JUDGE);
+    await writeFileAtomic(join(aside, "index.html"), pageOf(about));
+  });
+  return { ...exported!, file: out };
+}
+
+function runtimeFolder(): string {
+  try {
+    return dirname(createRequire(import.meta.url).resolve(`${PACKAGE}/wasm`));
+  } catch (cause) {
+    throw new DeployError(
+      `The page runs the classifier with ${PACKAGE}, which is not installed. Install it: npm install ${PACKAGE}`,
+      { cause },
+    );
+  }
+}
+
+/** What the page tells of the classifier; onnxruntime-web does not give a model's metadata. */
+interface About {
+  readonly name: string;
+  readonly classes: readonly string[];
+  readonly level: number;
+  readonly temperature: number;
+}
+
+function aboutOf(folder: string): About {
+  using classifier = loadClassifier(folder);
+  const { name, classes, level } = classifier;
+  return { name, classes, level, temperature: classifier.reference(1).temperature };
+}
+
+function pageOf({ name, classes }: About): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escaped(name)}</title><style>${STYLE}</style></head><body>
+<h1>${escaped(name)}</h1>
+<p>Knows ${classes.map(escaped).join(", ")}, and says <em>unknown</em> of what is none of them. Photos stay on this device.</p>
+<label id="drop">Drop photos here, or choose them<input type="file" id="files" accept="image/*" multiple></label>
+<p><button id="camera" type="button">Use the camera</button></p>
+<figure id="live" hidden><video id="video" playsinline muted></video><figcaption id="seen" aria-live="polite"></figcaption></figure>
+<div id="answers" aria-live="polite"></div>
+<script type="module">${SCRIPT}</script></body></html>
+`;
+}
+
+function escaped(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}
+
+/** A module for other pages too: `pixelsOf` a file, image or video, and `judge` of pixels. */
+const JUDGE = `import * as ort from "./ort.wasm.bundle.min.mjs";
+
+ort.env.wasm.wasmPaths = { wasm: new URL("./ort-wasm-simd-threaded.wasm", import.meta.url).href };
+ort.env.wasm.numThreads = 1; // more need headers that static servers rarely send
+
+/** Name, classes, level and temperature of the classifier. */
+export const about = await (await fetch(new URL("./model.json", import.meta.url))).json();
+const session = await ort.InferenceSession.create(new URL("./model.onnx", import.meta.url).href);
+
+/** Red, green and blue of each pixel of a file, image, video or canvas; what is transparent is white. */
+export async function pixelsOf(source) {
+  const image = await createImageBitmap(source, { imageOrientation: "from-image", colorSpaceConversion: "default" });
+  const { width, height } = image;
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(image, 0, 0);
+  image.close();
+  const { data: rgba } = context.getImageData(0, 0, width, height);
+  const data = new Uint8Array(3 * width * height);
+  for (let i = 0, to = 0; to < data.length; i += 4, to += 3) {
+    data[to] = rgba[i];
+    data[to + 1] = rgba[i + 1];
+    data[to + 2] = rgba[i + 2];
+  }
+  return { data, width, height };
+}
+
+/** What the classifier says of the pixels of one photo, classes by falling probability. */
+export async function judge({ data, width, height }) {
+  const images = new ort.Tensor("uint8", data, [1, height, width, 3]);
+  const outputs = await session.run({ images });
+  const scaled = Array.from(outputs.logits.data, (logit) => logit / about.temperature);
+  const highest = Math.max(...scaled);
+  const exponentials = scaled.map((value) => Math.exp(value - highest));
+  const sum = exponentials.reduce((a, b) => a + b, 0);
+  const answer = {
+    className: about.classes[Number(outputs.class.data[0])],
+    isUnknown: Boolean(outputs.isUnknown.data[0]),
+    confidence: outputs.confidence.data[0],
+    unknownScore: outputs.unknownScore.data[0],
+    classes: about.classes
+      .map((className, i) => ({ className, probability: exponentials[i] / sum }))
+      .sort((a, b) => b.probability - a.probability),
+  };
+  for (const output of Object.values(outputs)) output.dispose();
+  return answer;
+}
+`;
+
+const SCRIPT = `
+import { judge, pixelsOf } from "./judge.mjs";
+const byId = (id) => document.getElementById(id);
+const percent = (value) => (100 * value).toFixed(1) + " %";
+const verdictOf = ({ isUnknown, className, confidence }) => isUnknown ? "unknown, resembles " + className : className + "  " + percent(confidence);
+const detailsOf = ({ unknownScore, classes }) => "p " + (1 - unknownScore).toFixed(3) + " · " + classes.slice(0, 3).map((item) => item.className + " " + percent(item.probability)).join(", ");
+function show(element, answer) {
+  element.classList.toggle("unknown", answer.isUnknown);
+  element.replaceChildren(...[["div", "verdict", verdictOf(answer)], ["small", "", detailsOf(answer)]].map(([tag, className, text]) => {
+    const line = document.createElement(tag);
+    line.className = className;
+    line.textContent = text;
+    return line;
+  }));
+}
+async function take(files) {
+  for (const file of files) {
+    const box = document.createElement("div");
+    box.className = "answer";
+    const picture = new Image();
+    picture.src = URL.createObjectURL(file);
+    picture.alt = file.name;
+    const text = document.createElement("div");
+    text.textContent = "…";
+    box.append(picture, text);
+    byId("answers").prepend(box);
+    try {
+      show(text, await judge(await pixelsOf(file)));
+    } catch (error) {
+      text.textContent = file.name + " cannot be read: " + error.message;
+    }
+  }
+}
+let stream;
+async function look() {
+  while (stream) {
+    show(byId("seen"), await judge(await pixelsOf(byId("video"))));
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+byId("camera").addEventListener("click", async () => {
+  if (stream) {
+    for (const track of stream.getTracks()) track.stop();
+    stream = undefined;
+  } else {
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      byId("video").srcObject = stream;
+      await byId("video").play();
+      look();
+    } catch (error) {
+      stream = undefined;
+      byId("answers").prepend("The camera cannot be used: " + error.message);
+    }
+  }
+  byId("live").hidden = !stream;
+  byId("camera").textContent = stream ? "Stop the camera" : "Use the camera";
+});
+byId("files").addEventListener("change", (event) => { take([...event.target.files]); });
+byId("drop").addEventListener("dragover", (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
+byId("drop").addEventListener("dragleave", () => byId("drop").classList.remove("over"));
+byId("drop").addEventListener("drop", (event) => { event.preventDefault(); byId("drop").classList.remove("over"); take([...event.dataTransfer.files]); });
+`;
+
+const STYLE = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+#drop { display: block; border: 2px dashed #888; border-radius: 8px; padding: 2rem; text-align: center; margin: 1rem 0 }
+#drop.over { border-color: #2468c0 } #drop:focus-within { outline: 2px solid #2468c0 }
+#drop input { display: block; margin: 1rem auto 0; max-width: 100% }
+figure { margin: 1rem 0 } video { max-width: 100%; border-radius: 8px }
+.answer { display: flex; gap: 1rem; align-items: center; padding: .5rem 0; border-top: 1px solid #8884 }
+.answer img { width: 96px; height: 96px; object-fit: contain; background: #8882 }
+.verdict { font-weight: 600 } .unknown .verdict { color: #b3500a }
+@media (prefers-color-scheme: dark) { .unknown .verdict { color: #f0a060 } }
+small { color: #777 }`;

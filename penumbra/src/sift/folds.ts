@@ -1,0 +1,32 @@
+import { SiftError } from "./errors.ts";
+
+/**
+ * Deals the objects of each class to folds in turn, so that every fold holds about as many of each class. With one fold
+ * nothing is left out.
+ *
+ * @returns the fold of each photo, 0 … folds - 1
+ * @throws SiftError where several folds are asked for and a class has fewer than two objects: nothing of it would be
+ *   left to judge by
+ */
+export function foldsOf(
+  photos: readonly { readonly className: string; readonly object: string }[],
+  folds: number,
+): number[] {
+  if (folds === 1) return photos.map(() => 0);
+  const objects = new Map<string, string[]>();
+  for (const { className, object } of photos) {
+    const known = objects.get(className) ?? [];
+    objects.set(className, known);
+    if (!known.includes(object)) known.push(object);
+  }
+  const single = [...objects].filter(([, { length }]) => length < 2).map(([name]) => `"${name}"`);
+  if (single.length > 0) {
+    throw new SiftError(
+      `Images cannot be sifted: ${single.join(", ")} ${single.length === 1 ? "has" : "have"} a single object to learn from, and each image is judged by the class's other objects. Raise split.shots to 2 or more, or set sift.folds to 1.`,
+    );
+  }
+  return photos.map(({ className, object }) => {
+    const own = objects.get(className) as string[];
+    return own.indexOf(object) % Math.min(folds, own.length);
+  });
+}

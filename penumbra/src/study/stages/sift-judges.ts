@@ -1,0 +1,169 @@
+import { type Tensor, tensor } from "@penumbra/torch";
+import { type Encoder, extractStages, fitLinearProbe, type LinearProbe } from "../../contrast/index.ts";
+import type { Photo, Split } from "../../data/index.ts";
+import { type Band, fitNearness, foldsOf, type Judged, type Nearness, quantile } from "../../sift/index.ts";
+import type { Artifact } from "../store/index.ts";
+import { labelsOf, pixelsOf, type StudyContext } from "./context.ts";
+import { readEncoder } from "./encoder.ts";
+
+/** The penalty of a judge's classifier: nothing is chosen for it. */
+const L2 = 1e-2;
+
+/** One judge: what it says of images made of photos of its fold. */
+interface Judge {
+  readonly encoder: Encoder;
+  readonly nearness: Nearness;
+  readonly probe: LinearProbe;
+}
+
+/** All judges of a seed, with the band by which images get their roles. */
+export interface Judges {
+  readonly band: Band;
+  /** How the band fits real photos that nothing was trained on. */
+  readonly check: BandCheck;
+  /**
+   * @param parents places of the photos that the images were made of, among the training photos
+   * @param pixels uint8 [N, 3, H, W]
+   */
+  judge(parents: readonly number[], pixels: Tensor): Judged[];
+}
+
+export interface BandCheck {
+  /** Share of the known validation photos inside their class, by distance. */
+  readonly knownInside: number;
+  /** Share of the near validation unknowns inside some class, and in the band; null without such. */
+  readonly nearInside: number | null;
+  readonly nearInBand: number | null;
+}
+
+/** Fits the judges of a seed and decides about the band, by training and validation photos. */
+export async function fitJudges(
+  context: StudyContext,
+  split: Split,
+  encoders: readonly Artifact[],
+): Promise<Judges> {
+  const { config, classes, device } = context;
+  const { folds, layers, measures, known, upper, probability } = config.sift;
+  const fold = foldsOf(split.train, folds);
+  const pixels = {
+    train: await pixelsOf(context, split.train, config.imageSize),
+    validation: await pixelsOf(context, split.validation, config.imageSize),
+    near:
+      split.nearValidation.length > 0
+        ? await pixelsOf(context, split.nearValidation, config.imageSize)
+        : null,
+  };
+  const stagesOf = (encoder: Encoder, images: Tensor) => {
+    const all = extractStages(encoder, images, { device });
+    const { length } = all;
+    for (const early of all.slice(0, Math.max(0, length - layers))) early.dispose();
+    return all.slice(Math.max(0, length - layers));
+  };
+  const judges = encoders.map((artifact, held): Judge => {
+    const { encoder } = readEncoder(context, artifact);
+    const part = (isHeld: boolean) => {
+      const places = split.train.flatMap((_, photo) => ((fold[photo] === held) === isHeld ? [photo] : []));
+      const images = pick(pixels.train, places);
+      const stages = stagesOf(encoder, images);
+      images.dispose();
+      return {
+        stages,
+        labels: labelsOf(
+          places.map((place) => split.train[place] as Photo),
+          classes,
+        ),
+      };
+    };
+    const seen = folds === 1 ? part(true) : part(false);
+    const calibrating =
+      folds === 1
+        ? { stages: stagesOf(encoder, pixels.validation), labels: labelsOf(split.validation, classes) }
+        : part(true);
+    const nearness = fitNearness(seen, calibrating, { classes: classes.length, known, measures });
+    const probe = fitLinearProbe(seen.stages.at(-1) as Tensor, seen.labels, {
+      classes: classes.length,
+      l2: L2,
+    });
+    return { encoder, nearness, probe };
+  });
+  const judgeBy = (
+    { encoder, nearness, probe }: Judge,
+    images: Tensor,
+    labels: readonly number[],
+  ): Judged[] => {
+    const stages = stagesOf(encoder, images);
+    const distances = nearness.distances(stages);
+    const logits = probe.logits(stages.at(-1) as Tensor);
+    const probabilities = logits.softmax(1).tolist() as number[][];
+    for (const each of [...stages, logits]) each.dispose();
+    return distances.map((row, image) => {
+      const nearest = Math.min(...row);
+      const chances = probabilities[image] as number[];
+      const label = labels[image] as number;
+      return {
+        own: label < 0 ? Number.POSITIVE_INFINITY : (row[label] as number),
+        nearest,
+        nearestClass: classes[row.indexOf(nearest)] as string,
+        probability: label < 0 ? Math.max(...chances) : (chances[label] as number),
+        answer: classes[chances.indexOf(Math.max(...chances))] as string,
+      };
+    });
+  };
+  const ofAll = (images: Tensor | null, photos: readonly Photo[]) =>
+    images === null ? [] : judges.flatMap((judge) => judgeBy(judge, images, labelsOf(photos, classes)));
+  const near = ofAll(pixels.near, split.nearValidation);
+  const ofKnown = ofAll(pixels.validation, split.validation);
+  for (const images of Object.values(pixels)) images?.dispose();
+  const band = { upper: upper === "auto" ? upperOf(near) : upper, probability };
+  const share = (judged: readonly Judged[], isSo: (image: Judged) => boolean) =>
+    judged.length === 0 ? null : judged.filter(isSo).length / judged.length;
+  return {
+    band,
+    check: {
+      knownInside: share(ofKnown, ({ own }) => own <= 1) ?? 0,
+      nearInside: share(near, ({ nearest }) => nearest <= 1),
+      nearInBand: share(near, ({ nearest }) => nearest > 1 && nearest <= band.upper),
+    },
+    judge(parents, images) {
+      const labels = labelsOf(
+        parents.map((place) => split.train[place] as Photo),
+        classes,
+      );
+      const judged = new Array<Judged>(parents.length);
+      for (const [held, judge] of judges.entries()) {
+        const places = parents.flatMap((parent, place) => (fold[parent] === held ? [place] : []));
+        if (places.length === 0) continue;
+        const own = pick(images, places);
+        const of = judgeBy(
+          judge,
+          own,
+          places.map((place) => labels[place] as number),
+        );
+        own.dispose();
+        for (const [index, place] of places.entries()) judged[place] = of[index] as Judged;
+      }
+      return judged;
+    },
+  };
+}
+
+/** Without validation unknowns: twice as far out as real photos lie. */
+const DEFAULT_UPPER = 2;
+/** Share of the near validation unknowns that the band reaches out to. */
+const REACH = 0.9;
+
+/** As far out as most near validation unknowns lie; a little beyond the known at the least. */
+function upperOf(near: readonly Judged[]): number {
+  if (near.length === 0) return DEFAULT_UPPER;
+  return Math.max(
+    1.1,
+    quantile(
+      near.map(({ nearest }) => nearest),
+      REACH,
+    ),
+  );
+}
+
+function pick(images: Tensor, places: readonly number[]): Tensor {
+  return images.indexSelect(0, tensor([...places], { dtype: "int64" }));
+}

@@ -1,0 +1,124 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  groupBy,
+  imageLines,
+  requireTrainParents,
+  type Split,
+  scanPhotos,
+  splitByObject,
+} from "../../../src/data/index.ts";
+import { findModel } from "../../../src/diffusion/index.ts";
+import { settleImages } from "../../../src/study/config/index.ts";
+import { parseSettings, TABLES } from "../../../src/study/index.ts";
+import { prepareSeeds, readSift, type SeedData, type StudyContext } from "../../../src/study/stages/index.ts";
+import { StageStore } from "../../../src/study/store/index.ts";
+import { makeTinyStudy, tinySettings } from "../tiny-study.ts";
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+const settings = {
+  ...{ ...tinySettings, seeds: [0], arms: ["cross-entropy", "supcon+ce+sifted-both", "supcon+ce+collage"] },
+  sift: { folds: 2, rounds: 2, probes: 2, attempts: 2, known: 0.5, upper: 100, probability: 1 },
+};
+
+let folder = "";
+let split: Split;
+beforeAll(async () => {
+  folder = await makeTinyStudy(settings);
+  split = splitByObject(await scanPhotos(join(folder, "photos"), {}), { ...tinySettings.split, seed: 0 });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function prepare(run: string, changes: object = {}): Promise<SeedData> {
+  const config = settleImages(parseSettings({ ...settings, ...changes }, "test"), null);
+  const manifest = await scanPhotos(join(folder, "photos"), {});
+  const context: StudyContext = {
+    ...{
+      config,
+      tables: TABLES,
+      folder,
+      root: manifest.root,
+      white: manifest.white,
+      classes: manifest.classes,
+    },
+    store: new StageStore(join(folder, run)),
+    cacheFolder: join(folder, "cache"),
+    ...{ device: "cpu", precision: "fp32", weights: null },
+  };
+  const model = await findModel(config.model, { base: folder });
+  const [seed] = await prepareSeeds(context, manifest, model);
+  return seed!;
+}
+
+describe("sifting", () => {
+  it("lets pass what plays the source's role, of training photos alone, and keeps every image's reason", async () => {
+    const { images } = await prepare("run");
+    for (const [name, kind] of [
+      ["sifted-faithful", "faithful"],
+      ["sifted-near-ood", "near-ood"],
+    ] as const) {
+      const artifact = images[name]!;
+      const { summary, lines } = await readSift(artifact);
+      const passed = await imageLines(artifact.folder);
+      expect(() => requireTrainParents(lines, split)).not.toThrow();
+      for (const { sift, kind: meant } of lines) {
+        expect(meant).toBe(kind);
+        expect(sift.reason).not.toBe("");
+        expect(sift.isAccepted).toBe(sift.role === kind);
+      }
+      const accepted = lines.filter(({ sift }) => sift.isAccepted);
+      expect(passed.map(({ file }) => file).sort()).toEqual(accepted.map(({ file }) => file).sort());
+      const stored = await readdir(join(artifact.folder, "images"));
+      expect(stored.sort()).toEqual(lines.map(({ file }) => file.replace("images/", "")).sort());
+      for (const { recipe, wanted, drawn, accepted: yielded } of summary.recipes) {
+        const own = lines.filter((line) => line.recipe === recipe);
+        expect(own).toHaveLength(drawn);
+        expect(yielded).toBeLessThanOrEqual(wanted);
+        // Every request is met once, or was drawn as often as it may be.
+        const byRequest = groupBy(own, ({ parent, variant }) => `${parent} ${variant}`);
+        expect(byRequest.size).toBe(wanted);
+        for (const tried of byRequest.values()) {
+          const last = tried.find(({ sift }) => sift.isAccepted) ? 1 : settings.sift.attempts;
+          expect(tried.filter(({ sift }) => sift.isAccepted).length === 1 || tried.length === last).toBe(
+            true,
+          );
+        }
+      }
+      expect(summary.strengths.every(({ strength }) => strength > 0 && strength <= 1)).toBe(true);
+    }
+    expect(images["sifted-near-ood"]!.manifest.inputs).toHaveProperty("judge1");
+  });
+
+  it("takes the judging arm itself where nothing is left out, calibrated by the validation photos", async () => {
+    const { images } = await prepare("run", { sift: { ...settings.sift, folds: 1 } });
+    const { inputs } = images["sifted-near-ood"]!.manifest;
+    expect(Object.keys(inputs)).toEqual(expect.arrayContaining(["judge0", "validation", "nearValidation"]));
+    expect(inputs).not.toHaveProperty("judge1");
+    const { summary } = await readSift(images["sifted-near-ood"]!);
+    expect(summary.check.knownInside).toBeCloseTo(0.5, 0); // "known" of these settings, of the photos that calibrate
+  });
+
+  it("finds the same images again in another run, and looks at no test photo", async () => {
+    const first = await prepare("run");
+    const second = await prepare("other", { split: { ...tinySettings.split, test: 1 } });
+    expect(second.split.test.length).toBeLessThan(first.split.test.length);
+    for (const name of ["sifted-faithful", "sifted-near-ood"]) {
+      const [a, b] = [first.images[name]!, second.images[name]!];
+      expect(b.hash).toBe(a.hash);
+      expect(await imageLines(b.folder)).toEqual(await imageLines(a.folder));
+    }
+  });
+});
+
+describe("a configuration with sifted images", () => {
+  const read = (changes: object) => () => parseSettings({ ...settings, ...changes }, "study.yaml");
+  it("is refused with a judge that learns from synthetic images, and with one object a class", () => {
+    expect(read({ sift: { judge: "supcon+near-ood" } })).toThrow(/learns from synthetic images itself/);
+    expect(read({ split: { ...tinySettings.split, shots: 1 } })).toThrow(
+      /Set sift.folds to 1, or split.shots to 2/,
+    );
+    expect(read({ sift: { judge: "crossentropy" } })).toThrow('Did you mean "cross-entropy"?');
+  });
+});
