@@ -5,7 +5,6 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const BELOW_STUDY = [
-  "sift",
   "torch",
   "files",
   "hub",
@@ -16,6 +15,7 @@ const BELOW_STUDY = [
   "generators",
   "contrast",
   "unknowns",
+  "sift",
   "quality",
   "results",
   "deploy",
@@ -92,6 +92,7 @@ export const ROOMS: readonly Room[] = [
   },
   { name: "contrast", folder: "penumbra/src/contrast", may: ["torch", "files", "models", "images", "data"] },
   { name: "unknowns", folder: "penumbra/src/unknowns", may: ["torch"] },
+  { name: "sift", folder: "penumbra/src/sift", may: ["torch", "unknowns"] },
   {
     name: "deploy/classifier",
     folder: "penumbra/src/deploy/classifier",
@@ -152,7 +153,6 @@ export const ROOMS: readonly Room[] = [
       "study/conclude",
     ],
   },
-  { name: "sift", folder: "penumbra/src/sift", may: ["torch", "unknowns"] },
   { name: "report", folder: "penumbra/src/report", may: ["files", "results"] },
   { name: "cli", folder: "penumbra/src/cli", may: [...BELOW_STUDY, "study", "report"] },
 ];

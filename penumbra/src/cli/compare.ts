@@ -1,4 +1,6 @@
 import { Command } from "commander";
+import type { Language } from "../report/index.ts";
+import { languageOption } from "./language.ts";
 
 /** `penumbra compare RUN RUN…`: several finished studies on one page. */
 export function compareCommand(): Command {
@@ -6,8 +8,11 @@ export function compareCommand(): Command {
     .description("put several finished studies onto one page: arms, hypotheses, and in what they differ")
     .argument("<runs...>", "run folders, such as runs/parts runs/parts-128")
     .option("-o, --out <file>", "the page", "comparison.html")
-    .action(async (runs: string[], { out }: { readonly out: string }) => {
-      const { writeComparison } = await import("../report/index.ts");
-      process.stdout.write(`${await writeComparison(runs, out)}\n`);
-    });
+    .addOption(languageOption())
+    .action(
+      async (runs: string[], { out, language }: { readonly out: string; readonly language: Language }) => {
+        const { writeComparison } = await import("../report/index.ts");
+        process.stdout.write(`${await writeComparison(runs, out, language)}\n`);
+      },
+    );
 }

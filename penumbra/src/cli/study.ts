@@ -1,15 +1,19 @@
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import type { Language } from "../report/index.ts";
 import type { StudyConfig } from "../study/index.ts";
+import { languageOption } from "./language.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 interface StudyFlags {
   readonly out?: string;
   readonly seeds?: number;
+  readonly preset?: string;
   readonly untilDecided?: boolean;
   readonly threads?: number;
   readonly device?: string;
   readonly precision?: string;
+  readonly language: Language;
   readonly json?: boolean;
 }
 
@@ -19,6 +23,12 @@ export function studyCommand(): Command {
     .description("run a study, or go on where it was interrupted; ends with results.jsonl and report.html")
     .argument("<config>", "study.yaml, as written by penumbra init")
     .option("-o, --out <folder>", "run folder (default: runs/NAME, by the configuration's name)")
+    .addOption(
+      new Option(
+        "--preset <name>",
+        "arms, seeds and length instead of the configuration's: quick (five arms, two seeds), thesis (with controls, five seeds), full (every use of the images, ten seeds)",
+      ).choices(["quick", "thesis", "full"]),
+    )
     .option("--seeds <count>", "run seeds 0 to count - 1 instead of the configuration's", wholeNumber(1))
     .option(
       "--until-decided",
@@ -27,22 +37,26 @@ export function studyCommand(): Command {
     .option("--threads <count>", "threads of libtorch; 0 = one per core", wholeNumber(0))
     .option("--device <device>", "auto, cpu, cuda or cuda:N")
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
+    .addOption(languageOption())
     .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
       const {
         describeEstimate,
         describeForesight,
         loadConfig,
+        PRESETS,
         parseSettings,
         planStudy,
         runStudy,
         runUntilDecided,
+        withSettings,
       } = await import("../study/index.ts");
       const { writeReport } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
-      const changes = overrides(flags);
-      const config = parseSettings({ ...loaded.config, ...changes }, "command line", loaded.tables);
+      const preset = Object.entries(PRESETS).find(([name]) => name === flags.preset)?.[1].settings;
+      const changes = { ...preset, ...overrides(flags) };
+      const config = parseSettings(withSettings(loaded.config, changes), "command line", loaded.tables);
       const study = planStudy({ ...loaded, config, text: withChanges(loaded.text, changes) }, flags.out);
 
       const lines = new StageLines(process.stdout, study.stageCount);
@@ -68,7 +82,7 @@ export function studyCommand(): Command {
           else lines.say(`${describeEstimate(estimate, shortDuration)}; what lies in the run folder is kept`);
         },
       }).finally(() => lines.close());
-      const report = await writeReport(study.run);
+      const report = await writeReport(study.run, flags.language);
       const seconds = (performance.now() - startedAt) / 1000;
       if (flags.json) {
         const { headline } = await import("../report/index.ts");
@@ -84,11 +98,11 @@ export function studyCommand(): Command {
         });
         return;
       }
-      const { describeAnswer } = await import("../report/index.ts");
+      const { describeAnswer, withLanguage } = await import("../report/index.ts");
       process.stdout.write(
         [
           "",
-          ...describeAnswer(outcome),
+          ...withLanguage(flags.language, () => describeAnswer(outcome)),
           "",
           ...leftOut(outcome.photos.problems, path),
           `Time ${shortDuration(seconds)}, peak memory ${(outcome.peakMemoryBytes / 2 ** 30).toFixed(2)} GiB`,

@@ -172,6 +172,18 @@ export async function previewImage(
 }
 
 /**
+ * The picture of a file as PNG, 8-bit sRGB, for programs that read nothing else.
+ *
+ * @throws ImageError as `decodeImage`
+ */
+export async function pngOf(
+  source: string | Uint8Array,
+  { background = WHITE, white = FULL_DEPTH }: Omit<DecodeOptions, "fit"> = {},
+): Promise<Buffer> {
+  return readable(source, async (image) => (await plainRgb(image, background, white)).png().toBuffer());
+}
+
+/**
  * The picture of a file at its full size as 8-bit sRGB, for comparing what two files show.
  *
  * @throws ImageError as `decodeImage`

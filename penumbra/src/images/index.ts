@@ -29,6 +29,7 @@ export {
   type ImageFacts,
   INTERPOLATIONS,
   type Interpolation,
+  pngOf,
   previewImage,
   probeImage,
   reasonOf,

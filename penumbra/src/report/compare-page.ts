@@ -8,6 +8,7 @@ import { HYPOTHESIS_LOOKS, HYPOTHESIS_WORDS, hypothesisTitle } from "./sections/
 import { SORT_TABLES } from "./sort-tables.ts";
 import { styleSheet } from "./style.ts";
 import { titleOf } from "./titles.ts";
+import { type Language, spokenLanguage, withLanguage } from "./words/index.ts";
 import { ReportError, readOutcome } from "./write.ts";
 
 /** A finished study, and what it is called beside others. */
@@ -21,7 +22,11 @@ export interface ComparedRun {
  *
  * @throws ReportError with fewer than two runs, or where one holds no finished study
  */
-export async function writeComparison(runs: readonly string[], path: string): Promise<string> {
+export async function writeComparison(
+  runs: readonly string[],
+  path: string,
+  language: Language = "en",
+): Promise<string> {
   if (runs.length < 2) throw new ReportError("A comparison needs at least two run folders.");
   const outcomes = await Promise.all(runs.map(readOutcome));
   const names = outcomes.map(({ name }) => name);
@@ -30,14 +35,17 @@ export async function writeComparison(runs: readonly string[], path: string): Pr
     title: isTold ? outcome.name : (runs[index] as string),
     outcome,
   }));
-  await writeFileAtomic(path, renderComparison(compared));
+  await writeFileAtomic(
+    path,
+    withLanguage(language, () => renderComparison(compared)),
+  );
   return resolve(path);
 }
 
 /** Several studies on one self-contained page: their arms in one table, their hypotheses, and in what they differ. */
 export function renderComparison(runs: readonly ComparedRun[]): string {
   const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="${spokenLanguage()}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${runs.map(({ title }) => title).join(", ")}: Penumbra studies</title><style>${new Html(styleSheet)}</style></head>
 <body><main>
 <header><h1>${counted(runs.length, "study", "studies")} side by side</h1>

@@ -8,6 +8,7 @@ import { paperStyle } from "./paper-style.ts";
 import { bibliography, referencesOf } from "./references.ts";
 import { differenceLimit, type ImageSource, methodsParagraph, SECTIONS } from "./sections/index.ts";
 import { questionTitle } from "./titles.ts";
+import { type Language, withLanguage } from "./words/index.ts";
 import { readOutcome } from "./write.ts";
 
 /** A chart or a table of the report as a file of its own. */
@@ -20,21 +21,28 @@ export interface Figure {
 /**
  * Writes every chart of a finished study as an SVG that stands alone (no style sheet, no variables: for LaTeX, Inkscape
  * and word processors), and every table as CSV with plain minus signs, and the methods
- * with their sources for LaTeX; returns the paths.
+ * with their sources for LaTeX; returns the paths. Charts and methods are in `language`; names of files and tables
+ * are English in all of them, their numbers as programs read them.
  *
  * @throws ReportError when the folder holds no finished study
  */
-export async function writeFigures(run: string, folder: string): Promise<string[]> {
-  const figures = figuresOf(await readOutcome(run));
+export async function writeFigures(
+  run: string,
+  folder: string,
+  language: Language = "en",
+): Promise<string[]> {
+  const figures = figuresOf(await readOutcome(run), language);
   await mkdir(folder, { recursive: true });
   const paths = figures.map(({ name }) => join(folder, name));
   for (const [index, { text }] of figures.entries()) await writeFileAtomic(paths[index]!, text);
   return paths;
 }
 
+const noImage: ImageSource = () => "";
+
 /** The charts and tables of the page, in its order, each with a name of its own. */
-export function figuresOf(outcome: Outcome): Figure[] {
-  const noImage: ImageSource = () => "";
+export function figuresOf(outcome: Outcome, language: Language = "en"): Figure[] {
+  const said = <Value>(make: () => Value) => withLanguage(language, make);
   const taken = new Map<string, number>();
   const nameOf = (words: readonly string[], ending: string) => {
     const stem = words.map(slug).filter(Boolean).join("-");
@@ -44,8 +52,12 @@ export function figuresOf(outcome: Outcome): Figure[] {
   };
   const drawn = SECTIONS.filter((section) => section.isShown(outcome)).flatMap((section) => {
     const { text } = section.render(outcome, noImage);
-    const charts = [...text.matchAll(/<svg class="chart[^>]*aria-label="([^"]*)"[^>]*>.*?<\/svg>/gs)].map(
-      ([svg, label = ""]): Figure => ({ name: nameOf([section.name, label], "svg"), text: standalone(svg) }),
+    const drawn = chartsOf(said(() => section.render(outcome, noImage)).text);
+    const charts = chartsOf(text).map(
+      ({ label }, index): Figure => ({
+        name: nameOf([section.name, label], "svg"),
+        text: standalone(drawn[index]!.svg),
+      }),
     );
     const tables = [...text.matchAll(/aria-label="([^"]*)"[^>]*>\s*(<table.*?<\/table>)/gs)].map(
       ([, label = "", table = ""]): Figure => ({
@@ -58,7 +70,7 @@ export function figuresOf(outcome: Outcome): Figure[] {
   const units = [...new Set(outcome.comparisons.map(({ unit }) => unit))];
   const differences = outcomes.flatMap((name) =>
     units.flatMap((unit): Figure[] => {
-      const chart = differencesChart(outcome, name, unit);
+      const chart = said(() => differencesChart(outcome, name, unit));
       return chart
         ? [{ name: nameOf(["differences", name, unit], "svg"), text: standalone(chart.text) }]
         : [];
@@ -67,9 +79,15 @@ export function figuresOf(outcome: Outcome): Figure[] {
   return [
     ...differences,
     ...drawn,
-    { name: "methods.tex", text: `${methodsParagraph(outcome).replaceAll("%", "\\%")}\n` },
+    { name: "methods.tex", text: `${said(() => methodsParagraph(outcome)).replaceAll("%", "\\%")}\n` },
     { name: "references.bib", text: bibliography(referencesOf(outcome)) },
   ];
+}
+
+/** The charts in a piece of the page, with what they are called. */
+function chartsOf(text: string): { readonly svg: string; readonly label: string }[] {
+  const charts = text.matchAll(/<svg class="chart[^>]*aria-label="([^"]*)"[^>]*>.*?<\/svg>/gs);
+  return [...charts].map(([svg, label = ""]) => ({ svg, label }));
 }
 
 /** Pixels of a row of the differences, of its words, and of its picture. */

@@ -8,4 +8,6 @@ export * from "./html.ts";
 export * from "./numbers.ts";
 export * from "./page.ts";
 export * from "./sections/index.ts";
+export * from "./trackers/index.ts";
+export { type Language, languages, translated, withLanguage } from "./words/index.ts";
 export * from "./write.ts";

@@ -4,6 +4,7 @@ import { counted } from "./numbers.ts";
 import { type ImageSource, SECTIONS, type Section } from "./sections/index.ts";
 import { SORT_TABLES } from "./sort-tables.ts";
 import { styleSheet } from "./style.ts";
+import { spokenLanguage } from "./words/index.ts";
 
 /**
  * The report: one self-contained HTML page, nothing loaded from anywhere.
@@ -14,7 +15,7 @@ export function renderReport(outcome: Outcome, source: ImageSource): string {
   const { name, photos, arms, seeds } = outcome;
   const shown = SECTIONS.filter((section) => section.isShown(outcome));
   const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="${spokenLanguage()}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${name}: Penumbra study</title><style>${new Html(styleSheet)}</style></head>
 <body><main>
 <header><h1>Penumbra study “${name}”</h1>

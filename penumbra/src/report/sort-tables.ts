@@ -8,7 +8,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   const value = (row, column) => {
-    const text = row.cells[column].textContent.trim().replace("\\u2212", "-");
+    const text = row.cells[column].textContent.trim().replace("\\u2212", "-").replace(/(\\d),(\\d)/, "$1.$2");
     const number = parseFloat(text);
     return heads[column].classList.contains("number") ? (Number.isNaN(number) ? -Infinity : number) : text;
   };

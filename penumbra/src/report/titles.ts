@@ -1,21 +1,23 @@
 import type { Change, Factor, Outcome, Question, Titled } from "../results/index.ts";
+import { listed } from "./numbers.ts";
+import { joined, translated } from "./words/index.ts";
 
 /** The words for what an outcome names; it carries their titles. */
 
-/** What people call one of the things in a list; a name that it lacks is an error. */
+/** What people call one of the things in a list, in their language; a name that it lacks is an error. */
 export function titleOf(things: readonly Titled[], name: string): string {
   const thing = things.find((item) => item.name === name);
   if (!thing) throw new RangeError(`The outcome gives no title for "${name}".`);
-  return thing.title;
+  return translated(thing.title);
 }
 
 /** "faithful redraws as positives and near-OOD redraws as negatives": what a question adds. */
 export function additionsOf(question: Question, outcome: Outcome): string {
   const { positives, negatives } = addedBy(question, outcome);
-  return [
+  return listed([
     ...(positives === undefined ? [] : [`${positives} as positives`]),
     ...(negatives === undefined ? [] : [`${negatives} as ${useOf(question, outcome)}`]),
-  ].join(" and ");
+  ]);
 }
 
 /** Whether a question is about more than one kind of synthetic images at once. */
@@ -57,7 +59,11 @@ const QUESTION_WORDS: Readonly<Record<Factor, Words>> = {
   },
   changes: (_, __, { to }, clause) => `Does training with ${to} help${clause}?`,
   objective({ treatment, control }, { arms }) {
-    const side = (names: readonly string[]) => names.map((name) => titleOf(arms, name)).join(", ");
+    const side = (names: readonly string[]) =>
+      joined(
+        names.map((name) => titleOf(arms, name)),
+        ", ",
+      );
     return `Is ${side(treatment)} better than ${side(control)}, on the same images?`;
   },
 };

@@ -4,6 +4,7 @@ import { extname, join } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
 import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { renderReport } from "./page.ts";
+import { type Language, withLanguage } from "./words/index.ts";
 
 const IMAGE_TYPES: Readonly<Record<string, string>> = {
   ".png": "image/png",
@@ -19,23 +20,30 @@ export class ReportError extends Error {
 /**
  * Builds report.html of a run folder from its report.json and images; returns the page's path.
  *
+ * @param language of the page; default English
  * @throws ReportError when the folder has no report.json or an image that it names is gone.
  */
-export async function writeReport(run: string): Promise<string> {
+export async function writeReport(run: string, language: Language = "en"): Promise<string> {
   const outcome = await readOutcome(run);
-  const page = renderReport(outcome, (path) => {
+  const source = (path: string) => {
     const type = IMAGE_TYPES[extname(path)] ?? "application/octet-stream";
-    try {
-      return `data:${type};base64,${readFileSync(join(run, path)).toString("base64")}`;
-    } catch {
-      throw new ReportError(
-        `The report of ${run} shows ${path}, which is gone. Run the study again: it makes only what is missing.`,
-      );
-    }
-  });
+    return `data:${type};base64,${readImage(run, path).toString("base64")}`;
+  };
+  const page = withLanguage(language, () => renderReport(outcome, source));
   const path = join(run, "report.html");
   await writeFileAtomic(path, page);
   return path;
+}
+
+/** An image that a report shows, by its path in the run folder. @throws ReportError where it is gone */
+export function readImage(run: string, path: string): Buffer {
+  try {
+    return readFileSync(join(run, path));
+  } catch {
+    throw new ReportError(
+      `The report of ${run} shows ${path}, which is gone. Run the study again: it makes only what is missing.`,
+    );
+  }
 }
 
 /** What a finished study found. @throws ReportError where there is none in the folder */

@@ -1,5 +1,6 @@
 /** Results: what a study found, as plain data, and the statistics on it. Loads no engine. */
 
+export * from "./audit.ts";
 export * from "./bootstrap.ts";
 export * from "./confused.ts";
 export * from "./evaluation.ts";

@@ -3,6 +3,7 @@
  * relative to the run folder.
  */
 
+import type { AuditResult } from "./audit.ts";
 import type { ArmDesign, Question } from "./questions.ts";
 import type { SiftResult } from "./sifted.ts";
 import type { Interval, SignFlip } from "./statistics.ts";
@@ -378,7 +379,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 7;
+export const OUTCOME_FORMAT = 8;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -412,6 +413,8 @@ export interface Outcome {
   readonly results: readonly ResultLine[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];
+  /** Of every arm and seed; empty where no image was made. */
+  readonly audits: readonly AuditResult[];
   /** Of every source that was sifted. */
   readonly sifted: readonly SiftResult[];
   /** What an image that was sifted may be. */

@@ -28,6 +28,8 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const made = drawn.length + judges + countTrained(drawn, config.sources, tables.sources);
   const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made + (isJudged ? 1 : 0);
   const maps = config.arms.length; // of the first seed
+  // Every arm at every seed, and the round trips of the validation photos, which all seeds share in their own order.
+  const audits = config.seeds.length * ((drawn.length > 0 ? config.arms.length : 0) + (needsModel ? 1 : 0));
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
   const frozen = config.arms.filter((arm) => isFrozen(loaded, arm)).length;
   const perSeed = 1 + synthetic + 4 * config.arms.length - frozen;
@@ -37,7 +39,7 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
     ...loaded,
     run,
     title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
-    stageCount: 4 + found + shared + config.seeds.length * perSeed + maps,
+    stageCount: 4 + found + shared + config.seeds.length * perSeed + maps + audits,
     needsModel,
   };
 }

@@ -12,7 +12,14 @@ import { type Foresight, foresee } from "./foresight.ts";
 import { settleMachine } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
-import { judgeRedraws, mapFeatures, prepareSeeds, type StudyContext, trainArms } from "./stages/index.ts";
+import {
+  auditArms,
+  judgeRedraws,
+  mapFeatures,
+  prepareSeeds,
+  type StudyContext,
+  trainArms,
+} from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
 export interface RunOptions {
@@ -103,6 +110,7 @@ export async function runStudy(
     const trained = await trainArms(context, seeds);
     const nearness = await judgeRedraws(context, seeds, trained);
     const maps = await mapFeatures(context, seeds, trained);
+    const audits = await auditArms(context, seeds, trained, model);
     const outcome = await concludeStudy(context, {
       run,
       text,
@@ -113,6 +121,7 @@ export async function runStudy(
       trained,
       nearness,
       maps,
+      audits,
       looks: looks ?? null,
       earlierOpenings: await noteOpening(run, manifest, config),
     });

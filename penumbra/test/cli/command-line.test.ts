@@ -58,6 +58,7 @@ describe("penumbra", () => {
       ["check", "study.yaml"],
       ["schema"],
       ["report", "."],
+      ["report", ".", "--language", "de", "--tensorboard", "board"],
     ]) {
       const { code, out, err } = await penumbraWith(broken, ...args);
       expect({ args, code, err }).toEqual({ args, code: 0, err: "" });

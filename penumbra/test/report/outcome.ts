@@ -131,6 +131,12 @@ export function exampleOutcome({
       { name: "drift", title: "drift", kind: "near-ood" },
       { name: "crossed", title: "crossed", kind: "near-ood" },
     ],
+    audits: arms.flatMap(({ name }) =>
+      seeds.map((seed) => ({
+        ...{ arm: name, seed, roundTripProbe: 0.61, sources: [{ source: "near-ood", probe: 0.83 }] },
+        moved: { shift: 0.22, lessKnown: 0.54, accuracy: 0.9, roundTripAccuracy: 0.87 },
+      })),
+    ),
     sifted: [
       {
         ...{ source: "sifted-near-ood", upper: 1.83, knownInside: 0.91, nearInside: 0.34, nearInBand: 0.52 },
@@ -152,7 +158,7 @@ export function exampleOutcome({
     seeds,
     detector: "knn",
     detectorReason:
-      "The near and far figures are of knn: on the validation unknowns, whose classes are not among the test's, it had the best mean AUROC over all arms and seeds (71.3, next mahalanobis 70.2).",
+      "The figures for unknowns are of knn: it had the best mean AUROC over all arms and seeds on the validation unknowns, whose classes are not among the test's (71.3, next mahalanobis with 70.2).",
     unit: "photo",
     confidence: 0.95,
     margin: 0.01,
@@ -359,7 +365,7 @@ export function exampleOutcome({
       memoryBytes: 24 * 2 ** 30,
       device: "cpu",
       precision: "fp32",
-      precisionReason: "the processor has neither AVX512-BF16 nor AMX",
+      precisionReason: "fp32: the processor has neither AVX512-BF16 nor AMX-BF16",
       node: "20.20.2",
       libtorch: "2.13.0",
       penumbra: "0.1.0",

@@ -159,7 +159,7 @@ describe("a whole study", () => {
     [
       "the negatives' weight",
       { objectives: { supcon: { projection: 8, negativeWeight: 2 } } },
-      ["encoder", "features", "probe", "score", "feature-map"],
+      ["encoder", "features", "probe", "score", "feature-map", "audit"],
     ],
     [
       "the strength of drift",
@@ -169,7 +169,7 @@ describe("a whole study", () => {
           recipes: { ...tinySettings.redraw.recipes, drift: { strengths: [1], variants: 1 } },
         },
       },
-      ["images", "encoder", "features", "probe", "score", "nearness", "feature-map"],
+      ["images", "encoder", "features", "probe", "score", "nearness", "feature-map", "audit"],
     ],
     ["the bootstrap", { statistics: { bootstrap: 60 } }, []],
   ])("with another setting for %s makes again only what depends on it", async (_, change, kinds) => {
@@ -178,8 +178,8 @@ describe("a whole study", () => {
     const made = madeStages(changed.events);
     expect([...new Set(made.map((name) => name.split(" ")[0]))]).toEqual(kinds);
     if (kinds[0] === "encoder" || kinds[0] === "images") {
-      // Only the arms that have near-OOD redraws are concerned; a map shows the redraws in every arm.
-      const others = made.filter((name) => !name.startsWith("feature-map"));
+      // Only the arms that have near-OOD redraws are concerned; maps and audits look at the redraws in every arm.
+      const others = made.filter((name) => !/^(feature-map|audit)/.test(name));
       expect(others.filter((name) => /(cross-entropy|supcon|supcon\+faithful),/.test(name))).toEqual([]);
     }
   });

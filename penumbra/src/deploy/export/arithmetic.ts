@@ -41,12 +41,6 @@ export const PRECISIONS = {
 
 export type ExportPrecision = keyof typeof PRECISIONS;
 
-const TO = { float32: 1, float16: 10, float64: 11 } as const;
-
-function cast(graph: Graph, x: Value, type: keyof typeof TO): Value {
-  return graph.op("Cast", [x], { to: TO[type] });
-}
-
 /** All in floats of one kind. */
 function floats(dtype: "float32" | "float16"): ArithmeticOf {
   return (graph) => {
@@ -56,8 +50,8 @@ function floats(dtype: "float32" | "float16"): ArithmeticOf {
     return {
       graph,
       activations,
-      enter: (x) => (dtype === "float32" ? x : cast(graph, x, dtype)),
-      leave: (x) => cast(graph, x, "float64"),
+      enter: (x) => (dtype === "float32" ? x : graph.cast(x, dtype)),
+      leave: (x) => graph.cast(x, "float64"),
       constant,
       scalar(value) {
         const found = scalars.get(value) ?? constant(torch.full([], value));

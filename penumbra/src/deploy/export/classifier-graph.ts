@@ -87,7 +87,7 @@ export function drawClassifier(parts: ClassifierParts, reference: Reference, opt
     for (const [name, type] of Object.entries(OUTPUTS)) {
       const value = outputs[name as keyof typeof OUTPUTS];
       const width = widths[name];
-      const typed = type === "float32" ? graph.op("Cast", [value], { to: 1 }) : value;
+      const typed = type === "float32" ? graph.cast(value, "float32") : value;
       graph.output(name, typed, type, width === undefined ? ["N"] : ["N", width]);
     }
     return graph;
@@ -137,7 +137,7 @@ function drawUnknownScore(graph: Graph, score: Value, { known }: Reference): Val
           f64(0),
           f64(1),
         ])
-      : graph.op("Cast", [graph.op("GreaterOrEqual", [own, others])], { to: 11 });
+      : graph.cast(graph.op("GreaterOrEqual", [own, others]), "float64");
   const sum = graph.op("MatMul", [counts, graph.constant("float64", weights)]); // [N, K] [K] -> [N]
   const p = graph.op("Div", [graph.op("Add", [sum, f64(1)]), f64(objects + 1)]);
   return graph.op("Sub", [f64(1), graph.op("Min", [p, f64(1)])]);

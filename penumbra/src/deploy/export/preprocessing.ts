@@ -44,10 +44,9 @@ class Numbers {
   rint = (x: Value) => this.graph.op("Round", [x]);
   where = (flag: Value, a: Value | number, b: Value | number) =>
     this.graph.op("Where", [flag, this.#value(a), this.#value(b)]);
-  cast = (x: Value, type: number) => this.graph.op("Cast", [x], { to: type });
-  int64 = (x: Value) => this.cast(x, INT64);
-  float64 = (x: Value) => this.cast(x, FLOAT64);
-  float32 = (x: Value) => this.cast(x, FLOAT32);
+  int64 = (x: Value) => this.graph.cast(x, "int64");
+  float64 = (x: Value) => this.graph.cast(x, "float64");
+  float32 = (x: Value) => this.graph.cast(x, "float32");
   /** Numbers as a list, for shapes and pads. */
   list = (values: readonly (Value | number)[]) =>
     this.graph.op(
@@ -66,11 +65,6 @@ class Numbers {
     this.graph.op("Floor", [this.graph.op("Add", [sums, this.graph.scalar("float32", 0.5)])]);
   column = (x: Value) => this.graph.op("Unsqueeze", [x, this.graph.constant("int64", [1])]);
 }
-
-const FLOAT32 = 1;
-const INT32 = 6;
-const INT64 = 7;
-const FLOAT64 = 11;
 
 /**
  * Photos of any size as the encoder takes them.
@@ -344,8 +338,8 @@ function padded(n: Numbers, x: Value, before: Value, after: Value): Value {
 }
 
 /** A pass: coefficients cut off to whole numbers, the sum in units of a byte's step: [out, L], [N, L, M] -> [N, out, M]. */
-function multiply({ graph, cast, float32 }: Numbers, coefficients: Value, x: Value): Value {
-  const cutOff = float32(cast(coefficients, INT32)); // towards 0
+function multiply({ graph, float32 }: Numbers, coefficients: Value, x: Value): Value {
+  const cutOff = float32(graph.cast(coefficients, "int32")); // towards 0
   return graph.op("Div", [graph.op("MatMul", [cutOff, x]), graph.scalar("float32", ONE)]);
 }
 

@@ -1,4 +1,5 @@
 import { type Html, html } from "../html.ts";
+import { translated } from "../words/index.ts";
 import { px } from "./scale.ts";
 
 export interface ConfusionOptions {
@@ -12,7 +13,7 @@ export interface ConfusionOptions {
 
 /** Confusion matrix: rows are the truth, columns the answer, darkness the share of the row. Right answers are outlined. */
 export function confusionChart({ title, classes, counts, hasUnknown = false }: ConfusionOptions): Html {
-  const answers = hasUnknown ? [...classes, "unknown"] : classes;
+  const answers = hasUnknown ? [...classes, translated("unknown")] : classes;
   const cell = Math.max(16, Math.min(34, Math.floor(440 / Math.max(1, answers.length))));
   const left = 36;
   const size = left + cell * answers.length + 2;

@@ -11,6 +11,7 @@ import { intervalAxis, intervalChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, percent, points, pointsRange } from "../numbers.ts";
 import { additionsOf, objectiveClause, questionTitle, titleOf } from "../titles.ts";
+import { translated } from "../words/index.ts";
 import { decisiveComparisons, decisiveQuestion, headline } from "./headline.ts";
 import { describeHypotheses } from "./hypotheses.ts";
 import type { Section } from "./section.ts";
@@ -72,7 +73,7 @@ export function describeAnswer(outcome: Outcome): string[] {
           : [],
       );
     return [
-      title,
+      translated(title),
       ...[
         named.map(({ accuracy }) => accuracy),
         named.map(({ balancedAccuracy }) => balancedAccuracy),
@@ -81,31 +82,37 @@ export function describeAnswer(outcome: Outcome): string[] {
       ].map((values) => percent(mean(values))),
     ];
   });
-  const table = [["", "accuracy", "balanced", "near AUROC", "far AUROC"], ...rows].map(
+  const head = ["", "accuracy", "balanced", "near AUROC", "far AUROC"].map(translated);
+  const table = [head, ...rows].map(
     ([title = "", ...cells]) => `${title.padEnd(20)}${cells.map((cell) => cell.padStart(12)).join("")}`,
   );
   const question = decisiveQuestion(outcome);
   const differences = decisiveComparisons(outcome).map(
     (item) => `  ${MEASURES[item.outcome]} ${points(item.mean)} points (${intervalText(item, outcome)})`,
   );
+  const words = (lines: readonly string[]) => lines.map(translated);
   return [
-    headline(outcome) ?? "What the arms show:",
+    ...words([headline(outcome) ?? "What the arms show:"]),
     "",
     ...table,
-    ...(question && differences.length > 0
-      ? [
-          "",
-          `With ${additionsOf(question, outcome)} instead of no synthetic images${objectiveClause(question, outcome)}:`,
-          ...differences,
-        ]
-      : []),
-    ...describeHypotheses(outcome),
-    ...caveats(outcome).map((text) => `Warning: ${text}`),
-    ...(seeds.length < USEFUL_SEEDS
-      ? [
-          `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
-        ]
-      : []),
+    ...words(
+      question && differences.length > 0
+        ? [
+            "",
+            `With ${additionsOf(question, outcome)} instead of no synthetic images${objectiveClause(question, outcome)}:`,
+            ...differences,
+          ]
+        : [],
+    ),
+    ...words(describeHypotheses(outcome)),
+    ...words(caveats(outcome).map((text) => `Warning: ${text}`)),
+    ...words(
+      seeds.length < USEFUL_SEEDS
+        ? [
+            `${seeds.length === 1 ? "One seed decides nothing" : `${counted(seeds.length, "seed")} are few`}: five or more (--seeds 5) give a useful answer.`,
+          ]
+        : [],
+    ),
   ];
 }
 

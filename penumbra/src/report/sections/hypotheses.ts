@@ -2,6 +2,7 @@ import type { HypothesisResult, HypothesisVerdict, Outcome, Power } from "../../
 import { type Html, html } from "../html.ts";
 import { counted, fixed, percent, points, pointsRange } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
+import { asSaid, joined, translated } from "../words/index.ts";
 import type { Section } from "./section.ts";
 
 export const HYPOTHESIS_WORDS: Readonly<Record<HypothesisVerdict, string>> = {
@@ -42,7 +43,7 @@ export function hypothesisTitle({ name, objective, treatment }: HypothesisResult
 }
 
 function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return asSaid(text.charAt(0).toUpperCase() + text.slice(1));
 }
 
 /** A p-value with two digits that mean something. */
@@ -78,13 +79,15 @@ function row(item: HypothesisResult, outcome: Outcome): Html {
 /** How often the figures were looked at: in this run, and before it. */
 export function looksNote({ looks, earlierOpenings, confidence }: Outcome): string {
   const within = looks
-    ? `This is look ${looks.taken} of at most ${looks.planned} at the figures; intervals of ${percent(confidence, 1)} % keep the level for all of them together. `
-    : "";
+    ? [
+        `This is look ${looks.taken} of at most ${looks.planned} at the figures; intervals of ${percent(confidence, 1)} % keep the level for all of them together.`,
+      ]
+    : [];
   const before =
     earlierOpenings === 0
       ? "No earlier run in this folder has looked at the test of these photos."
       : `Earlier runs in this folder have looked at the test of the same photos with ${counted(earlierOpenings, "other setting")}: the more often a test is opened, the less its best figure means.`;
-  return within + before;
+  return joined([...within, before], " ");
 }
 
 /** The hypotheses as plain lines for a terminal; none where there are none. */
@@ -95,7 +98,7 @@ export function describeHypotheses(outcome: Outcome): string[] {
       ? `${pointsRange(item.interval)}, p ${chance(item.adjustedPValue)}`
       : "one seed";
     const more = toDecide(item);
-    return `  ${item.name} ${hypothesisTitle(item, outcome)}: ${HYPOTHESIS_WORDS[item.verdict].toLowerCase()}, ${points(item.mean)} points (${range})${more && `; to decide: ${more}`}`;
+    return `  ${item.name} ${translated(hypothesisTitle(item, outcome))}: ${asSaid(translated(HYPOTHESIS_WORDS[item.verdict]).toLowerCase())}, ${points(item.mean)} points (${range})${more && `; to decide: ${more}`}`;
   });
   return ["", "Hypotheses (intervals over seeds and test objects, p by Holm):", ...lines, looksNote(outcome)];
 }

@@ -2,6 +2,7 @@
 
 import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
+import { audit } from "./audit.ts";
 import { augmentation } from "./augmentation.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
@@ -21,6 +22,7 @@ export const SECTIONS: readonly Section[] = [
   arms,
   sheet,
   sifted,
+  audit,
   detectors,
   scores,
   map,

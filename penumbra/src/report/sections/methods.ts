@@ -9,6 +9,7 @@ import {
   referencesOf,
 } from "../references.ts";
 import { titleOf } from "../titles.ts";
+import { joined } from "../words/index.ts";
 import type { Section } from "./section.ts";
 
 const cite = (keys: readonly ReferenceKey[] | undefined) =>
@@ -38,7 +39,10 @@ export function methodsParagraph(outcome: Outcome): string {
       `The p-values of ${counted(hypotheses.length, "hypothesis", "hypotheses")} were corrected by Holm's procedure${cite(["holm1979"])}.`,
     `Computed with Penumbra ${machine.penumbra} (libtorch ${machine.libtorch}, ${machine.precision}) on ${machine.processor}.`,
   ];
-  return sentences.filter((sentence) => typeof sentence === "string").join(" ");
+  return joined(
+    sentences.flatMap((sentence) => sentence || []),
+    " ",
+  );
 }
 
 function unknowns({ photos: { near, far } }: Outcome): string {

@@ -1,6 +1,7 @@
 import type { Outcome, StageRecord } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { bytes, counted, duration } from "../numbers.ts";
+import { asSaid, joined } from "../words/index.ts";
 import type { Section } from "./section.ts";
 
 interface StageTotal {
@@ -50,7 +51,7 @@ function factsOf({
   createdAt,
 }: Outcome): (readonly [string, string])[] {
   return [
-    ["Processor", `${machine.processor}, ${counted(machine.cores, "core")}`],
+    ["Processor", joined([machine.processor, counted(machine.cores, "core")], ", ")],
     ["Device", machine.device],
     ["Precision", machine.precisionReason],
     ["Threads", String(machine.threads)],
@@ -59,7 +60,7 @@ function factsOf({
     ...(model ? [["Diffusion model", `${model.name} (${model.hash.slice(0, 12)})`] as const] : []),
     ["Seeds", seeds.join(", ")],
     ["Versions", `penumbra ${machine.penumbra}, libtorch ${machine.libtorch}, Node ${machine.node}`],
-    ["Finished", createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC")],
+    ["Finished", asSaid(createdAt.replace("T", " ").replace(/\.\d+Z$/, " UTC"))],
   ];
 }
 
@@ -70,9 +71,10 @@ function photosList({ photos }: Outcome): Html {
     part.photos > 0 &&
     html`<li>${name}: ${counted(part.classes, "class", "classes")}, ${counted(part.objects, "object")}, ${counted(part.photos, "photo")}</li>`;
   return html`<h3>Photos</h3><ul>${group("Known", photos.known)}${group("Near unknowns", photos.near)}${group("Far unknowns", photos.far)}</ul>
-<p>At each seed: ${Object.entries(photos.parts)
-    .map(([part, count]) => `${count} ${part}`)
-    .join(", ")}.</p>
+<p>At each seed: ${joined(
+    Object.entries(photos.parts).map(([part, count]) => `${count} ${part}`),
+    ", ",
+  )}.</p>
 ${
   photos.problems.length > 0 &&
   html`<details><summary>${counted(photos.problems.length, "file")} left out</summary><ul>${photos.problems.slice(0, MOST_PROBLEMS).map((problem) => html`<li>${problem}</li>`)}</ul>${photos.problems.length > MOST_PROBLEMS && html`<p>and ${photos.problems.length - MOST_PROBLEMS} more; penumbra check names all.</p>`}</details>`
@@ -87,11 +89,12 @@ function stagesTable({ stages }: Outcome): Html {
       total,
     ) => html`<tr><th scope="row">${total.stage}${total.count > 1 && html` <span class="times">× ${total.count}</span>`}</th>
 <td class="bar"><span style="width:${Math.max(0.5, (100 * total.seconds) / longest).toFixed(1)}%"></span></td>
-<td class="number">${duration(total.seconds)}</td><td class="aside">${[
-      total.reused > 0 && `${total.reused} kept`,
-      total.resumed > 0 && `${total.resumed} resumed`,
-    ]
-      .filter(Boolean)
-      .join(", ")}</td></tr>`,
+<td class="number">${duration(total.seconds)}</td><td class="aside">${joined(
+      [
+        ...(total.reused > 0 ? [`${total.reused} kept`] : []),
+        ...(total.resumed > 0 ? [`${total.resumed} resumed`] : []),
+      ],
+      ", ",
+    )}</td></tr>`,
   )}</tbody></table>`;
 }

@@ -72,6 +72,6 @@ ${isMeasured && QUALITY_WORDS}
 <div class="scroll" tabindex="0" role="region" aria-label="Nearness of redraws"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th>${isMeasured && QUALITY_HEADS}</tr></thead>
 <tbody>${outcome.nearness.map(
     ({ recipe, strength, images, insideShare, quality }) =>
-      html`<tr><th scope="row"><span class="key ${colourOf(recipe, outcome)}"></span> ${titleOf(outcome.recipes, recipe)}</th><td class="number">${strength === null ? "–" : fixed(strength, 2)}</td><td class="number">${images}</td><td class="number">${percent(insideShare, 0)} %</td><td class="bar"><span style="width:${percent(insideShare, 1)}%"></span></td>${isMeasured && qualityCells(quality)}</tr>`,
+      html`<tr><th scope="row"><span class="key ${colourOf(recipe, outcome)}"></span> ${titleOf(outcome.recipes, recipe)}</th><td class="number">${strength === null ? "–" : fixed(strength, 2)}</td><td class="number">${images}</td><td class="number">${percent(insideShare, 0)} %</td><td class="bar"><span style="width:${(100 * insideShare).toFixed(1)}%"></span></td>${isMeasured && qualityCells(quality)}</tr>`,
   )}</tbody></table></div>`;
 }

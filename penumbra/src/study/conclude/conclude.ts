@@ -33,6 +33,7 @@ import { recipesIn, sourceOf } from "../sources/index.ts";
 import {
   lossCurve,
   nearnessOf,
+  readAudit,
   readEncoder,
   readFeatureMap,
   type SeedData,
@@ -60,6 +61,7 @@ export interface Finished {
   readonly nearness: readonly Artifact[];
   /** Maps of the features of every arm at the first seed. */
   readonly maps: readonly Artifact[];
+  readonly audits: readonly Artifact[];
   readonly looks: Looks | null;
   /** How often the same photos' test was looked at before, with other settings. */
   readonly earlierOpenings: number;
@@ -68,7 +70,8 @@ export interface Finished {
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(context: StudyContext, finished: Finished): Promise<Outcome> {
   const { config, tables, store } = context;
-  const { machine, manifest, model, seeds, trained, nearness, maps, text, looks, earlierOpenings } = finished;
+  const { machine, manifest, model, seeds, trained, nearness, maps, audits, text, looks, earlierOpenings } =
+    finished;
   const scores = await readScores(manifest, trained);
   const results = resultLines(scores);
   const { detector, reason } = chooseDetector(results, config.detectors);
@@ -111,6 +114,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     confusions: confusionsOf(scores, config.arms),
     operatingPoints,
     rateCurves: rateCurvesOf(scores, detector),
+    audits: await Promise.all(audits.map(readAudit)),
     featureMaps: await Promise.all(maps.map(readFeatureMap)),
     ...(await picturesOf(context, finished, scores, detector)),
     photos: summarise(manifest, firstOf(seeds)),

@@ -4,6 +4,7 @@ export * from "./config.ts";
 export * from "./drawn-sources.ts";
 export * from "./load-config.ts";
 export * from "./plan.ts";
+export * from "./presets.ts";
 export * from "./scaffold.ts";
 export * from "./schema.ts";
 export * from "./settle-images.ts";

@@ -10,9 +10,9 @@ export async function imagesStage(
 ): Promise<Artifact> {
   const { source, settings, work, hashes } = await prepareSource(context, name, inputs);
   return context.store.run({
-    name: "images",
+    name: inputs.stage ?? "images",
     version: source.version,
-    label: `${name}, seed ${inputs.seed}`,
+    label: inputs.label ?? `${name}, seed ${inputs.seed}`,
     inputs: hashes,
     config: { source: name, settings },
     seed: inputs.seed,

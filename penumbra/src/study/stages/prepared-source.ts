@@ -14,6 +14,9 @@ export interface ImagesInputs {
   /** The diffusion model and the words of the seed, where some source needs them. */
   readonly loader: ModelLoader | null;
   readonly words: Artifact | null;
+  /** Name and label of the stage. Default: "images", and source and seed. */
+  readonly stage?: string;
+  readonly label?: string;
 }
 
 /** A source with all that it works with, and all that decides about its images. */

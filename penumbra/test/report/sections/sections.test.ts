@@ -19,6 +19,7 @@ const empty: Outcome = {
   curves: [],
   sheet: [],
   sifted: [],
+  audits: [],
   nearness: [],
   histograms: [],
   confusions: [],

@@ -16,6 +16,7 @@ import {
   planStudy,
   type StageManifest,
   shownArm,
+  sourceOf,
   sourcesOf,
   UNTRAINED,
   usualArms,
@@ -90,6 +91,16 @@ describe.each(armNames)("the arm %s", (name) => {
     const lines = outcome.results.filter((line) => line.arm === name);
     expect(lines.some(({ kind }) => kind === "classification")).toBe(true);
     expect(lines.some(({ kind }) => kind === "unknowns")).toBe(true);
+  });
+
+  it("is audited for shortcuts, by every source of the study and by round trips", () => {
+    const audit = outcome.audits.find((item) => item.arm === name) ?? expect.fail("It was not audited.");
+    const drawn = sourcesOf(armNames).filter((source) => sourceOf(source).sifts === undefined);
+    expect(audit.sources.map(({ source }) => source).sort()).toEqual([...drawn].sort());
+    const shares = [...audit.sources.map(({ probe }) => probe), audit.roundTripProbe, audit.moved?.lessKnown];
+    for (const share of shares)
+      expect(share !== null && share !== undefined && share >= 0 && share <= 1).toBe(true);
+    expect(audit.moved?.shift).toBeGreaterThan(0);
   });
 
   it("answers a question of the study", () => {

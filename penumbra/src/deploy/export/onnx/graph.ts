@@ -1,6 +1,6 @@
 import type { Tensor } from "@penumbra/torch";
+import { Message } from "../../../files/index.ts";
 import { DeployError } from "../../classifier/index.ts";
-import { Message } from "./protobuf.ts";
 
 /** Numbers of the types in onnx.proto (TensorProto.DataType). */
 export const DATA_TYPES = {
@@ -90,6 +90,11 @@ export class Graph {
     const values = Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}.${i}`) as Value);
     this.#add(type, inputs, attributes, values);
     return values;
+  }
+
+  /** The same values as another type, towards 0 where that is of whole numbers. */
+  cast(x: Value, type: DataType): Value {
+    return this.op("Cast", [x], { to: DATA_TYPES[type] });
   }
 
   /** The elements of a tensor, as they are. float16 as its bits, as {@link Tensor.toTyped} gives them. */

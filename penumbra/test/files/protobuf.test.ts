@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Message } from "../../../src/deploy/export/onnx/protobuf.ts";
+import { Message } from "../../src/files/index.ts";
 
 const hex = (message: Message) => Buffer.from(message.toBytes()).toString("hex");
 
@@ -18,6 +18,7 @@ describe("a message", () => {
     expect(hex(new Message().text(2, "ä"))).toBe("1202c3a4");
     expect(hex(new Message().bytes(9, Uint8Array.of(1, 2)))).toBe("4a020102");
     expect(hex(new Message().float(2, 1.5))).toBe("150000c03f");
+    expect(hex(new Message().double(1, 1.5))).toBe("09000000000000f83f");
   });
 
   it("holds messages, and says how long it is", () => {

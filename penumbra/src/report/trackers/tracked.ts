@@ -1,0 +1,90 @@
+import { hashOf } from "../../files/index.ts";
+import type { Outcome, ResultLine } from "../../results/index.ts";
+
+/** A figure over the steps of a training, or one alone at its end. */
+export interface TrackedFigure {
+  /** "train/loss", "test/photo/near/auroc/knn" */
+  readonly name: string;
+  readonly points: readonly { readonly step: number; readonly value: number }[];
+}
+
+/** One arm at one seed, as tools that keep track of experiments know a run. */
+export interface TrackedRun {
+  readonly arm: string;
+  readonly seed: number;
+  /** What it was made with. */
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly figures: readonly TrackedFigure[];
+}
+
+/** Every arm at every seed: curves of its training, and its figures on the test at the step whose weights were kept. */
+export function trackedRuns(outcome: Outcome): TrackedRun[] {
+  return outcome.arms.flatMap((arm) =>
+    outcome.seeds.map((seed): TrackedRun => {
+      const isOwn = (item: { readonly arm: string; readonly seed: number }) =>
+        item.arm === arm.name && item.seed === seed;
+      const curve = outcome.curves.find(isOwn);
+      const step = curve?.keptStep ?? 0; // nothing was trained
+      return {
+        arm: arm.name,
+        seed,
+        parameters: parametersOf(outcome, arm, seed),
+        figures: [
+          ...(curve ? curvesOf(curve) : []),
+          ...outcome.results
+            .filter(isOwn)
+            .flatMap(finalsOf)
+            .map(({ name, value }) => ({
+              name,
+              points: [{ step, value }],
+            })),
+        ].filter(({ points }) => points.length > 0),
+      };
+    }),
+  );
+}
+
+/** A name for an arm at a seed that is the same whenever it is written. @returns 32 hexadecimal digits */
+export function runId(...parts: readonly (string | number)[]): string {
+  return hashOf(parts).slice(0, 32);
+}
+
+function parametersOf(
+  { training, model, detector }: Outcome,
+  { name, objective, positives, negatives, use }: Outcome["arms"][number],
+  seed: number,
+): Record<string, string> {
+  const all = {
+    ...{ arm: name, seed, objective, positives, negatives, use },
+    ...training,
+    ...{ model: model && `${model.name} (${model.hash.slice(0, 12)})`, detector },
+  };
+  return Object.fromEntries(Object.entries(all).map(([key, value]) => [key, String(value ?? "none")]));
+}
+
+function curvesOf({ points, evaluations }: Outcome["curves"][number]): TrackedFigure[] {
+  const looks = (["train", "validation"] as const).flatMap((part) =>
+    (["loss", "accuracy"] as const).map((figure) => ({
+      name: `photos/${part}/${figure}`,
+      points: evaluations.map((at) => ({ step: at.step, value: at[part][figure] })),
+    })),
+  );
+  return [{ name: "train/loss", points: points.map(({ step, loss }) => ({ step, value: loss })) }, ...looks];
+}
+
+/** The figures of a line of results.jsonl that are about the test. */
+function finalsOf(line: ResultLine): { readonly name: string; readonly value: number }[] {
+  if (line.kind === "trial") return []; // of validation
+  const figures = (name: (figure: string) => string) =>
+    Object.entries(line).flatMap(([key, value]) =>
+      typeof value === "number" && key !== "seed" && key !== "items"
+        ? [{ name: `test/${name(key)}`, value }]
+        : [],
+    );
+  const { unit } = line;
+  if (line.kind === "classification") return figures((figure) => `${unit}/${figure}`);
+  const { part, role, detector, views, unknownClass } = line;
+  if (part !== "test" || unknownClass !== null) return [];
+  const read = views === "single" || views === "features" ? unit : `${unit}-${views}`;
+  return figures((figure) => `${read}/${role}/${figure}/${detector}`);
+}
