@@ -318,6 +318,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   "redraw.masks": "other masks have other hashes",
   "encoder.weights": "other weights have another hash",
   arms: "each arm is a stage of its own",
+  "sift.folds": "each fold's judge is a stage of its own",
   seeds: "each seed is a stage of its own",
   device: "named in the manifest; results agree to rounding",
   precision: "stages hash what it was resolved to",
