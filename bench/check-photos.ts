@@ -20,6 +20,9 @@ const { values } = parseArgs({
   },
 });
 
+/** Blobs along a side of a generated picture. */
+const BLOBS = 12;
+
 /** What a look at a folder cost. */
 interface Cost {
   readonly photos: number;
@@ -83,7 +86,7 @@ function tell(title: string, { photos, findings, seconds, processorSeconds, peak
   );
 }
 
-/** JPEG files of smooth random pictures, 100 to a class. */
+/** JPEG files of random pictures, 100 to a class. */
 async function writePhotos(root: string, count: number, side: number): Promise<void> {
   const folders = Math.ceil(count / 100);
   for (let index = 0; index < folders; index++)
@@ -92,28 +95,20 @@ async function writePhotos(root: string, count: number, side: number): Promise<v
     Array.from({ length: count }, (_, index) => index),
     async (index) => {
       const raw = { width: side, height: side, channels: 3 } as const;
-      const bytes = await sharp(picture(index, side), { raw }).jpeg({ quality: 90 }).toBuffer();
+      const bytes = await sharp(await picture(index, side), { raw })
+        .jpeg({ quality: 90 })
+        .toBuffer();
       await writeFile(join(root, `class-${Math.floor(index / 100)}`, `${index}.jpg`), bytes);
     },
   );
 }
 
-/** Waves of random directions and colours. */
-function picture(seed: number, side: number): Uint8Array {
+/** Blobs of random colours: no picture resembles another. */
+async function picture(seed: number, side: number): Promise<Uint8Array> {
   const random = new Random(seed);
-  const waves = Array.from({ length: 4 }, () => ({
-    x: (random.uniform() - 0.5) * 12,
-    y: (random.uniform() - 0.5) * 12,
-    phase: random.uniform() * 6.3,
-    colour: [random.uniform() * 40, random.uniform() * 40, random.uniform() * 40],
-  }));
-  const pixels = new Uint8Array(3 * side * side);
-  for (let y = 0, at = 0; y < side; y++)
-    for (let x = 0; x < side; x++) {
-      const heights = waves.map((wave) => Math.sin((wave.x * x + wave.y * y) / side + wave.phase));
-      for (let channel = 0; channel < 3; channel++)
-        pixels[at++] =
-          128 + waves.reduce((sum, { colour }, i) => sum + heights[i]! * colour[channel]!, 0) * 0.7;
-    }
-  return pixels;
+  const small = Uint8Array.from({ length: 3 * BLOBS * BLOBS }, () => random.int(256));
+  return sharp(small, { raw: { width: BLOBS, height: BLOBS, channels: 3 } })
+    .resize(side, side, { kernel: "cubic" })
+    .raw()
+    .toBuffer();
 }

@@ -4,6 +4,7 @@ import { compiled } from "./compiled.ts";
 import { scaling } from "./distributed.ts";
 import type { Measure } from "./measure.ts";
 import { resident } from "./memory.ts";
+import { predicting, serving } from "./serving.ts";
 import { timed } from "./timing.ts";
 import { withoutModel } from "./workloads/index.ts";
 import { makeResNet18, RESNET_SHAPE } from "./workloads/resnet18.ts";
@@ -227,6 +228,8 @@ export const MEASURES: readonly Measure[] = [
       return ids.remainder(vocabulary).reshape([batch, length]);
     },
   }),
+  serving,
+  predicting,
   resident({
     name: "memory-resnet18",
     title: "peak resident memory of a process that trains ResNet-18 as above",

@@ -101,7 +101,12 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy/serve",
     folder: "penumbra/src/deploy/serve",
-    may: ["torch", "files", "images", "deploy/classifier"],
+    may: ["torch", "files", "images", "contrast", "deploy/classifier"],
+  },
+  {
+    name: "deploy/label",
+    folder: "penumbra/src/deploy/label",
+    may: ["torch", "files", "images", "data", "contrast", "deploy/classifier"],
   },
   {
     name: "deploy/export",
@@ -111,7 +116,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy",
     folder: "penumbra/src/deploy",
-    may: ["deploy/classifier", "deploy/serve", "deploy/export"],
+    may: ["deploy/classifier", "deploy/label", "deploy/serve", "deploy/export"],
   },
   // Results are plain data: whoever reads them must never pull in the engine.
   {

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Health, Manifest, Problem, ScanOptions, SplitName } from "../data/index.ts";
 import type { Foresight, StudyConfig } from "../study/index.ts";
+import type { WeightsPlace } from "./label-check.ts";
 import { shortDuration, showingStage } from "./progress.ts";
 
 interface CheckFlags {
@@ -42,7 +43,7 @@ export function checkCommand(): Command {
 async function checkPhotos(place: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const manifest = await scan(place, {});
-  const health = await labelled(checkHealth, manifest, flags.labels, flags.encoder);
+  const health = await labelled(checkHealth, manifest, flags.labels, { weights: flags.encoder });
   print(flags.json ? JSON.stringify(health) : describeHealth(health));
   await writeFiles(place, manifest, health, flags);
 }
@@ -52,7 +53,7 @@ async function labelled(
   checkHealth: (manifest: Manifest, more?: readonly Problem[]) => Health,
   manifest: Manifest,
   labels: boolean | undefined,
-  encoder: string | undefined,
+  encoder: WeightsPlace,
 ): Promise<Health> {
   if (!labels) return checkHealth(manifest);
   const { checkLabels } = await import("./label-check.ts");
@@ -71,8 +72,10 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const { config, folder, title, stageCount, run } = study;
   const place = resolve(folder, config.photos);
   const manifest = await scan(place, scanOptionsOf(config));
-  const ownWeights = config.encoder.weights && resolve(folder, config.encoder.weights);
-  const health = await labelled(checkHealth, manifest, flags.labels, flags.encoder ?? ownWeights);
+  const health = await labelled(checkHealth, manifest, flags.labels, {
+    weights: flags.encoder ?? config.encoder.weights,
+    ...(flags.encoder === undefined && { base: folder }),
+  });
   const split = await splitOf(manifest, config);
   const model = study.needsModel
     ? await checkModel(config.model, {

@@ -8,6 +8,12 @@ export interface LabelCheck {
   readonly notes: readonly string[];
 }
 
+/** Published weights of an encoder, as a setting names them, and what a path is relative to. */
+export interface WeightsPlace {
+  readonly weights: string | undefined;
+  readonly base?: string;
+}
+
 /** Side of what an encoder sees here: patches of 14 and of 16 pixels divide it, and classes can be told. */
 const ENCODER_SIDE = 112;
 /** Side of the small pictures that are compared where there is no encoder. */
@@ -16,10 +22,8 @@ const PICTURE_SIDE = 16;
 /**
  * `check --labels`: photos whose neighbours of other objects are of another class, by the frozen features of published
  * weights, or without any by the small pictures themselves. Loads the engine.
- *
- * @param weightsFile published weights of an encoder
  */
-export async function checkLabels(manifest: Manifest, weightsFile: string | undefined): Promise<LabelCheck> {
+export async function checkLabels(manifest: Manifest, place: WeightsPlace): Promise<LabelCheck> {
   const { classesWithoutCompany, findLabelErrors } = await import("../data/index.ts");
   const lines = new StageLines(process.stderr, 2);
   const stage = (name: string) => {
@@ -34,7 +38,7 @@ export async function checkLabels(manifest: Manifest, weightsFile: string | unde
   };
   try {
     const looking = stage("features");
-    const { features, by } = await featuresOf(manifest, weightsFile, looking.onProgress);
+    const { features, by } = await featuresOf(manifest, place, looking.onProgress);
     looking.end();
     const comparing = stage("labels");
     const problems = findLabelErrors(manifest.photos, features, comparing.onProgress);
@@ -59,10 +63,10 @@ export async function checkLabels(manifest: Manifest, weightsFile: string | unde
 
 async function featuresOf(
   manifest: Manifest,
-  weightsFile: string | undefined,
+  { weights, base }: WeightsPlace,
   onProgress: (done: number, total: number) => void,
 ) {
-  if (weightsFile === undefined) {
+  if (weights === undefined) {
     const { decodePhotos } = await import("../data/index.ts");
     const { root, photos, white } = manifest;
     const pixels = await decodePhotos(root, photos, { size: PICTURE_SIDE, white, onProgress });
@@ -73,9 +77,9 @@ async function featuresOf(
   }
   const { Encoder, photoFeatures } = await import("../contrast/index.ts");
   const { findEncoderWeights } = await import("../models/index.ts");
-  const encoder = Encoder.recognised(await findEncoderWeights(weightsFile));
+  const encoder = Encoder.recognised(await findEncoderWeights(weights, { ...(base && { base }) }));
   return {
     features: await photoFeatures(encoder, manifest, { size: ENCODER_SIDE, onProgress }),
-    by: `Labels were judged by the frozen features of ${encoder.config.network} (${weightsFile}).`,
+    by: `Labels were judged by the frozen features of ${encoder.config.network} (${weights}).`,
   };
 }

@@ -8,6 +8,7 @@ import { exportCommand } from "./export.ts";
 import { generateCommand } from "./generate.ts";
 import { imagineCommand } from "./imagine.ts";
 import { initCommand } from "./init.ts";
+import { labelCommand } from "./label.ts";
 import { predictCommand } from "./predict.ts";
 import { pretrainCommand } from "./pretrain.ts";
 import { previewCommand } from "./preview.ts";
@@ -50,6 +51,7 @@ const program = new Command("penumbra")
   .addCommand(evaluateCommand())
   .addCommand(exportCommand())
   .addCommand(serveCommand())
+  .addCommand(labelCommand())
   .addCommand(imagineCommand())
   .addCommand(redrawCommand())
   .addCommand(schemaCommand())

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Command } from "commander";
 import { wholeNumber } from "./whole-number.ts";
 
@@ -11,7 +12,11 @@ interface ServeFlags {
   readonly maxBody?: number;
   readonly maxPixels?: number;
   readonly timeoutMs?: number;
+  readonly maxPerClient?: number;
+  readonly trustProxy?: boolean;
   readonly keepUnknown?: string;
+  readonly watch?: string;
+  readonly log?: string;
 }
 
 /** `penumbra serve MODEL…`: classifiers over HTTP. */
@@ -31,14 +36,27 @@ export function serveCommand(): Command {
     .option("--max-queue <photos>", "photos that wait at most; more get 503 (default: 512)", wholeNumber(1))
     .option("--max-body <bytes>", "size of a request at most (default: 32 MiB)", wholeNumber(1))
     .option("--max-pixels <pixels>", "pixels of a photo at most (default: 50 million)", wholeNumber(1))
+    .option(
+      "--max-per-client <requests>",
+      "requests of one client under way at most; more get 429 (default: 128)",
+      wholeNumber(1),
+    )
+    .option("--trust-proxy", "the client is who X-Forwarded-For says last (behind a proxy of your own)")
     .option("--timeout-ms <ms>", "when a request is given up (default: 10000)", wholeNumber(1))
     .option("--keep-unknown <folder>", "keep the photos of unknown objects: tomorrow's class")
+    .option(
+      "--watch <folder>",
+      "also judge what lies or arrives in a folder, each photo once, by the first classifier",
+    )
+    .option("--log <file>", "lines of JSON that --watch appends to (default: verdicts.jsonl in the folder)")
     .addHelpText(
       "after",
       "\nPENUMBRA_TOKEN, where set, is what requests must bring: Authorization: Bearer TOKEN.",
     )
-    .action(async (models: string[], flags: ServeFlags) => {
-      const { SERVICE_DEFAULTS, startService } = await import("../deploy/index.ts");
+    .action(async (models: string[], { watch, log, ...flags }: ServeFlags) => {
+      const { SERVICE_DEFAULTS, startService, watchPhotos } = await import("../deploy/index.ts");
+      if (log !== undefined && watch === undefined)
+        throw new Error("--log is for --watch: give both, or leave it out.");
       const token = process.env.PENUMBRA_TOKEN;
       const print = (line: object) =>
         process.stdout.write(`${JSON.stringify({ at: new Date().toISOString(), ...line })}\n`);
@@ -47,13 +65,27 @@ export function serveCommand(): Command {
         onRequest: (entry) => print({ event: "request", ...entry }),
       });
       print({ event: "listening", url: service.url, models });
+      const stop = new AbortController();
+      const watching =
+        watch === undefined
+          ? Promise.resolve()
+          : watchPhotos(watch, {
+              ...{ log: log ?? join(watch, "verdicts.jsonl"), signal: stop.signal },
+              judge: (bytes) => service.predict([bytes]),
+              onEntry: (entry) => print({ event: "watched", ...entry }),
+            });
+      watching.catch((error: Error) => {
+        process.stderr.write(`Error: ${error.message}\n`);
+        process.exit(1);
+      });
       let isEnding = false;
       for (const signal of ["SIGINT", "SIGTERM"] as const) {
         process.on(signal, () => {
           if (isEnding) process.exit(1); // the second time: at once
           isEnding = true;
           print({ event: "ending", signal });
-          void service.close().then(() => process.exit(0));
+          stop.abort();
+          void watching.then(() => service.close()).then(() => process.exit(0));
         });
       }
     });

@@ -94,6 +94,7 @@ export function studyCommand(): Command {
           report,
           results: join(study.run, "results.jsonl"),
           answer: headline(outcome),
+          train: outcome.trainCommand,
           comparisons: outcome.comparisons,
         });
         return;

@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
+import type { Manifest } from "../data/index.ts";
 import type { Study } from "../study/index.ts";
-import { StageLines } from "./progress.ts";
+import { StageLines, showingStage } from "./progress.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 interface TrainFlags {
@@ -11,6 +12,7 @@ interface TrainFlags {
   readonly seed?: number;
   readonly calibration?: number;
   readonly level?: number;
+  readonly run?: string;
   readonly json?: boolean;
 }
 
@@ -28,22 +30,23 @@ export function trainCommand(): Command {
       wholeNumber(1),
     )
     .option("--level <share>", "share of known objects that may be called unknown (default: 0.05)", level)
+    .option("--run <folder>", "run folder of the study (default: runs/NAME)")
     .option("--json", "one JSON object a line: every stage event, then what was made")
     .action(async (place: string, flags: TrainFlags) => {
       const { chooseArm, classifierStageCount, trainClassifier } = await import("../study/index.ts");
-      const study = await studyOf(place);
+      const { study, manifest } = await studyOf(place, flags.run);
       const out = flags.out ?? join("models", study.config.name);
-      const { arm } = await chooseArm(study, flags.arm);
-      const lines = new StageLines(process.stdout, classifierStageCount(study, arm));
+      const arm = await chooseArm(study, flags.arm);
+      const lines = new StageLines(process.stdout, classifierStageCount(study, { arm, manifest }));
       const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
       process.once("SIGINT", () => {
         lines.close();
         process.stderr.write("Interrupted. The same command goes on from here.\n");
         process.exit(130); // 128 + SIGINT, as shells have it
       });
-      const { json, ...request } = flags;
+      const { json, run: _, ...request } = flags;
       const made = await trainClassifier(study, {
-        ...{ ...request, out, onEvent: json ? print : lines.onEvent },
+        ...{ ...request, arm, manifest, out, onEvent: json ? print : lines.onEvent },
       }).finally(() => lines.close());
       if (json) print({ event: "finished", ...made });
       else {
@@ -61,24 +64,30 @@ export function trainCommand(): Command {
     });
 }
 
-/** The study of a configuration, or one with what `penumbra init` would propose for a folder. */
-async function studyOf(place: string): Promise<Study> {
-  const { loadConfig, parseConfig, planFor, planStudy, TABLES, writeScaffold } = await import(
+/** The study of a configuration, or one with what `penumbra init` would propose for a folder; and its photos. */
+async function studyOf(
+  place: string,
+  run: string | undefined,
+): Promise<{ study: Study; manifest: Manifest }> {
+  const { loadConfig, parseConfig, planFor, planStudy, scanForUse, TABLES, writeScaffold } = await import(
     "../study/index.ts"
   );
-  if (/\.ya?ml$/.test(place)) return planStudy(await loadConfig(place));
+  const scan = (study: Study) => showingStage("scan", (onProgress) => scanForUse(study, onProgress));
+  if (/\.ya?ml$/.test(place)) {
+    const study = planStudy(await loadConfig(place), run);
+    return { study, manifest: await scan(study) };
+  }
   const { scanPhotos } = await import("../data/index.ts");
   await stat(place);
-  const plan = planFor(await scanPhotos(place), place, "study.yaml");
-  const text = writeScaffold(plan.overrides, plan.head);
-  for (const note of plan.notes) process.stderr.write(`${note}\n`);
-  return planStudy({
-    config: parseConfig(text, place),
-    folder: process.cwd(),
-    path: place,
-    text,
-    tables: TABLES,
-  });
+  const found = await showingStage("scan", (onProgress) => scanPhotos(place, { onProgress }));
+  const { overrides, head, notes } = planFor(found, place, "study.yaml");
+  const text = writeScaffold(overrides, head);
+  for (const note of notes) process.stderr.write(`${note}\n`);
+  const config = parseConfig(text, place);
+  const study = planStudy({ config, folder: process.cwd(), path: place, text, tables: TABLES }, run);
+  // What mends the photos reads them otherwise: then they are not what was found.
+  const isOther = overrides.objects !== undefined || overrides.ignore !== undefined;
+  return { study, manifest: isOther ? await scan(study) : found };
 }
 
 function level(text: string): number {

@@ -62,6 +62,7 @@ export {
   resizedCrop,
   rotate,
 } from "./geometry.ts";
+export { heatMap } from "./heat-map.ts";
 export { hashDistance, type Look, tileDistance } from "./look.ts";
 export { decodeMask, growMask, KEPT_PARTS, type KeptPart, keptOf, MASK_GROWTH } from "./mask.ts";
 export { cutMix, type Mixed, type MixOptions, mixUp } from "./mix.ts";

@@ -3,6 +3,7 @@ export * from "./charts/index.ts";
 export * from "./check-page.ts";
 export * from "./compare-page.ts";
 export * from "./evaluation-page.ts";
+export * from "./explanation-page.ts";
 export * from "./figures.ts";
 export * from "./html.ts";
 export * from "./numbers.ts";

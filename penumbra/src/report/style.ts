@@ -139,6 +139,7 @@ footer { margin-top: 56px; color: var(--soft); font-size: .85rem; border-top: 1p
   :root { --paper: #fff; --panel: #f6f7f9; --ink: #000; --soft: #444; --rule: #bbb; --grid: #ddd; --known: #0072b2; --near: #d55e00; --far: #8a6fb0; --accent: #0072b2;
     --good: #00664c; --good-bg: #fff; --bad: #9a3300; --bad-bg: #fff; --plain: #333; --plain-bg: #eee; --note-bg: #fff; --note: #333;
     ${armColours("paper")}
+  }
   body { font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; } main { max-width: none; padding: 0; } nav { display: none; }
   h2, h3, h4 { break-after: avoid; } details::details-content { content-visibility: visible; block-size: auto; } summary { display: none; }
   .tiles { flex-wrap: wrap; overflow: visible; } .scroll { overflow: visible; } section, .strip, .question, figure, tr { break-inside: avoid; } section { break-inside: auto; }

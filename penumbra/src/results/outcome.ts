@@ -439,6 +439,8 @@ export interface Outcome {
   readonly machine: Machine;
   readonly stages: readonly StageRecord[];
   readonly peakMemoryBytes: number;
+  /** The command that makes a classifier of the arm that the study speaks for, from where the study was started. */
+  readonly trainCommand: string;
   /** The configuration file as it was run. */
   readonly configuration: string;
 }

@@ -7,7 +7,6 @@ export { settle } from "./find-weights.ts";
 export * from "./foresight.ts";
 export * from "./plan-study.ts";
 export * from "./preview.ts";
-export * from "./recommend-arm.ts";
 export * from "./run.ts";
 export * from "./sources/index.ts";
 export * from "./store/index.ts";

@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig } from "./config/index.ts";
@@ -18,7 +18,7 @@ export interface Study extends LoadedConfig {
 /** Says where a study will lie and what it will do; touches nothing. */
 export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const { config, tables } = loaded;
-  const run = resolve(out ?? join("runs", config.name));
+  const run = out === undefined ? runFolder(config.name) : resolve(out);
   const drawn = drawnSources(loaded);
   const needsModel = isNeeded("model", drawn, tables.sources);
   const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
@@ -42,6 +42,11 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
     stageCount: 4 + found + shared + config.seeds.length * perSeed + maps + audits,
     needsModel,
   };
+}
+
+/** Where a study lies unless it is said otherwise. */
+export function runFolder(name: string): string {
+  return resolve("runs", name);
 }
 
 /** Encoders that judge and are no arm of the study themselves. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { scanPhotos, splitByObject } from "../data/index.ts";
 import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
@@ -11,7 +11,7 @@ import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
 import { settleMachine } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
-import { type Study, scanOptionsOf } from "./plan-study.ts";
+import { runFolder, type Study, scanOptionsOf } from "./plan-study.ts";
 import {
   auditArms,
   judgeRedraws,
@@ -114,6 +114,7 @@ export async function runStudy(
     const outcome = await concludeStudy(context, {
       run,
       text,
+      trainCommand: trainCommandOf(study),
       machine,
       manifest,
       model,
@@ -131,4 +132,18 @@ export async function runStudy(
   } finally {
     await release();
   }
+}
+
+/** How `penumbra train` is called after a study, to be copied into a shell. */
+function trainCommandOf({ path, run, config }: Study): string {
+  const isUsual = run === runFolder(config.name);
+  return [
+    `penumbra train ${quoted(path)}`,
+    ...(isUsual ? [] : [`--run ${quoted(relative(process.cwd(), run))}`]),
+  ].join(" ");
+}
+
+/** An argument as a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -5,8 +5,11 @@ import { safetensors, type Tensor } from "@penumbra/torch";
 import type { LinearProbe } from "../contrast/index.ts";
 import {
   DataError,
+  groupBy,
   type Manifest,
+  mapConcurrently,
   type Photo,
+  readPhoto,
   type Split,
   type SplitName,
   scanPhotos,
@@ -17,6 +20,7 @@ import {
   type ClassFigures,
   chooseDetectorForUse,
   evidenceOf,
+  type GalleryContent,
   type Provenance,
   saveClassifier,
   UNKNOWN,
@@ -25,14 +29,14 @@ import {
 } from "../deploy/index.ts";
 import { findModel } from "../diffusion/index.ts";
 import { readJson, writeFolderAsync } from "../files/index.ts";
-import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
+import { previewImage } from "../images/index.ts";
+import { OUTCOME_FORMAT, type Outcome, type Recommendation, recommendArm } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
 import { armOf, isFrozen, sourcesOf } from "./arms/index.ts";
 import { drawnSources, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
-import { type Recommendation, recommendArm } from "./recommend-arm.ts";
 import { countTrained, isNeeded } from "./sources/index.ts";
 import {
   encoderStage,
@@ -44,8 +48,11 @@ import {
   prepareSeeds,
   probeStage,
   readEncoder,
+  readStandIns,
   type StudyContext,
+  samplesByClass,
   stageFeatures,
+  standInsStage,
 } from "./stages/index.ts";
 import { type Artifact, lockRun, type StageEvent, StageStore } from "./store/index.ts";
 import { version } from "./version.ts";
@@ -53,8 +60,10 @@ import { version } from "./version.ts";
 export interface ClassifierRequest {
   /** The folder that the classifier becomes, such as models/parts. */
   readonly out: string;
-  /** Default: the one that the finished study in the run folder speaks for, else {@link DEFAULT_ARM}. */
-  readonly arm?: string;
+  /** What {@link scanForUse} found; without it the photos are scanned. */
+  readonly manifest?: Manifest;
+  /** Default: what {@link chooseArm} chooses. */
+  readonly arm?: string | Recommendation;
   /** Default: the first of the configuration. */
   readonly seed?: number;
   /** Objects of each class that are set aside. Default: the study's validation objects. */
@@ -89,9 +98,10 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   const { onEvent } = request;
   const machine = settleMachine(study.config);
   const store = new StageStore(study.run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
-  const chosen = trainedToTheEnd(study, await chooseArm(study, request.arm));
+  const manifest = requireNames(request.manifest ?? (await scanForUse(study)));
+  const { arm } = request;
+  const chosen = trainedToTheEnd(study, typeof arm === "object" ? arm : await chooseArm(study, arm));
   const seed = request.seed ?? study.config.seeds[0]!;
-  const manifest = await scan(study, store);
   const split = splitForUse(manifest, {
     given: study.config.split.given,
     calibration: request.calibration ?? study.config.split.validation,
@@ -140,13 +150,18 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   }
 }
 
-/** How many stages {@link trainClassifier} goes through with an arm. */
-export function classifierStageCount({ config, tables }: Study, arm: string): number {
-  const drawn = sourcesOf([arm], tables.arms, tables.sources);
+/** How many stages {@link trainClassifier} goes through. */
+export function classifierStageCount(
+  { config, tables }: Study,
+  { arm, manifest }: { readonly arm: Recommendation; readonly manifest: Manifest },
+): number {
+  const drawn = sourcesOf([arm.arm], tables.arms, tables.sources);
   const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
   const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
-  // Scan, encoder, features, probe; model; split, decode; words; generators and images.
-  return 4 + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + made);
+  const weights = Number(config.encoder.weights !== undefined);
+  const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));
+  // Encoder, features, probe; weights; stand-ins; model; split, decode; words; generators and images.
+  return 3 + weights + standIns + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + made);
 }
 
 /**
@@ -161,7 +176,8 @@ export async function chooseArm(study: Study, wanted?: string): Promise<Recommen
   const path = join(study.run, "report.json");
   if (existsSync(path)) {
     const outcome = await readJson<Outcome>(path);
-    if (outcome.format === OUTCOME_FORMAT) return recommendArm(outcome);
+    const recommended = outcome.format === OUTCOME_FORMAT ? recommendArm(outcome) : null;
+    if (recommended) return recommended;
   }
   return {
     arm: DEFAULT_ARM,
@@ -178,21 +194,24 @@ function trainedToTheEnd({ config }: Study, { arm, reason }: Recommendation): Re
   };
 }
 
-async function scan({ config, folder, run }: Study, store: StageStore): Promise<Manifest> {
+/** The photos that a classifier is to be made of. @throws DataError where there are none */
+export async function scanForUse(
+  { config, folder, run }: Study,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Manifest> {
   const cacheFolder = join(run, "cache");
-  const manifest = await store.observe("scan", (progress) =>
-    scanPhotos(resolve(folder, config.photos), {
-      ...scanOptionsOf(config),
-      ...(existsSync(cacheFolder) && { cacheFolder }),
-      onProgress: (done, total) => progress(done, total, "photos"),
-    }),
+  return scanPhotos(resolve(folder, config.photos), {
+    ...scanOptionsOf(config),
+    ...(existsSync(cacheFolder) && { cacheFolder }),
+    ...(onProgress && { onProgress }),
+  });
+}
+
+function requireNames(manifest: Manifest): Manifest {
+  if (!manifest.classes.includes(UNKNOWN)) return manifest;
+  throw new DataError(
+    `A known class is called "${UNKNOWN}", as the verdict is of objects of no known class. Rename its folder, or name it under roles.near.`,
   );
-  if (manifest.classes.includes(UNKNOWN)) {
-    throw new DataError(
-      `A known class is called "${UNKNOWN}", as the verdict is of objects of no known class. Rename its folder, or name it under roles.near.`,
-    );
-  }
-  return manifest;
 }
 
 /** The trained parts of a classifier, as artifacts of the run folder. */
@@ -201,6 +220,8 @@ interface Parts {
   readonly features: Artifact;
   readonly probe: Artifact;
   readonly images: readonly Artifact[];
+  /** Of photos without near unknowns. */
+  readonly standIns: Artifact | undefined;
 }
 
 interface PartsOptions {
@@ -236,7 +257,11 @@ async function trainParts(
       });
   const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
   const probe = await probeStage(context, split, features, arm, seed);
-  return { encoder, features, probe, images: Object.values(images) };
+  const standIns =
+    near.length > 0
+      ? undefined
+      : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
+  return { encoder, features, probe, images: Object.values(images), standIns };
 }
 
 interface AssembleOptions extends ClassifierRequest {
@@ -254,8 +279,9 @@ async function assemble(
   const { config, tables, classes, white } = context;
   const probe = loadProbe(parts.probe);
   const { train, calibration, near } = samplesOf(context, split, parts, probe);
+  const unknown = near ? [near] : samplesByClass(await readStandIns(parts.standIns, probe, undefined));
   const detector = chooseDetectorForUse(
-    { train, calibration, near },
+    { train, calibration, unknown, by: near ? "near unknowns" : "stand-ins" },
     { names: config.detectors, table: tables.detectors, tuning: config.tuning },
   );
   const objects = split.calibration.map(({ object }) => object);
@@ -277,6 +303,7 @@ async function assemble(
       ...{ ...about, probe, detectorName: detector.name, detector: detector.fitted },
       trained: readEncoder(context, parts.encoder),
       calibration: { objects, labels, stages: calibration.stages },
+      gallery: await galleryOf(context, split.train, train.features),
     });
     const { title } = detectorOf(detector.name, tables.detectors);
     const figures = figuresOf(probe.logits(calibration.features), labels, classes);
@@ -299,6 +326,32 @@ function samplesOf({ classes }: StudyContext, split: UseSplit, { features }: Par
   };
 }
 
+/** Photos of a class that a classifier carries at most. */
+const MOST_SHOWN = 100;
+const PICTURE_SIDE = 96;
+
+/** Small pictures of the training photos, at most {@link MOST_SHOWN} a class, from all over it. */
+async function galleryOf(
+  { root, white }: StudyContext,
+  train: readonly Photo[],
+  features: Tensor,
+): Promise<GalleryContent> {
+  const places = new Map(train.map((photo, place) => [photo, place]));
+  const shown = [...groupBy(train, ({ className }) => className).values()].flatMap((own) => {
+    const count = Math.min(MOST_SHOWN, own.length);
+    return Array.from({ length: count }, (_, i) => own[Math.floor((i * own.length) / count)]!);
+  });
+  const photos = await mapConcurrently(shown, async ({ id, className }) => {
+    const picture = await previewImage(await readPhoto(root, id), PICTURE_SIDE, { white });
+    return { id, className, picture };
+  });
+  const rows = torch.tensor(
+    shown.map((photo) => places.get(photo)!),
+    { dtype: "int64" },
+  );
+  return { photos, features: features.indexSelect(0, rows) };
+}
+
 /** How many calibration photos of each class the classifier names right. */
 function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly string[]): ClassFigures[] {
   const answers = logits.argmax({ dim: 1 }).toNumbers();
@@ -309,14 +362,17 @@ function figuresOf(logits: Tensor, labels: readonly number[], classes: readonly 
 }
 
 function provenanceOf(
-  { encoder, features, probe, images }: Parts,
+  { encoder, features, probe, images, standIns }: Parts,
   { arm, reason }: Recommendation,
   made: Pick<Provenance, "seed" | "photos">,
 ): Provenance {
   return {
     ...{ penumbra: version, libtorch: torch.version(), arm, reason, ...made },
     artifacts: Object.fromEntries(
-      [...images, encoder, features, probe].map(({ folder, hash }) => [basename(folder), hash]),
+      [...images, encoder, features, probe, ...(standIns ? [standIns] : [])].map(({ folder, hash }) => [
+        basename(folder),
+        hash,
+      ]),
     ),
   };
 }

@@ -89,6 +89,50 @@ describe("penumbra predict", () => {
   });
 });
 
+describe("penumbra predict --explain and --watch", () => {
+  it("write what a verdict rests on as a page with its pictures", async () => {
+    const { code } = await penumbra([
+      "predict",
+      "models/tiny",
+      "photos/known/part-0/0",
+      "--views",
+      "--explain",
+      "why",
+    ]);
+    expect(code).toBe(0);
+    const page = await readFile(join(folder, "why/index.html"), "utf8");
+    const images = [...page.matchAll(/src="([^"]+)"/g)].map(([, path]) => path!);
+    expect(images.length).toBeGreaterThanOrEqual(2 * 2 + 4); // two views with their maps, training photos
+    const written = await readdir(join(folder, "why"), { recursive: true });
+    for (const image of images) expect(written).toContain(image);
+  });
+
+  it("judge what lies in a folder until they are told to end, and refuse what does not go together", async () => {
+    const child = spawn(
+      process.execPath,
+      [bin, "predict", "models/tiny", "photos/near", "--watch", "--log", "log.jsonl"],
+      {
+        cwd: folder,
+        env: { ...process.env, NODE_OPTIONS: "" },
+      },
+    );
+    const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+    let out = "";
+    await new Promise<void>((resolve) =>
+      child.stdout.on("data", (text) => {
+        out += text;
+        if (out.split("\n").length > 20) resolve(); // two classes of five objects of two views
+      }),
+    );
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    expect(await readFile(join(folder, "log.jsonl"), "utf8")).toBe(out);
+    expect((await penumbra(["predict", "models/tiny", "photos", "--watch", "--csv"])).err).toMatch(
+      /--watch does not go with --csv/,
+    );
+  });
+});
+
 describe("penumbra evaluate", () => {
   it("refuses photos that the classifier was made with, and marks them where it is told to go on", async () => {
     const refused = await penumbra(["evaluate", "models/tiny", "photos"]);

@@ -44,6 +44,16 @@ export async function writeClassifier(where: string, photos?: string): Promise<v
       labels: labels.slice(36),
       stages: stagesOf(images.narrow(0, 36, 12)),
     },
+    gallery: {
+      photos: await Promise.all(
+        labels.slice(0, 36).map(async (label, i) => ({
+          id: `${CLASSES[label]}/${i}.png`,
+          className: CLASSES[label]!,
+          picture: await photo(label, i),
+        })),
+      ),
+      features,
+    },
     level: 0.1,
     provenance: {
       ...{ penumbra: "0", libtorch: "0", arm: "cross-entropy", reason: "", seed: 0, artifacts: {} },

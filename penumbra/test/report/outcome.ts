@@ -397,6 +397,7 @@ export function exampleOutcome({
       starts: index === 3 ? 2 : 1,
     })),
     peakMemoryBytes: 1.61 * 2 ** 30,
+    trainCommand: "penumbra train study.yaml",
     configuration: "photos: photos\nseeds: [0, 1]\n",
   };
 }

@@ -1,9 +1,18 @@
-import { cp, readdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scanPhotos, splitByObject, splitForUse } from "../../src/data/index.ts";
 import { loadClassifier, readProvenance, readUsedPhotos } from "../../src/deploy/index.ts";
-import { loadConfig, planStudy, runStudy, type StageEvent, trainClassifier } from "../../src/study/index.ts";
+import {
+  chooseArm,
+  classifierStageCount,
+  loadConfig,
+  planStudy,
+  runStudy,
+  type StageEvent,
+  scanForUse,
+  trainClassifier,
+} from "../../src/study/index.ts";
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
 
 let folder = "";
@@ -41,7 +50,7 @@ describe("training a classifier", () => {
     expect(made.arm.reason).toMatch(/No study was run/);
     expect(await readdir(out("plain"))).toEqual([
       ...["README.md", "calibration.safetensors", "classifier.json", "detector.safetensors"],
-      ...["encoder", "photos.jsonl", "probe.safetensors"],
+      ...["encoder", "gallery.safetensors", "photos.jsonl", "probe.safetensors"],
     ]);
     using classifier = loadClassifier(out("plain"));
     const photos = join(folder, "photos");
@@ -81,6 +90,9 @@ describe("training a classifier", () => {
       onEvent: (event) => events.push(event),
     });
     expect(outcome.arms.map(({ name }) => name)).toContain(made.arm.arm);
+    expect(outcome.trainCommand).toBe(
+      `penumbra train ${join(folder, "study.yaml")} --run ${relative(process.cwd(), join(folder, "run"))}`,
+    );
     expect(made.arm.reason).toMatch(/AUROC/);
     const drawn = await trainClassifier(study, {
       ...{ out: out("drawn"), arm: "supcon+both", seed: 0 },
@@ -103,6 +115,27 @@ describe("training a classifier", () => {
     await rm(join(folder, "photos", "far"), { recursive: true });
     await expect(trainClassifier(await planned(), { out: out("none") })).rejects.toThrow(/called "unknown"/);
     await rm(unknown, { recursive: true });
+  });
+
+  it("chooses its detector by stand-ins where the photos have no near unknowns, and counts its stages", async () => {
+    const near = join(folder, "photos", "near");
+    await rename(near, join(folder, "near-aside"));
+    const study = await planned();
+    const manifest = await scanForUse(study);
+    const arm = await chooseArm(study, "cross-entropy");
+    const events: StageEvent[] = [];
+    const made = await trainClassifier(study, {
+      ...{ out: out("alone"), arm, manifest, seed: 5 },
+      onEvent: (event) => events.push(event),
+    });
+    await rename(join(folder, "near-aside"), near);
+    expect(made.detector.reason).toMatch(/Of 2 it was the best .* images that stand in for unknowns/);
+    const ended = events.filter(({ event }) => event === "done" || event === "reused");
+    expect(ended.map(({ stage }) => stage)).toEqual(["encoder", "features", "probe", "stand-ins"]);
+    expect(classifierStageCount(study, { arm, manifest })).toBe(ended.length);
+    expect(Object.keys(readProvenance(out("alone")).artifacts)).toContainEqual(
+      expect.stringMatching(/^stand-ins/),
+    );
   });
 
   it("refuses an arm that does not exist", async () => {

@@ -18,7 +18,7 @@ export interface CardFacts {
   readonly level: number;
   /** The level that was asked for. */
   readonly wantedLevel: number;
-  readonly detector: { readonly title: string; readonly reason: string; readonly auroc: number | null };
+  readonly detector: { readonly title: string; readonly reason: string; readonly auroc: number };
   readonly figures: readonly ClassFigures[];
   readonly provenance: Provenance;
   readonly photos: readonly UsedPhoto[];

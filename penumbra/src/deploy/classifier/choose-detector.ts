@@ -13,15 +13,17 @@ import { DeployError } from "./errors.ts";
 export interface ChoiceForUse {
   readonly train: Samples;
   readonly calibration: Samples;
-  /** Near unknowns; null where the folder has none. */
-  readonly near: Samples | null;
+  /** Sets of what is not known, each with the same say. */
+  readonly unknown: readonly Samples[];
+  /** Whether these are near unknowns, or images that stand in for them. */
+  readonly by: "near unknowns" | "stand-ins";
 }
 
 export interface ChosenDetector {
   readonly name: string;
   readonly fitted: FittedDetector;
-  /** AUROC of the calibration photos against the near unknowns; null without any. */
-  readonly auroc: number | null;
+  /** AUROC of the calibration photos against the unknowns or stand-ins, the mean over their sets. */
+  readonly auroc: number;
   /** Why it, in a sentence. */
   readonly reason: string;
 }
@@ -29,17 +31,20 @@ export interface ChosenDetector {
 /** What can be kept in a folder and judged of several views at once: features, and what is computed of them. */
 const KEPT: ReadonlySet<Need> = new Set(["features", "stages", "logits", "classifier"]);
 
-/** Taken where there are no unknowns to choose by: it looks at the encoder alone and leads on near unknowns. */
-const WITHOUT_CHOICE = "mahalanobis";
+/** How people call what was chosen by. */
+const WORDS = {
+  "near unknowns": "the near unknowns",
+  "stand-ins": "images that stand in for unknowns (the photos have none to choose by)",
+} as const;
 
 /**
- * Fits the detectors that a classifier can keep and takes the one that tells the calibration photos best from the near
- * unknowns; without near unknowns Mahalanobis, or the first where it is not among them.
+ * Fits the detectors that a classifier can keep and takes the one that tells the calibration photos best from the
+ * unknowns to choose by, or from images that stand in for them.
  *
- * @throws DeployError when all of them look at pixels
+ * @throws DeployError when all of them look at pixels, or there is nothing to choose by
  */
 export function chooseDetectorForUse(
-  { train, calibration, near }: ChoiceForUse,
+  { train, calibration, unknown, by }: ChoiceForUse,
   {
     names,
     table,
@@ -53,27 +58,22 @@ export function chooseDetectorForUse(
   const kept = names.filter((name) => detectorOf(name, table).needs.every((need) => KEPT.has(need)));
   if (kept.length === 0) {
     throw new DeployError(
-      `A classifier cannot keep ${names.join(", ")}: they look at pixels through the whole network. Add another to "detectors", such as ${WITHOUT_CHOICE}.`,
+      `A classifier cannot keep ${names.join(", ")}: they look at pixels through the whole network. Add another to "detectors", such as mahalanobis.`,
     );
   }
-  const fit = (name: string) => {
-    const choice = { train, validation: calibration, unknown: near ? [near] : [] };
-    return fitChosen(detectorOf(name, table), choice, tuning[name]).detector;
-  };
-  const titleOf = (name: string) => detectorOf(name, table).title;
-  if (!near) {
-    const name = kept.includes(WITHOUT_CHOICE) ? WITHOUT_CHOICE : kept[0]!;
-    const reason = `The photos have no near unknowns to choose by, so ${titleOf(name)} was taken.`;
-    return { name, fitted: fit(name), auroc: null, reason };
-  }
+  if (unknown.length === 0)
+    throw new DeployError("A detector cannot be chosen without unknowns or stand-ins.");
   const tried = kept.map((name) => {
-    const fitted = fit(name);
-    return { name, fitted, auroc: auroc(fitted.score(calibration), fitted.score(near)) };
+    const choice = { train, validation: calibration, unknown };
+    const fitted = fitChosen(detectorOf(name, table), choice, tuning[name]).detector;
+    const known = fitted.score(calibration);
+    const each = unknown.map((set) => auroc(known, fitted.score(set)));
+    return { name, fitted, auroc: each.reduce((sum, value) => sum + value, 0) / each.length };
   });
   const best = tried.reduce((leader, next) => (next.auroc > leader.auroc ? next : leader));
   const among = kept.length === 1 ? "It was the only one" : `Of ${kept.length} it was the best`;
   return {
     ...best,
-    reason: `${among} at telling the calibration photos from the near unknowns (AUROC ${(100 * best.auroc).toFixed(1)}).`,
+    reason: `${among} at telling the calibration photos from ${WORDS[by]} (AUROC ${(100 * best.auroc).toFixed(1)}).`,
   };
 }

@@ -8,6 +8,7 @@ import { FITS, INTERPOLATIONS, type Look } from "../../images/index.ts";
 import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
 import { Classifier, type ClassifierParts } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
+import { type GalleryContent, writeGallery } from "./gallery.ts";
 
 /** A photo that a classifier was made with: whoever evaluates it must not use this photo again. */
 export interface UsedPhoto {
@@ -71,11 +72,13 @@ export interface SavedClassifier extends Omit<ClassifierParts, "encoder" | "devi
   readonly trained: TrainedEncoder;
   readonly provenance: Provenance;
   readonly photos: readonly UsedPhoto[];
+  /** Some of the photos that it learned from, to be shown beside what resembles them. */
+  readonly gallery: GalleryContent;
 }
 
 /** Writes a classifier into a folder that is there and empty; `classifier.json` comes last. */
 export function saveClassifier(folder: string, saved: SavedClassifier): void {
-  const { trained, probe, detectorName, detector, calibration, provenance, photos, ...rest } = saved;
+  const { trained, probe, detectorName, detector, calibration, provenance, photos, gallery, ...rest } = saved;
   saveEncoder(join(folder, FILES.encoder), trained);
   safetensors.write(
     join(folder, FILES.probe),
@@ -87,6 +90,7 @@ export function saveClassifier(folder: string, saved: SavedClassifier): void {
   const { objects, labels } = calibration;
   const whose = { objects: JSON.stringify(objects), labels: JSON.stringify(labels) };
   safetensors.write(join(folder, FILES.calibration), stages, whose);
+  writeGallery(folder, gallery);
   writeFileAtomicSync(
     join(folder, FILES.photos),
     photos.map((photo) => `${JSON.stringify(photo)}\n`).join(""),

@@ -235,7 +235,7 @@ export function stackPhotos(decoded: readonly Uint8Array[], { imageSize }: Prepr
 }
 
 /** [objects, photos]: row i averages the photos of object i, which lie one after the other. */
-function blockAverages(views: readonly number[]): Tensor {
+export function blockAverages(views: readonly number[]): Tensor {
   const photos = views.reduce((sum, count) => sum + count, 0);
   const weights = new Float64Array(views.length * photos);
   let first = 0;

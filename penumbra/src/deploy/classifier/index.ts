@@ -4,6 +4,7 @@ export { type CalibrationObjects, KnownScores, type KnownScoresState, viewSets }
 export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
 export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
 export {
+  blockAverages,
   Classifier,
   type ClassifierParts,
   evidenceOf,
@@ -33,7 +34,17 @@ export {
   shareOf,
 } from "./evaluate.ts";
 export { type EvaluationAbout, evaluationReport } from "./evaluation-report.ts";
+export { type ExplainOptions, type Explanation, explain } from "./explain.ts";
+export {
+  Gallery,
+  type GalleryContent,
+  type GalleryPhoto,
+  loadGallery,
+  type Neighbour,
+} from "./gallery.ts";
+export { keepUnknown } from "./kept-unknowns.ts";
 export { type LookedAt, type LookOptions, lookAt } from "./look-at.ts";
 export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
 export { type SeenPhoto, seenPhotos } from "./seen.ts";
 export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";
+export { type WatchEntry, type WatchOptions, watchPhotos } from "./watch.ts";

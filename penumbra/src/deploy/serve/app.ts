@@ -1,10 +1,12 @@
 import { randomUUID, timingSafeEqual } from "node:crypto";
+import { getConnInfo } from "@hono/node-server/conninfo";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { ImageError, TooLargeRefusal } from "../../images/index.ts";
-import { DeployError, type Verdict, verdictName } from "../classifier/index.ts";
+import { DeployError, verdictName } from "../classifier/index.ts";
 import { QueueFullError } from "./batcher.ts";
+import { MOST_NEIGHBOURS, type ServedVerdict } from "./judge.ts";
 import { ServiceMetrics } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
 import { pageOf } from "./page.ts";
@@ -18,6 +20,10 @@ export interface AppOptions {
   readonly maxViews: number;
   /** Milliseconds after which a request is given up. */
   readonly timeoutMs: number;
+  /** Requests of one client that may be under way at once; more are refused, so that none takes the whole queue. */
+  readonly maxPerClient: number;
+  /** Whether the client is who the last X-Forwarded-For says: behind a proxy of one's own only. */
+  readonly trustProxy: boolean;
   /** Where set, requests must bring it: `Authorization: Bearer TOKEN`. Health and the page do without. */
   readonly token?: string;
   /** Told of every request when it is answered. */
@@ -52,7 +58,7 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
   if (first === undefined)
     throw new DeployError("There is no classifier to serve. Name at least one folder.");
   const metrics = new ServiceMetrics(() => [...models].map(([name, { queue }]) => [name, queue] as const));
-  const predict = async (name: string, files: readonly Uint8Array[]): Promise<Verdict> => {
+  const predict = async (name: string, files: readonly Uint8Array[]): Promise<ServedVerdict> => {
     if (files.length > options.maxViews)
       throw refuse(
         413,
@@ -81,6 +87,25 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
       requireToken(context, options.token);
     await next();
   });
+  const underWay = new Map<string, number>();
+  app.use(async (context, next) => {
+    if (context.req.method !== "POST") return next();
+    const client = clientOf(context, options.trustProxy);
+    const count = underWay.get(client) ?? 0;
+    if (count >= options.maxPerClient)
+      throw refuse(
+        429,
+        `${count} requests of this client are under way, and ${options.maxPerClient} may be. Wait for answers before sending more.`,
+      );
+    underWay.set(client, count + 1);
+    try {
+      await next();
+    } finally {
+      const left = underWay.get(client)! - 1;
+      if (left > 0) underWay.set(client, left);
+      else underWay.delete(client);
+    }
+  });
   app.use(
     bodyLimit({
       maxSize: options.maxBody,
@@ -99,8 +124,21 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
   app.get("/models", (context) => context.json([...models].map(([name, { info }]) => ({ ...info, name }))));
   app.post("/predict", async (context) => {
     const name = context.req.query("model") ?? first;
-    const verdict = await predict(name, await filesOf(context));
-    return context.json({ model: name, verdict: verdictName(verdict), ...verdict });
+    const count = neighboursOf(context.req.query("neighbours"));
+    const { neighbours, ...verdict } = await predict(name, await filesOf(context));
+    return context.json({
+      ...{ model: name, verdict: verdictName(verdict), ...verdict },
+      ...(count > 0 && { neighbours: neighbours.slice(0, count) }),
+    });
+  });
+  app.get("/models/:name/gallery/:number", (context) => {
+    const { gallery } = modelOf(models, context.req.param("name"));
+    const photo = gallery[Number(context.req.param("number"))];
+    if (!photo) throw refuse(404, `The gallery has the photos 0 to ${gallery.length - 1}.`);
+    return context.body(new Uint8Array(photo.picture), 200, {
+      "content-type": "image/webp",
+      "cache-control": "private, max-age=3600",
+    });
   });
   inferencePaths(app, models, predict);
 
@@ -110,9 +148,9 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
   app.onError((error, context) => {
     const { status, message } = statusOf(error);
     context.set("error", status === 500 ? (error.stack ?? message) : message);
-    if (status === 503) context.header("retry-after", "1");
+    if (status === 503 || status === 429) context.header("retry-after", "1");
     // The body was not read to its end: what follows on this connection would be taken for a request.
-    if (status === 413) context.header("connection", "close");
+    if (status === 413 || status === 429) context.header("connection", "close");
     // What went wrong inside is for the log, not for whoever asked.
     return context.json(
       { error: status === 500 ? "The request failed inside the service; its log says why." : message },
@@ -123,7 +161,10 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
 }
 
 /** A refusal with its status. */
-export function refuse(status: 400 | 401 | 404 | 413 | 415 | 422 | 503, message: string): HTTPException {
+export function refuse(
+  status: 400 | 401 | 404 | 413 | 415 | 422 | 429 | 503,
+  message: string,
+): HTTPException {
   return new HTTPException(status, { message });
 }
 
@@ -134,7 +175,10 @@ export function modelOf(models: ReadonlyMap<string, ServedModel>, name: string):
   throw refuse(404, `There is no model "${name}". Served are ${[...models.keys()].join(", ")}.`);
 }
 
-function statusOf(error: Error): { status: 400 | 401 | 404 | 413 | 415 | 422 | 500 | 503; message: string } {
+function statusOf(error: Error): {
+  status: 400 | 401 | 404 | 413 | 415 | 422 | 429 | 500 | 503;
+  message: string;
+} {
   const { message } = error;
   if (error instanceof HTTPException) return { status: error.status as 400, message };
   if (error instanceof MediaTypeError) return { status: 415, message };
@@ -142,6 +186,21 @@ function statusOf(error: Error): { status: 400 | 401 | 404 | 413 | 415 | 422 | 5
     return { status: error.cause instanceof TooLargeRefusal ? 413 : 422, message };
   if (error instanceof QueueFullError) return { status: 503, message };
   return { status: 500, message };
+}
+
+/** Who asks: the address that the connection comes from; "" where the app is called without one. */
+function clientOf(context: Context<ServiceEnv>, trustProxy: boolean): string {
+  const forwarded = trustProxy ? context.req.header("x-forwarded-for") : undefined;
+  if (forwarded !== undefined) return forwarded.split(",").at(-1)!.trim();
+  const hasConnection = (context.env as { readonly incoming?: unknown } | undefined)?.incoming !== undefined;
+  return hasConnection ? (getConnInfo(context).remote.address ?? "") : "";
+}
+
+/** How many neighbours are asked for. @throws HTTPException 400 */
+function neighboursOf(text: string | undefined): number {
+  const count = Number(text ?? 0);
+  if (Number.isInteger(count) && count >= 0 && count <= MOST_NEIGHBOURS) return count;
+  throw refuse(400, `neighbours is ${text}; it must be a whole number from 0 to ${MOST_NEIGHBOURS}.`);
 }
 
 /** The photos of a request: its body itself, or every file of a form. */

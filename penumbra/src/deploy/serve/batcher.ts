@@ -1,4 +1,5 @@
-import { DeployError, type Verdict } from "../classifier/index.ts";
+import { DeployError } from "../classifier/index.ts";
+import type { ServedVerdict } from "./judge.ts";
 
 export interface BatcherOptions {
   /** Photos that go through the network together at most (an object with more goes alone). */
@@ -17,7 +18,7 @@ export type Views = readonly Uint8Array[];
 
 interface Job {
   readonly views: Views;
-  readonly resolve: (verdict: Verdict) => void;
+  readonly resolve: (verdict: ServedVerdict) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -26,7 +27,7 @@ interface Job {
  * waited long enough and the network is free. While a batch is judged, the next fills.
  */
 export class Batcher {
-  readonly #judge: (objects: readonly Views[]) => Promise<Verdict[]>;
+  readonly #judge: (objects: readonly Views[]) => Promise<ServedVerdict[]>;
   readonly #options: BatcherOptions;
   readonly #waiting: Job[] = [];
   #photos = 0;
@@ -35,7 +36,7 @@ export class Batcher {
   #idle: (() => void)[] = [];
 
   /** @param judge answers in the order of the objects */
-  constructor(judge: (objects: readonly Views[]) => Promise<Verdict[]>, options: BatcherOptions) {
+  constructor(judge: (objects: readonly Views[]) => Promise<ServedVerdict[]>, options: BatcherOptions) {
     this.#judge = judge;
     this.#options = options;
   }
@@ -49,7 +50,7 @@ export class Batcher {
    * The verdict of an object.
    * @throws QueueFullError where too many photos wait
    */
-  submit(views: Views): Promise<Verdict> {
+  submit(views: Views): Promise<ServedVerdict> {
     if (this.#photos + views.length > this.#options.maxQueue) {
       return Promise.reject(
         new QueueFullError(

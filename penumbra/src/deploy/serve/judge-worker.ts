@@ -1,10 +1,21 @@
 /** The thread of a served classifier: loads it, and judges what the service hands over. */
 import { workerData } from "node:worker_threads";
-import { type Tensor, threads } from "@penumbra/torch";
-import { loadClassifier, type Verdict } from "../classifier/index.ts";
-import type { JudgeTask } from "./judge.ts";
+import { scope, type Tensor, threads } from "@penumbra/torch";
+import { extractStages } from "../../contrast/index.ts";
+import { blockAverages, loadClassifier, loadGallery } from "../classifier/index.ts";
+import { type JudgeFunction, type JudgeTask, MOST_NEIGHBOURS } from "./judge.ts";
 
 const { folder, device } = workerData as JudgeTask;
 const classifier = loadClassifier(folder, { device });
+const gallery = loadGallery(folder);
 
-threads.serve((pixels: Tensor, views: readonly number[]): Verdict[] => classifier.judge(pixels, views));
+const judge: JudgeFunction = (pixels: Tensor, views: readonly number[]) =>
+  scope(() => {
+    const stages = extractStages(classifier.parts.encoder, pixels, { device });
+    const verdicts = classifier.judgeStages(stages, views);
+    const features = blockAverages(views).matmul(stages.at(-1)!.to("float64"));
+    const neighbours = gallery.nearest(features, MOST_NEIGHBOURS);
+    return verdicts.map((verdict, object) => ({ ...verdict, neighbours: neighbours[object]! }));
+  });
+
+threads.serve(judge);

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { type Tensor, threads } from "@penumbra/torch";
-import type { Verdict } from "../classifier/index.ts";
+import type { Neighbour, Verdict } from "../classifier/index.ts";
 
 /** What the thread of a classifier is told. */
 export interface JudgeTask {
@@ -10,7 +10,15 @@ export interface JudgeTask {
   readonly device: string;
 }
 
-type JudgeFunction = (pixels: Tensor, views: readonly number[]) => Verdict[];
+/** A verdict, with the training photos that resemble the object most. */
+export interface ServedVerdict extends Verdict {
+  readonly neighbours: readonly Neighbour[];
+}
+
+/** Training photos that are told with a verdict at most. */
+export const MOST_NEIGHBOURS = 10;
+
+export type JudgeFunction = (pixels: Tensor, views: readonly number[]) => ServedVerdict[];
 
 /** A classifier in a thread of its own: the event loop goes on while the network works. */
 export class Judge {
@@ -20,8 +28,8 @@ export class Judge {
     this.#pool = new threads.Pool<JudgeFunction>(() => startWorker(task));
   }
 
-  /** As `Classifier.judge`. */
-  judge(pixels: Tensor, views: readonly number[]): Promise<Verdict[]> {
+  /** As `Classifier.judge`, with neighbours. */
+  judge(pixels: Tensor, views: readonly number[]): Promise<ServedVerdict[]> {
     return this.#pool.run(pixels, views);
   }
 

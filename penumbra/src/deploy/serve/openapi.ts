@@ -12,6 +12,7 @@ export function openApiOf(models: readonly string[]): object {
       ["413", "The body, the pixels or the views are too many"],
       ["415", "The content type or image format is not taken"],
       ["422", "The image is damaged"],
+      ["429", "Too many requests of this client are under way"],
       ["503", "The queue is full, or the answer took too long: try again"],
     ].map(([code, description]) => [code, answer(description!, { $ref: "#/components/schemas/Failure" })]),
   );
@@ -25,6 +26,10 @@ export function openApiOf(models: readonly string[]): object {
           summary: "The verdict on one object, by one photo or several views of it",
           parameters: [
             { name: "model", in: "query", schema: { type: "string", enum: models, default: models[0] } },
+            {
+              ...{ name: "neighbours", in: "query", schema: { type: "integer", minimum: 0, maximum: 10 } },
+              description: "How many training photos that resemble the object are told with the verdict",
+            },
           ],
           requestBody: {
             required: true,
@@ -44,6 +49,15 @@ export function openApiOf(models: readonly string[]): object {
       },
       "/models": {
         get: { summary: "The classifiers that are served", responses: { "200": answer("A list") } },
+      },
+      "/models/{name}/gallery/{number}": {
+        get: {
+          summary: "A small picture of a training photo, by its number among the neighbours (WebP)",
+          parameters: ["name", "number"].map((name) => ({
+            ...{ name, in: "path", required: true, schema: { type: "string" } },
+          })),
+          responses: { "200": { description: "A picture", content: { "image/webp": image } } },
+        },
       },
       "/metrics": { get: { summary: "Figures for Prometheus", responses: { "200": answer("Text") } } },
       "/v2/models/{name}/infer": {
@@ -83,6 +97,18 @@ const VERDICT = {
     unknownScore: { ...SHARE, description: "1 - pValue" },
     score: { type: "number", description: "Of the detector; higher is more surely known" },
     views: { type: "integer" },
+    neighbours: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          number: { type: "integer" },
+          id: { type: "string" },
+          className: { type: "string" },
+          similarity: { type: "number", minimum: -1, maximum: 1 },
+        },
+      },
+    },
     classes: {
       type: "array",
       items: {

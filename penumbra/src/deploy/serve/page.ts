@@ -30,6 +30,7 @@ label { margin-right: 1rem }
 #drop input { display: block; margin: 1rem auto 0; max-width: 100% }
 .answer { display: flex; gap: 1rem; align-items: center; padding: .5rem 0; border-top: 1px solid #8884 }
 .answer img { width: 96px; height: 96px; object-fit: contain; background: #8882 }
+.answer .like { display: flex; gap: .25rem; margin-left: auto } .answer .like img { width: 48px; height: 48px }
 .verdict { font-weight: 600 } .unknown .verdict { color: #b3500a }
 @media (prefers-color-scheme: dark) { .unknown .verdict { color: #f0a060 } }
 small { color: #777 }`;
@@ -54,7 +55,8 @@ async function judge(files) {
   for (const file of files) form.append("image", file);
   const token = sessionStorage.getItem("token");
   const headers = token ? { authorization: "Bearer " + token } : {};
-  const response = await fetch("predict?model=" + encodeURIComponent(byId("model").value), { method: "POST", body: form, headers });
+  const model = encodeURIComponent(byId("model").value);
+  const response = await fetch("predict?neighbours=5&model=" + model, { method: "POST", body: form, headers });
   const answer = await response.json();
   if (response.status === 401) {
     const given = prompt("This service asks for a token");
@@ -70,6 +72,17 @@ async function judge(files) {
   if (!response.ok) return line("verdict", answer.error);
   if (answer.isUnknown) box.classList.add("unknown");
   line("verdict", answer.isUnknown ? "unknown, resembles " + answer.className : answer.className + "  " + percent(answer.confidence));
+  const like = document.createElement("div");
+  like.className = "like";
+  for (const neighbour of answer.neighbours) {
+    const picture = new Image();
+    picture.alt = picture.title = "resembles " + neighbour.id + ", " + neighbour.similarity.toFixed(3);
+    like.append(picture);
+    fetch("models/" + model + "/gallery/" + neighbour.number, { headers })
+      .then((found) => found.blob())
+      .then((blob) => { picture.src = URL.createObjectURL(blob); });
+  }
+  box.append(like);
   line("", "p " + answer.pValue.toFixed(3) + " · " + answer.classes.slice(0, 3).map((item) => item.className + " " + percent(item.probability)).join(", "));
 }
 function take(list) {

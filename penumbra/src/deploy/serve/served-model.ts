@@ -1,10 +1,14 @@
-import { randomUUID } from "node:crypto";
-import { join } from "node:path";
-import { writeFileAtomic } from "../../files/index.ts";
 import { decodeImage, type ImageFormat, sniffFormat } from "../../images/index.ts";
-import { type ClassifierInfo, readClassifierInfo, stackPhotos, type Verdict } from "../classifier/index.ts";
+import {
+  type ClassifierInfo,
+  type GalleryPhoto,
+  keepUnknown,
+  loadGallery,
+  readClassifierInfo,
+  stackPhotos,
+} from "../classifier/index.ts";
 import { Batcher, type BatcherOptions, type Views } from "./batcher.ts";
-import { Judge } from "./judge.ts";
+import { Judge, type ServedVerdict } from "./judge.ts";
 
 export interface ServedModelOptions extends BatcherOptions {
   readonly device: string;
@@ -25,6 +29,8 @@ export class MediaTypeError extends Error {
 /** A classifier in service: photos in, a verdict out, judged in batches in a thread of its own. */
 export class ServedModel {
   readonly info: ClassifierInfo;
+  /** Small pictures of the photos that it learned from. */
+  readonly gallery: readonly GalleryPhoto[];
   readonly #options: ServedModelOptions;
   readonly #judge: Judge;
   readonly #batcher: Batcher;
@@ -32,6 +38,8 @@ export class ServedModel {
   /** @throws DeployError when the folder holds no classifier */
   constructor(folder: string, options: ServedModelOptions) {
     this.info = readClassifierInfo(folder);
+    using gallery = loadGallery(folder);
+    this.gallery = gallery.photos;
     this.#options = options;
     this.#judge = new Judge({ folder, device: options.device });
     this.#batcher = new Batcher((objects) => this.#judgeBatch(objects), options);
@@ -46,15 +54,15 @@ export class ServedModel {
    * Judges one object by its views, the bytes of image files.
    * @throws MediaTypeError, ImageError, QueueFullError
    */
-  async predict(files: readonly Uint8Array[]): Promise<Verdict> {
+  async predict(files: readonly Uint8Array[]): Promise<ServedVerdict> {
     const { imageSize, fit, interpolation, white } = this.info.preprocessing;
-    const { maxPixels, keepUnknown } = this.#options;
+    const { maxPixels, keepUnknown: root } = this.#options;
     for (const file of files) requireServed(file);
     const views = await Promise.all(
       files.map((file) => decodeImage(file, imageSize, { fit, interpolation, white, maxPixels })),
     );
     const verdict = await this.#batcher.submit(views);
-    if (verdict.isUnknown && keepUnknown !== undefined) await keep(keepUnknown, files);
+    if (verdict.isUnknown && root !== undefined) await keepUnknown(root, files);
     return verdict;
   }
 
@@ -70,7 +78,7 @@ export class ServedModel {
     await this.#judge.close();
   }
 
-  async #judgeBatch(objects: readonly Views[]): Promise<Verdict[]> {
+  async #judgeBatch(objects: readonly Views[]): Promise<ServedVerdict[]> {
     const batch = stackPhotos(objects.flat(), this.info.preprocessing);
     try {
       return await this.#judge.judge(
@@ -90,15 +98,5 @@ function requireServed(file: Uint8Array): void {
     throw new MediaTypeError(
       `The image is a ${sniffed.format.toUpperCase()} file, which is not served. Send ${[...SERVED_FORMATS].join(", ")}.`,
     );
-  }
-}
-
-/** The views of one unknown object, as they came, in a folder of their own. */
-async function keep(root: string, files: readonly Uint8Array[]): Promise<void> {
-  const folder = join(root, `${new Date().toISOString().replaceAll(":", "-")}-${randomUUID().slice(0, 8)}`);
-  for (const [index, file] of files.entries()) {
-    const sniffed = sniffFormat(file);
-    const ending = "format" in sniffed ? sniffed.format : "bin";
-    await writeFileAtomic(join(folder, `${index}.${ending}`), file);
   }
 }

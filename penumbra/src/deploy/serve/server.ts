@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { serve } from "@hono/node-server";
-import { DeployError } from "../classifier/index.ts";
+import { DeployError, type Verdict } from "../classifier/index.ts";
 import { type AppOptions, makeApp } from "./app.ts";
 import { ServedModel, type ServedModelOptions } from "./served-model.ts";
 
@@ -13,6 +13,8 @@ export interface ServiceOptions extends AppOptions, ServedModelOptions {
 /** A service that answers. */
 export interface Service {
   readonly url: string;
+  /** The verdict of the first classifier on one object, beside the requests. @throws as `ServedModel.predict` */
+  predict(files: readonly Uint8Array[]): Promise<Verdict>;
   /** Takes no more requests, answers those that are under way, and ends. */
   close(): Promise<void>;
 }
@@ -28,6 +30,8 @@ export const SERVICE_DEFAULTS = {
   maxBody: 32 * 2 ** 20,
   maxPixels: 50_000_000,
   maxViews: 64,
+  maxPerClient: 128,
+  trustProxy: false,
   timeoutMs: 10_000,
 } as const satisfies ServiceOptions;
 
@@ -56,6 +60,10 @@ export async function startService(folders: readonly string[], options: ServiceO
         const host = family === "IPv6" ? `[${address}]` : address;
         resolvePromise({
           url: `http://${host}:${port}`,
+          predict: async (files) => {
+            const { neighbours: _, ...verdict } = await [...models.values()][0]!.predict(files);
+            return verdict;
+          },
           async close() {
             await new Promise<void>((done) => {
               server.close(() => done());

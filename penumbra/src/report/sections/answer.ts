@@ -5,6 +5,7 @@ import {
   type OutcomeName,
   outcomes,
   type Question,
+  recommendArm,
   type Verdict,
 } from "../../results/index.ts";
 import { intervalAxis, intervalChart } from "../charts/index.ts";
@@ -113,7 +114,22 @@ export function describeAnswer(outcome: Outcome): string[] {
           ]
         : [],
     ),
+    ...useLines(outcome),
   ];
+}
+
+/** The command that makes a classifier of what was found, and why of that arm. */
+function useLines(outcome: Outcome): string[] {
+  const recommended = recommendArm(outcome);
+  return recommended ? ["", `To use it: ${outcome.trainCommand}`, `  ${recommended.reason}`] : [];
+}
+
+function useNote(outcome: Outcome): Html | null {
+  const recommended = recommendArm(outcome);
+  return (
+    recommended &&
+    html`<p>To use it: <code>${outcome.trainCommand}</code> makes a classifier. ${recommended.reason}</p>`
+  );
 }
 
 /** What the numbers must not be read without: oddities of the photos, and encoders that learned nothing. */
@@ -196,6 +212,7 @@ export const answer: Section = {
     return html`${evidence(outcome)}
 ${seedsNote(outcome)}
 ${caveatsNote(outcome)}
+${useNote(outcome)}
 ${shown.map((question) => questionTable(question, outcome, limit))}
 ${folded.length > 0 && html`<details><summary>All other questions (${folded.length})</summary>${folded.map((question) => questionTable(question, outcome, limit))}</details>`}
 ${howToRead(outcome)}`;

@@ -53,6 +53,8 @@ export interface Finished {
   readonly run: string;
   /** The configuration as written. */
   readonly text: string;
+  /** What makes a classifier of it. */
+  readonly trainCommand: string;
   readonly machine: Machine;
   readonly manifest: Manifest;
   readonly model: FoundModel | undefined;
@@ -70,8 +72,20 @@ export interface Finished {
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
 export async function concludeStudy(context: StudyContext, finished: Finished): Promise<Outcome> {
   const { config, tables, store } = context;
-  const { machine, manifest, model, seeds, trained, nearness, maps, audits, text, looks, earlierOpenings } =
-    finished;
+  const {
+    machine,
+    manifest,
+    model,
+    seeds,
+    trained,
+    nearness,
+    maps,
+    audits,
+    text,
+    trainCommand,
+    looks,
+    earlierOpenings,
+  } = finished;
   const scores = await readScores(manifest, trained);
   const results = resultLines(scores);
   const { detector, reason } = chooseDetector(results, config.detectors);
@@ -123,6 +137,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     machine,
     stages: store.records,
     peakMemoryBytes: store.peakMemory,
+    trainCommand,
     configuration: text,
   };
 }

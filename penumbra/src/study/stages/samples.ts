@@ -1,4 +1,5 @@
 import type { Tensor } from "@penumbra/torch";
+import * as torch from "@penumbra/torch";
 import { fuseViews, type LinearProbe } from "../../contrast/index.ts";
 import type { Split, SplitName } from "../../data/index.ts";
 import type { ScoredPart } from "../../results/index.ts";
@@ -103,4 +104,27 @@ export function evidenceOf(stages: readonly Tensor[], probe: LinearProbe): PartE
     );
   }
   return { features, stages, logits: probe.logits(features), classifier: probe };
+}
+
+/** A part as detectors take it. */
+export function samplesOf({ evidence, labels }: PartSamples): Samples {
+  return { ...evidence, labels };
+}
+
+/** A part's items by their class: of stand-ins, a set for each kind. */
+export function samplesByClass({ evidence, classNames }: PartSamples): Samples[] {
+  if (!evidence) return [];
+  return [...new Set(classNames)].map((name) => {
+    const rows = torch.tensor(
+      classNames.flatMap((other, index) => (other === name ? [index] : [])),
+      { dtype: "int64" },
+    );
+    const pick = (tensor: Tensor) => tensor.indexSelect(0, rows);
+    const { features, logits, stages, pixels } = evidence;
+    return {
+      ...evidence,
+      ...{ features: pick(features), logits: pick(logits), stages: stages.map(pick) },
+      ...(pixels && { pixels: pick(pixels) }),
+    };
+  });
 }

@@ -1,5 +1,4 @@
 import type { Tensor } from "@penumbra/torch";
-import * as torch from "@penumbra/torch";
 import {
   isCorrect,
   type PartScores,
@@ -33,7 +32,7 @@ import {
   topAccuracy,
 } from "../../unknowns/index.ts";
 import type { StudyConfig } from "../config/index.ts";
-import type { PartSamples, UnitSamples } from "./samples.ts";
+import { type PartSamples, samplesByClass, samplesOf, type UnitSamples } from "./samples.ts";
 import { fusedResults, unknownsResults } from "./unknowns-results.ts";
 
 /** Which detectors score, and what their candidates are. */
@@ -197,32 +196,8 @@ function choiceOf(
   if (samples.nearValidation.evidence) {
     return { choice: { ...known, unknown: [nearValidation] }, chosenBy: "validation" };
   }
-  const { standIns } = samples;
-  const kinds = [...new Set(standIns.classNames)];
-  return {
-    choice: { ...known, unknown: kinds.map((kind) => rowsOfClass(standIns, kind)) },
-    chosenBy: kinds.length > 0 ? "standIns" : null,
-  };
-}
-
-function samplesOf({ evidence, labels }: PartSamples): Samples {
-  return { ...evidence, labels };
-}
-
-/** The items of one class. */
-function rowsOfClass({ evidence, classNames }: PartSamples, name: string): Samples {
-  if (!evidence) throw new Error(`There are no items of ${name}.`);
-  const rows = torch.tensor(
-    classNames.flatMap((other, index) => (other === name ? [index] : [])),
-    { dtype: "int64" },
-  );
-  const pick = (tensor: Tensor) => tensor.indexSelect(0, rows);
-  const { features, logits, stages, pixels } = evidence;
-  return {
-    ...evidence,
-    ...{ features: pick(features), logits: pick(logits), stages: stages.map(pick) },
-    ...(pixels && { pixels: pick(pixels) }),
-  };
+  const unknown = samplesByClass(samples.standIns);
+  return { choice: { ...known, unknown }, chosenBy: unknown.length > 0 ? "standIns" : null };
 }
 
 function rowsOf({ evidence }: PartSamples): number[][] {

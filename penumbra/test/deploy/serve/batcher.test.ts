@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Verdict } from "../../../src/deploy/index.ts";
+import type { ServedVerdict } from "../../../src/deploy/index.ts";
 import { Batcher, QueueFullError } from "../../../src/deploy/index.ts";
 
 const view = (value: number) => Uint8Array.of(value);
 /** A verdict whose score is the first value of an object. */
 const verdictOf = (views: readonly Uint8Array[]) =>
-  ({ score: views[0]![0]!, views: views.length }) as Verdict;
+  ({ score: views[0]![0]!, views: views.length }) as ServedVerdict;
 
 describe("a batcher", () => {
   it("gives every object its own verdict, in batches of no more photos than are allowed", async () => {

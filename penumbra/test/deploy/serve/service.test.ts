@@ -110,6 +110,21 @@ describe("POST /predict", () => {
     expect(await status(fetch(`${service.url}/nothing`))).toBe(404);
   });
 
+  it("tells the training photos that an object resembles, where asked, and shows them", async () => {
+    const image = await photo(1, 1); // a training photo
+    const answer = (await (
+      await post("/predict?neighbours=2", new Uint8Array(image), { "content-type": "image/png" })
+    ).json()) as { neighbours: { number: number; id: string; similarity: number }[] };
+    expect(answer.neighbours.map(({ id }) => id)).toEqual(["light/1.png", expect.stringMatching(/^light/)]);
+    expect(answer.neighbours[0]!.similarity).toBeCloseTo(1, 4);
+    const picture = await fetch(`${service.url}/models/shades/gallery/${answer.neighbours[0]!.number}`);
+    expect(Buffer.from(await picture.arrayBuffer())).toEqual(image);
+    expect((await fetch(`${service.url}/models/shades/gallery/999`)).status).toBe(404);
+    expect(
+      (await post("/predict?neighbours=x", new Uint8Array(image), { "content-type": "image/png" })).status,
+    ).toBe(400);
+  });
+
   it("answers any mutated image with a verdict or a refusal, never with a fault of its own", async () => {
     const image = await photo(2, 920);
     await fc.assert(
@@ -171,6 +186,29 @@ describe("the service", () => {
     expect(metrics).toMatch(/penumbra_verdicts_total\{model="shades",verdict="unknown"\} \d/);
     expect(metrics).toMatch(/penumbra_requests_total\{route="\/predict",code="200"\} \d/);
     expect(log.every(({ ms, status, path }) => ms >= 0 && status >= 200 && path.startsWith("/"))).toBe(true);
+  });
+
+  it("lets no client have more requests under way than its share, and others go on", async () => {
+    const limited = await startService([join(root, "shades")], {
+      ...{ ...SERVICE_DEFAULTS, port: 0, maxPerClient: 2, maxWaitMs: 300, trustProxy: true },
+    });
+    const image = new Uint8Array(await photo(0, 940));
+    const ask = (client: string) =>
+      fetch(`${limited.url}/predict`, {
+        method: "POST",
+        body: image,
+        headers: { "content-type": "image/png", "x-forwarded-for": client },
+      });
+    const statuses = await Promise.all(
+      ["a", "a", "a", "a", "b"].map(async (client) => {
+        const { status, headers } = await ask(client);
+        if (status === 429) expect(headers.get("retry-after")).toBe("1");
+        return `${client} ${status}`;
+      }),
+    );
+    expect(statuses.sort()).toEqual(["a 200", "a 200", "a 429", "a 429", "b 200"]);
+    expect((await ask("a")).status).toBe(200); // its share is free again
+    await limited.close();
   });
 
   it("asks for its token, but not for health", async () => {

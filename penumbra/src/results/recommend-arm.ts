@@ -1,4 +1,5 @@
-import { mean, type Outcome } from "../results/index.ts";
+import type { Outcome } from "./outcome.ts";
+import { mean } from "./statistics.ts";
 
 /** An arm to train, and why it, in a sentence. */
 export interface Recommendation {
@@ -9,9 +10,9 @@ export interface Recommendation {
 /**
  * The arm that a finished study speaks for: the best at telling VALIDATION unknowns, by the detector of its answer,
  * mean over seeds; where no unknowns were there for choices, the most accurate on the test photos, which the reason
- * says. The first of equal ones.
+ * says. The first of equal ones; null where no arm has a figure.
  */
-export function recommendArm(outcome: Outcome): Recommendation {
+export function recommendArm(outcome: Outcome): Recommendation | null {
   const { arms, detector, results, seeds } = outcome;
   const byValidation = arms.map(({ name }) =>
     results.flatMap((line) =>
@@ -37,7 +38,9 @@ export function recommendArm(outcome: Outcome): Recommendation {
       );
   const means = values.map((numbers) => mean(numbers));
   const best = means.indexOf(Math.max(...means));
-  const { name: arm, title } = arms[best]!;
+  const chosen = arms[best];
+  if (!chosen) return null;
+  const { name: arm, title } = chosen;
   const figure = (100 * means[best]!).toFixed(1);
   const over = seeds.length === 1 ? "at its only seed" : `on average over ${seeds.length} seeds`;
   return {
