@@ -1,5 +1,6 @@
 // What is computed on both sides: our half of every measure, by name.
 import { dataLoader } from "./data-loader.ts";
+import { ddpmStep, ganStep, vaeStep } from "./generators.ts";
 import { inversion } from "./inversion.ts";
 import { lstm } from "./lstm.ts";
 import { operators } from "./operators.ts";
@@ -31,6 +32,9 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "unet-block": unetBlock,
   transformer,
   lstm,
+  vae: vaeStep,
+  gan: ganStep,
+  ddpm: ddpmStep,
   supcon: supcon("fp32"),
   "supcon-bf16": supcon("bf16"),
   redraw: redraw("fp32"),

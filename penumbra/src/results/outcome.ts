@@ -231,6 +231,16 @@ export interface NearnessRow {
   readonly images: number;
   /** 0..1, mean over seeds. */
   readonly insideShare: number;
+  /** Beside known validation photos, mean over seeds; missing in studies from before it was measured. */
+  readonly quality?: ImageQuality;
+}
+
+/** How far images are from photos, by the features of the encoder that judges; null where there are too few. */
+export interface ImageQuality {
+  readonly fid: number | null;
+  readonly kid: number | null;
+  readonly precision: number | null;
+  readonly recall: number | null;
 }
 
 export interface Histogram {

@@ -256,7 +256,10 @@ export function exampleOutcome({
     nearness: [
       { recipe: "faithful", strength: 0.2, images: 192, insideShare: 0.91 },
       { recipe: "faithful", strength: 0.35, images: 192, insideShare: 0.74 },
-      { recipe: "drift", strength: 0.7, images: 192, insideShare: 0.21 },
+      {
+        ...{ recipe: "drift", strength: 0.7, images: 192, insideShare: 0.21 },
+        quality: { fid: 12.34, kid: 0.0567, precision: 0.42, recall: null },
+      },
       { recipe: "crossed", strength: 0.5, images: 192, insideShare: 0.38 },
     ],
     histograms: arms.map((arm, index) => ({

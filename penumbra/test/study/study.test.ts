@@ -71,7 +71,12 @@ describe("a whole study", () => {
     const images = (recipe: string) =>
       outcome.nearness.filter((row) => row.recipe === recipe).reduce((sum, row) => sum + row.images, 0);
     expect([images("faithful"), images("drift"), images("crossed")]).toEqual([24, 24, 24]);
-    for (const { insideShare } of outcome.nearness) expect(insideShare >= 0 && insideShare <= 1).toBe(true);
+    for (const { insideShare, quality } of outcome.nearness) {
+      expect(insideShare >= 0 && insideShare <= 1).toBe(true);
+      expect(quality!.fid).toBeGreaterThan(0);
+      for (const share of [quality!.precision, quality!.recall])
+        expect(share! >= 0 && share! <= 1).toBe(true);
+    }
   });
 
   it("tells of as many stages as it announced", async () => {

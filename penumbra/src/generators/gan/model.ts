@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { deriveSeed, manualSeed, noGrad, safetensors, scope, type Tensor } from "@penumbra/torch";
 import { GanDiscriminator, GanGenerator } from "../../models/index.ts";
 import type { DrawingItem, LoadedGenerator } from "../draw/artist.ts";
+import { pixelFeatures, qualityOf } from "../draw/quality.ts";
 import { collapseNote, diversity } from "../trainer/collapse.ts";
 import { indices } from "../trainer/crops.ts";
 import { noiseOf } from "../trainer/noise.ts";
@@ -51,15 +52,27 @@ export function ganTrainee(parts: PhotoParts<GanSettings>): PhotoTrainee {
       ),
     );
   let told = false;
+  const samples = (count: number) => noGrad(() => scope(() => asBytes(drawn(count)).to("cpu")));
+  /** Share of the photos that lie among as many samples. */
+  const recall = () =>
+    scope(() => {
+      const count = Math.min(MEASURED, images.shape[0]!);
+      const photos = pixelFeatures(images.narrow(0, 0, count).to("cpu"));
+      return qualityOf(pixelFeatures(samples(MEASURED)), photos).recall;
+    });
   return Object.assign(trainee, {
-    samples: (count: number) => noGrad(() => scope(() => asBytes(drawn(count)).to("cpu"))),
+    samples,
     figures: (): Record<string, number> => {
       if (images.shape[0]! < 2) return {};
       const share = spreadNow();
       const note = collapseNote(share);
       if (note && !told) parts.onLine(`gan: ${note}`);
       told = note !== null;
-      return { "diversity of samples, photos' being 1": share };
+      const among = recall();
+      return {
+        "diversity of samples, photos' being 1": share,
+        ...(among !== null && { "recall of photos": among }),
+      };
     },
     notes: () => {
       const note = images.shape[0]! < 2 ? null : collapseNote(spreadNow());

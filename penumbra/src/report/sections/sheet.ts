@@ -1,4 +1,4 @@
-import type { Outcome, SheetImage, SheetRow } from "../../results/index.ts";
+import type { ImageQuality, Outcome, SheetImage, SheetRow } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { fixed, percent } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
@@ -44,14 +44,34 @@ function isShort({ redraws }: SheetRow): boolean {
   return redraws.length <= 3;
 }
 
+const QUALITY_WORDS = html`<p>FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.</p>`;
+
+const QUALITY_HEADS = ["FID", "KID", "Precision", "Recall"].map(
+  (head) => html`<th scope="col" class="number">${head}</th>`,
+);
+
+function qualityCells(quality: ImageQuality | undefined): Html[] {
+  const cell = (text: string) => html`<td class="number">${text}</td>`;
+  const number = (value: number | null | undefined) => (value == null ? "–" : value.toPrecision(3));
+  const share = (value: number | null | undefined) => (value == null ? "–" : `${percent(value, 0)} %`);
+  return [
+    cell(number(quality?.fid)),
+    cell(number(quality?.kid)),
+    cell(share(quality?.precision)),
+    cell(share(quality?.recall)),
+  ];
+}
+
 /** How many redraws of each recipe and strength still look known: contaminated negatives, and faithful ones that failed. */
 function nearnessTable(outcome: Outcome): Html | null {
   if (outcome.nearness.length === 0) return null;
+  const isMeasured = outcome.nearness.some(({ quality }) => quality);
   return html`<h3>How many still look known</h3>
 <p>Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Nearness of redraws"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th></tr></thead>
+${isMeasured && QUALITY_WORDS}
+<div class="scroll" tabindex="0" role="region" aria-label="Nearness of redraws"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th>${isMeasured && QUALITY_HEADS}</tr></thead>
 <tbody>${outcome.nearness.map(
-    ({ recipe, strength, images, insideShare }) =>
-      html`<tr><th scope="row"><span class="key ${colourOf(recipe, outcome)}"></span> ${titleOf(outcome.recipes, recipe)}</th><td class="number">${strength === null ? "–" : fixed(strength, 2)}</td><td class="number">${images}</td><td class="number">${percent(insideShare, 0)} %</td><td class="bar"><span style="width:${(100 * insideShare).toFixed(1)}%"></span></td></tr>`,
+    ({ recipe, strength, images, insideShare, quality }) =>
+      html`<tr><th scope="row"><span class="key ${colourOf(recipe, outcome)}"></span> ${titleOf(outcome.recipes, recipe)}</th><td class="number">${strength === null ? "–" : fixed(strength, 2)}</td><td class="number">${images}</td><td class="number">${percent(insideShare, 0)} %</td><td class="bar"><span style="width:${(100 * insideShare).toFixed(1)}%"></span></td>${isMeasured && qualityCells(quality)}</tr>`,
   )}</tbody></table></div>`;
 }

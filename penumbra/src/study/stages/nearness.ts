@@ -1,9 +1,10 @@
 import { join } from "node:path";
-import { safetensors } from "@penumbra/torch";
+import { safetensors, scope, stack, type Tensor } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
-import { mean, type NearnessRow } from "../../results/index.ts";
+import { qualityOf } from "../../generators/index.ts";
+import { type ImageQuality, mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, photosHash, type StudyContext } from "./context.ts";
@@ -33,7 +34,7 @@ export function nearnessStage(
   const { config, store, classes, device } = context;
   return store.run({
     name: "nearness",
-    version: 1,
+    version: 2,
     label: `seed ${seed}`,
     inputs: {
       encoder,
@@ -53,33 +54,55 @@ export function nearnessStage(
       const judge = detectors.mahalanobis.fit({ features: train, labels: labelsOf(split.train, classes) });
       const threshold = thresholdAtRecall(judge.score({ features: validation }), recall);
       const { encoder: network } = readEncoder(context, encoder);
-      const rows: { recipe: string; strength: number | null; isInside: boolean }[] = [];
+      const rows: JudgedImage[] = [];
       for (const artifact of redraws) {
         const { images, lines } = await loadImages(context, artifact);
         const drawn = extractFeatures(network, images, { device });
         const scores = judge.score({ features: drawn });
         images.dispose();
-        drawn.dispose();
         for (const [index, { recipe, strength }] of lines.entries()) {
-          rows.push({ recipe, strength, isInside: (scores[index] as number) >= threshold });
+          const features = drawn.select(0, index);
+          rows.push({ recipe, strength, isInside: (scores[index] as number) >= threshold, features });
         }
       }
-      const summary = summarise(rows);
+      const summary = summarise(rows, validation);
       await writeFileAtomic(join(folder, nearnessFile), `${JSON.stringify(summary)}\n`);
       return { recipes: summary.length };
     },
   });
 }
 
-function summarise(
-  rows: readonly { recipe: string; strength: number | null; isInside: boolean }[],
-): NearnessRow[] {
-  return groupByRecipe(rows).map(([first, ...others]) => ({
-    recipe: first.recipe,
-    strength: first.strength,
-    images: 1 + others.length,
-    insideShare: mean([first, ...others].map(({ isInside }) => Number(isInside))),
+/** One image, as the encoder sees it. */
+interface JudgedImage {
+  readonly recipe: string;
+  readonly strength: number | null;
+  readonly isInside: boolean;
+  /** [D] */
+  readonly features: Tensor;
+}
+
+/** @param photos [N, D]: features of known validation photos */
+function summarise(rows: readonly JudgedImage[], photos: Tensor): NearnessRow[] {
+  return groupByRecipe(rows).map((group) => ({
+    recipe: group[0].recipe,
+    strength: group[0].strength,
+    images: group.length,
+    insideShare: mean(group.map(({ isInside }) => Number(isInside))),
+    quality: scope(() => {
+      const { fid, kid, precision, recall } = qualityOf(stack(group.map(({ features }) => features)), photos);
+      return { fid, kid, precision, recall };
+    }),
   }));
+}
+
+/** Mean over seeds of each figure; null where no seed has it. */
+function meanQuality(all: readonly (ImageQuality | undefined)[]): ImageQuality {
+  const meanOf = (figure: keyof ImageQuality) => {
+    const values = all.flatMap((quality) => quality?.[figure] ?? []);
+    return values.length > 0 ? mean(values) : null;
+  };
+  const [fid, kid, precision, recall] = (["fid", "kid", "precision", "recall"] as const).map(meanOf);
+  return { fid: fid!, kid: kid!, precision: precision!, recall: recall! };
 }
 
 /** The shares of all seeds, taken together: mean over seeds for each recipe and strength, in the order of the recipes. */
@@ -96,6 +119,7 @@ export async function nearnessOf(
       strength: group[0].strength,
       images: group.reduce((sum, { images }) => sum + images, 0),
       insideShare: mean(group.map(({ insideShare }) => insideShare)),
+      quality: meanQuality(group.map(({ quality }) => quality)),
     }))
     .sort(
       (a, b) =>

@@ -123,6 +123,7 @@ test.each([
   const onLine = (line: string) => lines.push(line);
   expect(await generatorNamed("gan").train({ ...given, onLine })).toBe(given.out);
   expect(lines.some((line) => line.includes("jensen-shannon"))).toBe(true);
+  expect(lines.some((line) => /diversity of samples.*recall of photos/.test(line))).toBe(true);
   expect(readFileSync(join(given.out, "README.md"), "utf8")).toContain(`| gan | ${steps} | 8 |`);
   const { artist } = generatorNamed("gan");
   const model = artist!.load(given.out);

@@ -118,3 +118,11 @@ describe("a study of 300 classes", () => {
     expect(ticks.length).toBe(2 * list.length);
   });
 });
+
+it("images are told how far from photos they are, where that was measured", () => {
+  const page = renderReport(whole, examplePng);
+  for (const text of ['<th scope="col" class="number">FID</th>', ">12.3<", ">0.0567<", ">42 %<"])
+    expect(page).toContain(text);
+  const before = { ...whole, nearness: whole.nearness.map(({ quality: _, ...row }) => row) };
+  expect(renderReport(before, examplePng)).not.toContain(">FID<");
+});
