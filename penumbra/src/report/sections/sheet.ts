@@ -2,6 +2,7 @@ import type { ImageQuality, Outcome, SheetImage, SheetRow } from "../../results/
 import { type Html, html } from "../html.ts";
 import { fixed, percent } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
+import { localNumber } from "../words/index.ts";
 import type { ImageSource, Section } from "./section.ts";
 
 /** Photo and redraws side by side, with the strength of each, and how many of them still look known. */
@@ -44,7 +45,8 @@ function isShort({ redraws }: SheetRow): boolean {
   return redraws.length <= 3;
 }
 
-const QUALITY_WORDS = html`<p>FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.</p>`;
+const qualityWords = () =>
+  html`<p>FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.</p>`;
 
 const QUALITY_HEADS = ["FID", "KID", "Precision", "Recall"].map(
   (head) => html`<th scope="col" class="number">${head}</th>`,
@@ -52,7 +54,8 @@ const QUALITY_HEADS = ["FID", "KID", "Precision", "Recall"].map(
 
 function qualityCells(quality: ImageQuality | undefined): Html[] {
   const cell = (text: string) => html`<td class="number">${text}</td>`;
-  const number = (value: number | null | undefined) => (value == null ? "–" : value.toPrecision(3));
+  const number = (value: number | null | undefined) =>
+    value == null ? "–" : localNumber(value.toPrecision(3));
   const share = (value: number | null | undefined) => (value == null ? "–" : `${percent(value, 0)} %`);
   return [
     cell(number(quality?.fid)),
@@ -68,7 +71,7 @@ function nearnessTable(outcome: Outcome): Html | null {
   const isMeasured = outcome.nearness.some(({ quality }) => quality);
   return html`<h3>How many still look known</h3>
 <p>Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.</p>
-${isMeasured && QUALITY_WORDS}
+${isMeasured && qualityWords()}
 <div class="scroll" tabindex="0" role="region" aria-label="Nearness of redraws"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th>${isMeasured && QUALITY_HEADS}</tr></thead>
 <tbody>${outcome.nearness.map(
     ({ recipe, strength, images, insideShare, quality }) =>

@@ -68,8 +68,8 @@ export const templates: Dictionary["templates"] = {
   "How many still look known": "Wie viele noch bekannt aussehen",
   "Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.":
     "Beurteilt mit dem Encoder, der kein synthetisches Bild gesehen hat: Eine Nachzeichnung sieht bekannt aus, wenn ihr Mahalanobis-Wert über dem liegt, den 95 % der bekannten Validierungsfotos erreichen. Getreue Nachzeichnungen sollen es, Near-OOD-Nachzeichnungen nicht: Solche sind Negative, die innerhalb einer Klasse liegen.",
-  "FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID grows where images are few), precision how many of them lie among the photos, recall how many photos lie among them.":
-    "FID und KID geben an, wie weit die Bilder nach den Merkmalen dieses Encoders von bekannten Validierungsfotos entfernt sind (0: kein Unterschied; vergleichbar nur innerhalb dieser Tabelle, und FID wächst, wo wenige Bilder sind), Precision, wie viele von ihnen unter den Fotos liegen, Recall, wie viele Fotos unter ihnen liegen.",
+  "FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.":
+    "FID und KID geben an, wie weit die Bilder nach den Merkmalen dieses Encoders von bekannten Validierungsfotos entfernt sind (0: kein Unterschied; vergleichbar nur innerhalb dieser Tabelle, und FID ist bei weniger Bildern größer), Precision, wie viele von ihnen unter den Fotos liegen, Recall, wie viele Fotos unter ihnen liegen.",
   "Nearness of redraws": "Nähe der Nachzeichnungen",
   Recipe: "Rezept",
   Strength: "Stärke",
