@@ -31,7 +31,7 @@ function inGerman<Value>(write: () => Value): { readonly value: Value; readonly 
 
 /** Names of the example that users or machines gave: classes, files, models. */
 const GIVEN =
-  /^(TerminalBlock_\S+|known\/\S+.*|photo cannot be read: \d+|penumbra-mini.*|parts|other|parts, other|photo cannot be read:|knn|mahalanobis|cpu|Example CPU.*|supcon|[a-z-]+, seed \d)$/;
+  /^(TerminalBlock_\S+|known\/\S+.*|photo cannot be read: \d+|penumbra-mini.*|penumbra train \S+|parts|other|parts, other|photo cannot be read:|knn|mahalanobis|cpu|Example CPU.*|supcon|[a-z-]+, seed \d)$/;
 const ungiven = (texts: readonly string[]) => texts.filter((text) => !GIVEN.test(text));
 
 const whole: Outcome = withTitles(exampleOutcome());

@@ -121,7 +121,9 @@ export function describeAnswer(outcome: Outcome): string[] {
 /** The command that makes a classifier of what was found, and why of that arm. */
 function useLines(outcome: Outcome): string[] {
   const recommended = recommendArm(outcome);
-  return recommended ? ["", `To use it: ${outcome.trainCommand}`, `  ${recommended.reason}`] : [];
+  return recommended
+    ? ["", translated(`To use it: ${outcome.trainCommand}`), `  ${translated(recommended.reason)}`]
+    : [];
 }
 
 function useNote(outcome: Outcome): Html | null {

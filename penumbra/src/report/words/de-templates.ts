@@ -96,8 +96,8 @@ export const templates: Dictionary["templates"] = {
   // sections/audit.ts
   "Round trips told, %": "Durchläufe erkannt, %",
   "Moved by": "Verschoben um",
-  "Look less known, %": "Sehen weniger bekannt aus, %",
-  "Accuracy, points": "Genauigkeit, Prozentpunkte",
+  "Look less known, %": "Weniger bekannt, %",
+  "Accuracy, points": "Genauigkeit, Punkte",
   "{0} told, %": "Erkannt, %: {0}",
   "Where all negatives are synthetic and all positives real, an encoder may learn to tell synthetic from real, which helps nobody. A linear probe on each arm's frozen features tries to tell photos of objects it was not fitted on from images that were made: 50 is chance, 100 is certain. Round trips are known validation photos through the autoencoder and back: an encoder that sees the object alone does not move them. Compare an arm with the one of real photos alone: a gain together with a probe far above it may be a shortcut. Mean over {0}.":
     "Wo alle Negative synthetisch und alle Positive echt sind, kann ein Encoder lernen, Synthetisches von Echtem zu unterscheiden, was niemandem nützt. Ein linearer Klassifikator auf den eingefrorenen Merkmalen jedes Arms versucht, Fotos von Objekten, auf denen er nicht angepasst wurde, von erzeugten Bildern zu unterscheiden: 50 ist Zufall, 100 sicher. Durchläufe sind bekannte Validierungsfotos nach einem Durchlauf durch den Autoencoder: Ein Encoder, der nur das Objekt sieht, verschiebt sie nicht. Zu vergleichen ist ein Arm mit dem, der nur echte Fotos hat: Ein Gewinn zusammen mit einem weit besseren linearen Klassifikator kann eine Abkürzung sein. Mittel über {0}.",
@@ -105,7 +105,7 @@ export const templates: Dictionary["templates"] = {
   "Gain: accuracy": "Gewinn: Genauigkeit",
   "Gain: near AUROC": "Gewinn: AUROC nah",
   "Moved by: length of the move as a share of a photo's distance to its class's mean. Look less known: AUROC of photos against their own round trips by the Mahalanobis distance; 50 = no difference. Accuracy: of the nearest class mean on the round trips minus on the photos. Gain: on test photos over the arm of the same objective that has real photos alone.":
-    "Verschoben um: Länge der Verschiebung als Anteil am Abstand eines Fotos zum Mittel seiner Klasse. Sehen weniger bekannt aus: AUROC der Fotos gegen ihre eigenen Durchläufe nach der Mahalanobis-Distanz; 50 = kein Unterschied. Genauigkeit: die des nächsten Klassenmittels auf den Durchläufen minus die auf den Fotos. Gewinn: auf Testfotos gegenüber dem Arm mit demselben Ziel, der nur echte Fotos hat.",
+    "Verschoben um: Länge der Verschiebung als Anteil am Abstand eines Fotos zum Mittel seiner Klasse. Weniger bekannt: AUROC der Fotos gegen ihre eigenen Durchläufe nach der Mahalanobis-Distanz; 50 = kein Unterschied. Genauigkeit: die des nächsten Klassenmittels auf den Durchläufen minus die auf den Fotos. Gewinn: auf Testfotos gegenüber dem Arm mit demselben Ziel, der nur echte Fotos hat.",
 
   // sections/detectors.ts
   "AUROC in % on test photos, mean over {0}: 50 is chance, 100 perfect. {1} is the one that the answer is about; bold is the best of an arm. A click on a heading sorts.":

@@ -75,7 +75,8 @@ export const texts: Dictionary["texts"] = {
   Sift: "Sichtung",
   Shortcuts: "Abkürzungen",
   audit: "Prüfen",
-  "Does it see the object, or how the image was made?": "Sieht er das Objekt, oder wie das Bild entstand?",
+  "Does it see the object, or how the image was made?":
+    "Sieht der Encoder das Objekt, oder wie das Bild entstand?",
   "What the arms show": "Was die Arme zeigen",
   "What the arms show:": "Was die Arme zeigen:",
   "What was asked, and how surely it is answered": "Was gefragt war, und wie sicher die Antwort ist",
