@@ -10,8 +10,8 @@ const LEAST_TILE = 256;
 /**
  * Images that go through the autoencoder together: all, unless memory is too small for them.
  *
- * At the full size the decoder holds some five tensors of its second level's channels (measured for Stable Diffusion 1.5
- * in float32: 1.5 GiB an image of 512 pixels).
+ * At the full size the decoder holds some five tensors of its second level's channels (reckoned, not measured: 1.25
+ * GiB an image of 512 pixels for Stable Diffusion 1.5 in float32).
  *
  * @param pixels [H, W]
  */
