@@ -1,5 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { ASIDE_ENDING } from "./write-file.ts";
 
@@ -34,9 +35,11 @@ export async function writeFolderAsync(
 /** A folder aside; `commit` gives it the name, `end` removes what is in neither place's name any more. */
 function beginReplacing(folder: string) {
   const target = resolve(folder);
-  const name = `.${basename(target)}.${randomBytes(6).toString("hex")}`;
+  const stem = `.${basename(target)}.${HOST}`;
+  clearAfterDead(target, stem);
+  const name = `${stem}-${process.pid}-${randomBytes(4).toString("hex")}`;
   const aside = join(dirname(target), `${name}${ASIDE_ENDING}`);
-  const old = join(dirname(target), `${name}.old`);
+  const old = join(dirname(target), `${name}${OLD_ENDING}`);
   mkdirSync(aside, { recursive: true });
   return {
     aside,
@@ -49,4 +52,36 @@ function beginReplacing(folder: string) {
       for (const rest of [aside, old]) rmSync(rest, { recursive: true, force: true });
     },
   };
+}
+
+const OLD_ENDING = ".old";
+
+/** Tells processes of this machine from those of another that writes to the same disk. */
+const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+
+/**
+ * What processes that were killed amid their work have left beside a folder: the old folder gets its name back where
+ * there is no new one, the rest is removed.
+ */
+function clearAfterDead(target: string, stem: string): void {
+  const place = dirname(target);
+  if (!existsSync(place)) return;
+  const left = readdirSync(place).filter((name) => {
+    const pid = name.startsWith(`${stem}-`) && /^-(\d+)-/.exec(name.slice(stem.length))?.[1];
+    return pid && Number(pid) !== process.pid && !isAlive(Number(pid));
+  });
+  for (const name of left) {
+    const path = join(place, name);
+    if (name.endsWith(OLD_ENDING) && !existsSync(target)) renameSync(path, target);
+    else rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH"; // EPERM: somebody else's, and alive
+  }
 }

@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -82,6 +84,50 @@ describe.each(Object.entries(folderWriters))("%s", (name, write) => {
     await expect(failing).rejects.toThrow("no space left");
     expect(readdirSync(folder)).toEqual(["second"]);
     expect(readdirSync(parent)).toEqual(["made"]);
+  });
+});
+
+describe("what a process leaves that was killed while it wrote a folder", () => {
+  const files = new URL("../../src/files/index.ts", import.meta.url).href;
+  /** Fills a folder in a process of its own, which kills itself amid that. */
+  const killedAmid = (folder: string) => {
+    const program = `
+      const { writeFolder } = await import(${JSON.stringify(files)});
+      writeFolder(${JSON.stringify(folder)}, () => process.kill(process.pid, "SIGKILL"));`;
+    const options = ["--import", "tsx", "--conditions=source", "--input-type=module", "--eval", program];
+    expect(spawnSync(process.execPath, options).signal).toBe("SIGKILL");
+  };
+
+  test("is removed by the next one that writes this folder, and by no other", () => {
+    const parent = join(scratch, "killed");
+    killedAmid(join(parent, "made"));
+    expect(readdirSync(parent)).toEqual([expect.stringMatching(/^\.made\..*\.partial$/)]);
+    writeFolder(join(parent, "other"), () => {});
+    expect(readdirSync(parent)).toHaveLength(2);
+    // That of a process that lives is not touched.
+    writeFolder(join(parent, "made"), () => {
+      writeFolder(join(parent, "made"), (aside) => writeFileSync(join(aside, "inner"), ""));
+      expect(readdirSync(parent).filter((name) => name.endsWith(".partial"))).toHaveLength(1);
+    });
+    expect(readdirSync(parent).sort()).toEqual(["made", "other"]);
+  });
+
+  test("is the old folder again where the new one never took its name", () => {
+    const parent = join(scratch, "between");
+    const folder = join(parent, "made");
+    killedAmid(folder);
+    const [aside = ""] = readdirSync(parent);
+    // Killed between the two renames.
+    renameSync(join(parent, aside), join(parent, aside.replace(".partial", ".old")));
+    writeFileSync(join(parent, aside.replace(".partial", ".old"), "kept"), "");
+    expect(() =>
+      writeFolder(folder, () => {
+        expect(readdirSync(folder)).toEqual(["kept"]);
+        throw new Error("no space left");
+      }),
+    ).toThrow("no space left");
+    expect(readdirSync(parent)).toEqual(["made"]);
+    expect(readdirSync(folder)).toEqual(["kept"]);
   });
 });
 
