@@ -17,7 +17,7 @@ export const audit: Section = {
     ];
     const moved = outcome.audits.some((audit) => audit.moved !== null);
     return html`<p>Where all negatives are synthetic and all positives real, an encoder may learn to tell synthetic from real, which helps nobody. A linear probe on each arm's frozen features tries to tell photos of objects it was not fitted on from images that were made: 50 is chance, 100 is certain. Round trips are known validation photos through the autoencoder and back: an encoder that sees the object alone does not move them. Compare an arm with the one of real photos alone: a gain together with a probe far above it may be a shortcut. Mean over ${counted(outcome.seeds.length, "seed")}.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Shortcut audit"><table class="plain sortable"><thead><tr><th scope="col">Arm</th>${
+<div class="scroll" tabindex="0" role="region" aria-label="Shortcut audit"><table class="arms sortable"><thead><tr><th scope="col">Arm</th>${
       moved
         ? html`<th scope="col" class="number">Round trips told, %</th><th scope="col" class="number">Moved by</th><th scope="col" class="number">Look less known, %</th><th scope="col" class="number">Accuracy, points</th>`
         : null

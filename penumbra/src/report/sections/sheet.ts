@@ -55,7 +55,7 @@ const QUALITY_HEADS = ["FID", "KID", "Precision", "Recall"].map(
 function qualityCells(quality: ImageQuality | undefined): Html[] {
   const cell = (text: string) => html`<td class="number">${text}</td>`;
   const number = (value: number | null | undefined) =>
-    value == null ? "–" : localNumber(value.toPrecision(3));
+    value == null ? "–" : localNumber(value.toPrecision(3)).replace("-", "\u2212");
   const share = (value: number | null | undefined) => (value == null ? "–" : `${percent(value, 0)} %`);
   return [
     cell(number(quality?.fid)),
