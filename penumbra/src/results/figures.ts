@@ -156,7 +156,7 @@ export function contrastJudge(
     figures.set(key, figure);
     return figure;
   };
-  return (contrast, outcome) => {
+  const judge = (contrast: Contrast, outcome: OutcomeName): Difference | null => {
     const random = new Random(`bootstrap ${outcome}`);
     const objects = testObjects(scores, unit, outcome, contrast);
     const indexOf = new Map([...objects.keys()].map((name, index) => [name, index]));
@@ -195,6 +195,17 @@ export function contrastJudge(
       objectVariance: standardDeviation(replicates.filter((value) => !Number.isNaN(value))) ** 2,
       objects: objects.size,
     };
+  };
+  // Questions and hypotheses ask about the same arms: each bootstrap is drawn once.
+  const judged = new Map<string, Difference | null>();
+  return (contrast, outcome) => {
+    const { treatment, control, scale } = contrast;
+    const key = JSON.stringify([treatment, control, scale, outcome]);
+    const known = judged.get(key);
+    if (known !== undefined) return known;
+    const difference = judge(contrast, outcome);
+    judged.set(key, difference);
+    return difference;
   };
 }
 
