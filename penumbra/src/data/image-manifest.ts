@@ -3,6 +3,7 @@ import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readJsonLines, writeJsonLines } from "../files/index.ts";
 import type { Child } from "./follow.ts";
+import type { Role } from "./types.ts";
 
 /**
  * What an image made from a photo is meant to be to training: "faithful" keeps its class (a positive), "near-ood" lies
@@ -10,6 +11,17 @@ import type { Child } from "./follow.ts";
  */
 export const IMAGE_KINDS = ["faithful", "near-ood"] as const;
 export type ImageKind = (typeof IMAGE_KINDS)[number];
+
+/** A photo that images are drawn from. */
+export interface ParentPhoto {
+  readonly id: string;
+  readonly object: string;
+  readonly className: string;
+  /** Hash of the file; what was drawn from a changed photo is drawn again. */
+  readonly hash?: string;
+  /** "known", where given: unknowns are for testing only. */
+  readonly role?: Role;
+}
 
 /** What is known of one image that was made from a photo: a line of `manifest.jsonl`. Who made it may add more. */
 export interface ImageLine extends Child {

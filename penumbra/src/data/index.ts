@@ -12,6 +12,7 @@ export {
   type ImageKind,
   type ImageLine,
   imageLines,
+  type ParentPhoto,
   readManifest,
   writeManifest,
 } from "./image-manifest.ts";

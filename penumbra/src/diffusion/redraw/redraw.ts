@@ -9,7 +9,7 @@ import {
   type Tensor,
   zeros,
 } from "@penumbra/torch";
-import { drawImages, type ImageLine, withFile } from "../../data/index.ts";
+import { drawImages, type ImageLine, type ParentPhoto, withFile } from "../../data/index.ts";
 import { keptOf, toUint8 } from "../../images/index.ts";
 import { DiffusionError, type StableDiffusion } from "../model/index.ts";
 import {
@@ -64,15 +64,7 @@ export interface RedrawOptions {
   readonly sd: StableDiffusion;
   /** Learned with this very model. */
   readonly words: Words;
-  readonly photos: readonly {
-    readonly id: string;
-    readonly object: string;
-    readonly className: string;
-    /** Hash of the file; a changed photo is redrawn. */
-    readonly hash?: string;
-    /** "known", where given: unknowns are for testing only. */
-    readonly role?: "known" | "near" | "far";
-  }[];
+  readonly photos: readonly ParentPhoto[];
   /** uint8 [N, 3, H, W]: the photos, at the model's image size. */
   readonly pixels: Tensor;
   readonly recipes: readonly ChosenRecipe[];

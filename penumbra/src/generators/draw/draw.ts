@@ -1,5 +1,5 @@
 import { deriveSeed, Random, scope, stack, type Tensor } from "@penumbra/torch";
-import { drawImages, type ImageKind, type ImageLine, withFile } from "../../data/index.ts";
+import { drawImages, type ImageKind, type ImageLine, type ParentPhoto, withFile } from "../../data/index.ts";
 import { GeneratorError } from "../errors.ts";
 import { asBytes, asFloat } from "../trainer/photo-batches.ts";
 import type { DrawingItem, DrawingWay, LoadedGenerator, PhotoArtist } from "./artist.ts";
@@ -34,15 +34,7 @@ export interface DrawOptions {
   readonly generator: string;
   readonly artist: PhotoArtist;
   readonly model: LoadedGenerator;
-  readonly photos: readonly {
-    readonly id: string;
-    readonly object: string;
-    readonly className: string;
-    /** Hash of the file; a changed photo is drawn from again. */
-    readonly hash?: string;
-    /** "known", where given: unknowns are for testing only. */
-    readonly role?: "known" | "near" | "far";
-  }[];
+  readonly photos: readonly ParentPhoto[];
   /** uint8 [N, 3, S, S]: the photos, at the model's size. */
   readonly pixels: Tensor;
   readonly requests: readonly DrawingRequest[];
