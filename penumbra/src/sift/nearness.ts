@@ -23,6 +23,11 @@ export interface NearnessOptions {
 /** How near images lie to each class, calibrated by real photos. */
 export interface Nearness {
   /**
+   * {@link distances} as a tensor, float64 [M, C] on the CPU: gradients go through it to the stages.
+   * @param stages as there
+   */
+  measure(stages: readonly Tensor[]): Tensor;
+  /**
    * @param stages of the same encoder, each [M, D_s]
    * @returns a row for each image with its distance to each class; 1 = as far as the known share of real photos lies
    *   from its own class
@@ -64,33 +69,36 @@ export function fitNearness(
         const own = stages[index];
         if (!own)
           throw new SiftError(`Images have ${stages.length} stages instead of ${seen.stages.length}.`);
-        return scope(() => measured(exactRows(own)).tolist()) as number[][];
+        return measured(exactRows(own));
       };
-      return { distances, unit: quantile(toOwn(distances(held.stages), held.labels), known) };
+      return { distances, unit: unitOf(distances(held.stages), held.labels, known) };
     });
   });
-  const raw = (stages: readonly Tensor[]): number[][] => {
-    const each = spaces.map(({ distances, unit }) => ({ rows: distances(stages), unit: unit || 1 }));
-    const count = each[0]?.rows.length ?? 0;
-    return Array.from({ length: count }, (_, image) =>
-      Array.from(
-        { length: classes },
-        (_, label) =>
-          each.reduce((sum, { rows, unit }) => sum + (rows[image]?.[label] as number) / unit, 0) /
-          each.length,
-      ),
+  const raw = (stages: readonly Tensor[]): Tensor =>
+    scope(() =>
+      spaces
+        .map(({ distances, unit }) => distances(stages).div(unit))
+        .reduce((sum, each) => sum.add(each))
+        .div(spaces.length),
     );
-  };
-  const own = toOwn(raw(held.stages), held.labels);
-  const unit = quantile(own, known) || 1;
+  const heldRows = raw(held.stages);
+  const unit = unitOf(heldRows, held.labels, known);
+  const measure = (stages: readonly Tensor[]) => scope(() => raw(stages).div(unit));
   return {
-    distances: (stages) => raw(stages).map((row) => row.map((distance) => distance / unit)),
-    held: own.map((distance) => distance / unit),
+    measure,
+    distances: (stages) => scope(() => measure(stages).tolist() as number[][]),
+    held: scope(() => toOwn(heldRows, held.labels)).map((distance) => distance / unit),
   };
 }
 
-function toOwn(rows: readonly (readonly number[])[], labels: readonly number[]): number[] {
-  return labels.map((label, image) => rows[image]?.[label] as number);
+/** The quantile of the distances to the own class that counts as 1; never 0. */
+function unitOf(rows: Tensor, labels: readonly number[], known: number): number {
+  return quantile(toOwn(rows, labels), known) || 1;
+}
+
+function toOwn(rows: Tensor, labels: readonly number[]): number[] {
+  const all = rows.tolist() as number[][];
+  return labels.map((label, image) => all[image]?.[label] as number);
 }
 
 function exactRows(rows: Tensor): Tensor {

@@ -3,11 +3,11 @@
  * deciding between a coffee and a night, not for more; so it is told as a range.
  */
 import { availableParallelism } from "node:os";
-import { isFollowed, RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
+import { isFollowed, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
 import { type Arm, armOf, isFrozen } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, type SettledConfig } from "./config/index.ts";
-import { isNeeded } from "./sources/index.ts";
+import { isNeeded, sourceOfRecipe } from "./sources/index.ts";
 
 /**
  * Seconds on 2 cores (AMD EPYC with AVX2, fp32), from the stages of `npm run demo`: 960 samples of words in 14 s, 5,760
@@ -83,17 +83,21 @@ function wordSamples({ config, tables, knownClasses }: Workload): number {
   return config.words.steps * config.words.batchSize * knownClasses;
 }
 
+/** What a step costs that a judge leads, beside one that it does not (penumbra-mini under guidance, ResNet-10 as judge). */
+const LED = 2.6;
+
 /** Calls of the denoiser for one image each, for the redraws of a seed; guidance needs two a step. */
 function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Workload): number {
   const { steps, guidanceScale, recipes } = config.redraw;
   const drawn = drawnSources({ config, tables });
   const isDrawn = (name: RecipeName) =>
-    drawn.includes(RECIPES[name].kind) && isFollowed(name, recipes, knownClasses);
+    drawn.includes(sourceOfRecipe(name)) && isFollowed(name, recipes, knownClasses);
   return recipeNames.filter(isDrawn).reduce((sum, name) => {
     const { strengths, variants, stacking } = recipes[name];
     const all = strengths.reduce((calls, strength) => calls + Math.floor(steps * strength), 0);
     const calls = stacking === "sequence" ? all : all / strengths.length;
-    return sum + trainPhotos * variants * calls * (guidanceScale > 1 ? 2 : 1);
+    const led = sourceOfRecipe(name) === "boundary" ? LED : 1;
+    return sum + trainPhotos * variants * calls * (guidanceScale > 1 ? 2 : 1) * led;
   }, 0);
 }
 

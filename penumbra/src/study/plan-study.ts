@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig } from "./config/index.ts";
-import { countTrained, isNeeded, sourceOf } from "./sources/index.ts";
+import { countTrained, isNeeded, needsJudges, sourceOf } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -21,8 +21,7 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const run = out === undefined ? runFolder(config.name) : resolve(out);
   const drawn = drawnSources(loaded);
   const needsModel = isNeeded("model", drawn, tables.sources);
-  const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
-  const judges = isSifted ? judgeStages(config) : 0;
+  const judges = needsJudges(drawn, tables.sources) ? judgeStages(config) : 0;
   const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
   const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
   const made = drawn.length + judges + countTrained(drawn, config.sources, tables.sources);

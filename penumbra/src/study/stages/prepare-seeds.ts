@@ -1,7 +1,7 @@
 import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
 import type { FoundModel } from "../../diffusion/index.ts";
 import { drawnSources } from "../config/index.ts";
-import { isNeeded, sourceOf } from "../sources/index.ts";
+import { isNeeded, needsJudges, sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
 import { imagesStage } from "./images.ts";
@@ -34,20 +34,20 @@ export async function prepareSeeds(
   const names = drawnSources(context);
   const loader = model ? new ModelLoader(model, context.device, context.precision) : null;
   const needsWords = isNeeded("words", names, tables.sources);
-  const isSifted = names.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const isJudged = needsJudges(names, tables.sources);
   const seeds: SeedData[] = [];
   for (const { seed, split } of splits) {
     const { train } = split;
     const words = loader && needsWords ? await wordsStage(context, loader, split, seed) : null;
     const images: Record<string, Artifact> = {};
-    const inputs = { train, seed, loader, words };
-    const judges = isSifted ? await judgeEncoders(context, split, seed) : [];
+    const judging = { split, encoders: isJudged ? await judgeEncoders(context, split, seed) : [] };
+    const inputs = { train, seed, loader, words, judging };
     for (const name of names) {
       const { sifts } = sourceOf(name, tables.sources);
       images[name] =
         sifts === undefined
           ? await imagesStage(context, name, inputs)
-          : await siftStage(context, sifts, { ...inputs, split, judges });
+          : await siftStage(context, sifts, inputs);
     }
     seeds.push({ seed, split, images });
   }
