@@ -446,7 +446,7 @@ export const studySchemaOf = (tables: StudyTables) =>
           .nonnegative()
           .meta({
             description:
-              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none",
+              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none. Arms that train for cross-entropy have none",
           })
           .default(0),
         views: count("Random versions of each photo per step").default(2),

@@ -170,9 +170,24 @@ function checkMeaning(
       `${source}: ${what}, and there are no weights. Name published ones under "encoder.weights".`,
     );
   }
+  checkMemory(config, tables, where);
   checkStrengths(config, tables, where);
   checkSift(config, tables, where);
   return config;
+}
+
+/** A memory that no arm's objective has a place for. */
+function checkMemory(
+  { arms, encoder }: StudyConfig,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): void {
+  const objectives = arms.map((name) => armOf(name, tables.arms).objective);
+  if (encoder.memory === 0 || objectives.some((name) => tables.objectives[name]?.takesMemory)) return;
+  const takers = Object.keys(tables.objectives).filter((name) => tables.objectives[name]?.takesMemory);
+  throw new ConfigError(
+    `${where(["encoder", "memory"])}: encoder.memory is ${encoder.memory}, and no arm of this study has a place for past projections: ${arms.map((name, place) => `"${name}" trains for ${objectives[place]}`).join(", ")}. Set it to 0, or add an arm that trains for ${takers.join(", ")}.`,
+  );
 }
 
 /** A judge that learned from synthetic images would find them inside. */

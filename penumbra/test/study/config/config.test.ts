@@ -101,6 +101,10 @@ describe("a configuration", () => {
       "encoder: {width: 4}",
       "multiple of 8: with fewer channels libtorch's convolutions hang or corrupt memory",
     ],
+    [
+      "arms: [cross-entropy, cross-entropy+mix]\nencoder: {memory: 64}",
+      'no arm of this study has a place for past projections: "cross-entropy" trains for cross-entropy, "cross-entropy+mix" trains for cross-entropy+mix. Set it to 0, or add an arm that trains for supcon,',
+    ],
     ["encoder: 5", "It must be a section of settings."],
     [
       "redraw: {recipes: {faithful: {strengths: [0.3, 0.04]}}}",
