@@ -8,7 +8,7 @@ import { decodeImage } from "../../images/index.ts";
 import { type Judged, type Role, roleOf, searchStrengths, type Verdict } from "../../sift/index.ts";
 import type { ImageRequest, SourceWork } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import type { StudyContext } from "./context.ts";
+import { labelOf, type StudyContext } from "./context.ts";
 import { type ImagesInputs, type Judging, prepareSource } from "./prepared-source.ts";
 import { type BandCheck, type Judges, judgesIdentity } from "./sift-judges.ts";
 
@@ -59,7 +59,7 @@ export async function siftStage(context: StudyContext, name: string, inputs: Sif
   return store.run({
     name: "sift",
     version: 1,
-    label: `${name}, seed ${seed}`,
+    label: labelOf(context, seed, name),
     inputs: {
       ...hashes,
       ...judgesIdentity(context, judging.split, judging.encoders),
