@@ -13,7 +13,6 @@ import type {
 import type { Json } from "../../files/index.ts";
 import type { GeneratorName, LoadedGenerator } from "../../generators/index.ts";
 import type { Fit } from "../../images/index.ts";
-import type { MeasureName } from "../../sift/index.ts";
 
 /** One image that is wanted. */
 export interface ImageRequest {
@@ -65,7 +64,7 @@ export interface SourceStudy {
 /** What decides about distances to the known classes. */
 export interface JudgeSettings {
   readonly folds: number;
-  readonly measures: readonly MeasureName[];
+  readonly measures: readonly string[];
   readonly layers: number;
   readonly known: number;
   readonly upper: number | "auto";
