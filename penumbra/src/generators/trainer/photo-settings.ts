@@ -29,7 +29,7 @@ export function photoSettings(defaults: {
       .positive()
       .optional()
       .describe(
-        "Instead of steps: as many as fit into this time at the pace of the first ones on this machine. They are counted once and written into the model; steps: repeats them elsewhere.",
+        "Instead of steps: as many as fit into this time on this machine, as the first ones show. They are counted once and written into the model; steps: repeats them elsewhere.",
       ),
     batchSize: z.int().positive().default(defaults.batchSize),
     learningRate: z.number().positive().default(defaults.learningRate),
