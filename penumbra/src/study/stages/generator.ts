@@ -8,7 +8,7 @@ import {
 } from "../../generators/index.ts";
 import { type SourceTraining, trainingSettings } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { decodingOf, pixelsHash, type StudyContext } from "./context.ts";
+import { decodingOf, labelOf, pixelsHash, type StudyContext } from "./context.ts";
 
 /** Where a trained generator lies in its artifact. */
 const MODEL = "model";
@@ -25,7 +25,7 @@ export function generatorStage(
   return context.store.run({
     name: "generator",
     version: 1,
-    label: `${generator}, seed ${seed}`,
+    label: labelOf(context, seed, generator),
     inputs: { photos: pixelsHash(context, train) },
     config: { generator, settings: named },
     seed,
