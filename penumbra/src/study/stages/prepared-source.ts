@@ -66,7 +66,8 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
       async judges() {
         if (!guiding) throw new RangeError(`The source "${name}" asks for judges without saying so.`);
         const { band, nearest } = await judges();
-        return { hash: hashOf({ ...guiding, settings }), upper: band.upper, distances: nearest };
+        const own = Object.values(guiding).map((each) => (typeof each === "string" ? each : each.hash));
+        return { hash: hashOf([own, settings]), upper: band.upper, distances: nearest };
       },
     },
     judges,
