@@ -203,7 +203,7 @@ export function judgesIdentity(
   context: StudyContext,
   { train, validation, nearValidation }: Split,
   encoders: readonly Artifact[],
-) {
+): Readonly<Record<string, Artifact | string>> {
   return {
     ...Object.fromEntries(encoders.map((encoder, fold) => [`judge${fold}`, encoder])),
     train: photosHash(train),
