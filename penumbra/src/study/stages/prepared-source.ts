@@ -65,9 +65,9 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
       words: () => loadWords(join(present(words, name, "words").folder, WORDS_FILE)),
       async judges() {
         if (!guiding) throw new RangeError(`The source "${name}" asks for judges without saying so.`);
-        const { band, nearest } = await judges();
+        const { upper, nearest } = await judges();
         const own = Object.values(guiding).map((each) => (typeof each === "string" ? each : each.hash));
-        return { hash: hashOf([own, settings]), upper: band.upper, distances: nearest };
+        return { hash: hashOf([own, settings]), upper, distances: nearest };
       },
     },
     judges,

@@ -2,7 +2,7 @@ import { cat, scope, stack, type Tensor, tensor } from "@penumbra/torch";
 import { type Encoder, extractStages, fitLinearProbe, type LinearProbe } from "../../contrast/index.ts";
 import type { Photo, Split } from "../../data/index.ts";
 import { resize } from "../../images/index.ts";
-import { type Band, fitNearness, foldsOf, type Judged, type Nearness, quantile } from "../../sift/index.ts";
+import { fitNearness, foldsOf, type Judged, type Nearness, quantile } from "../../sift/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, photosHash, pixelsHash, pixelsOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
@@ -17,9 +17,10 @@ interface Judge {
   readonly probe: LinearProbe;
 }
 
-/** All judges of a seed, with the band by which images get their roles. */
+/** All judges of a seed. */
 export interface Judges {
-  readonly band: Band;
+  /** Distance beyond which an image is too far. */
+  readonly upper: number;
   /** How the band fits real photos that nothing was trained on. */
   readonly check: BandCheck;
   /**
@@ -51,7 +52,7 @@ export async function fitJudges(
   encoders: readonly Artifact[],
 ): Promise<Judges> {
   const { config, classes, device } = context;
-  const { folds, layers, measures, known, upper, probability } = config.sift;
+  const { folds, layers, measures, known, upper } = config.sift;
   const fold = foldsOf(split.train, folds);
   const pixels = {
     train: await pixelsOf(context, split.train, config.imageSize),
@@ -123,15 +124,15 @@ export async function fitJudges(
   const near = ofAll(pixels.near, split.nearValidation);
   const ofKnown = ofAll(pixels.validation, split.validation);
   for (const images of Object.values(pixels)) images?.dispose();
-  const band = { upper: upper === "auto" ? upperOf(near) : upper, probability };
+  const most = upper === "auto" ? upperOf(near) : upper;
   const share = (judged: readonly Judged[], isSo: (image: Judged) => boolean) =>
     judged.length === 0 ? null : judged.filter(isSo).length / judged.length;
   return {
-    band,
+    upper: most,
     check: {
       knownInside: share(ofKnown, ({ own }) => own <= 1) ?? 0,
       nearInside: share(near, ({ nearest }) => nearest <= 1),
-      nearInBand: share(near, ({ nearest }) => nearest > 1 && nearest <= band.upper),
+      nearInBand: share(near, ({ nearest }) => nearest > 1 && nearest <= most),
     },
     judge(parents, images) {
       const labels = labelsOf(

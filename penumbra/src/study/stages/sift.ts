@@ -80,7 +80,7 @@ export async function siftStage(context: StudyContext, name: string, inputs: Sif
       await writeManifest(folder, accepted);
       await removeOthers(folder, lines);
       const summary: SiftSummary = {
-        ...{ source: name, seed, upper: fitted.band.upper, check: fitted.check },
+        ...{ source: name, seed, upper: fitted.upper, check: fitted.check },
         strengths: [...searched].map(([key, strength]) => {
           const [recipe = "", className = ""] = key.split("\0");
           return { recipe, className, strength };
@@ -203,9 +203,10 @@ async function drawAndJudge(
     pixels,
   );
   pixels.dispose();
+  const band = { upper: judges.upper, probability: context.config.sift.probability };
   return lines.map((line, place) => {
     const image = judged[place]!;
-    return { line, verdict: { ...rounded(image), ...roleOf(image, line.className, judges.band) } };
+    return { line, verdict: { ...rounded(image), ...roleOf(image, line.className, band) } };
   });
 }
 
