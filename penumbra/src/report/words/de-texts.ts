@@ -278,6 +278,8 @@ export const texts: Dictionary["texts"] = {
   "cross-entropy": "Kreuzentropie",
   Joint: "Kombiniert",
   "Generalized SupCon": "Verallgemeinertes SupCon",
+  "Generalized SupCon + teacher": "Verallgemeinertes SupCon + Lehrer",
+  "Generalized SupCon + mixing + teacher": "Verallgemeinertes SupCon + Mischen + Lehrer",
   "Generalized SupCon, mixed": "Verallgemeinertes SupCon, gemischt",
   "Cross-entropy, mixed": "Kreuzentropie, gemischt",
   "Hard SupCon": "SupCon mit schweren Negativen",
@@ -359,6 +361,10 @@ export const texts: Dictionary["texts"] = {
     "Ein Foto und seine getreuen Nachzeichnungen ziehen einander an, alle anderen Bilder stoßen sich ab",
   "Images attract as much as their label distributions agree, on real photos alone":
     "Bilder ziehen einander so stark an, wie ihre Labelverteilungen übereinstimmen, nur auf echten Fotos",
+  "Images attract as much as their labels and a cross-entropy classifier's answers agree (distillation), on real photos alone":
+    "Bilder ziehen einander so stark an, wie ihre Labels und die Antworten eines Kreuzentropie-Klassifikators übereinstimmen (Destillation), nur auf echten Fotos",
+  "Images attract as much as their labels and the answers of a classifier trained so agree, on real photos mixed with each other":
+    "Bilder ziehen einander so stark an, wie ihre Labels und die Antworten eines ebenso trainierten Klassifikators übereinstimmen, auf miteinander gemischten echten Fotos",
   "A classifier's loss on real photos that are mixed with each other (MixUp, CutMix)":
     "Verlust eines Klassifikators auf echten Fotos, die miteinander gemischt werden (MixUp, CutMix)",
   "Images attract as much as their label distributions agree, on real photos mixed with each other":
