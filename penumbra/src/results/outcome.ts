@@ -16,6 +16,8 @@ export interface ClassificationResult {
   readonly kind: "classification";
   readonly arm: string;
   readonly seed: number;
+  /** Objects of each class that were learned from. */
+  readonly shots: number;
   /** Single photos, or all photos of an object fused. */
   readonly unit: Unit;
   readonly accuracy: number;
@@ -49,6 +51,7 @@ export interface UnknownsResult {
   readonly kind: "unknowns";
   readonly arm: string;
   readonly seed: number;
+  readonly shots: number;
   readonly unit: Unit;
   readonly detector: string;
   /** Of objects: what their views become one by: their features' mean, their scores' mean, or the least known view. */
@@ -77,6 +80,7 @@ export interface TrialResult {
   readonly kind: "trial";
   readonly arm: string;
   readonly seed: number;
+  readonly shots: number;
   readonly unit: Unit;
   readonly detector: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -163,6 +167,28 @@ export interface Power {
 export interface Looks {
   readonly taken: number;
   readonly planned: number;
+}
+
+/** A figure of an arm with a number of objects to learn from: a point of its learning curve. */
+export interface ArmLevel {
+  readonly arm: string;
+  readonly shots: number;
+  readonly outcome: OutcomeName;
+  readonly unit: Unit;
+  /** In the order of the seeds, 0..1. */
+  readonly perSeed: readonly number[];
+  readonly mean: number;
+  /** Over seeds and test objects; null with one seed. */
+  readonly interval: Interval | null;
+}
+
+/** What a study found with another number of shots than its answer is about, by the same detector on the same test. */
+export interface ShotsOutcome {
+  readonly shots: number;
+  readonly comparisons: readonly Comparison[];
+  /** Corrected for their own number (Holm), not for that of all shots. */
+  readonly hypotheses: readonly HypothesisResult[];
+  readonly results: readonly ResultLine[];
 }
 
 export interface CurvePoint {
@@ -367,7 +393,7 @@ export interface TrainingSummary {
   readonly trained: string;
   readonly steps: number;
   readonly batchSize: number;
-  /** Objects of a class to learn from, and those set aside for choices. */
+  /** Objects of a class to learn from, as the answer has it, and those set aside for choices. */
   readonly shots: number;
   readonly validation: number;
 }
@@ -379,7 +405,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 8;
+export const OUTCOME_FORMAT = 9;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -411,6 +437,10 @@ export interface Outcome {
   /** Empty where the arms cannot test any. */
   readonly hypotheses: readonly HypothesisResult[];
   readonly results: readonly ResultLine[];
+  /** The other numbers of shots, the fewest first; empty where the study has one. */
+  readonly otherShots: readonly ShotsOutcome[];
+  /** Of every arm with every number of shots; empty where the study has one. */
+  readonly levels: readonly ArmLevel[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];
   /** Of every arm and seed; empty where no image was made. */

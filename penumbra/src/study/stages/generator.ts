@@ -3,7 +3,7 @@ import { decodePhotos, type Photo } from "../../data/index.ts";
 import { generatorNamed, type LoadedGenerator, photoCorpus } from "../../generators/index.ts";
 import { type SourceTraining, trainingSettings } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { decodingOf, pixelsHash, type StudyContext } from "./context.ts";
+import { decodingOf, labelOf, pixelsHash, type StudyContext } from "./context.ts";
 
 /** Where a trained generator lies in its artifact. */
 const MODEL = "model";
@@ -20,7 +20,7 @@ export function generatorStage(
   return context.store.run({
     name: "generator",
     version: 1,
-    label: `${generator}, seed ${seed}`,
+    label: labelOf(context, seed, generator),
     inputs: { photos: pixelsHash(context, train) },
     config: { generator, settings: named },
     seed,

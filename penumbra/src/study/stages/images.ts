@@ -1,5 +1,5 @@
 import type { Artifact } from "../store/index.ts";
-import type { StudyContext } from "./context.ts";
+import { labelOf, type StudyContext } from "./context.ts";
 import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
 
 /** The images of a source, made of the training photos of a seed. */
@@ -12,7 +12,7 @@ export async function imagesStage(
   return context.store.run({
     name: inputs.stage ?? "images",
     version: source.version,
-    label: inputs.label ?? `${name}, seed ${inputs.seed}`,
+    label: inputs.label ?? labelOf(context, inputs.seed, name),
     inputs: hashes,
     config: { source: name, settings },
     seed: inputs.seed,

@@ -3,7 +3,7 @@ import { foldsOf } from "../../sift/index.ts";
 import { isFrozen } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { armEncoder } from "./arm-encoder.ts";
-import type { StudyContext } from "./context.ts";
+import { labelOf, type StudyContext } from "./context.ts";
 
 /**
  * Trains the judges of a seed, on real photos alone: one on all of them, which is the judging arm itself, or an encoder
@@ -17,7 +17,7 @@ export async function judgeEncoders(context: StudyContext, split: Split, seed: n
   const encoders: Artifact[] = [];
   for (let held = 0; held <= Math.max(...fold); held++) {
     const others = { ...split, train: split.train.filter((_, photo) => fold[photo] !== held) };
-    const label = `judge ${held + 1}, seed ${seed}`;
+    const label = labelOf(context, seed, `judge ${held + 1}`);
     encoders.push(await armEncoder(context, others, { arm: judge, seed, label }));
   }
   return encoders;

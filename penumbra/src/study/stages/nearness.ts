@@ -7,7 +7,7 @@ import { qualityOf } from "../../generators/index.ts";
 import { type ImageQuality, mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, photosHash, type StudyContext } from "./context.ts";
+import { labelOf, labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { loadImages } from "./load-images.ts";
@@ -35,7 +35,7 @@ export function nearnessStage(
   return store.run({
     name: "nearness",
     version: 2,
-    label: `seed ${seed}`,
+    label: labelOf(context, seed),
     inputs: {
       encoder,
       features,

@@ -5,7 +5,7 @@ import { SECTIONS } from "../../../src/report/sections/index.ts";
 import { type Outcome, worstPairs } from "../../../src/results/index.ts";
 import { exampleOutcome, examplePng } from "../outcome.ts";
 
-const whole = exampleOutcome();
+const whole = exampleOutcome({ otherShots: [1, 2] });
 
 /** What a study has found that can say next to nothing: no unknowns, no synthetic images, no pictures. */
 const empty: Outcome = {
@@ -46,6 +46,7 @@ const OUTCOMES: readonly (readonly [string, Outcome])[] = [
   ["of twenty seeds", exampleOutcome({ seeds: Array.from({ length: 20 }, (_, seed) => seed) })],
   ["of one class", exampleOutcome({ classes: 1 })],
   ["of 300 classes", manyClasses],
+  ["of learning curves from one seed", exampleOutcome({ seeds: [0], otherShots: [8] })],
 ];
 
 describe.each(SECTIONS.map((section) => [section.name, section] as const))(
