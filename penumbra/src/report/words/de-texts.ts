@@ -142,6 +142,7 @@ export const texts: Dictionary["texts"] = {
     "Sind dieselben Bilder besser eingesetzt als {0} oder als {1}?",
   "Are the same images better used as {0} than as {1} with {2}?":
     "Sind dieselben Bilder mit {2} besser eingesetzt als {0} oder als {1}?",
+  "teacher {0}": "Lehrer {0}",
   "Does training with {0} help?": "Hilft Training mit {0}?",
   "Does training with {0} help with {1}?": "Hilft Training mit {0} bei {1}?",
   "Is {0} better than {1}, on the same images?": "Ist {0} auf denselben Bildern besser als {1}?",

@@ -423,12 +423,15 @@ export function designsOf(names: readonly string[], table: ArmTable = arms): Arm
 /** An arm as its level of each factor. */
 export function designOf(name: string, table: ArmTable = arms): ArmDesign {
   const { objective, positives, negatives, use, changes } = armOf(name, table);
-  return { name, objective, positives, negatives, use, changes: describeChanges(changes) };
+  return { name, objective, positives, negatives, use, changes: describeChanges(changes, table) };
 }
 
 /** "negativeWeight 2, faithfulProbability 0.3": what an arm is trained with otherwise; null where that is nothing. */
-function describeChanges({ settings, ...others }: ArmChanges = {}): string | null {
-  const values = Object.entries({ ...settings, ...others });
+function describeChanges({ settings, teacher, ...others }: ArmChanges = {}, table: ArmTable): string | null {
+  const values = Object.entries({
+    ...{ ...settings, ...others },
+    ...(teacher !== undefined && { teacher: armOf(teacher, table).title }),
+  });
   if (values.length === 0) return null;
   return values
     .map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`)

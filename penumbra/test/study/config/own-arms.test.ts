@@ -42,7 +42,7 @@ describe("an arm of the configuration", () => {
     expect(withTeachers(config.arms, tables.arms)).toEqual(["genscl", "supcon+ce+collage", "mine"]);
     expect(sourcesOf(config.arms, tables.arms, tables.sources)).toEqual(["collage"]);
     expect(questionsOf(designsOf(config.arms, tables.arms)).map(({ name }) => name)).toEqual([
-      "changes: teacher supcon+ce+collage",
+      "changes: teacher Joint + collages",
     ]);
     // Nothing judges images whose teacher has seen some.
     expect(judgeOf(config.arms, tables.arms)).toBe("genscl");
