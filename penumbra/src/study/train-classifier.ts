@@ -33,7 +33,7 @@ import { previewImage } from "../images/index.ts";
 import { OUTCOME_FORMAT, type Outcome, type Recommendation, recommendArm } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
 import { armOf, isFrozen, sourcesOf } from "./arms/index.ts";
-import { drawnSources, settleImages } from "./config/index.ts";
+import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
@@ -124,6 +124,8 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   const weights = await findWeights(study, store);
   const wanted = {
     ...{ ...study.config, arms: [chosen.arm], seeds: [seed] },
+    // All objects are learned from: the words and images of the most shots go with them.
+    split: { ...study.config.split, shots: largestShots(study.config) },
     // The objects set aside calibrate: they must not choose weights too, so all steps are taken.
     encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
   };

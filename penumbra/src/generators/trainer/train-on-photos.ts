@@ -48,6 +48,8 @@ export interface PhotoOutcome {
   figures?(step: number): Record<string, number>;
   /** What a person should know of the finished model, a line each. */
   notes?(): readonly string[];
+  /** Settings with which the stages get so many of all steps again, where there are several. */
+  sharesOf?(steps: readonly number[]): Readonly<Record<string, number>>;
 }
 
 /** A generator's network in training, and what becomes of it. */
@@ -81,8 +83,8 @@ const ALL = "all";
 
 /**
  * Trains a network on images of classes (each different caption is one), or goes on where the same call was
- * stopped, and writes its folder: weights, `generator.json`, a card and a sheet of samples. With a budget in steps an
- * interrupted run ends with the same bits as an uninterrupted one on the same machine.
+ * stopped, and writes its folder: weights, `generator.json`, a card and a sheet of samples. An interrupted run ends with the
+ * same bits as an uninterrupted one on the same machine.
  *
  * @returns the finished model's folder, or null when the signal ended it before
  * @throws GeneratorError for a corpus without readable images, or a model to go on from that does not fit
@@ -217,12 +219,17 @@ async function writeModel<Settings extends PhotoSettings>(facts: {
     stages.push(await trainedStage(work, stage, result, { stage, batchSize, seen }));
   }
   const { figures } = trained.at(-1)!.result;
+  const steps = trained.map(({ result }) => result.step);
   await writeFolderAsync(out, async (aside) => {
     outcome.save(aside);
     await writeDescription(aside, {
       generator: entry.name,
       classes: [...classes],
-      settings: { ...settings },
+      settings: {
+        ...settings,
+        steps: steps.reduce((sum, count) => sum + count, 0),
+        ...outcome.sharesOf?.(steps),
+      },
     });
     await writeModelCard(aside, {
       ...entry.card,
@@ -232,7 +239,7 @@ async function writeModel<Settings extends PhotoSettings>(facts: {
         `Read were ${corpus.fileOf.length} images from ${corpus.files.length} files with ${corpus.captions.length} different captions. Classes: ${classes.join(", ")}.`,
       ],
       earlierRuns: origin?.runs ?? [],
-      run: { stages },
+      run: { stages, figures },
       training: [
         ...(origin?.note ? [origin.note] : []),
         `Device ${device}, precision ${precision.reason}; seed ${seed}; ${settings.imageSize} px; weights averaged with decay ${settings.emaDecay}.`,

@@ -108,6 +108,10 @@ export function unclipTraining(options: PhotoParts<UnclipSettings>): StagedTrain
         return asBytes(painter.draw("crossed", items, asFloat(images.narrow(0, 0, 1)))).to("cpu");
       }),
     save: (folder) => writeUnclip(folder, average),
+    sharesOf: (steps) => {
+      const all = steps.reduce((sum, count) => sum + count, 0);
+      return { clipShare: steps[0]! / all, priorShare: steps[1]! / all };
+    },
   };
 }
 

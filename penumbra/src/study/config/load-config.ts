@@ -7,6 +7,7 @@ import { type Arm, armOf, sourcesOf, UNTRAINED } from "../arms/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
 import { ownArmSchemaOf, readOwnArm } from "./own-arms.ts";
+import { shotsOf } from "./shots.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Thrown for a configuration that cannot be used; the message names file, line, setting and remedy. */
@@ -170,6 +171,7 @@ function checkMeaning(
       `${source}: ${what}, and there are no weights. Name published ones under "encoder.weights".`,
     );
   }
+  checkShots(config, where);
   checkMemory(config, tables, where);
   checkStrengths(config, tables, where);
   checkSift(config, tables, where);
@@ -190,6 +192,15 @@ function checkMemory(
   );
 }
 
+/** The answer is about a number of shots that there is. */
+function checkShots(config: StudyConfig, where: (path: readonly PropertyKey[]) => string): void {
+  const { shots } = config.statistics;
+  if (shots === "largest" || shotsOf(config).includes(shots)) return;
+  throw new ConfigError(
+    `${where(["statistics", "shots"])}: statistics.shots is ${shots}, which is not among split.shots: ${shotsOf(config).join(", ")}. Choose one of these, or "largest".`,
+  );
+}
+
 /** A judge that learned from synthetic images would find them inside. */
 function checkSift(
   { arms, sift, split }: StudyConfig,
@@ -204,9 +215,9 @@ function checkSift(
       `${where(["sift", "judge"])}: sift.judge is "${sift.judge}", which learns from synthetic images itself. Choose an arm of real photos alone, such as cross-entropy.`,
     );
   }
-  if (sift.folds > 1 && split.shots < 2) {
+  if (sift.folds > 1 && shotsOf({ split })[0]! < 2) {
     throw new ConfigError(
-      `${where(["sift", "folds"])}: sift.folds is ${sift.folds} and split.shots 1: nothing is left of a class to judge by without its object. Set sift.folds to 1, or split.shots to 2 or more.`,
+      `${where(["sift", "folds"])}: sift.folds is ${sift.folds} and split.shots has 1: nothing is left of a class to judge by without its object. Set sift.folds to 1, or split.shots to 2 or more.`,
     );
   }
 }
