@@ -16,7 +16,7 @@ const NAMES = [
     "Mahalanobis++",
     "NNGuide",
   ],
-  ...["GAN", "VAE", "DDPM", "ODIN", "ReAct", "SCALE", "SHE", "ViM", "fDBD"],
+  ...["GAN", "VAE", "DDPM", "unCLIP", "ODIN", "ReAct", "SCALE", "SHE", "ViM", "fDBD"],
 ];
 
 /** German texts that come from values: titles, sentences that are put together, names of things. */
@@ -432,6 +432,11 @@ export const texts: Dictionary["texts"] = {
   "DDPM drift": "DDPM, Abdrift",
   "DDPM crossed": "DDPM, gekreuzt",
   "DDPM early": "DDPM, früher Stand",
+  "unCLIP variation": "unCLIP, Variation",
+  "unCLIP drift": "unCLIP, Abdrift",
+  "unCLIP interpolation": "unCLIP, Interpolation",
+  "unCLIP text difference": "unCLIP, Textdifferenz",
+  "unCLIP crossed words": "unCLIP, gekreuzte Wörter",
   "VAE posterior": "VAE, A-posteriori-Ziehung",
   "VAE latent noise": "VAE, latentes Rauschen",
   "VAE prior": "VAE, A-priori-Ziehung",
