@@ -314,6 +314,7 @@ function samplesOf({ classes }: StudyContext, split: UseSplit, { features }: Par
   const of = (part: SplitName, photos: readonly Photo[]) => ({
     ...evidenceOf(stageFeatures(tensors, part), probe),
     labels: labelsOf(photos, classes),
+    objects: photos.map(({ object }) => object),
   });
   return {
     train: of("train", split.train),
