@@ -50,9 +50,13 @@ export function runFolder(name: string): string {
 }
 
 /** Encoders that judge and are no arm of the study themselves. */
-function judgeStages({ arms, sift, split }: LoadedConfig["config"]): number {
-  if (sift.folds > 1) return Math.min(sift.folds, split.shots);
-  return arms.includes(sift.judge) ? 0 : 1;
+function judgeStages(config: LoadedConfig["config"]): number {
+  return config.sift.folds === 1 && config.arms.includes(config.sift.judge) ? 0 : judgeCount(config);
+}
+
+/** Encoders that judge what a sift lets pass. */
+export function judgeCount({ sift, split }: LoadedConfig["config"]): number {
+  return sift.folds > 1 ? Math.min(sift.folds, split.shots) : 1;
 }
 
 /** How a configuration wants its photos to be found. */

@@ -44,7 +44,14 @@ export {
 } from "./gallery.ts";
 export { keepUnknown } from "./kept-unknowns.ts";
 export { type LookedAt, type LookOptions, lookAt } from "./look-at.ts";
+export { looksAtPixels, networkOf, pixelScores } from "./pixel-scores.ts";
 export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
 export { type SeenPhoto, seenPhotos } from "./seen.ts";
 export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";
-export { type WatchEntry, type WatchOptions, watchPhotos } from "./watch.ts";
+export {
+  type ArrivedObject,
+  type WatchAnswer,
+  type WatchEntry,
+  type WatchOptions,
+  watchPhotos,
+} from "./watch.ts";
