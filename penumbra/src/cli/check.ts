@@ -120,9 +120,13 @@ async function splitOf(
   config: Pick<StudyConfig, "split" | "seeds" | "statistics">,
 ): Promise<{ parts?: Record<SplitName, number>; foresight?: Foresight; refusal?: string }> {
   const { DataError, splitByObject } = await import("../data/index.ts");
-  const { foresee } = await import("../study/index.ts");
+  const { foresee, largestShots } = await import("../study/index.ts");
   try {
-    const split = splitByObject(manifest, { ...config.split, seed: config.seeds[0]! }); // the schema wants one
+    const split = splitByObject(manifest, {
+      ...config.split,
+      shots: largestShots(config),
+      seed: config.seeds[0]!, // the schema wants one
+    });
     return {
       parts: Object.fromEntries(
         Object.entries(split).map(([name, photos]) => [name, photos.length]),

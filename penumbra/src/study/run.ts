@@ -5,7 +5,7 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
-import { settleImages } from "./config/index.ts";
+import { answerShots, largestShots, settleImages } from "./config/index.ts";
 import { type Estimate, estimateStudy } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
@@ -60,7 +60,9 @@ export async function runStudy(
     }),
   );
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
-  const splits = config.seeds.map((seed) => splitByObject(manifest, { ...config.split, seed }));
+  const splits = config.seeds.map((seed) =>
+    splitByObject(manifest, { ...config.split, shots: largestShots(config), seed }),
+  );
   const model = study.needsModel
     ? await store.observe("model", (progress, onNote) =>
         findModel(config.model, {
@@ -106,8 +108,11 @@ export async function runStudy(
       device: machine.device,
       precision: machine.precision,
     };
-    const seeds = await prepareSeeds(context, manifest, model);
-    const trained = await trainArms(context, seeds);
+    const all = await prepareSeeds(context, manifest, model);
+    const allTrained = await trainArms(context, all);
+    // Learning curves are of the figures; everything else is about the shots of the answer.
+    const isAnswer = ({ shots }: { readonly shots: number }) => shots === answerShots(settled);
+    const [seeds, trained] = [all.filter(isAnswer), allTrained.filter(isAnswer)];
     const nearness = await judgeRedraws(context, seeds, trained);
     const maps = await mapFeatures(context, seeds, trained);
     const audits = await auditArms(context, seeds, trained, model);
@@ -120,13 +125,17 @@ export async function runStudy(
       model,
       seeds,
       trained,
+      others: allTrained.filter((item) => !isAnswer(item)),
       nearness,
       maps,
       audits,
       looks: looks ?? null,
       earlierOpenings: await noteOpening(run, manifest, config),
     });
-    await writeJsonLines(join(run, "results.jsonl"), outcome.results);
+    await writeJsonLines(join(run, "results.jsonl"), [
+      ...outcome.results,
+      ...outcome.otherShots.flatMap(({ results }) => results),
+    ]);
     await writeFileAtomic(join(run, "report.json"), `${JSON.stringify(outcome)}\n`);
     return outcome;
   } finally {

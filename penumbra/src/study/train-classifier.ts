@@ -35,10 +35,10 @@ import { previewImage } from "../images/index.ts";
 import { OUTCOME_FORMAT, type Outcome, type Recommendation, recommendArm } from "../results/index.ts";
 import { detectorOf, type Network } from "../unknowns/index.ts";
 import { armOf, isFrozen, sourcesOf } from "./arms/index.ts";
-import { drawnSources, settleImages } from "./config/index.ts";
+import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
-import { judgeCount, type Study, scanOptionsOf } from "./plan-study.ts";
+import { judgesOf, type Study, scanOptionsOf } from "./plan-study.ts";
 import { countTrained, isNeeded, sourceOf } from "./sources/index.ts";
 import {
   encoderStage,
@@ -127,6 +127,8 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
   const weights = await findWeights(study, store);
   const wanted = {
     ...{ ...study.config, arms: [chosen.arm], seeds: [seed] },
+    // All objects are learned from: the words and images of the most shots go with them.
+    split: { ...study.config.split, shots: largestShots(study.config) },
     // The objects set aside calibrate: they must not choose weights too, so all steps are taken.
     encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
   };
@@ -161,7 +163,7 @@ export function classifierStageCount(
   const drawn = sourcesOf([arm.arm], tables.arms, tables.sources);
   const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
   const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
-  const judges = isSifted ? judgeCount(config) : 0; // of the study's split, so that none of them is the classifier's
+  const judges = isSifted ? judgesOf(config, largestShots(config)) : 0;
   const made = drawn.length + judges + countTrained(drawn, config.sources, tables.sources);
   const weights = Number(config.encoder.weights !== undefined);
   const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));

@@ -326,6 +326,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   "statistics.confidence": "statistics are made anew every time",
   "statistics.margin": "statistics are made anew every time",
   "statistics.bootstrap": "statistics are made anew every time",
+  "statistics.shots": "every number of shots has stages of its own",
   "statistics.keep": "statistics are made anew every time",
 };
 /**

@@ -16,7 +16,10 @@ import {
 import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
 
 let folder = "";
-const settings = { ...tinySettings, seeds: [0], arms: ["supcon", "supcon+both"], detectors: ["msp", "knn"] };
+const settings = {
+  ...{ ...tinySettings, seeds: [0], arms: ["supcon", "supcon+both"], detectors: ["msp", "knn"] },
+  split: { ...tinySettings.split, shots: [1, 2] }, // it takes the words and images of the most
+};
 
 beforeAll(async () => {
   folder = await makeTinyStudy(settings, { known: 2, near: 2, far: 1, objects: 5, views: 2 });

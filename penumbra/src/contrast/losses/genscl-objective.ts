@@ -3,9 +3,21 @@ import { ProjectionHead } from "../../models/index.ts";
 import { projectionSettings } from "./contrast-settings.ts";
 import { genSupCon, redrawLabels } from "./genscl.ts";
 import { blended } from "./label-distributions.ts";
-import { defineObjective } from "./objective.ts";
+import { defineObjective, type StepOutputs } from "./objective.ts";
 import { COLLAPSE_REMEDY } from "./plateau.ts";
 import { normalizeRows } from "./unit-rows.ts";
+
+const settings = z.strictObject({
+  ...projectionSettings(),
+  labelExponent: z
+    .number()
+    .positive()
+    .meta({
+      description:
+        "A redraw of strength s with another class's word is s^gamma of that class (gamma; Diff-Mix takes 0.8)",
+    })
+    .default(0.8),
+});
 
 /**
  * Generalized SCL (Kim et al. 2022) on projections, with the soft labels of Diff-Mix for redraws: a redraw with another
@@ -14,25 +26,30 @@ import { normalizeRows } from "./unit-rows.ts";
 export const gensclObjective = defineObjective({
   title: "Generalized SupCon",
   description: "Contrastive loss of label distributions: images attract as much as their labels agree",
-  settings: z.strictObject({
-    ...projectionSettings(),
-    labelExponent: z
-      .number()
-      .positive()
-      .meta({
-        description:
-          "A redraw of strength s with another class's word is s^gamma of that class (gamma; Diff-Mix takes 0.8)",
-      })
-      .default(0.8),
-  }),
+  settings,
   negatives: {},
   needsNegativeLabels: () => false,
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
-  loss({ rows, views, labels, words, classes, blend }, { temperature, labelExponent }) {
-    const sources = Array.from({ length: views }, () => labels).flat();
-    const distributions = redrawLabels(sources, words, classes, { exponent: labelExponent });
-    return genSupCon(normalizeRows(rows), blended(blend, distributions), { temperature });
+  takesMemory: true,
+  targetsOf,
+  loss(outputs, settings) {
+    const { rows, memory } = outputs;
+    const distributions = targetsOf(outputs, settings);
+    return genSupCon(normalizeRows(rows), distributions, {
+      temperature: settings.temperature,
+      memory: memory?.targets ? { rows: normalizeRows(memory.rows), distributions: memory.targets } : null,
+    });
   },
-  plateau: ({ rows }) => Math.log(rows - 1),
+  // Of what is remembered, an image of one class sees all but one in `classes`.
+  plateau: ({ rows, memory, classes }) => Math.log(rows - 1 + memory * (1 - 1 / classes)),
   collapseRemedy: COLLAPSE_REMEDY,
 });
+
+/** The label distribution of each row, [V B, C]. */
+function targetsOf(
+  { views, labels, words, classes, blend }: StepOutputs,
+  { labelExponent }: z.output<typeof settings>,
+) {
+  const sources = Array.from({ length: views }, () => labels).flat();
+  return blended(blend, redrawLabels(sources, words, classes, { exponent: labelExponent }));
+}

@@ -15,6 +15,8 @@ export interface Remembered {
   readonly labels: readonly number[];
   /** Training photo of each, [Q]. */
   readonly photos: readonly number[];
+  /** What the objective's `targetsOf` gave for each, [Q, C]; null for one without. */
+  readonly targets: Tensor | null;
 }
 
 /** Ways to mix two images into one; "either" tosses a coin for each view of a step, as GenSCL does. */
@@ -99,6 +101,8 @@ export interface Objective<Settings = LossSettings> {
   readonly redrawsByView?: boolean;
   /** Whether past projections can be negatives of its anchors. Default false. */
   readonly takesMemory?: boolean;
+  /** Label distributions of the rows, [V B, C], for one that needs those of past projections too. Default: none are kept. */
+  targetsOf?(outputs: StepOutputs, settings: Settings): Tensor;
   /** How its photos are mixed: its labels are distributions then. Default: not at all. */
   mix?(settings: Settings): MixSettings;
   /** Settings that need to know which class each negative was made from. */

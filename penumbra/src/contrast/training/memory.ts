@@ -12,18 +12,22 @@ export class ProjectionMemory extends nn.Module<[], void> {
   readonly rows: Tensor;
   readonly labels: Tensor;
   readonly photos: Tensor;
+  /** [Q, C], where label distributions are kept. */
+  readonly targets: Tensor | null;
   readonly count: Tensor;
 
   /**
    * @param size rows that are remembered: Q
    * @param width of the head's outputs: P
+   * @param classes of label distributions, C; 0 where none are kept
    */
-  constructor(size: number, width: number, device: string) {
+  constructor(size: number, width: number, classes: number, device: string) {
     super();
     const whole = { dtype: "int64" } as const;
     this.rows = nn.buffer(torch.zeros([size, width], { device }));
     this.labels = nn.buffer(torch.zeros([size], whole));
     this.photos = nn.buffer(torch.zeros([size], whole));
+    this.targets = classes > 0 ? nn.buffer(torch.zeros([size, classes], { device })) : null;
     this.count = nn.buffer(torch.zeros([], whole));
   }
 
@@ -37,14 +41,21 @@ export class ProjectionMemory extends nn.Module<[], void> {
       rows: this.rows.narrow(0, 0, length),
       labels: this.labels.narrow(0, 0, length).toNumbers(),
       photos: this.photos.narrow(0, 0, length).toNumbers(),
+      targets: this.targets?.narrow(0, 0, length) ?? null,
     };
   }
 
   /**
    * Remembers the newest rows in place of the oldest ones.
    * @param rows [B, P]; no gradient goes back through them
+   * @param targets [B, C], where label distributions are kept
    */
-  add(rows: Tensor, labels: readonly number[], photos: readonly number[]): void {
+  add(
+    rows: Tensor,
+    labels: readonly number[],
+    photos: readonly number[],
+    targets: Tensor | null = null,
+  ): void {
     noGrad(() => {
       const size = this.labels.numel;
       const before = this.count.item();
@@ -52,7 +63,15 @@ export class ProjectionMemory extends nn.Module<[], void> {
       const index = (values: readonly number[]) =>
         torch.fromTyped(BigInt64Array.from(values.slice(newest), BigInt), [values.length - newest]);
       const places = index(labels.map((_, row) => (before + row) % size));
-      this.rows.indexCopy_(0, places.to(this.rows.device), rows.narrow(0, newest, labels.length - newest));
+      const { device } = this.rows;
+      const put = (into: Tensor, own: Tensor) =>
+        into.indexCopy_(
+          0,
+          places.to(device),
+          own.narrow(0, newest, labels.length - newest).to({ device, dtype: into.dtype }),
+        );
+      put(this.rows, rows);
+      if (this.targets && targets) put(this.targets, targets);
       this.labels.indexCopy_(0, places, index(labels));
       this.photos.indexCopy_(0, places, index(photos));
       this.count.add_(labels.length);

@@ -1,5 +1,5 @@
 import * as torch from "@penumbra/torch";
-import { type nn, optim, type Precision, scope } from "@penumbra/torch";
+import { type nn, optim, type Precision, scope, type Tensor } from "@penumbra/torch";
 import { autocastTo, type Compute } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
 import type { NegativeUse } from "../losses/negative-uses.ts";
@@ -119,7 +119,7 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   const state: TrainingState = {
     ...{ encoder, head, optimizer, scaler, losses: [], evaluations: [] },
     ...weightsBeside(encoder, head, { ema, remembersBest }),
-    memory: makeMemory(options, encoder, head),
+    memory: makeMemory(options, encoder, head, objective.targetsOf ? classes : 0),
   };
   const identity =
     checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
@@ -217,7 +217,9 @@ function takeStep(training: Training, step: number): number {
       `The loss of step ${step} is ${value}. Lower the learning rate, lengthen the warm-up, or train in fp32.`,
     );
   }
-  memory?.add(outputs.narrow(0, 0, batch.images.length), stepOutputs.labels, batch.images); // the first view
+  const newest = (all: Tensor) => all.narrow(0, 0, batch.images.length); // the first view
+  const targets = memory && objective.targetsOf?.(stepOutputs, training.loss);
+  memory?.add(newest(outputs), stepOutputs.labels, batch.images, targets && newest(targets));
   optimizer.zeroGrad();
   optimizer.lr = schedule(step);
   if (!scaler) {
@@ -297,11 +299,16 @@ function seeded<T>(seed: number, device: string, fn: () => T): T {
 }
 
 /** As wide as what the head gives. */
-function makeMemory({ memory = 0, device = "cpu" }: TrainOptions, encoder: Encoder, head: nn.Module) {
+function makeMemory(
+  { memory = 0, device = "cpu" }: TrainOptions,
+  encoder: Encoder,
+  head: nn.Module,
+  classes: number,
+) {
   if (memory === 0) return null;
   return scope(() => {
     const outputs = torch.noGrad(() => head.eval().forward(torch.zeros([1, encoder.dimensions], { device })));
-    return new ProjectionMemory(memory, outputs.shape[1] as number, device);
+    return new ProjectionMemory(memory, outputs.shape[1] as number, classes, device);
   });
 }
 

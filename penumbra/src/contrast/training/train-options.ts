@@ -5,7 +5,7 @@ import { ContrastError } from "../errors.ts";
 import type { RedrawWord } from "../losses/genscl.ts";
 import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, readLossSettings, usesOf } from "../losses/objective.ts";
-import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
+import { type ObjectiveTable, objectiveOf, objectives } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
 import type { KeptWeights } from "./evaluation.ts";
 import { type FineTuning, TRAINED_LAYERS } from "./fine-tuning.ts";
@@ -152,7 +152,7 @@ export function requireTrainOptions(options: TrainOptions): number {
   if (memory > 0 && !objective.takesMemory) {
     fail(
       `the objective ${options.objective} has no place for past projections`,
-      "Set memory to 0, or take supcon or simclr",
+      `Set memory to 0, or take ${takers(options.objectives).join(" or ")}`,
     );
   }
   const leastViews = objective.leastViews?.(settings) ?? 1;
@@ -214,6 +214,11 @@ export function requireTrainOptions(options: TrainOptions): number {
   }
   requireEvaluation(options, classes);
   return classes;
+}
+
+/** The objectives that have a place for past projections. */
+function takers(table: ObjectiveTable = objectives): string[] {
+  return Object.keys(table).filter((name) => objectiveOf(name, table).takesMemory);
 }
 
 function requireEvaluation({ images, evaluation, ema = 0 }: TrainOptions, classes: number): void {

@@ -60,6 +60,19 @@ export const texts: Dictionary["texts"] = {
   "other setting": "andere Einstellung",
   "other settings": "andere Einstellungen",
 
+  // Learning curves.
+  Accuracy: "Genauigkeit",
+  "Near AUROC": "AUROC nah",
+  "Far AUROC": "AUROC fern",
+  "Learning curves": "Lernkurven",
+  "Learning curve: {0}": "Lernkurve: {0}",
+  "{0}, by object": "{0}, je Objekt",
+  "With fewer and more objects to learn from": "Mit weniger und mehr Trainingsobjekten",
+  "objects of each class to learn from": "Trainingsobjekte je Klasse",
+  "By objects of each class to learn from (accuracy / near AUROC):":
+    "Nach Trainingsobjekten je Klasse (Genauigkeit / AUROC nah):",
+  "By objects of each class to learn from (accuracy):": "Nach Trainingsobjekten je Klasse (Genauigkeit):",
+
   // Navigation and headings.
   Answer: "Antwort",
   Hypotheses: "Hypothesen",

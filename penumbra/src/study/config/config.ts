@@ -36,6 +36,12 @@ const rate = (what: string) => z.number().positive().meta({ description: what })
 const share = (what: string) => z.number().min(0).max(1).meta({ description: what });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
 
+/** Several numbers of objects to learn from. */
+const shotsList = z
+  .array(z.int().positive())
+  .min(1)
+  .refine((shots) => new Set(shots).size === shots.length, "List each number once.");
+
 /** The last blocks of an encoder, by their number. */
 const LAST_BLOCKS = /^last-[1-9]\d*$/;
 
@@ -189,7 +195,13 @@ export const studySchemaOf = (tables: StudyTables) =>
       .default([0, 1, 2, 3, 4]),
     split: z
       .strictObject({
-        shots: count("Objects of each known class to learn from").default(4),
+        shots: z
+          .union([z.int().positive(), shotsList])
+          .meta({
+            description:
+              "Objects of each known class to learn from; several numbers, such as [1, 2, 4, 8], give learning curves on the same test: the fewer are among the more",
+          })
+          .default(4),
         validation: count("Objects of each known class for choices (never for results)").default(4),
         test: z
           .union([z.int().positive(), z.literal("rest")])
@@ -446,7 +458,7 @@ export const studySchemaOf = (tables: StudyTables) =>
           .nonnegative()
           .meta({
             description:
-              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none",
+              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none. Arms that train for cross-entropy have none",
           })
           .default(0),
         views: count("Random versions of each photo per step").default(2),
@@ -567,6 +579,13 @@ export const studySchemaOf = (tables: StudyTables) =>
           })
           .default(0.01),
         bootstrap: count("Redraws of the test objects for the bootstrap intervals").default(1000),
+        shots: z
+          .union([z.literal("largest"), z.int().positive()])
+          .meta({
+            description:
+              "Where split.shots has several numbers: the one that the answer, the detector and the pictures are about",
+          })
+          .default("largest"),
         keep: z
           .number()
           .gt(0)

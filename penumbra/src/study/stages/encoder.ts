@@ -18,7 +18,7 @@ import type { CurvePoint } from "../../results/index.ts";
 import { armOf } from "../arms/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, pixelsHash, pixelsOf, type StudyContext, withPixels } from "./context.ts";
+import { labelOf, labelsOf, pixelsHash, pixelsOf, type StudyContext, withPixels } from "./context.ts";
 import { loadImages } from "./load-images.ts";
 
 export interface EncoderInputs {
@@ -58,7 +58,7 @@ function weightsOf({ weights }: StudyContext): EncoderWeights {
 export function encoderStage(
   context: StudyContext,
   split: Split,
-  { arm, seed, positives, negatives, label = `${arm}, seed ${seed}` }: EncoderInputs,
+  { arm, seed, positives, negatives, label = labelOf(context, seed, arm) }: EncoderInputs,
 ): Promise<Artifact> {
   const { config, tables, store, classes, device, weights } = context;
   const { imageSize } = config;

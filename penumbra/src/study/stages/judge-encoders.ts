@@ -2,7 +2,7 @@ import type { Split } from "../../data/index.ts";
 import { foldsOf } from "../../sift/index.ts";
 import { isFrozen } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
-import type { StudyContext } from "./context.ts";
+import { labelOf, type StudyContext } from "./context.ts";
 import { encoderStage, frozenEncoderStage } from "./encoder.ts";
 
 /**
@@ -22,7 +22,7 @@ export async function judgeEncoders(context: StudyContext, split: Split, seed: n
         : await encoderStage(
             context,
             { ...split, train: split.train.filter((_, photo) => fold[photo] !== held) },
-            { arm: judge, seed, label: `judge ${held + 1}, seed ${seed}` },
+            { arm: judge, seed, label: labelOf(context, seed, `judge ${held + 1}`) },
           ),
     );
   }

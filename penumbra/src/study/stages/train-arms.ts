@@ -4,17 +4,18 @@ import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { encoderStage, frozenEncoderStage } from "./encoder.ts";
-import { featuresStage, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
+import { featuresStage, type SharedFeatures, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
 import { nearnessStage } from "./nearness.ts";
-import type { SeedData, SeedImages } from "./prepare-seeds.ts";
+import { contextOf, type SeedData, type SeedImages } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
 import { standInsStage } from "./stand-ins.ts";
 
-/** An arm at a seed, trained and scored. */
+/** An arm at a seed with a number of shots, trained and scored. */
 export interface TrainedArm {
   readonly arm: string;
   readonly seed: number;
+  readonly shots: number;
   readonly encoder: Artifact;
   readonly features: Artifact;
   readonly score: Artifact;
@@ -31,29 +32,44 @@ export async function trainArms(context: StudyContext, seeds: readonly SeedData[
     : null;
   const trained: TrainedArm[] = [];
   for (const own of seeds) {
-    const { seed, split, images } = own;
-    for (const arm of config.arms) {
-      const { encoder, features } =
-        frozen && isFrozen(context, arm)
-          ? {
-              encoder: frozen.encoder,
-              features: await sharedRowsStage(context, split, frozen.features, seed),
-            }
-          : await trainArm(context, own, arm, withStages);
-      const probe = await probeStage(context, split, features, arm, seed);
-      const standIns =
-        split.nearValidation.length > 0
-          ? undefined
-          : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
-      const score = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
-      trained.push({ arm, seed, encoder, features, score });
-    }
+    for (const arm of config.arms) trained.push(await trainAndScore(context, own, arm, frozen, withStages));
   }
   return trained;
 }
 
+async function trainAndScore(
+  study: StudyContext,
+  own: SeedData,
+  arm: string,
+  frozen: Frozen | null,
+  withStages: boolean,
+): Promise<TrainedArm> {
+  const context = contextOf(study, own);
+  const { seed, shots, split, images } = own;
+  const { encoder, features } =
+    frozen && isFrozen(context, arm)
+      ? { encoder: frozen.encoder, features: await sharedRowsStage(context, split, frozen.features, seed) }
+      : await trainArm(context, own, arm, withStages);
+  const probe = await probeStage(context, split, features, arm, seed);
+  const standIns =
+    split.nearValidation.length > 0
+      ? undefined
+      : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
+  const score = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
+  return { arm, seed, shots, encoder, features, score };
+}
+
+interface Frozen {
+  readonly encoder: Artifact;
+  readonly features: SharedFeatures;
+}
+
 /** The frozen encoder, and its features of all photos: the same for all frozen arms and all seeds. */
-async function takeFrozen(context: StudyContext, seeds: readonly SeedData[], withStages: boolean) {
+async function takeFrozen(
+  context: StudyContext,
+  seeds: readonly SeedData[],
+  withStages: boolean,
+): Promise<Frozen> {
   const encoder = await frozenEncoderStage(context);
   const splits = seeds.map(({ split }) => split);
   return { encoder, features: await sharedFeaturesStage(context, splits, encoder, { withStages }) };
@@ -92,7 +108,7 @@ export async function judgeRedraws(
   const artifacts: Artifact[] = [];
   for (const { seed, split, images } of seeds) {
     const redraws = Object.entries(images).flatMap(([name, artifact]) =>
-      sourceOf(name, context.tables.sources).sifts === undefined ? [artifact] : [],
+      sourceOf(name, context.tables.sources).sifts === undefined ? [{ source: name, artifact }] : [],
     );
     const own = trained.find((item) => item.arm === judge && item.seed === seed);
     if (!own || redraws.length === 0) continue;

@@ -171,10 +171,13 @@ for (const [name, entry] of Object.entries(objectives)) {
         }));
 
       if (objective.takesMemory) {
+        const softTargets = (made: Made, count: number) =>
+          objective.targetsOf?.(step(made, use), settings()).narrow(0, 0, count) ?? null;
         const past = () => ({
           rows: draw(7, widthOf(use), 8).mul(5),
           labels: [0, 1, 2, 0, 1, 2, 0],
           photos: [0, 1, 2, 3, 4, 5, 6],
+          targets: softTargets(drawn(use), 7),
         });
         const remembering = (made: Made, change?: Change) => ({ ...step(made, use, change), memory: past() });
 
@@ -206,20 +209,15 @@ for (const [name, entry] of Object.entries(objectives)) {
               rows: equal(6, 1),
               labels: LABELS,
               photos: [90, 91, 92, 93, 94, 95], // none of the step: with photos as groups all of it is seen
+              targets: objective.targetsOf
+                ? torch.eye(CLASSES, { dtype: "float64" }).repeat([2, 1]) // of LABELS
+                : null,
             };
-            const loss = (level: number) =>
-              objective
-                .loss(
-                  {
-                    ...step(
-                      { rows: equal(IMAGES * VIEWS, level), negatives: use && equal(NEGATIVES, level) },
-                      use,
-                    ),
-                    memory,
-                  },
-                  settings(),
-                )
-                .item();
+            const loss = (level: number) => {
+              const made = { rows: equal(IMAGES * VIEWS, level), negatives: use && equal(NEGATIVES, level) };
+              const photos = { ...step(made, use), words: new Array(IMAGES * VIEWS).fill(null) };
+              return objective.loss({ ...photos, memory }, settings()).item();
+            };
             const size = {
               rows: IMAGES * VIEWS,
               negatives: use ? NEGATIVES : 0,

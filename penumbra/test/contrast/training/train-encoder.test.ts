@@ -365,26 +365,30 @@ describe("looking at validation photos during training", () => {
 });
 
 describe("a memory of past projections", () => {
-  test("is empty at the first step, then raises the loss; interrupted and resumed it ends with the same bits", async () => {
-    const own = { memory: 20 };
-    const whole = await trainEncoder(settings(own));
-    const without = await trainEncoder(settings());
-    expect(whole.losses[0]).toBe(without.losses[0]);
-    expect(whole.losses[1]).toBeGreaterThan(without.losses[1] as number);
-    const checkpointFolder = temporaryFolder();
-    const interrupted = settings({
-      ...{ ...own, checkpointFolder, checkpointEvery: 5 },
-      onProgress: (done) => {
-        if (done === 8) throw new Error("power cut");
-      },
-    });
-    await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
-    expect(bitsOf(await trainEncoder({ ...interrupted, onProgress: () => {} }))).toEqual(bitsOf(whole));
-  });
+  test.each(["supcon", "genscl+mix", "hscl"])(
+    "of %s is empty at the first step, then raises the loss; interrupted and resumed it ends with the same bits",
+    async (name) => {
+      const objective = name === "supcon" ? {} : { objective: name, loss: {}, negatives: undefined };
+      const own = { memory: 20, ...objective };
+      const whole = await trainEncoder(settings(own));
+      const without = await trainEncoder(settings(objective));
+      expect(whole.losses[0]).toBe(without.losses[0]);
+      expect(whole.losses[1]).toBeGreaterThan(without.losses[1] as number);
+      const checkpointFolder = temporaryFolder();
+      const interrupted = settings({
+        ...{ ...own, checkpointFolder, checkpointEvery: 5 },
+        onProgress: (done) => {
+          if (done === 8) throw new Error("power cut");
+        },
+      });
+      await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+      expect(bitsOf(await trainEncoder({ ...interrupted, onProgress: () => {} }))).toEqual(bitsOf(whole));
+    },
+  );
 
   test("holds what the head gave for the newest photos, with their labels", () =>
     scope(() => {
-      const memory = new ProjectionMemory(5, 2, "cpu");
+      const memory = new ProjectionMemory(5, 2, 0, "cpu");
       expect(memory.read()).toBeNull();
       const rows = (from: number, count: number) =>
         torch
@@ -402,6 +406,16 @@ describe("a memory of past projections", () => {
       expect(held().map(([first]) => first)).toEqual([1, 2, 3, 4, 5]);
       memory.add(rows(6, 8), [6, 7, 8, 9, 10, 11, 12, 13], [16, 17, 18, 19, 20, 21, 22, 23]);
       expect(held()).toEqual([9, 10, 11, 12, 13].map((first) => [first, first, first + 10]));
+    }));
+
+  test("keeps the label distributions of mixed photos and of redraws between two classes beside them", () =>
+    scope(() => {
+      const memory = new ProjectionMemory(3, 2, 2, "cpu");
+      const shares = (values: number[]) => torch.tensor(values.map((share) => [share, 1 - share]));
+      memory.add(torch.zeros([2, 2]), [0, 1], [0, 1], shares([0.75, 0.5]));
+      expect(memory.read()!.targets!.tolist()).toEqual([[0.75, 0.25], [0.5, 0.5]]); // biome-ignore format: a table
+      memory.add(torch.zeros([2, 2]), [0, 1], [2, 3], shares([1, 0.25]));
+      expect(memory.read()!.targets!.tolist()).toEqual([[0.25, 0.75], [0.5, 0.5], [1, 0]]); // biome-ignore format: a table
     }));
 });
 
@@ -535,8 +549,8 @@ describe("what cannot be trained is refused with what to do", () => {
     ["classes that do not fill a batch", { photosPerClass: 3 }, /batch of 8 photos cannot have 3/],
     [
       "a memory for an objective that has no place for it",
-      { objective: "genscl", loss: {}, negatives: undefined, memory: 8 },
-      /genscl has no place for past projections/,
+      { objective: "cross-entropy", loss: {}, negatives: undefined, memory: 8 },
+      /cross-entropy has no place for past projections.*take supcon or supcon\+ce or .*genscl or hscl/,
     ],
     ["an average that never moves", { ema: 1 }, /ema is 1.*below 1/],
     [
