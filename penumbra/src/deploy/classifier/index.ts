@@ -1,6 +1,12 @@
 /** The classifier: one folder, from which known classes are told, and unknown objects. */
 
-export { type CalibrationObjects, KnownScores, type KnownScoresState, viewSets } from "./calibration.ts";
+export {
+  type CalibrationObjects,
+  flaggedShares,
+  KnownScores,
+  type KnownScoresState,
+  viewSets,
+} from "./calibration.ts";
 export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
 export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
 export {

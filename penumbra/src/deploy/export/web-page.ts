@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { writeFileAtomic, writeFolderAsync } from "../../files/index.ts";
 import { DeployError, loadClassifier } from "../classifier/index.ts";
-import { escaped, PAGE_STYLE } from "../page.ts";
+import { escaped, PAGE_STYLE } from "../page/index.ts";
 import { type Exported, type ExportOptions, exportOnnx, referencesOf } from "./export-onnx.ts";
 
 const PACKAGE = "onnxruntime-web";

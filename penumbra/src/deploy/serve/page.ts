@@ -1,4 +1,4 @@
-import { escaped, PAGE_STYLE } from "../page.ts";
+import { escaped, PAGE_STYLE } from "../page/index.ts";
 
 /** The page for people: drop photos, see verdicts. Nothing is loaded from anywhere else. */
 export function pageOf(models: readonly string[]): string {

@@ -1,7 +1,6 @@
 import { fromTyped, scope } from "@penumbra/torch";
 import type { Hono } from "hono";
 import { z } from "zod";
-import { groupBy } from "../../data/index.ts";
 import { pngBytes } from "../../images/index.ts";
 import type { Verdict } from "../classifier/index.ts";
 import { modelOf, refuse, type ServiceEnv } from "./app.ts";
@@ -110,10 +109,10 @@ function viewsOf(files: readonly Uint8Array[], { datatype, shape, data }: Input)
   const isNumber = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) >= 0 && (value as number) < files.length;
   if (datatype === "INT64" && data.length === files.length && data.every(isNumber)) {
-    const views = groupBy([...files.entries()], ([index]) => data[index]!);
-    const objects = [...views.keys()].sort((one, other) => one - other);
-    if (objects.at(-1) === objects.length - 1)
-      return objects.map((number) => views.get(number)!.map(([, file]) => file));
+    const count = 1 + data.reduce((most, number) => Math.max(most, number), 0);
+    const objects = Array.from({ length: count }, (): Uint8Array[] => []);
+    for (const [index, number] of data.entries()) objects[number]!.push(files[index]!);
+    if (objects.every((views) => views.length > 0)) return objects;
   }
   throw refuse(
     400,

@@ -1,5 +1,4 @@
-/** What the pages for people have in common: looks in light and dark, and words that are no markup. */
-
+/** How pages look, in light and in dark. */
 export const PAGE_STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --quiet: #666; --alert: #b3500a }
 @media (prefers-color-scheme: dark) { :root { --quiet: #aaa; --alert: #f0a060 } }
@@ -13,6 +12,7 @@ label { margin-right: 1rem }
 .verdict { font-weight: 600 } .unknown .verdict { color: var(--alert) }
 small { color: var(--quiet) }`;
 
+/** Words as they are, in markup. */
 export function escaped(text: string): string {
   return text
     .replaceAll("&", "&amp;")
