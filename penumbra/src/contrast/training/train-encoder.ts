@@ -143,10 +143,10 @@ function beginTraining(options: TrainOptions, classes: number): Training {
 
 /** Takes the steps that are left, evaluates and writes checkpoints between them, and tells after each. */
 async function takeSteps(training: Training, options: TrainOptions): Promise<void> {
-  const { steps, fineTuning = {}, checkpointFolder, checkpointEvery = 100, onProgress } = options;
+  const { steps, weights, fineTuning = {}, checkpointFolder, checkpointEvery = 100, onProgress } = options;
   const { state, identity } = training;
   const beginTraining = () => {
-    setTrainingMode(state.encoder, fineTuning);
+    setTrainingMode(state.encoder, { batchNorm: weights ? "frozen" : "trained", ...fineTuning });
     state.head.train();
   };
   beginTraining();

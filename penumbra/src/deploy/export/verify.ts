@@ -70,7 +70,9 @@ export async function verifyExport(
     const { known } = classifier.reference(wanted.views);
     const off = ROUNDING * Math.abs(wanted.score);
     const rounding = known.pValue(wanted.score + off) - known.pValue(wanted.score - off);
-    if (!isSame(exported, wanted) || !(difference <= LIMIT + rounding))
+    const isAsSure = Math.abs(exported.confidence - wanted.confidence) <= LIMIT;
+    const isAsUnknown = Math.abs(exported.unknownScore - wanted.unknownScore) <= LIMIT + rounding;
+    if (!isSame(exported, wanted) || !isAsSure || !isAsUnknown)
       throw refusal(whose, exported, wanted, difference);
     largestDifference = Math.max(largestDifference, difference);
   };

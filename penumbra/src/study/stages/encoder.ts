@@ -138,7 +138,7 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
     objective: name,
     precision,
     network: { network, ...(!weights && sizesFor(network, { stem, width })) },
-    ...fineTuningOf({ train, layerDecay, batchNorm }),
+    ...fineTuningOf({ train, layerDecay, batchNorm }, weights !== null),
     optimizer: { learningRate, weightDecay },
     loss: Object.fromEntries(loss),
     ...(positives !== null && {
@@ -159,11 +159,16 @@ function sizesFor(network: EncoderNetworkName, sizes: Readonly<Record<string, Js
 }
 
 /** What of the encoder is trained, where that is not simply all of it. */
-function fineTuningOf({ train, layerDecay, batchNorm }: FineTuningSettings): { fineTuning?: FineTuning } {
+function fineTuningOf(
+  { train, layerDecay, batchNorm }: FineTuningSettings,
+  isPublished: boolean,
+): { fineTuning?: FineTuning } {
+  const usual = isPublished ? "frozen" : "trained";
+  const statistics = batchNorm === "auto" ? usual : batchNorm;
   const fineTuning: FineTuning = {
     ...(train !== "full" && { layers: train as TrainedLayers }),
     ...(layerDecay !== 1 && { layerDecay }),
-    ...(batchNorm !== "trained" && { batchNorm }),
+    ...((isPublished || statistics !== "trained") && { batchNorm: statistics }),
   };
   return Object.keys(fineTuning).length > 0 ? { fineTuning } : {};
 }
