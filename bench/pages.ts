@@ -133,12 +133,15 @@ try {
   });
 
   await browser.send("Page.navigate", { url: `${service.url}/` });
-  await browser.until("the service's page is there", `document.getElementById("drop")`);
+  await browser.until("the service's page is there", `document.readyState === "complete"`);
   await judges("service");
   await looks("service");
 
   await browser.send("Page.navigate", { url: `http://127.0.0.1:${(files.address() as AddressInfo).port}/` });
-  await browser.until("the exported page is there", `document.getElementById("camera")`);
+  await browser.until(
+    "the exported page is there",
+    `document.title !== "Penumbra" && document.readyState === "complete"`,
+  );
   await judges("export");
   await browser.evaluate(`document.getElementById("camera").click()`);
   await browser.until("the camera's picture is judged", `document.querySelector("#seen .verdict")`);

@@ -142,7 +142,9 @@ export async function judge(...photos) {
 `;
 
 const SCRIPT = `
-import { judge, pixelsOf } from "./judge.mjs";
+// Photos may be dropped before the classifier is there: they wait for it.
+const engine = import("./judge.mjs");
+engine.catch((error) => byId("answers").prepend("The classifier cannot be loaded: " + error.message));
 const byId = (id) => document.getElementById(id);
 const percent = (value) => (100 * value).toFixed(1) + " %";
 const verdictOf = ({ isUnknown, className, confidence }) => isUnknown ? "unknown, resembles " + className : className + "  " + percent(confidence);
@@ -170,6 +172,7 @@ async function take(files) {
   box.append(text);
   byId("answers").prepend(box);
   try {
+    const { judge, pixelsOf } = await engine;
     const photos = [];
     for (const file of files) photos.push(await pixelsOf(file));
     show(text, await judge(...photos));
@@ -185,6 +188,7 @@ async function takeAll(list) {
 }
 let stream;
 async function look() {
+  const { judge, pixelsOf } = await engine;
   while (stream) {
     show(byId("seen"), await judge(await pixelsOf(byId("video"))));
     await new Promise((done) => setTimeout(done, 200));
