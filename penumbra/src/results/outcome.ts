@@ -261,6 +261,27 @@ export interface NearnessRow {
   readonly quality?: ImageQuality;
 }
 
+/** What the images of a source are like, and what they cost; over all seeds. */
+export interface SourceFigures {
+  readonly source: string;
+  readonly images: number;
+  /** As in {@link NearnessRow}; null where no arm without synthetic images could judge. */
+  readonly insideShare: number | null;
+  readonly quality: ImageQuality | null;
+  /** What was learned before drawing: means over seeds, of memory the most; null where nothing was. */
+  readonly training: {
+    readonly steps: number;
+    readonly seconds: number;
+    readonly peakMemoryBytes: number;
+    /** Jensen-Shannon divergence that the discriminator sees, in nats; null where there is none. */
+    readonly divergence: number | null;
+    /** Seeds at which it drew nearly one image over and over, and how different images were there, photos being 1. */
+    readonly collapsed: readonly { readonly seed: number; readonly diversity: number }[];
+  } | null;
+  /** Of drawing. */
+  readonly drawing: { readonly seconds: number; readonly peakMemoryBytes: number };
+}
+
 /** How far images are from photos, by the features of the encoder that judges; null where there are too few. */
 export interface ImageQuality {
   readonly fid: number | null;
@@ -453,6 +474,8 @@ export interface Outcome {
   readonly augmentation: AugmentationSheet | null;
   /** Empty where no arm without synthetic images could judge. */
   readonly nearness: readonly NearnessRow[];
+  /** Of every source that was not sifted; missing in studies from before it was measured. */
+  readonly sourceFigures?: readonly SourceFigures[];
   readonly histograms: readonly Histogram[];
   readonly confusions: readonly Confusion[];
   readonly operatingPoints: readonly OperatingPoint[];

@@ -286,6 +286,29 @@ export function exampleOutcome({
       },
       { recipe: "crossed", strength: 0.5, images: 192, insideShare: 0.38 },
     ],
+    sourceFigures: [
+      {
+        ...{ source: "faithful", images: 384, insideShare: 0.82 },
+        quality: { fid: 8.1, kid: 0.0123, precision: 0.8, recall: 0.6 },
+        training: {
+          ...{ steps: 100, seconds: 47.2, peakMemoryBytes: 900 * 2 ** 20 },
+          ...{ divergence: null, collapsed: [] },
+        },
+        drawing: { seconds: 33, peakMemoryBytes: 800 * 2 ** 20 },
+      },
+      {
+        ...{ source: "gan-near-ood", images: 384, insideShare: null, quality: null },
+        training: {
+          ...{ steps: 1204, seconds: 121, peakMemoryBytes: 1.2 * 2 ** 30 },
+          ...{ divergence: 0.412, collapsed: [{ seed: 1, diversity: 0.12 }] },
+        },
+        drawing: { seconds: 3, peakMemoryBytes: 700 * 2 ** 20 },
+      },
+      {
+        ...{ source: "collage", images: 384, insideShare: 0.3, quality: null, training: null },
+        drawing: { seconds: 2, peakMemoryBytes: 500 * 2 ** 20 },
+      },
+    ],
     histograms: arms.map((arm, index) => ({
       arm: arm.name,
       edges: Array.from({ length: 31 }, (_, bin) => -1 + bin / 30),

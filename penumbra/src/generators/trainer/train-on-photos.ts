@@ -58,8 +58,8 @@ const ALL = "all";
 
 /**
  * Trains a network on images of classes (each different caption is one), or goes on where the same call was
- * stopped, and writes its folder: weights, `generator.json`, a card and a sheet of samples. With a budget in steps an
- * interrupted run ends with the same bits as an uninterrupted one on the same machine.
+ * stopped, and writes its folder: weights, `generator.json`, a card and a sheet of samples. An interrupted run ends with the
+ * same bits as an uninterrupted one on the same machine.
  *
  * @returns the finished model's folder, or null when the signal ended it before
  * @throws GeneratorError for a corpus without readable images, or a model to go on from that does not fit
@@ -173,7 +173,7 @@ async function writeModel<Settings extends PhotoSettings>(facts: {
     await writeDescription(aside, {
       generator: entry.name,
       classes: [...classes],
-      settings: { ...settings },
+      settings: { ...settings, steps: result.step },
     });
     await writeModelCard(aside, {
       ...entry.card,
@@ -183,7 +183,7 @@ async function writeModel<Settings extends PhotoSettings>(facts: {
         `Read were ${corpus.fileOf.length} images from ${corpus.files.length} files with ${corpus.captions.length} different captions. Classes: ${classes.join(", ")}.`,
       ],
       earlierRuns: origin?.runs ?? [],
-      run: { stages: [stage] },
+      run: { stages: [stage], figures: result.figures },
       training: [
         ...(origin?.note ? [origin.note] : []),
         `Device ${device}, precision ${precision.reason}; seed ${seed}; ${settings.imageSize} px; weights averaged with decay ${settings.emaDecay}.`,

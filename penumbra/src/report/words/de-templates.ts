@@ -79,6 +79,22 @@ export const templates: Dictionary["templates"] = {
   "t {0}": "t {0}",
   "{0} · signal {1}": "{0} · Signal {1}",
   "{0} of {1}": "{0} von {1}",
+  // sections/source-table.ts
+  "The sources side by side": "Die Quellen nebeneinander",
+  "Time is a mean over seeds. Memory is the most that the process held meanwhile, with all that it held before: it compares sources of one run.{0}":
+    "Zeiten sind Mittel über die Seeds. Speicher ist das meiste, was der Prozess währenddessen belegte, mit allem, was er schon vorher hielt: Er vergleicht Quellen eines Laufs.{0}",
+  "Jensen-Shannon divergence, in nats: how far drawn images are from photos for the discriminator, 0: it cannot tell them apart, 0.693: always.":
+    "Jensen-Shannon-Divergenz in Nats: wie weit gezeichnete Bilder für den Diskriminator von Fotos entfernt sind, 0: Er kann sie nicht unterscheiden, 0,693: immer.",
+  "Sources of images": "Quellen der Bilder",
+  Source: "Quelle",
+  Memory: "Speicher",
+  "Jensen-Shannon": "Jensen-Shannon",
+  Drawing: "Zeichnen",
+  Steps: "Schritte",
+  Training: "Training",
+  "<b>Mode collapse</b> of {0} at seed {1}: samples differ from each other by {2} % of what photos do, so they are nearly one image over and over.":
+    "<b>Mode Collapse</b> von {0} bei Seed {1}: Die Bilder unterscheiden sich untereinander um {2} % dessen, was Fotos tun; es ist also fast immer dasselbe Bild.",
+
   "How many still look known": "Wie viele noch bekannt aussehen",
   "Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.":
     "Beurteilt mit dem Encoder, der kein synthetisches Bild gesehen hat: Eine Nachzeichnung sieht bekannt aus, wenn ihr Mahalanobis-Wert über dem liegt, den 95 % der bekannten Validierungsfotos erreichen. Getreue Nachzeichnungen sollen es, Near-OOD-Nachzeichnungen nicht: Solche sind Negative, die innerhalb einer Klasse liegen.",

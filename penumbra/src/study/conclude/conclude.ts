@@ -49,6 +49,7 @@ import type { Artifact } from "../store/index.ts";
 import { rateCurvesOf } from "./rates.ts";
 import { chooseSheet, drawnIn, writeAugmentation, writePhotos } from "./sheet.ts";
 import { siftResults } from "./sifted.ts";
+import { sourceFiguresOf } from "./source-figures.ts";
 
 /** A finished study: its artifacts, and what they were made on. */
 export interface Finished {
@@ -125,6 +126,10 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
   const operatingPoints = await store.observe("operating points", async () =>
     operatingPointsOf(scores, { detector, ...config.statistics }),
   );
+  const judged = await nearnessOf(
+    nearness,
+    recipesIn(tables.sources).map(({ name }) => name),
+  );
   return {
     format: OUTCOME_FORMAT,
     name: config.name,
@@ -145,10 +150,8 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
     sifted: await siftResults(seeds, siftedSources(context), finished.run),
     imageRoles: titled(ROLES_OF_IMAGES),
-    nearness: await nearnessOf(
-      nearness,
-      recipesIn(tables.sources).map(({ name }) => name),
-    ),
+    nearness: judged.recipes,
+    sourceFigures: sourceFiguresOf(context, seeds, judged.sources),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
     operatingPoints,

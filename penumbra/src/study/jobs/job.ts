@@ -10,6 +10,7 @@ const parent = process.ppid;
 /** Progress is told at most so often. */
 const TELL_MS = 100;
 
+let store: StageStore | undefined;
 let run: ((task: StudyTask) => Promise<void>) | undefined;
 const granted = new Map<string, () => void>();
 
@@ -17,7 +18,7 @@ process.on("message", (message: ToJob) => {
   if (message.kind === "granted") granted.get(message.hash)?.();
   else {
     work(message).then(
-      () => tell({ kind: "ready", peakMemory: process.resourceUsage().maxRSS * 1024 }),
+      () => tell({ kind: "ready", peakMemory: store?.peakMemory ?? 0 }),
       (error: unknown) => tell({ kind: "failed", error: failureOf(error) }),
     );
   }
@@ -32,7 +33,7 @@ async function work(message: Exclude<ToJob, { readonly kind: "granted" }>): Prom
 
 function prepare({ context, arms, run: folder, machine, model, ...packed }: JobStudy) {
   setNumThreads(machine.threads);
-  const store = new StageStore(folder, { machine: { ...machine }, onEvent, claim });
+  store = new StageStore(folder, { machine: { ...machine }, onEvent, claim });
   const whole: StudyContext = { ...context, store, tables: { ...TABLES, arms } };
   return taskRunner(whole, unpackSplits(packed), model);
 }

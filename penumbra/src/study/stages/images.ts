@@ -1,3 +1,4 @@
+import type { Json } from "../../files/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelOf, type StudyContext } from "./context.ts";
 import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
@@ -8,7 +9,7 @@ export async function imagesStage(
   name: string,
   inputs: ImagesInputs,
 ): Promise<Artifact> {
-  const { source, settings, work, hashes } = await prepareSource(context, name, inputs);
+  const { source, settings, learned, work, hashes } = await prepareSource(context, name, inputs);
   return context.store.run({
     name: inputs.stage ?? "images",
     version: source.version,
@@ -20,7 +21,12 @@ export async function imagesStage(
       const onProgress = (done: number, total: number) => progress(done, total, "images");
       const drawing = { ...work, folder, onProgress };
       const lines = await source.draw(drawing, source.requests(drawing));
-      return { images: lines.length };
+      return { images: lines.length, learning: learned && costOf(learned) };
     },
   });
+}
+
+/** What learning for a source cost, and what came of it. */
+function costOf({ manifest: { seconds, peakMemory, notes } }: Artifact) {
+  return { ...(notes as Readonly<Record<string, Json>>), seconds, peakMemory };
 }

@@ -118,7 +118,7 @@ export async function judgeRedraws(
   const artifacts: Artifact[] = [];
   for (const { seed, split, images } of seeds) {
     const redraws = Object.entries(images).flatMap(([name, artifact]) =>
-      sourceOf(name, context.tables.sources).sifts === undefined ? [artifact] : [],
+      sourceOf(name, context.tables.sources).sifts === undefined ? [{ source: name, artifact }] : [],
     );
     const own = trained.find((item) => item.arm === judge && item.seed === seed);
     if (!own || redraws.length === 0) continue;

@@ -59,7 +59,7 @@ export function wordsStage(
         });
         saveWords(words, join(folder, WORDS_FILE));
         if (words.looks.length > 0) await writeJsonLines(join(folder, LOOKS_FILE), words.looks);
-        return { classes: classes.length, step: words.step };
+        return { classes: classes.length, steps: words.step };
       }),
   });
 }

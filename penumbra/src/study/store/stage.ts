@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ASIDE_ENDING, hashOf, type Json, writeFileAtomic } from "../../files/index.ts";
 import type { StageRecord } from "../../results/index.ts";
 import { type Clock, removeClock, startClock } from "./clock.ts";
+import { forgetPeak, peakMemory } from "./memory.ts";
 
 /** What a stage is: everything that decides its result, and the function that makes it. */
 export interface StageSpec {
@@ -59,7 +60,7 @@ export interface StageManifest {
   readonly cpuSeconds: number;
   /** How often the stage was started before it completed. */
   readonly starts: number;
-  /** Largest resident memory of the process so far, in bytes. */
+  /** Largest resident memory of the process since the last start, in bytes; without Linux, of all of its life. */
   readonly peakMemory: number;
   /** Size in bytes of every file, by its path inside the folder: a damaged artifact is noticed and made again. */
   readonly files: Readonly<Record<string, number>>;
@@ -228,6 +229,8 @@ export class StageStore {
   async #make(spec: StageSpec, { folder, work, title }: StagePlace): Promise<Artifact> {
     const clock = await prepareWork(work);
     const cpuBefore = process.cpuUsage();
+    this.#peakMemory = this.peakMemory;
+    forgetPeak();
     this.#onEvent({ ...title, event: "start", isResumed: clock.starts > 1 });
     const notes = await spec.run({
       folder: work,
@@ -289,10 +292,6 @@ function identityOf(
 function cpuSeconds(since: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(since);
   return (user + system) / 1e6;
-}
-
-function peakMemory(): number {
-  return process.resourceUsage().maxRSS * 1024; // libuv gives kibibytes on every system
 }
 
 /** The identity of a stage's result. */
