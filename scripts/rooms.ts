@@ -96,12 +96,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy/classifier",
     folder: "penumbra/src/deploy/classifier",
-    may: ["torch", "files", "images", "data", "contrast", "unknowns", "results"],
+    may: ["torch", "files", "images", "data", "models", "contrast", "unknowns", "results"],
+  },
+  {
+    name: "deploy/page",
+    folder: "penumbra/src/deploy/page",
+    may: [],
   },
   {
     name: "deploy/serve",
     folder: "penumbra/src/deploy/serve",
-    may: ["torch", "files", "images", "contrast", "deploy/classifier"],
+    may: ["torch", "files", "images", "contrast", "deploy/classifier", "deploy/page"],
   },
   {
     name: "deploy/label",
@@ -111,7 +116,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy/export",
     folder: "penumbra/src/deploy/export",
-    may: ["torch", "files", "images", "data", "models", "contrast", "unknowns", "deploy/classifier"],
+    may: [
+      "torch",
+      "files",
+      "images",
+      "data",
+      "models",
+      "contrast",
+      "unknowns",
+      "deploy/classifier",
+      "deploy/page",
+    ],
   },
   {
     name: "deploy",
