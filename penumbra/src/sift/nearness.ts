@@ -1,7 +1,6 @@
 import { scope, type Tensor } from "@penumbra/torch";
+import { fitSpaces, type MeasureName, meanDistances, quantile } from "../unknowns/index.ts";
 import { SiftError } from "./errors.ts";
-import { MEASURES, type MeasureName } from "./measures.ts";
-import { quantile } from "./quantile.ts";
 
 /** Images as the last stages of an encoder see them. */
 export interface LabelledStages {
@@ -39,8 +38,8 @@ export interface Nearness {
 
 /**
  * A distance to classes that has a unit. In every stage, by every measure, an image's distance to a class is divided by
- * the `known` quantile of the distances of held-out photos to their own class; the mean of these is divided by its own
- * such quantile in turn. So 1 means: as far out as the outermost real photos that still count as known.
+ * the `known` quantile of the distances of held-out photos to their own class ({@link fitSpaces}); the mean of these is
+ * divided by its own such quantile in turn. So 1 means: as far out as the outermost real photos that still count as known.
  *
  * @param seen photos that classes are described by, of all classes
  * @param held photos of other objects, which neither the encoder nor `seen` has: they calibrate
@@ -61,44 +60,31 @@ export function fitNearness(
         : "Nothing can be calibrated without held-out photos. Give photos of objects that were not seen.",
     );
   }
-  const spaces = seen.stages.flatMap((stage, index) => {
-    const rows = exactRows(stage);
-    return measures.map((name) => {
-      const measured = MEASURES[name].fit(rows, seen.labels);
-      const distances = (stages: readonly Tensor[]) => {
-        const own = stages[index];
-        if (!own)
-          throw new SiftError(`Images have ${stages.length} stages instead of ${seen.stages.length}.`);
-        return measured(exactRows(own));
-      };
-      return { distances, unit: unitOf(distances(held.stages), held.labels, known) };
-    });
-  });
-  const raw = (stages: readonly Tensor[]): Tensor =>
-    scope(() =>
-      spaces
-        .map(({ distances, unit }) => distances(stages).div(unit))
-        .reduce((sum, each) => sum.add(each))
-        .div(spaces.length),
-    );
-  const heldRows = raw(held.stages);
-  const unit = unitOf(heldRows, held.labels, known);
+  const exact = (stages: readonly Tensor[]) => {
+    if (stages.length === seen.stages.length) return stages.map(exactRows);
+    throw new SiftError(`Images have ${stages.length} stages instead of ${seen.stages.length}.`);
+  };
+  const spaces = fitSpaces(
+    { ...seen, stages: exact(seen.stages) },
+    { ...held, stages: exact(held.stages) },
+    { measures, known },
+  );
+  const raw = (stages: readonly Tensor[]) => scope(() => meanDistances(spaces, exact(stages)));
+  const own = toOwn(
+    scope(() => raw(held.stages).tolist() as number[][]),
+    held.labels,
+  );
+  const unit = quantile(own, known) || 1;
   const measure = (stages: readonly Tensor[]) => scope(() => raw(stages).div(unit));
   return {
     measure,
     distances: (stages) => scope(() => measure(stages).tolist() as number[][]),
-    held: scope(() => toOwn(heldRows, held.labels)).map((distance) => distance / unit),
+    held: own.map((distance) => distance / unit),
   };
 }
 
-/** The quantile of the distances to the own class that counts as 1; never 0. */
-function unitOf(rows: Tensor, labels: readonly number[], known: number): number {
-  return quantile(toOwn(rows, labels), known) || 1;
-}
-
-function toOwn(rows: Tensor, labels: readonly number[]): number[] {
-  const all = rows.tolist() as number[][];
-  return labels.map((label, image) => all[image]?.[label] as number);
+function toOwn(rows: readonly (readonly number[])[], labels: readonly number[]): number[] {
+  return labels.map((label, image) => rows[image]?.[label] as number);
 }
 
 function exactRows(rows: Tensor): Tensor {
