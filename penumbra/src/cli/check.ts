@@ -93,6 +93,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
             config: await settle(study, say),
             knownClasses: manifest.classes.length,
             trainPhotos: split.parts.train,
+            validationPhotos: split.parts.validation,
             photos: manifest.photos.length,
             model: model?.model,
           },

@@ -46,8 +46,9 @@ export interface Workload {
   readonly config: SettledConfig;
   readonly tables: LoadedConfig["tables"];
   readonly knownClasses: number;
-  /** Photos to learn from at each seed with the most shots, and all photos. */
+  /** Photos to learn from and to choose by at each seed with the most shots, and all photos. */
   readonly trainPhotos: number;
+  readonly validationPhotos: number;
   readonly photos: number;
   /** Of the diffusion model; undefined where none is needed. */
   readonly model?: { readonly imageSize: number; readonly denoiserParameters: number } | undefined;
@@ -199,13 +200,20 @@ function auditedImages({ config, tables, model }: Workload): number {
 /** Of forwards and backwards, what forwards alone costs. */
 const FORWARD_SHARE = 1 / 3;
 
-/** Images forwards and backwards through the encoders of a seed. */
-function encoderImages({ config, tables }: Workload): number {
-  const { steps, batchSize, views, negatives } = config.encoder;
+/**
+ * Images forwards and backwards through the encoders of a seed, with what looks at training and validation photos and a
+ * teacher's answers cost beside the steps.
+ */
+function encoderImages({ config, tables, trainPhotos, validationPhotos }: Workload): number {
+  const { steps, batchSize, views, negatives, evaluation } = config.encoder;
+  const looks = evaluation.every > 0 ? Math.ceil(steps / evaluation.every) : 0;
+  // The features of all photos, and the loss of as many batches of each part as hold the validation photos.
+  const batches = 2 * Math.ceil(validationPhotos / batchSize) * batchSize * views;
+  const looked = looks * FORWARD_SHARE * (trainPhotos + validationPhotos + batches);
   return withTeachers(trainedArms({ config, tables }), tables.arms).reduce((sum, name) => {
     const arm = armOf(name, tables.arms);
     const answered = arm.changes?.teacher === undefined ? 0 : FORWARD_SHARE * batchSize * views;
-    return sum + steps * (batchSize * views + negativesOf(arm, negatives) + answered);
+    return sum + looked + steps * (batchSize * views + negativesOf(arm, negatives) + answered);
   }, 0);
 }
 

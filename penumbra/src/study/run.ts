@@ -88,6 +88,7 @@ export async function runStudy(
     config: settled,
     knownClasses: manifest.classes.length,
     trainPhotos: splits[0]!.train.length,
+    validationPhotos: splits[0]!.validation.length,
     photos: manifest.photos.length,
     model,
   };

@@ -330,6 +330,7 @@ async function samplesOf(
   const of = async (part: SplitName, photos: readonly Photo[]) => ({
     ...evidenceOf(stageFeatures(tensors, part), probe),
     labels: labelsOf(photos, context.classes),
+    objects: photos.map(({ object }) => object),
     ...(network && { network, pixels: await pixelsOf(context, photos, context.config.imageSize) }),
   });
   return {

@@ -11,8 +11,7 @@ import {
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
-import { measureNames } from "../../sift/index.ts";
-import { defaultDetectors } from "../../unknowns/index.ts";
+import { defaultDetectors, measureNames } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
