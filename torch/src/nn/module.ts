@@ -291,14 +291,13 @@ function hidingPlace(value: unknown, container: string | undefined, depth: numbe
   if (isMember(value)) return container;
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = prototype === Object.prototype || prototype === null;
-  const isKeyed = value instanceof Map || value instanceof Set;
-  if (!isPlain && !isKeyed && !Array.isArray(value)) return undefined;
-  const inside = Array.isArray(value)
-    ? container
-    : isPlain
-      ? "a plain object"
-      : `a ${value.constructor.name}`;
-  for (const item of isPlain ? Object.values(value) : value.values()) {
+  const isList = Array.isArray(value);
+  let items: Iterable<unknown>;
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) items = value.values();
+  else if (isPlain) items = Object.values(value);
+  else return undefined;
+  const inside = isList ? container : isPlain ? "a plain object" : `a ${value.constructor.name}`;
+  for (const item of items) {
     const found = hidingPlace(item, inside, depth - 1);
     if (found !== undefined) return found;
   }
