@@ -2,7 +2,13 @@
 
 export { ContrastError } from "./errors.ts";
 export { crossEntropy } from "./losses/cross-entropy.ts";
-export { type GensclOptions, genSupCon, type RedrawWord, redrawLabels } from "./losses/genscl.ts";
+export {
+  type GensclMemory,
+  type GensclOptions,
+  genSupCon,
+  type RedrawWord,
+  redrawLabels,
+} from "./losses/genscl.ts";
 export { type HsclOptions, hardSupCon } from "./losses/hscl.ts";
 export { NEGATIVE_USES, type NegativeUse } from "./losses/negative-uses.ts";
 export { ntXent } from "./losses/nt-xent.ts";

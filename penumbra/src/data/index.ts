@@ -37,6 +37,7 @@ export {
   splitByObject,
   splitForUse,
   type UseSplit,
+  withShots,
 } from "./split.ts";
 export {
   type GivenSplit,

@@ -98,6 +98,17 @@ export function splitByObject(manifest: Manifest, options: SplitOptions): Split 
   };
 }
 
+/**
+ * The same split with fewer training objects of each class, the first of the draw: everything else, the test too, is
+ * that of the split.
+ */
+export function withShots(split: Split, shots: number): Split {
+  const train = [...byClass(split.train).values()].flatMap((objects) =>
+    [...objects.values()].slice(0, shots).flat(),
+  );
+  return { ...split, train };
+}
+
 /** What a classifier that is to be used learns from, and what it is calibrated on. */
 export interface UseSplit {
   /** Every photo of the known classes that is not set aside. */

@@ -19,3 +19,4 @@ export { ARCHITECTURES } from "./latent-diffusion/architectures.ts";
 export { PretrainSettings } from "./latent-diffusion/settings.ts";
 export { type PretrainOptions, pretrain } from "./latent-diffusion/train.ts";
 export { type Corpus, type CorpusSource, readCorpus } from "./trainer/corpus.ts";
+export { type TrainingFigures, trainingFigures } from "./trainer/training-figures.ts";

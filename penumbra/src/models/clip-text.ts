@@ -1,94 +1,8 @@
-import { arange, embedding, nn, scaledDotProductAttention, scope, type Tensor, where } from "@penumbra/torch";
+import { arange, embedding, nn, scope, type Tensor, where } from "@penumbra/torch";
+import { ClipEncoder } from "./clip-encoder.ts";
 import { type ClipTextConfig, type ClipTextConfigInput, parseClipTextConfig } from "./clip-text-config.ts";
 import type { RawConfig } from "./model-config.ts";
-
-/** Attention of every token to itself and to those before it. */
-class CausalAttention extends nn.Module {
-  readonly kProj: nn.Linear;
-  readonly vProj: nn.Linear;
-  readonly qProj: nn.Linear;
-  readonly outProj: nn.Linear;
-  readonly #heads: number;
-
-  constructor(size: number, heads: number) {
-    super();
-    this.#heads = heads;
-    this.kProj = new nn.Linear(size, size);
-    this.vProj = new nn.Linear(size, size);
-    this.qProj = new nn.Linear(size, size);
-    this.outProj = new nn.Linear(size, size);
-  }
-
-  forward(x: Tensor): Tensor {
-    const split = (t: Tensor) => t.unflatten(-1, [this.#heads, -1]).transpose(1, 2); // [B, L, D] -> [B, heads, L, d]
-    const attended = scaledDotProductAttention(
-      split(this.qProj.forward(x)),
-      split(this.kProj.forward(x)),
-      split(this.vProj.forward(x)),
-      { isCausal: true },
-    );
-    return this.outProj.forward(attended.transpose(1, 2).flatten({ startDim: 2 }));
-  }
-}
-
-const activations = {
-  gelu: (x: Tensor) => x.gelu(),
-  // Hendrycks and Gimpel's sigmoid approximation, as OpenAI's CLIP was trained with.
-  quick_gelu: (x: Tensor) => x.mul(x.mul(1.702).sigmoid()),
-};
-
-class Mlp extends nn.Module {
-  readonly fc1: nn.Linear;
-  readonly fc2: nn.Linear;
-  readonly #activation: (x: Tensor) => Tensor;
-
-  constructor(config: ClipTextConfig) {
-    super();
-    this.#activation = activations[config.hidden_act];
-    this.fc1 = new nn.Linear(config.hidden_size, config.intermediate_size);
-    this.fc2 = new nn.Linear(config.intermediate_size, config.hidden_size);
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.fc2.forward(this.#activation(this.fc1.forward(x)));
-  }
-}
-
-class EncoderLayer extends nn.Module {
-  readonly selfAttn: CausalAttention;
-  readonly layerNorm1: nn.LayerNorm;
-  readonly mlp: Mlp;
-  readonly layerNorm2: nn.LayerNorm;
-
-  constructor(config: ClipTextConfig) {
-    super();
-    const eps = config.layer_norm_eps;
-    this.selfAttn = new CausalAttention(config.hidden_size, config.num_attention_heads);
-    this.layerNorm1 = new nn.LayerNorm(config.hidden_size, { eps });
-    this.mlp = new Mlp(config);
-    this.layerNorm2 = new nn.LayerNorm(config.hidden_size, { eps });
-  }
-
-  forward(x: Tensor): Tensor {
-    return scope(() => {
-      const attended = x.add(this.selfAttn.forward(this.layerNorm1.forward(x)));
-      return attended.add(this.mlp.forward(this.layerNorm2.forward(attended)));
-    });
-  }
-}
-
-class Encoder extends nn.Module {
-  readonly layers: readonly EncoderLayer[];
-
-  constructor(config: ClipTextConfig) {
-    super();
-    this.layers = Array.from({ length: config.num_hidden_layers }, () => new EncoderLayer(config));
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.layers.reduce((h, layer) => layer.forward(h), x);
-  }
-}
+import { findNetwork, loadWeights } from "./network-folder.ts";
 
 export interface ClipTextOptions {
   /**
@@ -131,7 +45,7 @@ class Embeddings extends nn.Module<[Tensor, ClipTextOptions?]> {
  */
 export class CLIPTextModel extends nn.Module<[Tensor, ClipTextOptions?]> {
   readonly embeddings: Embeddings;
-  readonly encoder: Encoder;
+  readonly encoder: ClipEncoder;
   readonly finalLayerNorm: nn.LayerNorm;
   readonly config: ClipTextConfig;
 
@@ -143,7 +57,7 @@ export class CLIPTextModel extends nn.Module<[Tensor, ClipTextOptions?]> {
     super();
     this.config = parseClipTextConfig(config, where);
     this.embeddings = new Embeddings(this.config);
-    this.encoder = new Encoder(this.config);
+    this.encoder = new ClipEncoder(this.config, { isCausal: true });
     this.finalLayerNorm = new nn.LayerNorm(this.config.hidden_size, { eps: this.config.layer_norm_eps });
   }
 
@@ -158,4 +72,64 @@ export class CLIPTextModel extends nn.Module<[Tensor, ClipTextOptions?]> {
       this.finalLayerNorm.forward(this.encoder.forward(this.embeddings.forward(ids, options))),
     );
   }
+}
+
+/** What CLIP's text encoder says of texts. */
+export interface ClipTextOutput {
+  /** [B, projection_dim], not normalised */
+  readonly embeds: Tensor;
+  /** [B, L, hidden_size]: of every token, after the final norm */
+  readonly hidden: Tensor;
+}
+
+/** The end mark that transformers takes for an old configuration's mistake: the mark is then the largest id. */
+const LEGACY_END = 2;
+
+/**
+ * CLIP's text encoder with the projection into the space that it shares with the image encoder (Radford et al. 2021,
+ * section 2.4), transformers' CLIPTextModelWithProjection: a text is its end mark.
+ */
+export class CLIPTextModelWithProjection extends nn.Module<[Tensor], ClipTextOutput> {
+  readonly textModel: CLIPTextModel;
+  readonly textProjection: nn.Linear;
+
+  /** @throws ModelError naming every field that is wrong or not supported */
+  constructor(config: ClipTextConfigInput | RawConfig = {}, where?: string) {
+    super();
+    this.textModel = new CLIPTextModel(config, where);
+    const { hidden_size: size, projection_dim: embedding } = this.config;
+    this.textProjection = new nn.Linear(size, embedding, { bias: false });
+  }
+
+  get config(): ClipTextConfig {
+    return this.textModel.config;
+  }
+
+  /**
+   * Reads a folder with config.json and weights, as transformers writes it.
+   * @throws ModelError naming the file and what is wrong
+   */
+  static load(folder: string): CLIPTextModelWithProjection {
+    const { config, configFile, weightsFile } = findNetwork(folder);
+    const text = nn.init.skip(() => new CLIPTextModelWithProjection(config, configFile));
+    loadWeights(text, weightsFile, withoutPositionIds);
+    return text;
+  }
+
+  /** @param ids int64 [B, L] on the model's device, each row with an end mark */
+  forward(ids: Tensor): ClipTextOutput {
+    return scope(() => {
+      const hidden = this.textModel.forward(ids); // [B, L, D]
+      const { eos_token_id: end, hidden_size: size } = this.config;
+      const marks = end === null || end === LEGACY_END ? ids : ids.eq(end).to("int64");
+      const place = marks.argmax({ dim: 1 }).view([-1, 1, 1]).expand([-1, 1, size]);
+      const pooled = hidden.gather(1, place).squeeze([1]); // [B, D]
+      return { embeds: this.textProjection.forward(pooled), hidden };
+    });
+  }
+}
+
+/** Old versions of transformers saved the numbers 0 … L as a buffer. */
+export function withoutPositionIds(published: string): string | null {
+  return published.endsWith(".position_ids") ? null : published;
 }

@@ -4,8 +4,15 @@ export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder-kl
 export type { AutoencoderKLConfig, AutoencoderKLConfigInput } from "./autoencoder-kl-config.ts";
 export { CHANNEL_BLOCK, CHANNEL_RULE, requireChannels } from "./channels.ts";
 export { ClassEmbedding } from "./class-embedding.ts";
-export { CLIPTextModel, type ClipTextOptions } from "./clip-text.ts";
+export {
+  CLIPTextModel,
+  CLIPTextModelWithProjection,
+  type ClipTextOptions,
+  type ClipTextOutput,
+} from "./clip-text.ts";
 export type { ClipTextConfig, ClipTextConfigInput } from "./clip-text-config.ts";
+export { CLIPVisionModelWithProjection, type ClipVisionOutput } from "./clip-vision.ts";
+export type { ClipVisionConfig, ClipVisionConfigInput } from "./clip-vision-config.ts";
 export {
   DepthwiseSeparable,
   EfficientNetLite,
@@ -31,6 +38,7 @@ export {
   recogniseEncoder,
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
+export { foldBatchNorms, foldedConvolution } from "./fold-batch-norms.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
 export {
   type AdversarialGenerator,
@@ -51,13 +59,20 @@ export {
   saveModel,
 } from "./network-folder.ts";
 export { interpolatePositions } from "./position-embedding.ts";
+export { type PriorConditions, PriorTransformer } from "./prior-transformer.ts";
+export type { PriorTransformerConfig, PriorTransformerConfigInput } from "./prior-transformer-config.ts";
 export { ProjectionHead } from "./projection-head.ts";
 export { ownAttentionKey, ownTextKey, publishedTextKey } from "./published-names.ts";
 export { ResNet, type ResNetDesign, type ResNetOptions } from "./resnet.ts";
 export { BasicBlock, Bottleneck } from "./resnet-blocks.ts";
 export { tiled } from "./tiles.ts";
 export { ownTransformerWeights } from "./transformer-names.ts";
-export { UNet2DConditionModel } from "./unet.ts";
+export {
+  type DecoderConditions,
+  UnCLIPTextProjModel,
+  type UnclipTextProjConfig,
+} from "./unclip-text-proj.ts";
+export { UNet2DConditionModel, type UNetConditions } from "./unet.ts";
 export { UNet2DModel } from "./unet-2d.ts";
 export type { UNet2DConfig, UNet2DConfigInput } from "./unet-2d-config.ts";
 export type { UNetConfig, UNetConfigInput } from "./unet-config.ts";

@@ -2,9 +2,10 @@ import { resolve } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
 import type { HypothesisResult, Outcome, ResultLine } from "../results/index.ts";
 import { Html, html } from "./html.ts";
-import { counted, percent, points, pointsRange } from "./numbers.ts";
+import { counted, percent } from "./numbers.ts";
 import { average } from "./sections/arms.ts";
-import { HYPOTHESIS_LOOKS, HYPOTHESIS_WORDS, hypothesisTitle } from "./sections/hypotheses.ts";
+import { hypothesisTitle } from "./sections/hypotheses.ts";
+import { hypothesisCell } from "./sections/verdicts.ts";
 import { SORT_TABLES } from "./sort-tables.ts";
 import { styleSheet } from "./style.ts";
 import { titleOf } from "./titles.ts";
@@ -51,7 +52,7 @@ export function renderComparison(runs: readonly ComparedRun[]): string {
 <header><h1>${counted(runs.length, "study", "studies")} side by side</h1>
 <nav aria-label="Sections"><a href="#arms">Arms</a><a href="#hypotheses">Hypotheses</a><a href="#settings">Settings</a></nav></header>
 <section id="arms"><h2>The arms</h2>
-<p>Means over seeds on test photos. Figures of different studies are not paired: other photos, splits or trainings stand behind them, so only differences within a study (below) carry intervals. A click on a heading sorts.</p>
+<p>Means over seeds on test photos; objects are those of each class that were learned from. Figures of different studies are not paired: other photos, splits or trainings stand behind them, so only differences within a study (below) carry intervals. A click on a heading sorts.</p>
 ${armsTable(runs)}</section>
 <section id="hypotheses"><h2>What each study says to the hypotheses</h2>${hypothesesTable(runs)}
 <p>Differences in points with intervals over seeds and test objects; verdicts by p-values that each study corrects for the number of its own hypotheses (Holm), not for the number of studies.</p></section>
@@ -90,20 +91,26 @@ function unknowns(role: "near" | "far") {
 
 function armsTable(runs: readonly ComparedRun[]): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Arms of all studies"><table class="plain sortable">
-<thead><tr><th scope="col">Study</th><th scope="col">Arm</th><th scope="col">Detector</th><th scope="col" class="number">Seeds</th>${COLUMNS.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}</tr></thead>
+<thead><tr><th scope="col">Study</th><th scope="col">Arm</th><th scope="col">Detector</th><th scope="col" class="number">Seeds</th><th scope="col" class="number">Objects</th>${COLUMNS.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}</tr></thead>
 <tbody>${runs.flatMap(({ title, outcome }) =>
-    outcome.arms.map((arm) => {
+    armRows(outcome).map(({ arm, shots, results }) => {
       const cells = COLUMNS.map(({ unit, figure }) => {
-        const values = outcome.results.flatMap((line) => {
+        const values = results.flatMap((line) => {
           if (line.arm !== arm.name || line.unit !== unit) return [];
           const value = figure(line, outcome.detector);
           return value === undefined ? [] : [value];
         });
         return html`<td class="number">${values.length > 0 && percent(average(values))}</td>`;
       });
-      return html`<tr><th scope="row">${title}</th><td>${arm.title}</td><td>${titleOf(outcome.detectors, outcome.detector)}</td><td class="number">${outcome.seeds.length}</td>${cells}</tr>`;
+      return html`<tr><th scope="row">${title}</th><td>${arm.title}</td><td>${titleOf(outcome.detectors, outcome.detector)}</td><td class="number">${outcome.seeds.length}</td><td class="number">${shots}</td>${cells}</tr>`;
     }),
   )}</tbody></table></div>`;
+}
+
+/** Every arm with every number of objects to learn from, those of the answer first. */
+function armRows({ arms, results, training, otherShots }: Outcome) {
+  const all = [{ shots: training.shots, results }, ...otherShots];
+  return arms.flatMap((arm) => all.map((of) => ({ arm, shots: of.shots, results: of.results })));
 }
 
 function hypothesesTable(runs: readonly ComparedRun[]): Html {
@@ -116,16 +123,12 @@ function hypothesesTable(runs: readonly ComparedRun[]): Html {
     const [name, objective] = key.split(" ") as [string, string];
     const { outcome } = runs[first] as ComparedRun;
     const words = hypothesisTitle(found[first] as HypothesisResult, { ...outcome, hypotheses: [] });
-    const cells = found.map((item) => html`<td>${item && verdictCell(item)}</td>`);
+    const cells = found.map((item) => html`<td>${item && hypothesisCell(item)}</td>`);
     return html`<tr><th scope="row"><b>${name}</b> ${words} (${titleOf(outcome.objectives, objective)})</th>${cells}</tr>`;
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Hypotheses of all studies"><table>
 <thead><tr><th scope="col">Hypothesis</th>${runs.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>`;
-}
-
-function verdictCell({ verdict, mean, interval }: HypothesisResult): Html {
-  return html`<span class="verdict ${HYPOTHESIS_LOOKS[verdict]}">${HYPOTHESIS_WORDS[verdict]}</span> <b class="nowrap">${points(mean)}</b> <span class="range">${interval && pointsRange(interval)}</span>`;
 }
 
 /** Lines of a run's configuration that some other run lacks, without comments. */

@@ -84,7 +84,7 @@ svg.chart { width: 100%; height: auto; } svg.interval { width: 220px; height: 30
 svg.dots { width: 104px; height: 16px; margin: 2px 0 0 auto; }
 .gridline { stroke: var(--grid); } .base { stroke: var(--rule); } .level { stroke: var(--soft); stroke-dasharray: 4 3; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke: var(--arm); opacity: .85; } .line.thin { stroke-width: 1; stroke-dasharray: 3 2; }
-.dot { fill: var(--arm); opacity: .75; } .middle { stroke: var(--arm); stroke-width: 2; }
+.dot { fill: var(--arm); opacity: .75; } .spread { stroke: var(--arm); stroke-width: 1.2; opacity: .6; } .middle { stroke: var(--arm); stroke-width: 2; }
 .area { stroke: var(--series); fill: var(--series); stroke-width: 1.6; fill-opacity: .2; }
 .area.known, .key.known { --series: var(--known); } .area.near, .key.near { --series: var(--near); } .area.far, .key.far { --series: var(--far); }
 .area.far { stroke-dasharray: 4 2; }

@@ -55,17 +55,19 @@ export class StudyScores {
   }
 }
 
-/** All lines of results.jsonl, in the order of arms and seeds. */
-export function resultLines(scores: StudyScores): ResultLine[] {
+/** All lines of results.jsonl with a number of shots, in the order of arms and seeds. */
+export function resultLines(scores: StudyScores, shots: number): ResultLine[] {
   return scores.arms.flatMap((arm) =>
     scores.seeds.flatMap((seed) =>
       (["photo", "object"] as const).flatMap((unit): ResultLine[] => {
         const found = scores.unit(arm, seed, unit);
         if (!found) return [];
         return [
-          { kind: "classification", arm, seed, unit, ...found.classification },
-          ...found.unknowns.map((line): ResultLine => ({ kind: "unknowns", arm, seed, unit, ...line })),
-          ...found.trials.map((line): ResultLine => ({ kind: "trial", arm, seed, unit, ...line })),
+          { kind: "classification", arm, seed, shots, unit, ...found.classification },
+          ...found.unknowns.map(
+            (line): ResultLine => ({ kind: "unknowns", arm, seed, shots, unit, ...line }),
+          ),
+          ...found.trials.map((line): ResultLine => ({ kind: "trial", arm, seed, shots, unit, ...line })),
         ];
       }),
     ),
@@ -141,7 +143,8 @@ export interface StatisticsSettings {
 
 /**
  * Judges contrasts of arms by one unit: each seed's difference, its interval over seeds and test objects, and what
- * either kind of chance alone would say. A contrast with a figure that does not exist is null.
+ * either kind of chance alone would say. A contrast with a figure that does not exist is null; one without a control is
+ * the figure of the treatment itself.
  */
 export function contrastJudge(
   scores: StudyScores,
@@ -164,7 +167,7 @@ export function contrastJudge(
       const parts = testParts(scores, firstOf(contrast.treatment), seed, unit, outcome);
       const side = (arms: readonly string[]): WeightedStatistic => {
         const own = arms.map((arm) => figureOf(arm, seed, outcome));
-        return (weights) => mean(own.map((figure) => figure(weights)));
+        return (weights) => (own.length === 0 ? 0 : mean(own.map((figure) => figure(weights))));
       };
       return {
         objectOfItem: parts.flatMap((part) => part.objects.map((name) => indexOf.get(name) as number)),

@@ -16,6 +16,8 @@ export interface ClassificationResult {
   readonly kind: "classification";
   readonly arm: string;
   readonly seed: number;
+  /** Objects of each class that were learned from. */
+  readonly shots: number;
   /** Single photos, or all photos of an object fused. */
   readonly unit: Unit;
   readonly accuracy: number;
@@ -49,6 +51,7 @@ export interface UnknownsResult {
   readonly kind: "unknowns";
   readonly arm: string;
   readonly seed: number;
+  readonly shots: number;
   readonly unit: Unit;
   readonly detector: string;
   /** Of objects: what their views become one by: their features' mean, their scores' mean, or the least known view. */
@@ -77,6 +80,7 @@ export interface TrialResult {
   readonly kind: "trial";
   readonly arm: string;
   readonly seed: number;
+  readonly shots: number;
   readonly unit: Unit;
   readonly detector: string;
   readonly options: Readonly<Record<string, unknown>>;
@@ -165,6 +169,28 @@ export interface Looks {
   readonly planned: number;
 }
 
+/** A figure of an arm with a number of objects to learn from: a point of its learning curve. */
+export interface ArmLevel {
+  readonly arm: string;
+  readonly shots: number;
+  readonly outcome: OutcomeName;
+  readonly unit: Unit;
+  /** In the order of the seeds, 0..1. */
+  readonly perSeed: readonly number[];
+  readonly mean: number;
+  /** Over seeds and test objects; null with one seed. */
+  readonly interval: Interval | null;
+}
+
+/** What a study found with another number of shots than its answer is about, by the same detector on the same test. */
+export interface ShotsOutcome {
+  readonly shots: number;
+  readonly comparisons: readonly Comparison[];
+  /** Corrected for their own number (Holm), not for that of all shots. */
+  readonly hypotheses: readonly HypothesisResult[];
+  readonly results: readonly ResultLine[];
+}
+
 export interface CurvePoint {
   readonly step: number;
   readonly loss: number;
@@ -233,6 +259,27 @@ export interface NearnessRow {
   readonly insideShare: number;
   /** Beside known validation photos, mean over seeds; missing in studies from before it was measured. */
   readonly quality?: ImageQuality;
+}
+
+/** What the images of a source are like, and what they cost; over all seeds. */
+export interface SourceFigures {
+  readonly source: string;
+  readonly images: number;
+  /** As in {@link NearnessRow}; null where no arm without synthetic images could judge. */
+  readonly insideShare: number | null;
+  readonly quality: ImageQuality | null;
+  /** What was learned before drawing: means over seeds, of memory the most; null where nothing was. */
+  readonly training: {
+    readonly steps: number;
+    readonly seconds: number;
+    readonly peakMemoryBytes: number;
+    /** Jensen-Shannon divergence that the discriminator sees, in nats; null where there is none. */
+    readonly divergence: number | null;
+    /** Seeds at which it drew nearly one image over and over, and how different images were there, photos being 1. */
+    readonly collapsed: readonly { readonly seed: number; readonly diversity: number }[];
+  } | null;
+  /** Of drawing. */
+  readonly drawing: { readonly seconds: number; readonly peakMemoryBytes: number };
 }
 
 /** How far images are from photos, by the features of the encoder that judges; null where there are too few. */
@@ -367,7 +414,7 @@ export interface TrainingSummary {
   readonly trained: string;
   readonly steps: number;
   readonly batchSize: number;
-  /** Objects of a class to learn from, and those set aside for choices. */
+  /** Objects of a class to learn from, as the answer has it, and those set aside for choices. */
   readonly shots: number;
   readonly validation: number;
 }
@@ -379,7 +426,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 8;
+export const OUTCOME_FORMAT = 9;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -411,6 +458,10 @@ export interface Outcome {
   /** Empty where the arms cannot test any. */
   readonly hypotheses: readonly HypothesisResult[];
   readonly results: readonly ResultLine[];
+  /** The other numbers of shots, the fewest first; empty where the study has one. */
+  readonly otherShots: readonly ShotsOutcome[];
+  /** Of every arm with every number of shots; empty where the study has one. */
+  readonly levels: readonly ArmLevel[];
   readonly curves: readonly Curve[];
   readonly sheet: readonly SheetRow[];
   /** Of every arm and seed; empty where no image was made. */
@@ -423,6 +474,8 @@ export interface Outcome {
   readonly augmentation: AugmentationSheet | null;
   /** Empty where no arm without synthetic images could judge. */
   readonly nearness: readonly NearnessRow[];
+  /** Of every source that was not sifted; missing in studies from before it was measured. */
+  readonly sourceFigures?: readonly SourceFigures[];
   readonly histograms: readonly Histogram[];
   readonly confusions: readonly Confusion[];
   readonly operatingPoints: readonly OperatingPoint[];

@@ -36,6 +36,7 @@ export interface Question extends Contrast {
 
 export interface Contrast {
   readonly treatment: readonly string[];
+  /** Empty: the treatment's own figure, without a difference. */
   readonly control: readonly string[];
   /** What the difference of the means is multiplied by; 1 unless given. */
   readonly scale?: number;

@@ -7,12 +7,15 @@ export interface ScoreFile {
   readonly fitted: Readonly<Record<string, number>>;
 }
 
+/** What the lines of a score file do not say: that is where it lies. */
+type Whose = "kind" | "arm" | "seed" | "shots" | "unit";
+
 export interface UnitScores {
   readonly parts: Readonly<Record<ScoredPart, PartScores>>;
-  readonly classification: Omit<ClassificationResult, "arm" | "seed" | "unit" | "kind">;
-  readonly unknowns: readonly Omit<UnknownsResult, "arm" | "seed" | "unit" | "kind">[];
+  readonly classification: Omit<ClassificationResult, Whose>;
+  readonly unknowns: readonly Omit<UnknownsResult, Whose>[];
   /** What was tried for each detector that has something to choose. */
-  readonly trials: readonly Omit<TrialResult, "arm" | "seed" | "unit" | "kind">[];
+  readonly trials: readonly Omit<TrialResult, Whose>[];
 }
 
 /**

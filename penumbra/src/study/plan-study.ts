@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
-import { isFrozen, judgeOf } from "./arms/index.ts";
-import { drawnSources, type LoadedConfig } from "./config/index.ts";
+import { isFrozen, judgeOf, withTeachers } from "./arms/index.ts";
+import { drawnSources, type LoadedConfig, shotsOf } from "./config/index.ts";
 import { countTrained, isNeeded, sourceOf } from "./sources/index.ts";
 
 /** A study that is ready to run. */
@@ -22,24 +22,28 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const drawn = drawnSources(loaded);
   const needsModel = isNeeded("model", drawn, tables.sources);
   const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
-  const judges = isSifted ? judgeStages(config) : 0;
   const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
   const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
-  const made = drawn.length + judges + countTrained(drawn, config.sources, tables.sources);
-  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made + (isJudged ? 1 : 0);
+  const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
+  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made;
+  const shots = shotsOf(config);
   const maps = config.arms.length; // of the first seed
   // Every arm at every seed, and the round trips of the validation photos, which all seeds share in their own order.
   const audits = config.seeds.length * ((drawn.length > 0 ? config.arms.length : 0) + (needsModel ? 1 : 0));
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
   const frozen = config.arms.filter((arm) => isFrozen(loaded, arm)).length;
-  const perSeed = 1 + synthetic + 4 * config.arms.length - frozen;
+  const trained = config.arms.filter((arm) => !isFrozen(loaded, arm));
+  const teachers = withTeachers(trained, tables.arms).length - trained.length; // that are no arms of the study
+  const perShots = (judges: number) => synthetic + judges + 4 * config.arms.length - frozen + teachers;
+  const ofShots = shots.reduce((sum, count) => sum + perShots(isSifted ? judgesOf(config, count) : 0), 0);
+  const perSeed = 1 + ofShots + (isJudged ? 1 : 0);
   const shared = frozen > 0 ? 2 : 0;
   const found = (needsModel ? 1 : 0) + (config.encoder.weights === undefined ? 0 : 1);
   return {
     ...loaded,
     run,
-    title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds, in ${run}`,
-    stageCount: 4 + found + shared + config.seeds.length * perSeed + maps + audits,
+    title: `Study "${config.name}": ${config.arms.length} arms, ${config.seeds.length} seeds${shots.length > 1 ? `, ${shots.join(", ")} shots` : ""}, in ${run}`,
+    stageCount: 3 + shots.length + found + shared + config.seeds.length * perSeed + maps + audits,
     needsModel,
   };
 }
@@ -49,10 +53,9 @@ export function runFolder(name: string): string {
   return resolve("runs", name);
 }
 
-/** Encoders that judge and are no arm of the study themselves. */
-function judgeStages({ arms, sift, split }: LoadedConfig["config"]): number {
-  if (sift.folds > 1) return Math.min(sift.folds, split.shots);
-  return arms.includes(sift.judge) ? 0 : 1;
+/** Encoders that judge images of a seed, also where one is an arm of the study. */
+export function judgesOf({ sift }: LoadedConfig["config"], shots: number): number {
+  return Math.min(sift.folds, shots);
 }
 
 /** How a configuration wants its photos to be found. */

@@ -95,6 +95,68 @@ describe("SupCon with a memory of past projections", () => {
   );
 });
 
+describe("generalized SupCon with a memory of past projections and a teacher", () => {
+  eachGolden("contrast", "queue-genscl-", ({ json, tensors }) =>
+    scope(() => {
+      const { rows, distributions, memory, memory_distributions, teacher, memory_teacher } =
+        tensors as Record<string, Tensor>;
+      const teacherWeight = json.teacher_weight as number;
+      const options = {
+        ...{ temperature: json.temperature as number, teacherWeight },
+        ...{ teacher: teacherWeight > 0 ? teacher : null },
+        memory: {
+          ...{ rows: memory as Tensor, distributions: memory_distributions as Tensor },
+          teacher: memory_teacher as Tensor,
+        },
+      };
+      const got = differentiate((leaf) => genSupCon(leaf, distributions as Tensor, options), rows as Tensor);
+      expectClose(got.value, tensors.loss, json.rtol, "loss");
+      expectClose(got.features, tensors.grad, json.rtol, "gradient");
+    }),
+  );
+
+  test("of one-hot labels is SupCon with those of other classes", () =>
+    scope(() => {
+      const draw = (rows: number, seed: number) =>
+        normalizeRows(torch.randn([rows, 6], { generator: new torch.Generator({ seed }), dtype: "float64" }));
+      const [labels, past] = [
+        [0, 1, 2, 0, 1, 2],
+        [2, 2, 0, 1, 0],
+      ];
+      const oneHot = (of: readonly number[]) =>
+        torch.eye(3, { dtype: "float64" }).indexSelect(0, torch.tensor([...of], { dtype: "int64" }));
+      const [rows, memory] = [draw(6, 1), draw(5, 2)];
+      const soft = genSupCon(rows, oneHot(labels), { memory: { rows: memory, distributions: oneHot(past) } });
+      const hard = supCon(rows.unsqueeze(1), { labels, memory, memoryMask: otherClassMask(labels, past) });
+      // The 1e-8 beside the sum of weights.
+      expect(soft.item()).toBeCloseTo(hard.item(), 6);
+      expect(() =>
+        genSupCon(rows, oneHot(labels), { memory: { rows: memory, distributions: rows } }),
+      ).toThrow(/memory of rows \[5,6\], distributions \[6,6\].*Pass \[Q, 6\], \[Q, 3\]/);
+      const withTeacher = {
+        teacher: oneHot(labels),
+        memory: { rows: memory, distributions: oneHot(past) },
+      };
+      expect(() => genSupCon(rows, oneHot(labels), withTeacher)).toThrow(/teacher \[none\].*\[Q, 3\]/);
+    }));
+});
+
+describe("H-SCL with a memory of past projections", () => {
+  eachGolden("contrast", "queue-hscl-", ({ json, tensors }) =>
+    scope(() => {
+      const labels = json.labels as number[];
+      const options = {
+        ...{ labels, temperature: json.temperature as number, hardness: json.beta as number },
+        ...{ detachWeights: json.detach_weights as boolean, memory: tensors.memory as Tensor },
+        memoryMask: otherClassMask(labels, json.memory_labels as number[]),
+      };
+      const got = differentiate((leaf) => hardSupCon(leaf, options), tensors.features as Tensor);
+      expectClose(got.value, tensors.loss, json.rtol, "loss");
+      expectClose(got.features, tensors.grad, json.rtol, "gradient");
+    }),
+  );
+});
+
 /** [B, V, D] -> [V B, D], view by view. */
 const rowsOf = (features: Tensor) => features.transpose(0, 1).flatten({ startDim: 0, endDim: 1 });
 

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { followParents, type Photo, requireTrainParents, splitByObject } from "../../src/data/index.ts";
+import {
+  followParents,
+  type Photo,
+  requireTrainParents,
+  splitByObject,
+  withShots,
+} from "../../src/data/index.ts";
 import { manifestOf } from "./folder.ts";
 
 const LISTS = ["train", "validation", "test", "nearValidation", "nearTest", "farTest"] as const;
@@ -34,6 +40,19 @@ describe("splits by object", () => {
         const split = splitByObject(manifest, options);
         const all = LISTS.flatMap((list) => objects(split[list]));
         expect(new Set(all).size).toBe(all.length);
+      }),
+    );
+  });
+
+  test("with fewer shots learn from some of the same objects and are tested on the same", () => {
+    fc.assert(
+      fc.property(cases, ({ manifest, options }) => {
+        const split = splitByObject(manifest, { ...options, shots: 2 });
+        const { train, ...rest } = withShots(split, 1);
+        // What a study of so many shots alone learns from.
+        expect(train).toEqual(splitByObject(manifest, { ...options, shots: 1 }).train);
+        expect(split.train).toEqual(expect.arrayContaining([...train]));
+        expect({ ...rest, train: split.train }).toEqual(split);
       }),
     );
   });

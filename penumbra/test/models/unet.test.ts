@@ -1,6 +1,7 @@
 import { grad, manualSeed, noGrad, randn, tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import { findNetwork, loadWeights, UNet2DConditionModel } from "../../src/models/index.ts";
+import type { ImageTransformer } from "../../src/models/transformer.ts";
 import { expectClose } from "../goldens.ts";
 import { eachSdGolden, need } from "../sd-goldens.ts";
 
@@ -63,7 +64,8 @@ describe("UNet2DConditionModel", () => {
     });
     expect(unet.downBlocks.map((block) => block.resnets.length)).toEqual([1, 2]);
     expect(unet.upBlocks.map((block) => block.resnets.length)).toEqual([3, 2]);
-    expect(unet.upBlocks.map((block) => block.attentions[0]?.transformerBlocks.length)).toEqual([2, 1]);
+    const transformers = unet.upBlocks.map((block) => block.attentions[0] as ImageTransformer);
+    expect(transformers.map(({ transformerBlocks }) => transformerBlocks.length)).toEqual([2, 1]);
     expect(noGrad(() => unet.forward(randn([1, 4, 8, 8]), 1, randn([1, 5, 8]))).shape).toEqual([1, 4, 8, 8]);
   });
 

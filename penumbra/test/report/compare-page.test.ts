@@ -34,6 +34,17 @@ describe("several studies on one page", () => {
     expect(row).toContain(`<td class="number">${(100 * mean).toFixed(1)}</td>`);
   });
 
+  it("has a row for every number of objects to learn from", () => {
+    const curve = { ...exampleOutcome({ otherShots: [1, 2] }), name: "curve" };
+    const of = renderComparison([
+      { title: "curve", outcome: curve },
+      { title: "small", outcome: first },
+    ]);
+    const rows = [...of.matchAll(/<th scope="row">curve<\/th><td>SupCon<\/td>.*?<\/tr>/g)];
+    const objects = rows.map(([row]) => [...row.matchAll(/<td class="number">(\d+)<\/td>/g)][1]?.[1]);
+    expect(objects).toEqual(["4", "1", "2"]);
+  });
+
   it("has the hypotheses of both in one row each", () => {
     const rows = /id="hypotheses".*?<tbody>(.*?)<\/tbody>/s.exec(page)?.[1]?.match(/<tr>/g);
     expect(rows).toHaveLength(first.hypotheses.length);

@@ -90,6 +90,7 @@ const OUTCOMES: readonly (readonly [string, Outcome])[] = [
     ),
   ],
   ["of encoders that learned nothing", collapsed],
+  ["with learning curves", withTitles(exampleOutcome({ otherShots: [1, 2] }))],
   ["without model, looks and evaluations", { ...whole, model: null, looks: null, earlierOpenings: 0 }],
   [
     "with one verdict of each kind",

@@ -1,5 +1,6 @@
 import { deflateSync } from "node:zlib";
 import {
+  type ArmLevel,
   OUTCOME_FORMAT,
   type Outcome,
   questionsOf,
@@ -15,6 +16,8 @@ export function exampleOutcome({
   seeds = [0, 1],
   classes = 8,
   unknownClasses = ["PinHeader_2x06", "TO-220-4"],
+  /** Numbers of objects to learn from beside 4. */
+  otherShots = [] as readonly number[],
   problems = ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
 } = {}): Outcome {
   const random = mulberry(7);
@@ -40,6 +43,7 @@ export function exampleOutcome({
           kind: "classification",
           arm: arm.name,
           seed,
+          shots: 4,
           unit,
           accuracy,
           balancedAccuracy: accuracy,
@@ -60,6 +64,7 @@ export function exampleOutcome({
               kind: "unknowns",
               arm: arm.name,
               seed,
+              shots: 4,
               unit: "photo",
               detector,
               views: "single",
@@ -78,7 +83,7 @@ export function exampleOutcome({
       ),
       ...(["features", "mean", "worst"] as const).map(
         (views): ResultLine => ({
-          ...{ kind: "unknowns", arm: arm.name, seed, unit: "object", detector: "knn", views },
+          ...{ kind: "unknowns", arm: arm.name, seed, shots: 4, unit: "object", detector: "knn", views },
           ...{ part: "test", role: "near", unknownClass: null, auroc: arm.near + 0.1 },
           ...{ auprIn: 0.8, auprOut: 0.7, fpr95OodPositive: 0.6, fpr95IdPositive: 0.5 },
           ...{ oscr: 0.6, ccrAtFpr10: 0.4, ccrAtFpr1: 0.2 },
@@ -86,12 +91,25 @@ export function exampleOutcome({
       ),
       ...[1, 5].map(
         (k): ResultLine => ({
-          ...{ kind: "trial", arm: arm.name, seed, unit: "photo", detector: "knn", options: { k } },
+          ...{ kind: "trial", arm: arm.name, seed, shots: 4, unit: "photo", detector: "knn", options: { k } },
           ...{ chosenBy: "validation", auroc: 0.7 - k / 100, isChosen: k === 1 },
         }),
       ),
     ]),
   );
+  const levelsWith = (count: number): ArmLevel[] =>
+    arms.flatMap(({ name, accuracy, near, far }) =>
+      (["photo", "object"] as const).flatMap((unit) =>
+        Object.entries({ accuracy, near, far }).map(([outcome, value]): ArmLevel => {
+          const mean = value - 0.1 / count;
+          const interval = { low: mean - 0.05, high: mean + 0.04, confidence: 0.95 };
+          return {
+            ...{ arm: name, shots: count, outcome: outcome as ArmLevel["outcome"], unit },
+            ...{ perSeed: seeds.map(() => mean), mean, interval: seeds.length > 1 ? interval : null },
+          };
+        }),
+      ),
+    );
   const bell = (center: number, width: number) => {
     const raw = Array.from(
       { length: 30 },
@@ -113,7 +131,7 @@ export function exampleOutcome({
     ...{ image: picture(index), recipe: "drift", strength: 0.6, className: names[0] ?? "", role },
     reason: "At 1.20 from the nearest class (1 to 1.83)",
   });
-  return {
+  const outcome: Outcome = {
     format: OUTCOME_FORMAT,
     name: "parts",
     createdAt: "2026-11-24T04:30:00.000Z",
@@ -222,6 +240,12 @@ export function exampleOutcome({
       },
     }),
     results,
+    otherShots: otherShots.map((count) => ({
+      shots: count,
+      results: results.map((line) => ({ ...line, shots: count })),
+      ...{ comparisons: [], hypotheses: [] }, // below
+    })),
+    levels: otherShots.length === 0 ? [] : [...otherShots, 4].flatMap(levelsWith),
     curves: arms.flatMap((arm, index) =>
       seeds.map((seed) => ({
         arm: arm.name,
@@ -261,6 +285,29 @@ export function exampleOutcome({
         quality: { fid: 12.34, kid: 0.0567, precision: 0.42, recall: null },
       },
       { recipe: "crossed", strength: 0.5, images: 192, insideShare: 0.38 },
+    ],
+    sourceFigures: [
+      {
+        ...{ source: "faithful", images: 384, insideShare: 0.82 },
+        quality: { fid: 8.1, kid: 0.0123, precision: 0.8, recall: 0.6 },
+        training: {
+          ...{ steps: 100, seconds: 47.2, peakMemoryBytes: 900 * 2 ** 20 },
+          ...{ divergence: null, collapsed: [] },
+        },
+        drawing: { seconds: 33, peakMemoryBytes: 800 * 2 ** 20 },
+      },
+      {
+        ...{ source: "gan-near-ood", images: 384, insideShare: null, quality: null },
+        training: {
+          ...{ steps: 1204, seconds: 121, peakMemoryBytes: 1.2 * 2 ** 30 },
+          ...{ divergence: 0.412, collapsed: [{ seed: 1, diversity: 0.12 }] },
+        },
+        drawing: { seconds: 3, peakMemoryBytes: 700 * 2 ** 20 },
+      },
+      {
+        ...{ source: "collage", images: 384, insideShare: 0.3, quality: null, training: null },
+        drawing: { seconds: 2, peakMemoryBytes: 500 * 2 ** 20 },
+      },
     ],
     histograms: arms.map((arm, index) => ({
       arm: arm.name,
@@ -399,6 +446,11 @@ export function exampleOutcome({
     peakMemoryBytes: 1.61 * 2 ** 30,
     trainCommand: "penumbra train study.yaml",
     configuration: "photos: photos\nseeds: [0, 1]\n",
+  };
+  const { comparisons, hypotheses } = outcome;
+  return {
+    ...outcome,
+    otherShots: outcome.otherShots.map((other) => ({ ...other, comparisons, hypotheses })),
   };
 }
 

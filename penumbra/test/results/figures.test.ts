@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { chooseDetector, contrastJudge, resultLines, StudyScores } from "../../src/results/figures.ts";
+import { levelsOf } from "../../src/results/levels.ts";
 import type { ResultLine } from "../../src/results/outcome.ts";
 import { confusionsOf, histogramsOf, worstMistakes } from "../../src/results/pictures.ts";
 import { fuseViewScores, type PartScores, type ScoreFile } from "../../src/results/scored.ts";
@@ -76,7 +77,7 @@ const scores = new StudyScores(classes, [
 
 describe("the figures of a study", () => {
   it("come as a line for each arm, seed and unit", () => {
-    expect(resultLines(scores).map(({ arm, seed }) => `${arm} ${seed}`)).toEqual([
+    expect(resultLines(scores, 2).map(({ arm, seed }) => `${arm} ${seed}`)).toEqual([
       "supcon 0",
       "supcon 1",
       "supcon+both 0",
@@ -97,6 +98,17 @@ describe("the figures of a study", () => {
     expect(judge({ ...contrast, scale: 2 }, "accuracy")?.perSeed).toEqual([0.5, 0.25]);
     expect(judge(contrast, "far")).toBeNull();
   });
+
+  it("without a control are the arm's own, which its learning curve is drawn of", () => {
+    const judge = contrastJudge(scores, "photo", "knn", { confidence: 0.95, bootstrap: 200 });
+    const levels = levelsOf({ arms: ["supcon", "supcon+both"], shots: 2, unit: "photo", judge });
+    const of = (arm: string) => levels.find((level) => level.arm === arm && level.outcome === "accuracy")!;
+    const difference = judge({ treatment: ["supcon+both"], control: ["supcon"] }, "accuracy")!;
+    expect(of("supcon+both").mean - of("supcon").mean).toBeCloseTo(difference.mean, 12);
+    expect(of("supcon").perSeed).toEqual([0.75, 0.875]);
+    expect(of("supcon").interval!.low).toBeLessThan(of("supcon").mean);
+    expect(levels.some(({ outcome }) => outcome === "far")).toBe(false);
+  });
 });
 
 describe("the choice of the detector", () => {
@@ -109,6 +121,7 @@ describe("the choice of the detector", () => {
     views: "single",
     arm: "supcon",
     seed: 0,
+    shots: 2,
     unit: "photo",
     detector,
     part: partName,

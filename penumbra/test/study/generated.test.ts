@@ -53,6 +53,21 @@ test("arms learn from images of generators that are trained on their photos, sid
   expect(judged.has("vae-posterior") && judged.has("gan-untruncated")).toBe(true);
 });
 
+test("sources stand side by side: how their images look, and what learning and drawing cost", () => {
+  const figures = new Map(outcome.sourceFigures!.map((row) => [row.source, row]));
+  expect([...figures.keys()].sort()).toEqual(["gan-near-ood", "vae-faithful", "vae-near-ood"]);
+  const [vae, gan] = [figures.get("vae-faithful")!, figures.get("gan-near-ood")!];
+  const drawn = outcome.nearness.filter(({ recipe }) => recipe.startsWith("gan-"));
+  expect(gan.images).toBe(drawn.reduce((sum, { images }) => sum + images, 0));
+  expect(gan.quality!.kid).not.toBeNull();
+  expect(vae.training).toMatchObject({ steps: 3, divergence: null });
+  expect(gan.training!.divergence).toBeLessThanOrEqual(Math.LN2);
+  for (const { training, drawing } of [vae, gan]) {
+    expect(training!.seconds).toBeGreaterThan(0);
+    for (const { peakMemoryBytes } of [training!, drawing]) expect(peakMemoryBytes).toBeGreaterThan(2 ** 26);
+  }
+});
+
 test("one training serves both kinds of a generator's images", async () => {
   const made = events.filter(({ event, stage }) => event === "done" && stage === "generator");
   expect(made.map(({ label }) => label)).toEqual(["vae, seed 0", "gan, seed 0"]);

@@ -323,9 +323,11 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   device: "named in the manifest; results agree to rounding",
   precision: "stages hash what it was resolved to",
   threads: "named in the manifest; results agree to rounding",
+  jobs: "change no bit: jobs.test.ts",
   "statistics.confidence": "statistics are made anew every time",
   "statistics.margin": "statistics are made anew every time",
   "statistics.bootstrap": "statistics are made anew every time",
+  "statistics.shots": "every number of shots has stages of its own",
   "statistics.keep": "statistics are made anew every time",
 };
 /**
@@ -333,7 +335,8 @@ const NO_STAGE: Readonly<Record<string, string>> = {
  * model has another hash, and another training makes another model: generated.test.ts.
  */
 const isStoodFor = (path: string) =>
-  /^sources\.(autoencoder|gan|ddpm)-/.test(path) || /^sources\.vae-[^.]+\.(model|training)$/.test(path);
+  /^sources\.(autoencoder|gan|ddpm|unclip)-/.test(path) ||
+  /^sources\.vae-[^.]+\.(model|training)$/.test(path);
 /** Decide which photos there are, and what their pixels are; stages hash photos and pixels. */
 const OF_THE_SCAN = ["roles.known", "roles.near", "roles.far", "ignore", "layout", "objects", "depth"];
 

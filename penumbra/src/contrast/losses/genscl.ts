@@ -13,6 +13,18 @@ export interface GensclOptions {
   readonly teacher?: Tensor | null;
   /** alpha, weight of the teacher. Default 1. */
   readonly teacherWeight?: number;
+  /** Rows of earlier steps, further columns of the denominator. Default none. */
+  readonly memory?: GensclMemory | null;
+}
+
+/** Past rows: no gradient reaches them, and nothing is drawn towards them. */
+export interface GensclMemory {
+  /** [Q, D] unit rows. */
+  readonly rows: Tensor;
+  /** [Q, C]. */
+  readonly distributions: Tensor;
+  /** What the teacher said of them, [Q, C]; needed where there is a teacher. */
+  readonly teacher?: Tensor | null;
 }
 
 /** Of the sum of an anchor's weights, so that one without any costs nothing. */
@@ -27,23 +39,32 @@ const EPSILON = 1e-8;
  * (Kim et al. 2022). With one-hot labels it is SupCon's L_out. Distributions are what mixing (MixUp, CutMix), a redraw
  * between two classes ({@link redrawLabels}) or a teacher's softmax give.
  *
+ * A memory adds sum_q (1 - cos(y_i, y_q)) e^{z_i.m_q/tau} to the denominator: a past row is a negative as far as its labels
+ * disagree. With one-hot labels these are the rows of other classes, as `supCon` with {@link otherClassMask} has them.
+ *
  * @param rows [M, D] unit rows
- * @param distributions [M, C], 0 or more; a row of zeros is like no other and has loss 0
+ * @param distributions [M, C], 0 or more; a row of zeros is like no other and has loss 0, and in the memory is a whole negative
  * @returns a scalar; float32, or float64 for float64 rows
  * @throws ContrastError when rows are NaN or not of length 1, or shapes and settings do not fit together
  */
 export function genSupCon(rows: Tensor, distributions: Tensor, options: GensclOptions = {}): Tensor {
   const { temperature = 0.1, baseTemperature = temperature, teacher = null, teacherWeight = 1 } = options;
+  const { memory = null } = options;
   requireDistributions(rows, distributions, "distributions");
   if (teacher) requireDistributions(rows, teacher, "teacher");
+  if (memory) requireMemory(rows, memory, { distributions, teacher });
   requireTemperature("genSupCon", temperature);
   requireUnitRows(rows, "rows");
   const exact = inFullPrecision(rows);
   const isSelf = torch.eye(rows.shape[0] as number, { dtype: "bool", device: rows.device }); // [M, M]
-  const logits = exact.matmul(exact.t()).div(temperature).maskedFill(isSelf, EXCLUDED);
-  const logQ = logits.sub(logits.logsumexp([1], { keepdim: true })); // [M, M]
-  const against = (labels: Tensor) => {
-    const weights = agreement(labels.to({ device: rows.device, dtype: exact.dtype })).maskedFill(isSelf, 0);
+  const similar = exact.matmul(exact.t()).div(temperature).maskedFill(isSelf, EXCLUDED);
+  const past = memory && exact.matmul(inFullPrecision(memory.rows.detach()).t()).div(temperature); // [M, Q]
+  const against = (labels: Tensor, pastLabels: Tensor | null) => {
+    const own = unitLabels(labels, exact);
+    const weights = own.matmul(own.t()).maskedFill(isSelf, 0); // [M, M]
+    const logits =
+      past && pastLabels ? torch.cat([similar, past.add(logApart(own, pastLabels))], { dim: 1 }) : similar;
+    const logQ = similar.sub(logits.logsumexp([1], { keepdim: true })); // [M, M]
     return weights
       .mul(logQ)
       .sum([1])
@@ -51,8 +72,8 @@ export function genSupCon(rows: Tensor, distributions: Tensor, options: GensclOp
       .mean()
       .neg();
   };
-  const own = against(distributions);
-  const whole = teacher ? own.add(against(teacher), { alpha: teacherWeight }) : own;
+  const own = against(distributions, memory?.distributions ?? null);
+  const whole = teacher ? own.add(against(teacher, memory?.teacher ?? null), { alpha: teacherWeight }) : own;
   return whole.mul(temperature / baseTemperature);
 }
 
@@ -89,10 +110,34 @@ export interface RedrawWord {
   readonly strength: number;
 }
 
-/** cos(y_i, y_j) of all pairs, [M, M]; 0 for rows of zeros. */
-function agreement(labels: Tensor): Tensor {
-  const unit = labels.div(labels.linalgVectorNorm({ dim: [1], keepdim: true }).clampMin(1e-12));
-  return unit.matmul(unit.t());
+/** Rows of length 1, or of zeros: their products are cos(y_i, y_j). */
+function unitLabels(labels: Tensor, like: Tensor): Tensor {
+  const exact = labels.to({ device: like.device, dtype: like.dtype });
+  return exact.div(exact.linalgVectorNorm({ dim: [1], keepdim: true }).clampMin(1e-12));
+}
+
+/** ln(1 - cos(y_i, y_q)), [M, Q]: minus infinity where a past row has the same labels. */
+function logApart(own: Tensor, past: Tensor): Tensor {
+  return own.matmul(unitLabels(past, own).t()).neg().add(1).clampMin(0).log();
+}
+
+function requireMemory(
+  rows: Tensor,
+  memory: GensclMemory,
+  { distributions, teacher }: { readonly distributions: Tensor; readonly teacher: Tensor | null },
+): void {
+  const [count, dimensions] = memory.rows.shape;
+  const wanted = { distributions, ...(teacher && { teacher }) };
+  const fits = Object.entries(wanted).every(([name, { shape }]) => {
+    const own = memory[name as keyof typeof wanted];
+    return own?.ndim === 2 && own.shape[0] === count && own.shape[1] === shape[1];
+  });
+  if (memory.rows.ndim !== 2 || dimensions !== rows.shape[1] || !fits) {
+    throw new ContrastError(
+      `genSupCon got a memory of rows [${memory.rows.shape}], distributions [${memory.distributions.shape}] and teacher [${memory.teacher?.shape ?? "none"}] for rows [${rows.shape}]. Pass [Q, ${rows.shape[1]}], [Q, ${distributions.shape[1]}] and, where there is a teacher, what it said of each: [Q, ${teacher?.shape[1] ?? "classes"}].`,
+    );
+  }
+  requireUnitRows(memory.rows, "memory");
 }
 
 function requireDistributions(rows: Tensor, labels: Tensor, name: string): void {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ProjectionHead } from "../../models/index.ts";
+import { memoryOf } from "./columns-loss.ts";
 import { projectionSettings } from "./contrast-settings.ts";
 import { hardSupCon } from "./hscl.ts";
 import { defineObjective } from "./objective.ts";
@@ -25,9 +26,13 @@ export const hsclObjective = defineObjective({
   negatives: {},
   needsNegativeLabels: () => false,
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
+  takesMemory: true,
   loss: (outputs, { temperature, hardness, detachWeights }) =>
-    hardSupCon(unitViews(outputs), { labels: outputs.labels, temperature, hardness, detachWeights }),
-  // ln(1 + Q) with Q = M - 2.
-  plateau: ({ rows }) => Math.log(rows - 1),
+    hardSupCon(unitViews(outputs), {
+      ...{ labels: outputs.labels, temperature, hardness, detachWeights },
+      ...memoryOf(outputs, "class"),
+    }),
+  // ln(1 + Q) with Q = M - 2 and what is remembered.
+  plateau: ({ rows, memory }) => Math.log(rows - 1 + memory),
   collapseRemedy: `${COLLAPSE_REMEDY} Lower the hardness.`,
 });

@@ -1,6 +1,7 @@
 import type { Tensor } from "@penumbra/torch";
 import * as torch from "@penumbra/torch";
 import { ContrastError } from "../errors.ts";
+import { memoryColumns, requireColumns } from "./columns.ts";
 import { EXCLUDED, requireContrast, rowsOf, sameLabels } from "./contrast-rows.ts";
 
 export interface HsclOptions {
@@ -10,8 +11,15 @@ export interface HsclOptions {
   readonly temperature?: number;
   /** beta, 0 or more: how much the nearer negatives count; 0 = all alike. Default 0.5, as there. */
   readonly hardness?: number;
-  /** Q, how many negatives their mean stands for. Default M - 2, as there: all rows but the anchor and its positive. */
+  /**
+   * Q, how many negatives their mean stands for. Default M - 2, as there: all rows but the anchor and its positive; and
+   * all that are remembered.
+   */
   readonly negativeCount?: number;
+  /** Unit rows [R, D] of earlier steps, further negatives; no gradient reaches them. */
+  readonly memory?: Tensor | null;
+  /** bool [B, R]: true where remembered row r is a negative of image i (all its views). Default: everywhere. {@link otherClassMask} */
+  readonly memoryMask?: Tensor | null;
   /** No gradient flows through the importance weights. Default false, as in the reference's `gradient_imp`. */
   readonly detachWeights?: boolean;
 }
@@ -38,16 +46,21 @@ export function hardSupCon(features: Tensor, options: HsclOptions): Tensor {
   }
   const rows = rowsOf(features); // [M, D]
   const count = rows.shape[0] as number;
-  const { negativeCount = count - 2 } = options;
+  requireColumns("hardSupCon", features, "memory", options.memory, options.memoryMask);
+  const past = memoryColumns(rows, features.shape[1] as number, temperature, options); // [M, R] or null
+  const { negativeCount = count - 2 + (past?.shape[1] ?? 0) } = options;
   const isSelf = torch.eye(count, { dtype: "bool", device: rows.device }); // [M, M]
   const isAlike = sameLabels(labels, features); // [M, M]
   const pairs = isAlike.logicalAnd(isSelf.logicalNot()).to(rows.dtype); // [M, M]
   const similar = rows.matmul(rows.t()).div(temperature); // [M, M]
-  const tilted = (detachWeights ? similar.detach() : similar).mul(hardness);
+  const ofOthers = similar.maskedFill(isAlike, EXCLUDED);
+  const negatives = past ? torch.cat([ofOthers, past], { dim: 1 }) : ofOthers; // [M, M + R]
+  const isHidden = negatives.lt(EXCLUDED / 2);
+  const tilted = (detachWeights ? negatives.detach() : negatives).mul(hardness);
   const overNegatives = (values: Tensor) =>
-    values.maskedFill(isAlike, EXCLUDED).logsumexp([1], { keepdim: true });
-  const isAlone = isAlike.all(1, { keepdim: true }); // [M, 1]: nothing is negative
-  const logNegatives = overNegatives(similar.add(tilted))
+    values.maskedFill(isHidden, EXCLUDED).logsumexp([1], { keepdim: true });
+  const isAlone = isHidden.all(1, { keepdim: true }); // [M, 1]: nothing is negative
+  const logNegatives = overNegatives(negatives.add(tilted))
     .sub(overNegatives(tilted))
     .add(Math.log(negativeCount))
     .maskedFill(isAlone, EXCLUDED); // ln(Q E_i), [M, 1]

@@ -11,6 +11,7 @@ export const supconInObjective = defineObjective({
   description: "Supervised contrastive loss that one near row of the class satisfies (L_in)",
   settings: z.strictObject({ ...projectionSettings(), ...columnSettings }),
   negatives: { columns: columnNames },
+  takesMemory: true,
   needsNegativeLabels: ({ negativeScope }) => negativeScope === "source-class",
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
   loss: (outputs, settings) => columnsLoss(outputs, settings, { form: "in" }),

@@ -1,8 +1,8 @@
 import type { Tensor } from "@penumbra/torch";
 import * as torch from "@penumbra/torch";
 import { ContrastError } from "../errors.ts";
+import { memoryColumns, requireColumns } from "./columns.ts";
 import { EXCLUDED, inFullPrecision, requireContrast, rowsOf, samePairs } from "./contrast-rows.ts";
-import { requireUnitRows } from "./unit-rows.ts";
 
 export interface SupConOptions {
   /**
@@ -139,19 +139,6 @@ export function otherClassMask(labels: readonly number[], memoryLabels: readonly
   return sourceClassMask(labels, memoryLabels).logicalNot();
 }
 
-/** Logits of the remembered columns, [A, Q]; null where there are none. */
-function memoryColumns(
-  anchors: Tensor,
-  anchorViews: number,
-  temperature: number,
-  { memory, memoryMask }: SupConOptions,
-): Tensor | null {
-  if (!memory || memory.shape[0] === 0) return null;
-  const logits = anchors.matmul(inFullPrecision(memory.detach()).t()).div(temperature); // [A, Q]
-  if (!memoryMask) return logits;
-  return logits.maskedFill(memoryMask.to(anchors.device).logicalNot().repeat([anchorViews, 1]), EXCLUDED);
-}
-
 /** Logits of the negatives-only columns with ln lambda and ln omega added, [A, K]; null where there are none. */
 function negativeColumns(
   anchors: Tensor,
@@ -201,30 +188,6 @@ function requireOptions(features: Tensor, options: SupConOptions): void {
       throw new ContrastError(`supCon got ${name} = ${value}; it must be a number of 0 or more.`);
     }
   }
-  requireColumns(features, "negative", options.negatives, options.negativeMask);
-  requireColumns(features, "memory", options.memory, options.memoryMask);
-}
-
-/** @throws ContrastError unless the columns are unit rows like the features, with a mask that fits */
-function requireColumns(
-  features: Tensor,
-  kind: "negative" | "memory",
-  columns: Tensor | null | undefined,
-  mask: Tensor | null | undefined,
-): void {
-  if (!columns || columns.shape[0] === 0) return;
-  const [images = 0, , dimensions = 0] = features.shape;
-  const [name, count] = kind === "negative" ? ["negatives", "K"] : ["a memory", "Q"];
-  if (columns.ndim !== 2 || columns.shape[1] !== dimensions) {
-    throw new ContrastError(
-      `supCon got ${name} of shape [${columns.shape}]; it needs [${count}, ${dimensions}] like the features. Project them with the same head.`,
-    );
-  }
-  requireUnitRows(columns, kind === "negative" ? "negatives" : "memory");
-  const expected = [images, columns.shape[0]];
-  if (mask && String(mask.shape) !== String(expected)) {
-    throw new ContrastError(
-      `supCon got a ${kind}Mask of shape [${mask.shape}]; it needs [images, ${count}] = [${expected}].`,
-    );
-  }
+  requireColumns("supCon", features, "negative", options.negatives, options.negativeMask);
+  requireColumns("supCon", features, "memory", options.memory, options.memoryMask);
 }

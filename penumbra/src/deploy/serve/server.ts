@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { serve } from "@hono/node-server";
-import { DeployError, type Verdict } from "../classifier/index.ts";
+import { type ArrivedObject, DeployError, type WatchAnswer } from "../classifier/index.ts";
 import { type AppOptions, makeApp } from "./app.ts";
 import { ServedModel, type ServedModelOptions } from "./served-model.ts";
 
@@ -10,11 +10,14 @@ export interface ServiceOptions extends AppOptions, ServedModelOptions {
   readonly port: number;
 }
 
+/** Proxies keep unused connections for up to a minute (nginx: 60 s, AWS: 60 s). */
+const KEEP_ALIVE_MS = 75_000;
+
 /** A service that answers. */
 export interface Service {
   readonly url: string;
-  /** The verdict of the first classifier on one object, beside the requests. @throws as `ServedModel.predict` */
-  predict(files: readonly Uint8Array[]): Promise<Verdict>;
+  /** What the first classifier says of objects, beside the requests. */
+  judge(objects: readonly ArrivedObject[]): Promise<WatchAnswer[]>;
   /** Takes no more requests, answers those that are under way, and ends. */
   close(): Promise<void>;
 }
@@ -60,20 +63,26 @@ export async function startService(folders: readonly string[], options: ServiceO
         const host = family === "IPv6" ? `[${address}]` : address;
         resolvePromise({
           url: `http://${host}:${port}`,
-          predict: async (files) => {
-            const { neighbours: _, ...verdict } = await [...models.values()][0]!.predict(files);
-            return verdict;
-          },
+          judge: (objects) => Promise.all(objects.map((object) => [...models.values()][0]!.judge(object))),
           async close() {
             await new Promise<void>((done) => {
-              server.close(() => done());
-              if ("closeIdleConnections" in server) server.closeIdleConnections();
+              // Those that are answered yet are unused after that, and their clients may keep them.
+              const sweeping = setInterval(() => {
+                if ("closeIdleConnections" in server) server.closeIdleConnections();
+              }, 50);
+              server.close(() => {
+                clearInterval(sweeping);
+                done();
+              });
             });
             await closeModels();
           },
         });
       },
     );
+    // Longer than clients and proxies keep a connection that nobody uses: whoever ends it first while the other one sends
+    // loses that request.
+    if ("keepAliveTimeout" in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.on("error", (cause: NodeJS.ErrnoException) => {
       const why =
         cause.code === "EADDRINUSE"

@@ -26,6 +26,8 @@ export interface GenerateOptions {
   readonly out: string;
   /** A finished model. Default: one is trained on the photos, in `out`/model. */
   readonly model?: string;
+  /** A finished model whose weights the training begins with. Default: random ones. */
+  readonly from?: string;
   /** Of the training. */
   readonly settings: object;
   readonly tokenizer: string;
@@ -75,7 +77,11 @@ export async function generate(options: GenerateOptions): Promise<Generated | nu
   const decode = (size: number) => decodePhotos(manifest.root, photos, { size, white: manifest.white });
   const folder = options.model ?? (await trained(options, photoCorpus(photos, decode)));
   if (folder === null) return null;
-  const model = artist.load(folder, { device });
+  const model = artist.load(folder, {
+    device,
+    classes: [...new Set(photos.map(({ className }) => className))],
+  });
+  for (const note of model.notes ?? []) onLine(`${name}: ${note}`);
   const pixels = await decode(model.imageSize);
   const classes = Math.min(model.classes.length, new Set(photos.map(({ className }) => className)).size);
   const requests = kinds.flatMap((kind) =>
@@ -111,6 +117,7 @@ async function trained(
   return generator.train({
     ...{ corpus, out, settings, tokenizer },
     dataNote: `The photos in "${options.photos}".`,
+    ...(options.from !== undefined && { from: options.from }),
     ...(signal && { signal }),
     ...(onLine && { onLine }),
   });

@@ -10,6 +10,7 @@ import { asBytes, asFloat } from "../trainer/photo-batches.ts";
 import { adoptWeights, folderHash, readDescription, readTensors } from "../trainer/photo-model.ts";
 import { column, sharesOf } from "../trainer/shares.ts";
 import { labelsInTurn, type PhotoParts, type PhotoTrainee } from "../trainer/train-on-photos.ts";
+import { DIVERGENCE, DIVERSITY } from "../trainer/training-figures.ts";
 import { GanSettings } from "./settings.ts";
 import { GanTrainee } from "./trainee.ts";
 
@@ -69,8 +70,10 @@ export function ganTrainee(parts: PhotoParts<GanSettings>): PhotoTrainee {
       if (note && !told) parts.onLine(`gan: ${note}`);
       told = note !== null;
       const among = recall();
+      const divergence = trainee.divergence();
       return {
-        "diversity of samples, photos' being 1": share,
+        [DIVERSITY]: share,
+        ...(divergence !== null && { [DIVERGENCE]: divergence }),
         ...(among !== null && { "recall of photos": among }),
       };
     },

@@ -1,4 +1,14 @@
-import { backward, deriveSeed, Generator, noGrad, optim, rand, randn, type Tensor } from "@penumbra/torch";
+import {
+  backward,
+  deriveSeed,
+  Generator,
+  noGrad,
+  optim,
+  rand,
+  randn,
+  scope,
+  type Tensor,
+} from "@penumbra/torch";
 import type { AdversarialGenerator, Compute, Discriminator } from "../../models/index.ts";
 import { EarlyCopy } from "../trainer/early-copy.ts";
 import type { Trainee } from "../trainer/loop.ts";
@@ -38,6 +48,9 @@ export interface GanTraineeOptions {
 
 /** The R1 penalty is taken in every so many steps, so many times as strong (Karras et al. 2020, appendix B). */
 const R1_EVERY = 4;
+
+/** Batches that the divergence is estimated on. */
+const MEASURED_BATCHES = 8;
 
 /** Generator and discriminator learn against each other (Goodfellow et al. 2014, algorithm 1). */
 export class GanTrainee implements Trainee {
@@ -85,6 +98,30 @@ export class GanTrainee implements Trainee {
     this.averages.generator.update();
     if (progress >= earlyShare) this.early.take(average);
     return [losses.discriminator, generator, losses.distance];
+  }
+
+  /**
+   * The Jensen-Shannon divergence of real and drawn images that the discriminator sees now, in nats, over some batches;
+   * null where its loss is no cross-entropy.
+   */
+  divergence(): number | null {
+    if (!this.#objective.isCrossEntropy) return null;
+    const { generator, discriminator, batches, compute, seed } = this.#options;
+    const values = Array.from({ length: MEASURED_BATCHES }, (_, turn) =>
+      noGrad(() =>
+        scope(() => {
+          const random = this.#random.manualSeed(deriveSeed(seed, "divergence", turn));
+          const { x, labels } = batches.at(turn);
+          const z = randn([x.shape[0]!, generator.latentSize], { generator: random, device: this.device });
+          const drawn = compute(() => generator.forward(z, labels)).to("float32");
+          const [onReal, onFake] = [x, drawn].map((images) =>
+            compute(() => discriminator.forward(this.#augmented(images, random), labels)).to("float32"),
+          ) as [Tensor, Tensor];
+          return jensenShannon(onReal, onFake).item();
+        }),
+      ),
+    );
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
   }
 
   /** One step of the discriminator. @param turn how many went before */

@@ -8,7 +8,7 @@ const budget = {
     .positive()
     .optional()
     .describe(
-      "Stops the stage after this training time; the learning rate then follows the clock, so runs differ.",
+      "Instead of steps: as many as fit into this time at the pace of the first ones on this machine, counted once.",
     ),
   batchSize: z.int().positive(),
   learningRate: z.number().positive(),

@@ -31,9 +31,8 @@ export type PretrainOptions = TrainingOptions<PretrainSettings>;
  * autoencoder, then text encoder and UNet together on its latents. Everything is resumable: call it again with
  * the same folders and settings.
  *
- * With budgets in steps, an interrupted run ends with the same bits as an uninterrupted one on the same
- * machine; budgets in minutes follow the clock. While the second stage runs, `work/snapshot` holds the model
- * as of the last checkpoint.
+ * An interrupted run ends with the same bits as an uninterrupted one on the same machine. While the second stage runs,
+ * `work/snapshot` holds the model as of the last checkpoint.
  *
  * @returns the finished model's folder (diffusers layout), or null when the signal ended it before
  * @throws for a corpus without readable images, a checkpoint of other settings, or a loss that is not finite

@@ -21,6 +21,8 @@ export interface TrainedStage {
 
 export interface TrainingRun {
   readonly stages: readonly TrainedStage[];
+  /** How well it did at the end; missing where nothing was measured. */
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 /** The words that a generator's cards have in common: part of its entry in the table. */

@@ -26,8 +26,13 @@ function meanDistance(images: Tensor): number {
   return squares.sqrt().sum().item() / (count * (count - 1));
 }
 
+/** Whether samples of such a diversity are nearly one image over and over. */
+export function isCollapsed(share: number): boolean {
+  return share < COLLAPSED;
+}
+
 /** What to say of a diversity; null where all is well. */
 export function collapseNote(share: number): string | null {
-  if (share >= COLLAPSED) return null;
+  if (!isCollapsed(share)) return null;
   return `Mode collapse: its images differ from each other by ${(100 * share).toFixed(0)} % of what photos do, so they are nearly one image over and over. Train with augment, a larger r1 or a lower learningRate, or use another generator.`;
 }

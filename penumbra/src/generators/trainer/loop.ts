@@ -29,7 +29,8 @@ export interface TrainOptions {
   /** Gets the checkpoint, in a folder of the trainee's name, and `log.jsonl`. */
   readonly folder: string;
   readonly steps: number;
-  readonly minutes?: number;
+  /** Instead of `steps`: as many as fit into this time at the pace of the first ones; they are counted once. */
+  readonly minutes?: number | undefined;
   readonly batchSize: number;
   readonly learningRate: number;
   readonly warmup: number;
@@ -37,7 +38,7 @@ export interface TrainOptions {
   readonly inspectMinutes: number;
   readonly logSeconds: number;
   readonly onLine?: (line: string) => void;
-  /** Told with every log: steps, or thousandths of the time where that is what ends the training. */
+  /** Told with every log, in steps. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Stops after the current step with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -50,6 +51,8 @@ export interface TrainMark {
   readonly seconds: number;
   /** Figures of the last inspection. */
   readonly figures: Readonly<Record<string, number>>;
+  /** The step that ends it. Missing in a checkpoint from before the steps of a time were counted. */
+  readonly steps?: number;
 }
 
 /** What a stage came to. */
@@ -72,10 +75,46 @@ export function learningRateAt(
   return options.learningRate * rise * (0.02 + 0.98 * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress))));
 }
 
+/** Stretches of steps that are timed where a training is given minutes; the quickest tells the pace. */
+const STRETCHES = 4;
+/** Steps of a stretch at least: what is done in every fourth step alone is in each. */
+const LEAST_TIMED = 8;
+
 /**
- * Trains for a number of steps or minutes, whichever ends first; writes a checkpoint and lines of `log.jsonl` into
- * the folder, and goes on from the checkpoint when there is one. Without `minutes` a resumed run gives the same bits
- * as an uninterrupted one on the same machine and thread count.
+ * How many steps fit into so many seconds. Other work on the machine is not to count: the quickest stretch tells the
+ * pace, and on the processor what the process waited for its turn is left out. Changes the trainee.
+ */
+function stepsWithin(seconds: number, trainee: Trainee, options: TrainOptions): number {
+  const stretch = Math.min(3, seconds / 40);
+  let step = 0;
+  let pace = 0;
+  for (let turn = 0; turn < STRETCHES; turn++) {
+    const began = performance.now();
+    const cpuBegan = process.cpuUsage();
+    const elapsed = () => {
+      const { user, system } = process.cpuUsage(cpuBegan);
+      const seconds = (performance.now() - began) / 1000;
+      return trainee.device === "cpu" ? Math.min(seconds, (user + system) / 1e6) : seconds;
+    };
+    const first = step;
+    let loss: Tensor | undefined;
+    while (step - first < LEAST_TIMED || elapsed() < stretch) {
+      loss?.dispose();
+      loss = scope(() => trainee.step(step, learningRateAt(options, step, 0), 0)[0]);
+      step++;
+    }
+    loss?.item(); // waits for the device
+    loss?.dispose();
+    pace = Math.max(pace, (step - first) / elapsed());
+  }
+  return Math.max(1, Math.round(pace * seconds));
+}
+
+/**
+ * Trains for a number of steps, or as many as fit into a number of minutes; writes a checkpoint and lines of
+ * `log.jsonl` into the folder, and goes on from the checkpoint when there is one. A resumed run gives the same bits as
+ * an uninterrupted one on the same machine and thread count: the steps of a time are counted once, before the first,
+ * and kept.
  *
  * @throws Error when a loss is no longer finite (with the step and the remedy), or the checkpoint comes from other settings
  */
@@ -102,6 +141,7 @@ class Run {
   readonly #trainee: Trainee;
   readonly #options: TrainOptions;
   readonly #checkpoint: string;
+  readonly #steps: number;
   #step: number;
   #seconds: number;
   #figures: Readonly<Record<string, number>>;
@@ -116,20 +156,33 @@ class Run {
     this.#trainee = trainee;
     this.#options = options;
     this.#checkpoint = join(options.folder, trainee.name);
-    const { step, seconds, figures } = restoreCheckpoint(this.#checkpoint, trainee);
+    const mark = restoreCheckpoint(this.#checkpoint, trainee);
+    const { step, seconds, figures } = mark;
     this.#step = step;
     this.#seconds = seconds;
     this.#figures = figures;
+    this.#steps =
+      options.minutes === undefined ? options.steps : (mark.steps ?? this.#count(options.minutes));
     this.#sums = keep(zeros([trainee.lossNames.length], { device: trainee.device }));
     this.#logged = { step, seconds };
     this.#last = { log: seconds, inspection: seconds, checkpoint: seconds };
     if (step > 0 && this.progress < 1) this.#tell(`resumed at step ${step}`);
   }
 
-  /** Share of the steps or of the time that is spent, whichever is larger. */
+  /** Share of the steps that are taken. */
   get progress(): number {
-    const { steps, minutes = Infinity } = this.#options;
-    return Math.max(this.#step / steps, this.#seconds / (minutes * 60));
+    return this.#step / this.#steps;
+  }
+
+  /** Counts the steps of a time from where the trainee stands, and leaves it there with a checkpoint that says so. */
+  #count(minutes: number): number {
+    const mark: TrainMark = { step: this.#step, seconds: this.#seconds, figures: this.#figures };
+    writeCheckpoint(this.#checkpoint, this.#trainee, mark);
+    const steps = stepsWithin(minutes * 60, this.#trainee, this.#options);
+    restoreCheckpoint(this.#checkpoint, this.#trainee);
+    writeCheckpoint(this.#checkpoint, this.#trainee, { ...mark, steps });
+    this.#tell(`${steps} steps fit into ${duration(minutes * 60)}`);
+    return steps;
   }
 
   get result(): TrainResult {
@@ -137,7 +190,7 @@ class Run {
   }
 
   get #mark(): TrainMark {
-    return { step: this.#step, seconds: this.#seconds, figures: this.#figures };
+    return { step: this.#step, seconds: this.#seconds, figures: this.#figures, steps: this.#steps };
   }
 
   /** Whether so many seconds of training have passed since it was last done; at the end everything is due. */
@@ -181,9 +234,7 @@ class Run {
       learningRate: this.#learningRate,
     });
     this.#tell(this.#progressLine(rate, named));
-    const { steps: total, minutes, onProgress } = this.#options;
-    if (minutes === undefined) onProgress?.(this.#step, total);
-    else onProgress?.(Math.round(1000 * Math.min(1, this.progress)), 1000);
+    this.#options.onProgress?.(this.#step, this.#steps);
     await new Promise((resolve) => setImmediate(resolve)); // lets signals in
   }
 
@@ -238,7 +289,7 @@ class Run {
     const { progress } = this;
     const left = (this.#seconds / progress) * (1 - Math.min(1, progress));
     const values = Object.entries(losses).map(([loss, value]) => `${loss} ${value.toPrecision(4)}`);
-    return `step ${this.#step} (${(100 * progress).toFixed(1)} % of ${this.#options.steps} steps or the time), ${rate.toFixed(0)} images/s, ETA ${duration(left)}, ${values.join(", ")}`;
+    return `step ${this.#step} (${(100 * progress).toFixed(1)} % of ${this.#steps} steps), ${rate.toFixed(0)} images/s, ETA ${duration(left)}, ${values.join(", ")}`;
   }
 }
 

@@ -28,7 +28,9 @@ export function photoSettings(defaults: {
       .number()
       .positive()
       .optional()
-      .describe("Stops after this training time; the learning rate then follows the clock, so runs differ."),
+      .describe(
+        "Instead of steps: as many as fit into this time on this machine, as the first ones show. They are counted once and written into the model; steps: repeats them elsewhere.",
+      ),
     batchSize: z.int().positive().default(defaults.batchSize),
     learningRate: z.number().positive().default(defaults.learningRate),
     warmup: z.int().nonnegative().default(defaults.warmup).describe("Steps of linear rise at the start."),

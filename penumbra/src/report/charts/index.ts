@@ -3,6 +3,7 @@ export * from "./confusion.ts";
 export * from "./dots.ts";
 export * from "./histogram.ts";
 export * from "./interval.ts";
+export * from "./levels.ts";
 export * from "./lines.ts";
 export * from "./scale.ts";
 export * from "./scatter.ts";

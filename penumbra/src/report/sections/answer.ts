@@ -6,7 +6,6 @@ import {
   outcomes,
   type Question,
   recommendArm,
-  type Verdict,
 } from "../../results/index.ts";
 import { intervalAxis, intervalChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
@@ -15,14 +14,9 @@ import { additionsOf, objectiveClause, questionTitle, titleOf } from "../titles.
 import { translated } from "../words/index.ts";
 import { decisiveComparisons, decisiveQuestion, headline } from "./headline.ts";
 import { describeHypotheses } from "./hypotheses.ts";
+import { describeLearning } from "./learning.ts";
 import type { Section } from "./section.ts";
-
-const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
-  better: "Yes, better",
-  worse: "No, worse",
-  same: "No difference",
-  undecided: "Not decided",
-};
+import { VERDICT_WORDS } from "./verdicts.ts";
 
 /** Fewer seeds are called few: their intervals are wide. */
 const USEFUL_SEEDS = 5;
@@ -106,6 +100,7 @@ export function describeAnswer(outcome: Outcome): string[] {
         : [],
     ),
     ...words(describeHypotheses(outcome)),
+    ...describeLearning(outcome),
     ...words(caveats(outcome).map((text) => `Warning: ${text}`)),
     ...words(
       seeds.length < USEFUL_SEEDS

@@ -1,23 +1,10 @@
-import type { HypothesisResult, HypothesisVerdict, Outcome, Power } from "../../results/index.ts";
+import type { HypothesisResult, Outcome, Power } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, fixed, percent, points, pointsRange } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
 import { asSaid, joined, translated } from "../words/index.ts";
 import type { Section } from "./section.ts";
-
-export const HYPOTHESIS_WORDS: Readonly<Record<HypothesisVerdict, string>> = {
-  supported: "Supported",
-  contradicted: "Contradicted",
-  equivalent: "No difference",
-  undecided: "Not decided",
-};
-/** The colours of the answer's verdicts. */
-export const HYPOTHESIS_LOOKS: Readonly<Record<HypothesisVerdict, string>> = {
-  supported: "better",
-  contradicted: "worse",
-  equivalent: "same",
-  undecided: "undecided",
-};
+import { HYPOTHESIS_LOOKS, HYPOTHESIS_WORDS } from "./verdicts.ts";
 
 /** What a hypothesis says, in words. */
 export function hypothesisTitle({ name, objective, treatment }: HypothesisResult, outcome: Outcome): string {

@@ -7,6 +7,7 @@ import { augmentation } from "./augmentation.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
 import { hypotheses } from "./hypotheses.ts";
+import { learning } from "./learning.ts";
 import { map } from "./map.ts";
 import { methods } from "./methods.ts";
 import { mistakes } from "./mistakes.ts";
@@ -20,6 +21,7 @@ export const SECTIONS: readonly Section[] = [
   answer,
   hypotheses,
   arms,
+  learning,
   sheet,
   sifted,
   audit,

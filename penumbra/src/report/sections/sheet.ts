@@ -1,9 +1,10 @@
-import type { ImageQuality, Outcome, SheetImage, SheetRow } from "../../results/index.ts";
+import type { Outcome, SheetImage, SheetRow } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { fixed, percent } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
-import { localNumber } from "../words/index.ts";
+import { QUALITY_HEADS, qualityCells, qualityWords } from "./quality.ts";
 import type { ImageSource, Section } from "./section.ts";
+import { sourceTable } from "./source-table.ts";
 
 /** Photo and redraws side by side, with the strength of each, and how many of them still look known. */
 export const sheet: Section = {
@@ -19,7 +20,7 @@ export const sheet: Section = {
 ${row.redraws.map((item) => tile(item, row, outcome, source))}
 </div></div>`,
     )}</div>
-${nearnessTable(outcome)}`;
+${sourceTable(outcome)}${nearnessTable(outcome)}`;
   },
 };
 
@@ -43,26 +44,6 @@ function tile(item: SheetImage, { className }: SheetRow, outcome: Outcome, sourc
 /** Whether two rows fit side by side on a wide page. */
 function isShort({ redraws }: SheetRow): boolean {
   return redraws.length <= 3;
-}
-
-const qualityWords = () =>
-  html`<p>FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.</p>`;
-
-const QUALITY_HEADS = ["FID", "KID", "Precision", "Recall"].map(
-  (head) => html`<th scope="col" class="number">${head}</th>`,
-);
-
-function qualityCells(quality: ImageQuality | undefined): Html[] {
-  const cell = (text: string) => html`<td class="number">${text}</td>`;
-  const number = (value: number | null | undefined) =>
-    value == null ? "–" : localNumber(value.toPrecision(3)).replace("-", "\u2212");
-  const share = (value: number | null | undefined) => (value == null ? "–" : `${percent(value, 0)} %`);
-  return [
-    cell(number(quality?.fid)),
-    cell(number(quality?.kid)),
-    cell(share(quality?.precision)),
-    cell(share(quality?.recall)),
-  ];
 }
 
 /** How many redraws of each recipe and strength still look known: contaminated negatives, and faithful ones that failed. */

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { writeFileAtomic } from "../../files/index.ts";
 import type { Outcome } from "../../results/index.ts";
 import { ReportError, readOutcome } from "../write.ts";
-import { runId, type TrackedRun, trackedRuns } from "./tracked.ts";
+import { partsOf, runId, type TrackedRun, trackedRuns } from "./tracked.ts";
 
 /** Files of a run folder that are its artifacts, beside the images of the sheet. */
 const ARTIFACTS = ["report.html", "report.json", "results.jsonl"];
@@ -41,9 +41,10 @@ export async function writeMlflow(run: string, folder: string): Promise<string> 
   await writeRun(parent, study, { "mlflow.source.name": `penumbra ${outcome.machine.penumbra}` });
   await copyArtifacts(run, join(place, parent, "artifacts"), outcome);
   await write(parent, join("artifacts", "study.yaml"), outcome.configuration);
-  for (const { arm, seed, parameters, figures } of trackedRuns(outcome)) {
-    const id = runId(study, arm, seed);
-    await writeRun(id, `${arm}, seed ${seed}`, { "mlflow.parentRunId": parent });
+  for (const { arm, parameters, figures, ...own } of trackedRuns(outcome)) {
+    const parts = partsOf(own);
+    const id = runId(study, arm, ...parts);
+    await writeRun(id, `${arm}, ${parts.join(", ").replaceAll("-", " ")}`, { "mlflow.parentRunId": parent });
     for (const [name, value] of Object.entries(parameters)) await write(id, join("params", name), value);
     for (const { name, points } of figures) await write(id, join("metrics", name), metricLines(points, time));
   }

@@ -6,7 +6,7 @@ import { fixed } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
 import { readOutcome } from "../write.ts";
 import { record } from "./records.ts";
-import { trackedRuns } from "./tracked.ts";
+import { partsOf, trackedRuns } from "./tracked.ts";
 
 /** The bytes of a PNG of an image, by its path in the run folder. */
 export type PngSource = (path: string) => Promise<Uint8Array>;
@@ -23,8 +23,8 @@ export type PngSource = (path: string) => Promise<Uint8Array>;
 export async function writeTensorBoard(run: string, folder: string, pngOf: PngSource): Promise<string[]> {
   const outcome = await readOutcome(run);
   const seconds = Date.parse(outcome.createdAt) / 1000;
-  const runs = trackedRuns(outcome).map(({ arm, seed, figures }) => ({
-    name: join(arm, `seed-${seed}`),
+  const runs = trackedRuns(outcome).map(({ arm, figures, ...own }) => ({
+    name: join(arm, ...partsOf(own)),
     events: figures.flatMap(({ name, points }) =>
       points.map(({ step, value }) => scalarEvent(seconds, step, name, value)),
     ),

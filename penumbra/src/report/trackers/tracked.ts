@@ -8,17 +8,33 @@ export interface TrackedFigure {
   readonly points: readonly { readonly step: number; readonly value: number }[];
 }
 
-/** One arm at one seed, as tools that keep track of experiments know a run. */
+/** One arm at one seed with a number of shots, as tools that keep track of experiments know a run. */
 export interface TrackedRun {
   readonly arm: string;
   readonly seed: number;
+  /** Null where the study has one number of shots. */
+  readonly shots: number | null;
   /** What it was made with. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly figures: readonly TrackedFigure[];
 }
 
-/** Every arm at every seed: curves of its training, and its figures on the test at the step whose weights were kept. */
+/**
+ * Every arm at every seed: curves of its training, and its figures on the test at the step whose weights were kept; with
+ * the other numbers of shots the figures alone.
+ */
 export function trackedRuns(outcome: Outcome): TrackedRun[] {
+  const { training, otherShots } = outcome;
+  const hasCurves = otherShots.length > 0;
+  return [
+    ...runsOf(outcome, hasCurves ? training.shots : null),
+    ...otherShots.flatMap(({ shots, results }) =>
+      runsOf({ ...outcome, training: { ...training, shots }, results, curves: [] }, shots),
+    ),
+  ];
+}
+
+function runsOf(outcome: Outcome, shots: number | null): TrackedRun[] {
   return outcome.arms.flatMap((arm) =>
     outcome.seeds.map((seed): TrackedRun => {
       const isOwn = (item: { readonly arm: string; readonly seed: number }) =>
@@ -28,6 +44,7 @@ export function trackedRuns(outcome: Outcome): TrackedRun[] {
       return {
         arm: arm.name,
         seed,
+        shots,
         parameters: parametersOf(outcome, arm, seed),
         figures: [
           ...(curve ? curvesOf(curve) : []),
@@ -42,6 +59,11 @@ export function trackedRuns(outcome: Outcome): TrackedRun[] {
       };
     }),
   );
+}
+
+/** What tells a run from the others of its arm: its seed, and its shots where there are several. */
+export function partsOf({ seed, shots }: Pick<TrackedRun, "seed" | "shots">): string[] {
+  return [...(shots === null ? [] : [`${shots}-shots`]), `seed-${seed}`];
 }
 
 /** A name for an arm at a seed that is the same whenever it is written. @returns 32 hexadecimal digits */
@@ -77,7 +99,7 @@ function finalsOf(line: ResultLine): { readonly name: string; readonly value: nu
   if (line.kind === "trial") return []; // of validation
   const figures = (name: (figure: string) => string) =>
     Object.entries(line).flatMap(([key, value]) =>
-      typeof value === "number" && key !== "seed" && key !== "items"
+      typeof value === "number" && key !== "seed" && key !== "shots" && key !== "items"
         ? [{ name: `test/${name(key)}`, value }]
         : [],
     );

@@ -53,6 +53,20 @@ export const templates: Dictionary["templates"] = {
   "Unknown class": "Unbekannte Klasse",
   "results.jsonl has all.": "results.jsonl enthält alle.",
 
+  // sections/learning.ts
+  "Learning curves": "Lernkurven",
+  "Every arm at every seed learned from {0} objects of each class; the fewer are among the more, and all are tested on the same objects. Whiskers are {1} % intervals over seeds and test objects; those of one curve share their test. The detector is {2} throughout, as it was chosen for what the rest of this page is about: {3} a class.":
+    "Jeder Arm lernte bei jedem Seed aus {0} Objekten je Klasse; die wenigen sind unter den vielen, und getestet wird stets an denselben Objekten. Striche sind {1}-%-Konfidenzintervalle über Seeds und Testobjekte; die einer Kurve teilen sich ihren Test. Der Detektor ist überall {2}, wie er für das gewählt wurde, wovon der Rest dieser Seite handelt: {3} je Klasse.",
+  "Figure, %": "Größe, %",
+  Figure: "Größe",
+  Question: "Frage",
+  "The hypotheses by the number of objects": "Die Hypothesen nach der Anzahl der Objekte",
+  "Hypotheses by objects to learn from": "Hypothesen nach der Anzahl der Trainingsobjekte",
+  "p-values are corrected for the hypotheses of one column (Holm), not for the number of columns: the study's answer is one of them, {0}.":
+    "Die p-Werte sind für die Hypothesen einer Spalte korrigiert (Holm), nicht für die Anzahl der Spalten: Die Antwort der Studie ist eine davon, {0}.",
+  "All questions by the number of objects": "Alle Fragen nach der Anzahl der Objekte",
+  "Questions by objects to learn from": "Fragen nach der Anzahl der Trainingsobjekte",
+
   // sections/sheet.ts
   "Each row starts with a training photo.": "Jede Zeile beginnt mit einem Trainingsfoto.",
   "<b>Faithful</b> redraws stay in the class and are used as positives;":
@@ -65,6 +79,22 @@ export const templates: Dictionary["templates"] = {
   "t {0}": "t {0}",
   "{0} · signal {1}": "{0} · Signal {1}",
   "{0} of {1}": "{0} von {1}",
+  // sections/source-table.ts
+  "The sources side by side": "Die Quellen nebeneinander",
+  "Time is a mean over seeds. Memory is the most that the process held meanwhile, with all that it held before: it compares sources of one run.{0}":
+    "Zeiten sind Mittel über die Seeds. Speicher ist das meiste, was der Prozess währenddessen belegte, mit allem, was er schon vorher hielt: Er vergleicht Quellen eines Laufs.{0}",
+  "Jensen-Shannon divergence, in nats: how far drawn images are from photos for the discriminator, 0: it cannot tell them apart, 0.693: always.":
+    "Jensen-Shannon-Divergenz in Nats: wie weit gezeichnete Bilder für den Diskriminator von Fotos entfernt sind, 0: Er kann sie nicht unterscheiden, 0,693: immer.",
+  "Sources of images": "Quellen der Bilder",
+  Source: "Quelle",
+  Memory: "Speicher",
+  "Jensen-Shannon": "Jensen-Shannon",
+  Drawing: "Zeichnen",
+  Steps: "Schritte",
+  Training: "Training",
+  "<b>Mode collapse</b> of {0} at seed {1}: samples differ from each other by {2} % of what photos do, so they are nearly one image over and over.":
+    "<b>Mode Collapse</b> von {0} bei Seed {1}: Die Bilder unterscheiden sich untereinander um {2} % dessen, was Fotos tun; es ist also fast immer dasselbe Bild.",
+
   "How many still look known": "Wie viele noch bekannt aussehen",
   "Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.":
     "Beurteilt mit dem Encoder, der kein synthetisches Bild gesehen hat: Eine Nachzeichnung sieht bekannt aus, wenn ihr Mahalanobis-Wert über dem liegt, den 95 % der bekannten Validierungsfotos erreichen. Getreue Nachzeichnungen sollen es, Near-OOD-Nachzeichnungen nicht: Solche sind Negative, die innerhalb einer Klasse liegen.",
@@ -192,8 +222,8 @@ export const templates: Dictionary["templates"] = {
   "{0} side by side": "{0} im Vergleich",
   Settings: "Einstellungen",
   "The arms": "Die Arme",
-  "Means over seeds on test photos. Figures of different studies are not paired: other photos, splits or trainings stand behind them, so only differences within a study (below) carry intervals. A click on a heading sorts.":
-    "Mittelwerte über Seeds auf Testfotos. Zahlen verschiedener Studien sind nicht gepaart: Ihnen liegen andere Fotos, Aufteilungen oder Trainings zugrunde, daher tragen nur Unterschiede innerhalb einer Studie (unten) Konfidenzintervalle. Ein Klick auf eine Überschrift sortiert.",
+  "Means over seeds on test photos; objects are those of each class that were learned from. Figures of different studies are not paired: other photos, splits or trainings stand behind them, so only differences within a study (below) carry intervals. A click on a heading sorts.":
+    "Mittelwerte über Seeds auf Testfotos; Objekte sind die jeder Klasse, aus denen gelernt wurde. Zahlen verschiedener Studien sind nicht gepaart: Ihnen liegen andere Fotos, Aufteilungen oder Trainings zugrunde, daher tragen nur Unterschiede innerhalb einer Studie (unten) Konfidenzintervalle. Ein Klick auf eine Überschrift sortiert.",
   "What each study says to the hypotheses": "Was jede Studie zu den Hypothesen sagt",
   "Differences in points with intervals over seeds and test objects; verdicts by p-values that each study corrects for the number of its own hypotheses (Holm), not for the number of studies.":
     "Unterschiede in Prozentpunkten mit Konfidenzintervallen über Seeds und Testobjekte; Urteile nach p-Werten, die jede Studie für die Anzahl ihrer eigenen Hypothesen korrigiert (Holm), nicht für die Anzahl der Studien.",

@@ -4,6 +4,7 @@ import { type Manifest, type Photo, ROLES, type Role, warningsOf } from "../../d
 import type { FoundModel } from "../../diffusion/index.ts";
 import { readJson } from "../../files/index.ts";
 import {
+  type ArmLevel,
   type Curve,
   chooseDetector,
   compareArms,
@@ -11,6 +12,7 @@ import {
   contrastJudge,
   histogramsOf,
   type Looks,
+  levelsOf,
   type Machine,
   OUTCOME_FORMAT,
   type Outcome,
@@ -19,6 +21,7 @@ import {
   questionsOf,
   resultLines,
   type ScoreFile,
+  type ShotsOutcome,
   StudyScores,
   type Titled,
   type TrainingSummary,
@@ -28,7 +31,7 @@ import {
 import { ROLES_OF_IMAGES } from "../../sift/index.ts";
 import { detectorOf } from "../../unknowns/index.ts";
 import { armOf, designOf, designsOf, isFrozen, shownArm } from "../arms/index.ts";
-import { drawnSources } from "../config/index.ts";
+import { answerShots, drawnSources, shotsOf } from "../config/index.ts";
 import { recipesIn, sourceOf } from "../sources/index.ts";
 import {
   lossCurve,
@@ -46,6 +49,7 @@ import type { Artifact } from "../store/index.ts";
 import { rateCurvesOf } from "./rates.ts";
 import { chooseSheet, drawnIn, writeAugmentation, writePhotos } from "./sheet.ts";
 import { siftResults } from "./sifted.ts";
+import { sourceFiguresOf } from "./source-figures.ts";
 
 /** A finished study: its artifacts, and what they were made on. */
 export interface Finished {
@@ -60,6 +64,8 @@ export interface Finished {
   readonly model: FoundModel | undefined;
   readonly seeds: readonly SeedData[];
   readonly trained: readonly TrainedArm[];
+  /** The arms with the other numbers of shots. */
+  readonly others: readonly TrainedArm[];
   readonly nearness: readonly Artifact[];
   /** Maps of the features of every arm at the first seed. */
   readonly maps: readonly Artifact[];
@@ -78,6 +84,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     model,
     seeds,
     trained,
+    others,
     nearness,
     maps,
     audits,
@@ -87,24 +94,41 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     earlierOpenings,
   } = finished;
   const scores = await readScores(manifest, trained);
-  const results = resultLines(scores);
+  const shots = answerShots(config);
+  const results = resultLines(scores, shots);
   const { detector, reason } = chooseDetector(results, config.detectors);
   const designs = designsOf(config.arms, tables.arms);
   const questions = questionsOf(designs);
   const { margin, confidence } = config.statistics;
-  const compared = await store.observe("compare", async () => {
-    const byPhoto = contrastJudge(scores, "photo", detector, config.statistics);
-    const units = scores.units().map((unit) => ({
+  const isCurve = others.length > 0;
+  const compare = (of: StudyScores, shots: number) => {
+    const byPhoto = contrastJudge(of, "photo", detector, config.statistics);
+    const units = of.units().map((unit) => ({
       unit,
-      judge: unit === "photo" ? byPhoto : contrastJudge(scores, unit, detector, config.statistics),
+      judge: unit === "photo" ? byPhoto : contrastJudge(of, unit, detector, config.statistics),
     }));
     return {
-      comparisons: units.flatMap((of) => compareArms({ questions, margin, ...of })),
+      comparisons: units.flatMap((by) => compareArms({ questions, margin, ...by })),
       hypotheses: testHypotheses({ arms: designs, questions, confidence, margin, judge: byPhoto }),
+      levels: isCurve ? units.flatMap((by) => levelsOf({ arms: config.arms, shots, ...by })) : [],
     };
-  });
+  };
+  const compared = await store.observe("compare", async () => compare(scores, shots));
+  const otherShots: (ShotsOutcome & { readonly levels: readonly ArmLevel[] })[] = [];
+  for (const number of shotsOf(config).filter((other) => other !== shots)) {
+    const own = await readScores(
+      manifest,
+      others.filter((arm) => arm.shots === number),
+    );
+    const found = await store.observe("compare", async () => compare(own, number), `${number} shots`);
+    otherShots.push({ shots: number, results: resultLines(own, number), ...found });
+  }
   const operatingPoints = await store.observe("operating points", async () =>
     operatingPointsOf(scores, { detector, ...config.statistics }),
+  );
+  const judged = await nearnessOf(
+    nearness,
+    recipesIn(tables.sources).map(({ name }) => name),
   );
   return {
     format: OUTCOME_FORMAT,
@@ -115,15 +139,19 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     detector,
     detectorReason: reason,
     unit: "photo",
-    ...{ confidence, margin, looks, earlierOpenings, questions, ...compared },
+    ...{ confidence, margin, looks, earlierOpenings, questions },
+    comparisons: compared.comparisons,
+    hypotheses: compared.hypotheses,
     results,
+    otherShots: otherShots.map(({ levels: _, ...other }) => other),
+    levels: [...otherShots.flatMap(({ levels }) => levels), ...compared.levels].sort(
+      (a, b) => a.shots - b.shots,
+    ),
     curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
     sifted: await siftResults(seeds, siftedSources(context), finished.run),
     imageRoles: titled(ROLES_OF_IMAGES),
-    nearness: await nearnessOf(
-      nearness,
-      recipesIn(tables.sources).map(({ name }) => name),
-    ),
+    nearness: judged.recipes,
+    sourceFigures: sourceFiguresOf(context, seeds, judged.sources),
     histograms: histogramsOf(scores, detector),
     confusions: confusionsOf(scores, config.arms),
     operatingPoints,
@@ -142,9 +170,10 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
   };
 }
 
-function trainingOf({ encoder, split, imageSize }: StudyContext["config"]): TrainingSummary {
+function trainingOf(config: StudyContext["config"]): TrainingSummary {
+  const { encoder, split, imageSize } = config;
   const { network, weights, train, steps, batchSize } = encoder;
-  const { shots, validation } = split;
+  const { validation } = split;
   return {
     imageSize,
     network,
@@ -152,7 +181,7 @@ function trainingOf({ encoder, split, imageSize }: StudyContext["config"]): Trai
     trained: train,
     steps,
     batchSize,
-    shots,
+    shots: answerShots(config),
     validation,
   };
 }

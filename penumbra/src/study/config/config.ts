@@ -11,8 +11,7 @@ import {
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
-import { measureNames } from "../../sift/index.ts";
-import { defaultDetectors } from "../../unknowns/index.ts";
+import { defaultDetectors, measureNames } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
@@ -35,6 +34,12 @@ const count = (what: string) => z.int().positive().meta({ description: what });
 const rate = (what: string) => z.number().positive().meta({ description: what });
 const share = (what: string) => z.number().min(0).max(1).meta({ description: what });
 const names = (what: string) => z.array(z.string().min(1)).meta({ description: what });
+
+/** Several numbers of objects to learn from. */
+const shotsList = z
+  .array(z.int().positive())
+  .min(1)
+  .refine((shots) => new Set(shots).size === shots.length, "List each number once.");
 
 /** The last blocks of an encoder, by their number. */
 const LAST_BLOCKS = /^last-[1-9]\d*$/;
@@ -189,7 +194,13 @@ export const studySchemaOf = (tables: StudyTables) =>
       .default([0, 1, 2, 3, 4]),
     split: z
       .strictObject({
-        shots: count("Objects of each known class to learn from").default(4),
+        shots: z
+          .union([z.int().positive(), shotsList])
+          .meta({
+            description:
+              "Objects of each known class to learn from; several numbers, such as [1, 2, 4, 8], give learning curves on the same test: the fewer are among the more",
+          })
+          .default(4),
         validation: count("Objects of each known class for choices (never for results)").default(4),
         test: z
           .union([z.int().positive(), z.literal("rest")])
@@ -421,12 +432,12 @@ export const studySchemaOf = (tables: StudyTables) =>
           })
           .default(1),
         batchNorm: z
-          .enum(["trained", "frozen"])
+          .enum(["auto", "trained", "frozen"])
           .meta({
             description:
-              "Statistics of batch norms: trained = those of the batches; frozen = those that the weights came with",
+              "Statistics of batch norms: trained = those of the batches; frozen = those that the weights came with; auto = frozen with published weights, which a few photos would else spoil",
           })
-          .default("trained"),
+          .default("auto"),
         gradientCheckpointing: z
           .boolean()
           .meta({ description: "Much less memory for a third more time, for large images and networks" })
@@ -446,7 +457,7 @@ export const studySchemaOf = (tables: StudyTables) =>
           .nonnegative()
           .meta({
             description:
-              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none",
+              "Past projections of other classes that contrastive objectives see as further negatives, such as 512, so that small batches see many; 0 = none. Arms that train for cross-entropy have none",
           })
           .default(0),
         views: count("Random versions of each photo per step").default(2),
@@ -567,6 +578,13 @@ export const studySchemaOf = (tables: StudyTables) =>
           })
           .default(0.01),
         bootstrap: count("Redraws of the test objects for the bootstrap intervals").default(1000),
+        shots: z
+          .union([z.literal("largest"), z.int().positive()])
+          .meta({
+            description:
+              "Where split.shots has several numbers: the one that the answer, the detector and the pictures are about",
+          })
+          .default("largest"),
         keep: z
           .number()
           .gt(0)
@@ -587,7 +605,21 @@ export const studySchemaOf = (tables: StudyTables) =>
       .enum(["auto", "fp32", "bf16", "fp16"])
       .meta({ description: "auto takes bf16 only where the processor or device is fast in it" })
       .default("auto"),
-    threads: z.int().nonnegative().meta({ description: "Threads of libtorch; 0 = one per core" }).default(0),
+    threads: z
+      .int()
+      .nonnegative()
+      .meta({
+        description:
+          "Threads that every stage computes with: another number may change the last digits; 0 = two, or one per core for large networks and images and on a GPU",
+      })
+      .default(0),
+    jobs: z
+      .union([z.literal("auto"), z.int().positive()])
+      .meta({
+        description:
+          "Stages that are made side by side, each in a process of its own with its own threads: it changes no bit; auto = as many as cores and memory are there for, one for short studies, large networks and a GPU",
+      })
+      .default("auto"),
   });
 
 /** The schema of a configuration that chooses from the built-in tables. */

@@ -8,4 +8,5 @@ export * from "./presets.ts";
 export * from "./scaffold.ts";
 export * from "./schema.ts";
 export * from "./settle-images.ts";
+export * from "./shots.ts";
 export * from "./tables.ts";

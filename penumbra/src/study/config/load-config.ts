@@ -7,6 +7,7 @@ import { type Arm, armOf, sourcesOf, UNTRAINED } from "../arms/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
 import { ownArmSchemaOf, readOwnArm } from "./own-arms.ts";
+import { shotsOf } from "./shots.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
 /** Thrown for a configuration that cannot be used; the message names file, line, setting and remedy. */
@@ -170,9 +171,34 @@ function checkMeaning(
       `${source}: ${what}, and there are no weights. Name published ones under "encoder.weights".`,
     );
   }
+  checkShots(config, where);
+  checkMemory(config, tables, where);
   checkStrengths(config, tables, where);
   checkSift(config, tables, where);
   return config;
+}
+
+/** A memory that no arm's objective has a place for. */
+function checkMemory(
+  { arms, encoder }: StudyConfig,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): void {
+  const objectives = arms.map((name) => armOf(name, tables.arms).objective);
+  if (encoder.memory === 0 || objectives.some((name) => tables.objectives[name]?.takesMemory)) return;
+  const takers = Object.keys(tables.objectives).filter((name) => tables.objectives[name]?.takesMemory);
+  throw new ConfigError(
+    `${where(["encoder", "memory"])}: encoder.memory is ${encoder.memory}, and no arm of this study has a place for past projections: ${arms.map((name, place) => `"${name}" trains for ${objectives[place]}`).join(", ")}. Set it to 0, or add an arm that trains for ${takers.join(", ")}.`,
+  );
+}
+
+/** The answer is about a number of shots that there is. */
+function checkShots(config: StudyConfig, where: (path: readonly PropertyKey[]) => string): void {
+  const { shots } = config.statistics;
+  if (shots === "largest" || shotsOf(config).includes(shots)) return;
+  throw new ConfigError(
+    `${where(["statistics", "shots"])}: statistics.shots is ${shots}, which is not among split.shots: ${shotsOf(config).join(", ")}. Choose one of these, or "largest".`,
+  );
 }
 
 /** A judge that learned from synthetic images would find them inside. */
@@ -183,15 +209,14 @@ function checkSift(
 ): void {
   const drawn = sourcesOf(arms, tables.arms, tables.sources);
   if (!drawn.some((name) => tables.sources[name]?.sifts !== undefined)) return;
-  const { positives, negatives } = armOf(sift.judge, tables.arms);
-  if (positives !== null || negatives !== null) {
+  if (sourcesOf([sift.judge], tables.arms, tables.sources).length > 0) {
     throw new ConfigError(
       `${where(["sift", "judge"])}: sift.judge is "${sift.judge}", which learns from synthetic images itself. Choose an arm of real photos alone, such as cross-entropy.`,
     );
   }
-  if (sift.folds > 1 && split.shots < 2) {
+  if (sift.folds > 1 && shotsOf({ split })[0]! < 2) {
     throw new ConfigError(
-      `${where(["sift", "folds"])}: sift.folds is ${sift.folds} and split.shots 1: nothing is left of a class to judge by without its object. Set sift.folds to 1, or split.shots to 2 or more.`,
+      `${where(["sift", "folds"])}: sift.folds is ${sift.folds} and split.shots has 1: nothing is left of a class to judge by without its object. Set sift.folds to 1, or split.shots to 2 or more.`,
     );
   }
 }

@@ -9,7 +9,7 @@ import { type AuditResult, mean } from "../../results/index.ts";
 import { auroc, classMeans, detectors } from "../../unknowns/index.ts";
 import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, photosHash, type StudyContext } from "./context.ts";
+import { labelOf, labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { imagesStage } from "./images.ts";
@@ -73,7 +73,7 @@ function auditStage(
   return store.run({
     name: "audit",
     version: 1,
-    label: `${arm}, seed ${seed}`,
+    label: labelOf(context, seed, arm),
     inputs: {
       ...{ encoder, features, ...Object.fromEntries(drawn) },
       ...(roundTrips && { roundTrips }),

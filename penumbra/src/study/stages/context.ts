@@ -27,6 +27,14 @@ export interface StudyContext {
   readonly device: string;
   /** Precision of the heavy parts, resolved from "auto". */
   readonly precision: "fp32" | "bf16" | "fp16";
+  /** The number of shots that stages are made for, where the study has several; they are told apart by it. */
+  readonly shots?: number;
+}
+
+/** What stages of a seed are called: "supcon, seed 1", or where there are several "supcon, seed 1, 4 shots". */
+export function labelOf({ shots }: Pick<StudyContext, "shots">, seed: number, what = ""): string {
+  const of = what === "" ? "" : `${what}, `;
+  return `${of}seed ${seed}${shots === undefined ? "" : `, ${shots} ${shots === 1 ? "shot" : "shots"}`}`;
 }
 
 /** Decodes photos, hands them to `use` as uint8 [N, 3, size, size] on the CPU, and releases them when it is done. */

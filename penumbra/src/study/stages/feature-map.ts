@@ -7,7 +7,7 @@ import { readJson, writeFileAtomic } from "../../files/index.ts";
 import type { FeatureMap, MapKind, MapPoint } from "../../results/index.ts";
 import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import type { StudyContext } from "./context.ts";
+import { labelOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { loadImages } from "./load-images.ts";
@@ -56,7 +56,7 @@ function featureMapStage(
   return store.run({
     name: "feature-map",
     version: 1,
-    label: `${arm}, seed ${seed}`,
+    label: labelOf(context, seed, arm),
     inputs: { encoder, features, ...images },
     config: { imageSize: config.imageSize },
     run: async ({ folder }) => {

@@ -3,7 +3,7 @@ import { safetensors, scope, type Tensor, tensor } from "@penumbra/torch";
 import { type Encoder, extractFeatures, extractStages } from "../../contrast/index.ts";
 import type { Photo, Split, SplitName } from "../../data/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, pixelsHash, type StudyContext, withPixels } from "./context.ts";
+import { labelOf, photosHash, pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { splitNames } from "./split.ts";
 
@@ -37,7 +37,7 @@ export function featuresStage(
   return store.run({
     name: "features",
     version: 1,
-    label: `${arm}, seed ${seed}`,
+    label: labelOf(context, seed, arm),
     inputs: {
       encoder,
       ...Object.fromEntries(splitNames.map((name) => [name, pixelsHash(context, split[name])])),
@@ -92,15 +92,15 @@ export async function sharedFeaturesStage(
 
 /** The rows of shared features that belong to the parts of a split, as {@link featuresStage} writes them. */
 export function sharedRowsStage(
-  { store }: StudyContext,
+  context: StudyContext,
   split: Split,
   { artifact: features, photos }: SharedFeatures,
   seed: number,
 ): Promise<Artifact> {
-  return store.run({
+  return context.store.run({
     name: "features",
     version: 1,
-    label: `frozen, seed ${seed}`,
+    label: labelOf(context, seed, "frozen"),
     inputs: {
       features,
       ...Object.fromEntries(splitNames.map((name) => [name, photosHash(split[name])])),

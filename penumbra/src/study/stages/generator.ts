@@ -1,9 +1,14 @@
 import { join } from "node:path";
 import { decodePhotos, type Photo } from "../../data/index.ts";
-import { generatorNamed, type LoadedGenerator, photoCorpus } from "../../generators/index.ts";
+import {
+  generatorNamed,
+  type LoadedGenerator,
+  photoCorpus,
+  trainingFigures,
+} from "../../generators/index.ts";
 import { type SourceTraining, trainingSettings } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { decodingOf, pixelsHash, type StudyContext } from "./context.ts";
+import { decodingOf, labelOf, pixelsHash, type StudyContext } from "./context.ts";
 
 /** Where a trained generator lies in its artifact. */
 const MODEL = "model";
@@ -20,7 +25,7 @@ export function generatorStage(
   return context.store.run({
     name: "generator",
     version: 1,
-    label: `${generator}, seed ${seed}`,
+    label: labelOf(context, seed, generator),
     inputs: { photos: pixelsHash(context, train) },
     config: { generator, settings: named },
     seed,
@@ -33,7 +38,7 @@ export function generatorStage(
         onProgress: (done, total) => progress(done, total, "steps"),
       });
       if (written === null) throw new Error(`The training of ${generator} ended early. Run the study again.`);
-      return { photos: train.length };
+      return { photos: train.length, ...(await trainingFigures(out)) };
     },
   });
 }

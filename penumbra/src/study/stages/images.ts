@@ -1,5 +1,6 @@
+import type { Json } from "../../files/index.ts";
 import type { Artifact } from "../store/index.ts";
-import type { StudyContext } from "./context.ts";
+import { labelOf, type StudyContext } from "./context.ts";
 import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
 
 /** The images of a source, made of the training photos of a seed. */
@@ -8,11 +9,11 @@ export async function imagesStage(
   name: string,
   inputs: ImagesInputs,
 ): Promise<Artifact> {
-  const { source, settings, work, hashes } = await prepareSource(context, name, inputs);
+  const { source, settings, learned, work, hashes } = await prepareSource(context, name, inputs);
   return context.store.run({
     name: inputs.stage ?? "images",
     version: source.version,
-    label: inputs.label ?? `${name}, seed ${inputs.seed}`,
+    label: inputs.label ?? labelOf(context, inputs.seed, name),
     inputs: hashes,
     config: { source: name, settings },
     seed: inputs.seed,
@@ -20,7 +21,12 @@ export async function imagesStage(
       const onProgress = (done: number, total: number) => progress(done, total, "images");
       const drawing = { ...work, folder, onProgress };
       const lines = await source.draw(drawing, source.requests(drawing));
-      return { images: lines.length };
+      return { images: lines.length, learning: learned && costOf(learned) };
     },
   });
+}
+
+/** What learning for a source cost, and what came of it. */
+function costOf({ manifest: { seconds, peakMemory, notes } }: Artifact) {
+  return { ...(notes as Readonly<Record<string, Json>>), seconds, peakMemory };
 }

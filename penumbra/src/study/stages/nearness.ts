@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { safetensors, scope, stack, type Tensor } from "@penumbra/torch";
 import { extractFeatures } from "../../contrast/index.ts";
-import type { Split } from "../../data/index.ts";
+import { groupBy, type Split } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
 import { qualityOf } from "../../generators/index.ts";
 import { type ImageQuality, mean, type NearnessRow } from "../../results/index.ts";
 import { detectors, thresholdAtRecall } from "../../unknowns/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, photosHash, type StudyContext } from "./context.ts";
+import { labelOf, labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { loadImages } from "./load-images.ts";
@@ -29,17 +29,22 @@ export function nearnessStage(
     features,
     redraws,
     seed,
-  }: { encoder: Artifact; features: Artifact; redraws: readonly Artifact[]; seed: number },
+  }: {
+    encoder: Artifact;
+    features: Artifact;
+    redraws: readonly { readonly source: string; readonly artifact: Artifact }[];
+    seed: number;
+  },
 ): Promise<Artifact> {
   const { config, store, classes, device } = context;
   return store.run({
     name: "nearness",
-    version: 2,
-    label: `seed ${seed}`,
+    version: 3,
+    label: labelOf(context, seed),
     inputs: {
       encoder,
       features,
-      ...Object.fromEntries(redraws.map((artifact, index) => [`redraws${index}`, artifact])),
+      ...Object.fromEntries(redraws.map(({ artifact }, index) => [`redraws${index}`, artifact])),
       train: photosHash(split.train),
     },
     config: { imageSize: config.imageSize, recall },
@@ -55,25 +60,36 @@ export function nearnessStage(
       const threshold = thresholdAtRecall(judge.score({ features: validation }), recall);
       const { encoder: network } = readEncoder(context, encoder);
       const rows: JudgedImage[] = [];
-      for (const artifact of redraws) {
+      for (const { source, artifact } of redraws) {
         const { images, lines } = await loadImages(context, artifact);
         const drawn = extractFeatures(network, images, { device });
         const scores = judge.score({ features: drawn });
         images.dispose();
         for (const [index, { recipe, strength }] of lines.entries()) {
           const features = drawn.select(0, index);
-          rows.push({ recipe, strength, isInside: (scores[index] as number) >= threshold, features });
+          const isInside = (scores[index] as number) >= threshold;
+          rows.push({ source, recipe, strength, isInside, features });
         }
       }
-      const summary = summarise(rows, validation);
-      await writeFileAtomic(join(folder, nearnessFile), `${JSON.stringify(summary)}\n`);
-      return { recipes: summary.length };
+      const nearness: Nearness = {
+        recipes: groups(rows, keyOf).map((group) => {
+          const { recipe, strength } = group[0]!;
+          return { recipe, strength, ...judgedOf(group, validation) };
+        }),
+        sources: groups(rows, ({ source }) => source).map((group) => ({
+          source: group[0]!.source,
+          ...judgedOf(group, validation),
+        })),
+      };
+      await writeFileAtomic(join(folder, nearnessFile), `${JSON.stringify(nearness)}\n`);
+      return { recipes: nearness.recipes.length };
     },
   });
 }
 
 /** One image, as the encoder sees it. */
 interface JudgedImage {
+  readonly source: string;
   readonly recipe: string;
   readonly strength: number | null;
   readonly isInside: boolean;
@@ -81,62 +97,80 @@ interface JudgedImage {
   readonly features: Tensor;
 }
 
+/** What the encoder says of a group of images. */
+export interface Judged {
+  readonly images: number;
+  /** 0..1 */
+  readonly insideShare: number;
+  readonly quality: ImageQuality;
+}
+
+/** How the images of a study look to the encoder, by recipe and strength, and by source. */
+export interface Nearness {
+  readonly recipes: readonly (Pick<NearnessRow, "recipe" | "strength"> & Judged)[];
+  readonly sources: readonly ({ readonly source: string } & Judged)[];
+}
+
 /** @param photos [N, D]: features of known validation photos */
-function summarise(rows: readonly JudgedImage[], photos: Tensor): NearnessRow[] {
-  return groupByRecipe(rows).map((group) => ({
-    recipe: group[0].recipe,
-    strength: group[0].strength,
+function judgedOf(group: readonly JudgedImage[], photos: Tensor): Judged {
+  return {
     images: group.length,
     insideShare: mean(group.map(({ isInside }) => Number(isInside))),
     quality: scope(() => {
       const { fid, kid, precision, recall } = qualityOf(stack(group.map(({ features }) => features)), photos);
       return { fid, kid, precision, recall };
     }),
-  }));
+  };
 }
 
 /** Mean over seeds of each figure; null where no seed has it. */
-function meanQuality(all: readonly (ImageQuality | undefined)[]): ImageQuality {
+function meanQuality(all: readonly ImageQuality[]): ImageQuality {
   const meanOf = (figure: keyof ImageQuality) => {
-    const values = all.flatMap((quality) => quality?.[figure] ?? []);
+    const values = all.flatMap((quality) => quality[figure] ?? []);
     return values.length > 0 ? mean(values) : null;
   };
   const [fid, kid, precision, recall] = (["fid", "kid", "precision", "recall"] as const).map(meanOf);
   return { fid: fid!, kid: kid!, precision: precision!, recall: recall! };
 }
 
-/** The shares of all seeds, taken together: mean over seeds for each recipe and strength, in the order of the recipes. */
+/** The figures of all seeds taken together: means over seeds, in the order of the recipes. */
 export async function nearnessOf(
   artifacts: readonly Artifact[],
   recipes: readonly string[],
-): Promise<NearnessRow[]> {
+): Promise<{ readonly recipes: NearnessRow[]; readonly sources: Nearness["sources"] }> {
   const perSeed = await Promise.all(
-    artifacts.map(({ folder }) => readJson<NearnessRow[]>(join(folder, nearnessFile))),
+    artifacts.map(({ folder }) => readJson<Nearness>(join(folder, nearnessFile))),
   );
-  return groupByRecipe(perSeed.flat())
-    .map((group) => ({
-      recipe: group[0].recipe,
-      strength: group[0].strength,
-      images: group.reduce((sum, { images }) => sum + images, 0),
-      insideShare: mean(group.map(({ insideShare }) => insideShare)),
-      quality: meanQuality(group.map(({ quality }) => quality)),
-    }))
-    .sort(
-      (a, b) =>
-        recipes.indexOf(a.recipe) - recipes.indexOf(b.recipe) || (a.strength ?? 0) - (b.strength ?? 0),
-    );
+  return {
+    recipes: groups(
+      perSeed.flatMap((seed) => seed.recipes),
+      keyOf,
+    )
+      .map((group) => {
+        const { recipe, strength } = group[0]!;
+        return { recipe, strength, ...together(group) };
+      })
+      .sort(
+        (a, b) =>
+          recipes.indexOf(a.recipe) - recipes.indexOf(b.recipe) || (a.strength ?? 0) - (b.strength ?? 0),
+      ),
+    sources: groups(
+      perSeed.flatMap((seed) => seed.sources),
+      ({ source }) => source,
+    ).map((group) => ({ source: group[0]!.source, ...together(group) })),
+  };
 }
 
-/** Rows of the same recipe and strength; no group is empty. */
-function groupByRecipe<Row extends { recipe: string; strength: number | null }>(
-  rows: readonly Row[],
-): [Row, ...Row[]][] {
-  const groups = new Map<string, [Row, ...Row[]]>();
-  for (const row of rows) {
-    const key = `${row.recipe} ${row.strength}`;
-    const group = groups.get(key);
-    if (group) group.push(row);
-    else groups.set(key, [row]);
-  }
-  return [...groups.values()];
+function together(group: readonly Judged[]): Judged {
+  return {
+    images: group.reduce((sum, { images }) => sum + images, 0),
+    insideShare: mean(group.map(({ insideShare }) => insideShare)),
+    quality: meanQuality(group.map(({ quality }) => quality)),
+  };
+}
+
+const keyOf = ({ recipe, strength }: Pick<NearnessRow, "recipe" | "strength">) => `${recipe} ${strength}`;
+
+function groups<T>(items: readonly T[], key: (item: T) => string): T[][] {
+  return [...groupBy(items, key).values()];
 }

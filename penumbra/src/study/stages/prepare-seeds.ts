@@ -1,6 +1,6 @@
-import { decodePhotos, type Manifest, type Photo, type Split } from "../../data/index.ts";
+import { decodePhotos, type Manifest, type Photo, type Split, withShots } from "../../data/index.ts";
 import type { FoundModel } from "../../diffusion/index.ts";
-import { drawnSources } from "../config/index.ts";
+import { drawnSources, shotsOf } from "../config/index.ts";
 import { isNeeded, sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
@@ -11,48 +11,94 @@ import { siftStage } from "./sift.ts";
 import { splitStage } from "./split.ts";
 import { wordsStage } from "./words.ts";
 
-/** What a seed learns from: its split, and its synthetic images where an arm wants them. */
-export interface SeedData {
+/** The photos of a seed with a number of shots. */
+export interface SeedSplit {
   readonly seed: number;
+  readonly shots: number;
   readonly split: Split;
+}
+
+/** What a seed learns from: its split, and its synthetic images where an arm wants them. */
+export interface SeedData extends SeedSplit {
   readonly images: SeedImages;
 }
 
 /** The images of a seed, by the sources that some arm names. */
 export type SeedImages = Readonly<Record<string, Artifact>>;
 
-/** Splits, decodes, learns words and draws, for every seed; the diffusion model is released afterwards. */
+/** Splits, decodes, learns words and draws, for every seed and number of shots. */
 export async function prepareSeeds(
   context: StudyContext,
   manifest: Manifest,
   model: FoundModel | undefined,
 ): Promise<SeedData[]> {
-  const { config, tables, store } = context;
-  const splits: { seed: number; split: Split }[] = [];
-  for (const seed of config.seeds) splits.push({ seed, split: await splitStage(context, manifest, seed) });
-  await store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
-  const names = drawnSources(context);
-  const loader = model ? new ModelLoader(model, context.device, context.precision) : null;
-  const needsWords = isNeeded("words", names, tables.sources);
-  const isSifted = names.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const splits = await splitSeeds(context, manifest);
+  await decodeAll(context, manifest);
+  return prepareAll(context, splits, model);
+}
+
+/** Learns the words and draws the images of every seed and number of shots; the model is released afterwards. */
+export async function prepareAll(
+  context: StudyContext,
+  splits: readonly SeedSplit[],
+  model: FoundModel | undefined,
+): Promise<SeedData[]> {
+  const loader = loaderOf(context, model);
   const seeds: SeedData[] = [];
-  for (const { seed, split } of splits) {
-    const { train } = split;
-    const words = loader && needsWords ? await wordsStage(context, loader, split, seed) : null;
-    const images: Record<string, Artifact> = {};
-    const inputs = { train, seed, loader, words };
-    const judges = isSifted ? await judgeEncoders(context, split, seed) : [];
-    for (const name of names) {
-      const { sifts } = sourceOf(name, tables.sources);
-      images[name] =
-        sifts === undefined
-          ? await imagesStage(context, name, inputs)
-          : await siftStage(context, sifts, { ...inputs, split, judges });
-    }
-    seeds.push({ seed, split, images });
-  }
+  for (const split of splits) seeds.push(await prepareSeed(context, split, loader));
   loader?.release();
   return seeds;
+}
+
+/** The photos of every seed with every number of shots: fewer are among more, and the test is the same. */
+export async function splitSeeds(context: StudyContext, manifest: Manifest): Promise<SeedSplit[]> {
+  const splits: SeedSplit[] = [];
+  for (const seed of context.config.seeds) {
+    const split = await splitStage(context, manifest, seed);
+    splits.push(...shotsOf(context.config).map((shots) => ({ seed, shots, split: withShots(split, shots) })));
+  }
+  return splits;
+}
+
+/** Decodes all photos into the cache. */
+export async function decodeAll(context: StudyContext, manifest: Manifest): Promise<void> {
+  await context.store.observe("decode", (progress) => warmCache(context, manifest.photos, progress));
+}
+
+/** What loads the diffusion model when it is first needed; null where there is none. */
+export function loaderOf(context: StudyContext, model: FoundModel | undefined): ModelLoader | null {
+  return model ? new ModelLoader(model, context.device, context.precision) : null;
+}
+
+/** The context of what is made for a seed: stages are told apart by their shots where there are several. */
+export function contextOf(context: StudyContext, { shots }: Pick<SeedSplit, "shots">): StudyContext {
+  return shotsOf(context.config).length === 1 ? context : { ...context, shots };
+}
+
+/** Learns the words of a seed and draws its images, as far as some arm wants them. */
+export async function prepareSeed(
+  study: StudyContext,
+  own: SeedSplit,
+  loader: ModelLoader | null,
+): Promise<SeedData> {
+  const context = contextOf(study, own);
+  const { tables } = context;
+  const { seed, split } = own;
+  const names = drawnSources(context);
+  const needsWords = isNeeded("words", names, tables.sources);
+  const isSifted = names.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const words = loader && needsWords ? await wordsStage(context, loader, split, seed) : null;
+  const images: Record<string, Artifact> = {};
+  const inputs = { train: split.train, seed, loader, words };
+  const judges = isSifted ? await judgeEncoders(context, split, seed) : [];
+  for (const name of names) {
+    const { sifts } = sourceOf(name, tables.sources);
+    images[name] =
+      sifts === undefined
+        ? await imagesStage(context, name, inputs)
+        : await siftStage(context, sifts, { ...inputs, split, judges });
+  }
+  return { ...own, images };
 }
 
 /** Decodes photos into the cache, a few hundred at a time: their pixels never lie in memory all at once. */

@@ -34,6 +34,7 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
   return {
     source,
     settings,
+    learned: trained ?? words,
     work: {
       ...{ study, train, seed, settings },
       withPixels: withPixels.bind(null, context, train) as SourcePixels,

@@ -4,23 +4,24 @@ import { safetensors } from "@penumbra/torch";
 import { chooseProbe, type LinearProbe, probeOf } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, photosHash, type StudyContext } from "./context.ts";
+import { labelOf, labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
 
 const PROBE_FILE = "probe.safetensors";
 
 /** Linear classifier on the frozen features of the training photos; validation accuracy chooses the penalty. */
 export function probeStage(
-  { classes, config, store }: StudyContext,
+  context: StudyContext,
   split: Split,
   features: Artifact,
   arm: string,
   seed: number,
 ): Promise<Artifact> {
+  const { classes, config, store } = context;
   return store.run({
     name: "probe",
     version: 1,
-    label: `${arm}, seed ${seed}`,
+    label: labelOf(context, seed, arm),
     inputs: { features, train: photosHash(split.train), validation: photosHash(split.validation) },
     config: { l2: config.probe.l2 },
     run: async ({ folder }) => {

@@ -6,7 +6,7 @@ import type { ScoreFile, Unit, UnitScores } from "../../results/index.ts";
 import { type DetectorTable, detectorOf } from "../../unknowns/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, pixelsHash, pixelsOf, type StudyContext } from "./context.ts";
+import { labelOf, photosHash, pixelsHash, pixelsOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
 import { loadProbe } from "./probe.ts";
@@ -42,7 +42,7 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
   return store.run({
     name: "score",
     version: 6,
-    label: `${arm}, seed ${seed}`,
+    label: labelOf(context, seed, arm),
     inputs: {
       features,
       probe,

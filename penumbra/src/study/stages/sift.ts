@@ -8,7 +8,7 @@ import { decodeImage } from "../../images/index.ts";
 import { type Judged, type Role, roleOf, searchStrengths, type Verdict } from "../../sift/index.ts";
 import type { ImageRequest, SourceWork } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { photosHash, pixelsHash, type StudyContext } from "./context.ts";
+import { labelOf, photosHash, pixelsHash, type StudyContext } from "./context.ts";
 import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
 import { type BandCheck, fitJudges, type Judges } from "./sift-judges.ts";
 
@@ -61,7 +61,7 @@ export async function siftStage(context: StudyContext, name: string, inputs: Sif
   return store.run({
     name: "sift",
     version: 1,
-    label: `${name}, seed ${seed}`,
+    label: labelOf(context, seed, name),
     inputs: {
       ...hashes,
       ...Object.fromEntries(encoders.map((encoder, fold) => [`judge${fold}`, encoder])),

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Manifest, type Photo, type Split, type SplitName, splitByObject } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
+import { largestShots } from "../config/index.ts";
 import { photosHash, type StudyContext } from "./context.ts";
 
 export const splitNames = [
@@ -12,9 +13,10 @@ export const splitNames = [
   "farTest",
 ] as const satisfies readonly SplitName[];
 
-/** Which photos a seed learns from, chooses by and reports on. */
+/** Which photos a seed learns from, chooses by and reports on, with the most training objects that the study wants. */
 export async function splitStage(context: StudyContext, manifest: Manifest, seed: number): Promise<Split> {
-  const settings = context.config.split;
+  // Fewer shots are a part of it: their test is the same.
+  const settings = { ...context.config.split, shots: largestShots(context.config) };
   const artifact = await context.store.run({
     name: "split",
     version: 2,

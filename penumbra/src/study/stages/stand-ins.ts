@@ -7,7 +7,7 @@ import { readJson, writeFileAtomic } from "../../files/index.ts";
 import type { Network } from "../../unknowns/index.ts";
 import { cutMix, jigsaw } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
+import { labelOf, pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { loadImages } from "./load-images.ts";
 import { evidenceOf, NO_SAMPLES, type PartSamples } from "./samples.ts";
@@ -47,7 +47,7 @@ export function standInsStage(
   return store.run({
     name: "stand-ins",
     version: 1,
-    label: `${arm}, seed ${seed}`,
+    label: labelOf(context, seed, arm),
     inputs: { encoder, ...(redraws && { redraws }), photos: pixelsHash(context, validation) },
     config: { imageSize },
     seed,

@@ -1,20 +1,22 @@
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, isFrozen, judgeOf } from "../arms/index.ts";
+import { isFrozen, judgeOf } from "../arms/index.ts";
 import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
+import { armEncoder } from "./arm-encoder.ts";
 import type { StudyContext } from "./context.ts";
-import { encoderStage, frozenEncoderStage } from "./encoder.ts";
-import { featuresStage, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
+import { frozenEncoderStage } from "./encoder.ts";
+import { featuresStage, type SharedFeatures, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
 import { nearnessStage } from "./nearness.ts";
-import type { SeedData, SeedImages } from "./prepare-seeds.ts";
+import { contextOf, type SeedData, type SeedSplit } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
 import { standInsStage } from "./stand-ins.ts";
 
-/** An arm at a seed, trained and scored. */
+/** An arm at a seed with a number of shots, trained and scored. */
 export interface TrainedArm {
   readonly arm: string;
   readonly seed: number;
+  readonly shots: number;
   readonly encoder: Artifact;
   readonly features: Artifact;
   readonly score: Artifact;
@@ -22,38 +24,63 @@ export interface TrainedArm {
 
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
-  const { config, tables } = context;
-  const withStages = config.detectors.some((name) =>
-    detectorOf(name, tables.detectors).needs.includes("stages"),
-  );
-  const frozen = config.arms.some((arm) => isFrozen(context, arm))
-    ? await takeFrozen(context, seeds, withStages)
-    : null;
+  const train = armTrainer(context, seeds);
   const trained: TrainedArm[] = [];
   for (const own of seeds) {
-    const { seed, split, images } = own;
-    for (const arm of config.arms) {
-      const { encoder, features } =
-        frozen && isFrozen(context, arm)
-          ? {
-              encoder: frozen.encoder,
-              features: await sharedRowsStage(context, split, frozen.features, seed),
-            }
-          : await trainArm(context, own, arm, withStages);
-      const probe = await probeStage(context, split, features, arm, seed);
-      const standIns =
-        split.nearValidation.length > 0
-          ? undefined
-          : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
-      const score = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
-      trained.push({ arm, seed, encoder, features, score });
-    }
+    for (const arm of context.config.arms) trained.push(await train(own, arm));
   }
   return trained;
 }
 
+/** Trains, probes and scores an arm at a seed. @param splits of all seeds, which frozen encoders see once */
+export function armTrainer(
+  context: StudyContext,
+  splits: readonly SeedSplit[],
+): (own: SeedData, arm: string) => Promise<TrainedArm> {
+  const { config, tables } = context;
+  const withStages = config.detectors.some((name) =>
+    detectorOf(name, tables.detectors).needs.includes("stages"),
+  );
+  let frozen: Promise<Frozen> | undefined;
+  return async (own, arm) => {
+    if (!isFrozen(context, arm)) {
+      return score(context, own, arm, await trainArm(contextOf(context, own), own, arm, withStages));
+    }
+    frozen ??= takeFrozen(context, splits, withStages);
+    const { encoder, features: shared } = await frozen;
+    const features = await sharedRowsStage(contextOf(context, own), own.split, shared, own.seed);
+    return score(context, own, arm, { encoder, features });
+  };
+}
+
+async function score(
+  study: StudyContext,
+  own: SeedData,
+  arm: string,
+  { encoder, features }: Pick<TrainedArm, "encoder" | "features">,
+): Promise<TrainedArm> {
+  const context = contextOf(study, own);
+  const { seed, shots, split, images } = own;
+  const probe = await probeStage(context, split, features, arm, seed);
+  const standIns =
+    split.nearValidation.length > 0
+      ? undefined
+      : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
+  const scores = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
+  return { arm, seed, shots, encoder, features, score: scores };
+}
+
+interface Frozen {
+  readonly encoder: Artifact;
+  readonly features: SharedFeatures;
+}
+
 /** The frozen encoder, and its features of all photos: the same for all frozen arms and all seeds. */
-async function takeFrozen(context: StudyContext, seeds: readonly SeedData[], withStages: boolean) {
+async function takeFrozen(
+  context: StudyContext,
+  seeds: readonly SeedSplit[],
+  withStages: boolean,
+): Promise<Frozen> {
   const encoder = await frozenEncoderStage(context);
   const splits = seeds.map(({ split }) => split);
   return { encoder, features: await sharedFeaturesStage(context, splits, encoder, { withStages }) };
@@ -66,20 +93,8 @@ async function trainArm(
   arm: string,
   withStages: boolean,
 ): Promise<Pick<TrainedArm, "encoder" | "features">> {
-  const { positives, negatives } = armOf(arm, context.tables.arms);
-  const encoder = await encoderStage(context, split, {
-    arm,
-    seed,
-    positives: positives === null ? undefined : imagesOf(images, positives),
-    negatives: negatives === null ? undefined : imagesOf(images, negatives),
-  });
+  const encoder = await armEncoder(context, split, { arm, seed, images });
   return { encoder, features: await featuresStage(context, split, encoder, { arm, seed, withStages }) };
-}
-
-function imagesOf(images: SeedImages, source: string): Artifact {
-  const artifact = images[source];
-  if (!artifact) throw new Error(`The images of ${source} that an arm wants were not drawn.`);
-  return artifact;
 }
 
 /** Measures, seed by seed, how many redraws still look known; nothing where no arm is without synthetic images. */
@@ -92,7 +107,7 @@ export async function judgeRedraws(
   const artifacts: Artifact[] = [];
   for (const { seed, split, images } of seeds) {
     const redraws = Object.entries(images).flatMap(([name, artifact]) =>
-      sourceOf(name, context.tables.sources).sifts === undefined ? [artifact] : [],
+      sourceOf(name, context.tables.sources).sifts === undefined ? [{ source: name, artifact }] : [],
     );
     const own = trained.find((item) => item.arm === judge && item.seed === seed);
     if (!own || redraws.length === 0) continue;

@@ -15,7 +15,7 @@ import {
 import { writeJsonLines } from "../../files/index.ts";
 import { contactSheet, encodePng } from "../../images/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
+import { labelOf, pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import type { ModelLoader } from "./model-loader.ts";
 
 export const WORDS_FILE = "words.safetensors";
@@ -35,7 +35,7 @@ export function wordsStage(
   return store.run({
     name: "words",
     version: 2,
-    label: `seed ${seed}`,
+    label: labelOf(context, seed),
     inputs: {
       photos: pixelsHash(context, train),
       model: loader.model.hash,
@@ -59,7 +59,7 @@ export function wordsStage(
         });
         saveWords(words, join(folder, WORDS_FILE));
         if (words.looks.length > 0) await writeJsonLines(join(folder, LOOKS_FILE), words.looks);
-        return { classes: classes.length, step: words.step };
+        return { classes: classes.length, steps: words.step };
       }),
   });
 }

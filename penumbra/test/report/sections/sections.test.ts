@@ -5,7 +5,7 @@ import { SECTIONS } from "../../../src/report/sections/index.ts";
 import { type Outcome, worstPairs } from "../../../src/results/index.ts";
 import { exampleOutcome, examplePng } from "../outcome.ts";
 
-const whole = exampleOutcome();
+const whole = exampleOutcome({ otherShots: [1, 2] });
 
 /** What a study has found that can say next to nothing: no unknowns, no synthetic images, no pictures. */
 const empty: Outcome = {
@@ -46,6 +46,7 @@ const OUTCOMES: readonly (readonly [string, Outcome])[] = [
   ["of twenty seeds", exampleOutcome({ seeds: Array.from({ length: 20 }, (_, seed) => seed) })],
   ["of one class", exampleOutcome({ classes: 1 })],
   ["of 300 classes", manyClasses],
+  ["of learning curves from one seed", exampleOutcome({ seeds: [0], otherShots: [8] })],
 ];
 
 describe.each(SECTIONS.map((section) => [section.name, section] as const))(
@@ -123,6 +124,27 @@ it("images are told how far from photos they are, where that was measured", () =
   const page = renderReport(whole, examplePng);
   for (const text of ['<th scope="col" class="number">FID</th>', ">12.3<", ">0.0567<", ">42 %<"])
     expect(page).toContain(text);
-  const before = { ...whole, nearness: whole.nearness.map(({ quality: _, ...row }) => row) };
+  const { sourceFigures: _, ...older } = whole;
+  const before = { ...older, nearness: whole.nearness.map(({ quality: _, ...row }) => row) };
   expect(renderReport(before, examplePng)).not.toContain(">FID<");
+});
+
+it("sources stand side by side with what they cost, and a collapse is told in words", () => {
+  const page = renderReport(whole, examplePng);
+  const [, table] = /<h3>The sources side by side<\/h3>(.*?)<h3>/s.exec(page)!;
+  const cells = (row: string) => [...row.matchAll(/<td[^>]*>(.*?)<\/td>/gs)].map(([, cell]) => cell);
+  const rows = [...table!.matchAll(/<tr>(.*?)<\/tr>/gs)].slice(1).map(([, row]) => cells(row!));
+  const thin = (text: string) => text.replaceAll(" ", "\u202f");
+  expect(rows[0]!.slice(0, 7)).toEqual(["384", "82 %", "8.10", "0.0123", "80 %", "60 %", "100"]);
+  expect(rows[1]!.slice(6)).toEqual([
+    "1204",
+    "2\u202fmin 01\u202fs",
+    thin("1.2 GiB"),
+    "0.412",
+    thin("3.0 s"),
+    thin("700 MiB"),
+  ]);
+  expect(rows[2]!.slice(6, 10)).toEqual(["–", "–", "–", "–"]);
+  expect(table).toContain("<b>Mode collapse</b>");
+  expect(table).toContain("at seed 1: samples differ from each other by 12 %");
 });

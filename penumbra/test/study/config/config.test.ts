@@ -9,6 +9,7 @@ import { ConfigError, loadConfig, parseConfig } from "../../../src/study/config/
 import { RENAMED_SETTINGS, RENAMED_VALUES } from "../../../src/study/config/renamed.ts";
 import { writeScaffold } from "../../../src/study/config/scaffold.ts";
 import { schemaAt } from "../../../src/study/config/schema.ts";
+import { answerShots, shotsOf } from "../../../src/study/config/shots.ts";
 import { editDistance, suggest } from "../../../src/study/config/suggest.ts";
 
 const refused = (text: string): string => {
@@ -31,6 +32,18 @@ describe("a configuration", () => {
       split: { test: "rest" },
     });
     expect(config.arms).toHaveLength(5);
+  });
+
+  it("takes several numbers of shots, each once, and answers about one of them", () => {
+    const read = (text: string) => parseConfig(`photos: x\n${text}`, "study.yaml");
+    const config = read("split: {shots: [4, 1, 2]}\n");
+    expect([shotsOf(config), answerShots(config)]).toEqual([[1, 2, 4], 4]);
+    expect(answerShots(read("split: {shots: [4, 1]}\nstatistics: {shots: 1}\n"))).toBe(1);
+    expect(answerShots(read("split: {shots: 3}\n"))).toBe(3);
+    expect(refused("photos: x\nsplit: {shots: [2, 2]}\n")).toMatch(/study\.yaml:2: .*List each number once/);
+    expect(refused("photos: x\nsplit: {shots: [1, 2]}\nstatistics: {shots: 4}\n")).toMatch(
+      /study\.yaml:3: statistics\.shots is 4, which is not among split\.shots: 1, 2/,
+    );
   });
 
   it("with a misspelt setting is refused with file, line, setting and the one that was meant", () => {
@@ -100,6 +113,10 @@ describe("a configuration", () => {
     [
       "encoder: {width: 4}",
       "multiple of 8: with fewer channels libtorch's convolutions hang or corrupt memory",
+    ],
+    [
+      "arms: [cross-entropy, cross-entropy+mix]\nencoder: {memory: 64}",
+      'no arm of this study has a place for past projections: "cross-entropy" trains for cross-entropy, "cross-entropy+mix" trains for cross-entropy+mix. Set it to 0, or add an arm that trains for supcon,',
     ],
     ["encoder: 5", "It must be a section of settings."],
     [

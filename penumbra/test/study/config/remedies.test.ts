@@ -3,6 +3,7 @@ import sharp from "sharp";
 import { expect, test } from "vitest";
 import { findOddities, type ProblemKind, scanPhotos, splitByObject } from "../../../src/data/index.ts";
 import { planFor, REMEDIES } from "../../../src/study/config/plan.ts";
+import { largestShots } from "../../../src/study/config/shots.ts";
 import { parseConfig, planStudy, scanOptionsOf, TABLES, writeScaffold } from "../../../src/study/index.ts";
 import { folderWith, photoBytes } from "../../data/folder.ts";
 
@@ -88,7 +89,7 @@ test.each(proposing)("what init proposes for %s mends it", async (kind) => {
   // Those of shape and of a division lie in the files: what is mended is what the study does with them.
   if (kind === "odd-shape") expect(config.fit).toBe("letterbox");
   else if (kind === "leak") {
-    const parts = splitByObject(after, { ...config.split, seed: 0 });
+    const parts = splitByObject(after, { ...config.split, shots: largestShots(config), seed: 0 });
     const places = new Map<string, Set<string>>();
     for (const [part, photos] of Object.entries(parts))
       for (const { object } of photos) places.set(object, (places.get(object) ?? new Set()).add(part));
