@@ -316,6 +316,8 @@ export const texts: Dictionary["texts"] = {
   "sifted near-OOD": "gesichtete Near-OOD",
   "sifted both": "gesichtete beide",
   "sifted background": "gesichtete Hintergrundklasse",
+  boundary: "Rand",
+  "sifted boundary": "gesichteter Rand",
 
   // What each arm is.
   "SupCon and cross-entropy together on real photos alone":
@@ -398,10 +400,17 @@ export const texts: Dictionary["texts"] = {
   "near-OOD redraws that lie just outside of every class are one class more":
     "Near-OOD-Nachzeichnungen knapp außerhalb jeder Klasse sind eine weitere Klasse",
 
+  "redraws that a judge led to just outside of every class are columns of SupCon's denominator":
+    "Nachzeichnungen, die ein Richter knapp außerhalb jeder Klasse geführt hat, sind Spalten im Nenner von SupCon",
+  "of the redraws that a judge led to just outside of every class those that came there are columns of SupCon's denominator":
+    "von den Nachzeichnungen, die ein Richter knapp außerhalb jeder Klasse geführt hat, sind die dort angekommenen Spalten im Nenner von SupCon",
+
   // Images, recipes and what they are used as.
   "faithful redraws": "getreue Nachzeichnungen",
   "near-OOD redraws": "Near-OOD-Nachzeichnungen",
   "sifted faithful redraws": "gesichtete getreue Nachzeichnungen",
+  "boundary redraws": "Rand-Nachzeichnungen",
+  "sifted boundary redraws": "gesichtete Rand-Nachzeichnungen",
   "sifted near-OOD redraws": "gesichtete Near-OOD-Nachzeichnungen",
   "Faithful redraws": "Getreue Nachzeichnungen",
   "Near-OOD redraws": "Near-OOD-Nachzeichnungen",
