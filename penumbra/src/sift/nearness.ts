@@ -22,6 +22,11 @@ export interface NearnessOptions {
 /** How near images lie to each class, calibrated by real photos. */
 export interface Nearness {
   /**
+   * {@link distances} as a tensor, float64 [M, C] on the CPU: gradients go through it to the stages.
+   * @param stages as there
+   */
+  measure(stages: readonly Tensor[]): Tensor;
+  /**
    * @param stages of the same encoder, each [M, D_s]
    * @returns a row for each image with its distance to each class; 1 = as far as the known share of real photos lies
    *   from its own class
@@ -64,12 +69,16 @@ export function fitNearness(
     { ...held, stages: exact(held.stages) },
     { measures, known },
   );
-  const raw = (stages: readonly Tensor[]) =>
-    scope(() => meanDistances(spaces, exact(stages)).tolist()) as number[][];
-  const own = toOwn(raw(held.stages), held.labels);
+  const raw = (stages: readonly Tensor[]) => scope(() => meanDistances(spaces, exact(stages)));
+  const own = toOwn(
+    scope(() => raw(held.stages).tolist() as number[][]),
+    held.labels,
+  );
   const unit = quantile(own, known) || 1;
+  const measure = (stages: readonly Tensor[]) => scope(() => raw(stages).div(unit));
   return {
-    distances: (stages) => raw(stages).map((row) => row.map((distance) => distance / unit)),
+    measure,
+    distances: (stages) => scope(() => measure(stages).tolist() as number[][]),
     held: own.map((distance) => distance / unit),
   };
 }

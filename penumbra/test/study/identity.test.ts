@@ -322,6 +322,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   seeds: "each seed is a stage of its own",
   device: "named in the manifest; results agree to rounding",
   precision: "stages hash what it was resolved to",
+  language: "says what pages are written in",
   threads: "named in the manifest; results agree to rounding",
   jobs: "change no bit: jobs.test.ts",
   "statistics.confidence": "statistics are made anew every time",

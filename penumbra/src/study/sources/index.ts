@@ -2,6 +2,7 @@
 
 export { trainingSettings } from "./generated.ts";
 export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
+export { sourceOfRecipe } from "./redraws.ts";
 export {
   defineSource,
   type ImageRequest,
@@ -14,6 +15,7 @@ export {
 export {
   countTrained,
   isNeeded,
+  needsJudges,
   recipesIn,
   type SourceName,
   type SourceTable,

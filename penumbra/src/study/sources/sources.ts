@@ -2,7 +2,7 @@
 import type { Json } from "../../files/index.ts";
 import { collage } from "./collage.ts";
 import { generated } from "./generated.ts";
-import { faithful, nearOod } from "./redraws.ts";
+import { boundary, faithful, nearOod } from "./redraws.ts";
 import { roundTrips } from "./round-trip.ts";
 import type { ImageSource, SourceNeed } from "./source.ts";
 
@@ -10,6 +10,7 @@ import type { ImageSource, SourceNeed } from "./source.ts";
 const drawn = {
   faithful,
   "near-ood": nearOod,
+  boundary,
   collage,
   "round-trip": roundTrips,
   ...generated,
@@ -59,6 +60,14 @@ export function isNeeded(
 ): boolean {
   const wanted: readonly SourceNeed[] = need === "model" ? ["model", "words"] : ["words"];
   return names.some((name) => wanted.includes(sourceOf(name, table).needs));
+}
+
+/** Whether encoders of real photos alone judge images of some of these sources, on their way or afterwards. */
+export function needsJudges(names: readonly string[], table: SourceTable = sources): boolean {
+  return names.some((name) => {
+    const { sifts, needsJudges: isGuided = false } = sourceOf(name, table);
+    return isGuided || sifts !== undefined;
+  });
 }
 
 /** How many of these sources train a generator of their own first. */

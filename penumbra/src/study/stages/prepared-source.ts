@@ -1,11 +1,13 @@
 import { join } from "node:path";
-import type { Photo } from "../../data/index.ts";
+import type { Photo, Split } from "../../data/index.ts";
 import { loadWords } from "../../diffusion/index.ts";
+import { hashOf } from "../../files/index.ts";
 import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { generatorStage, loadTrained } from "./generator.ts";
 import type { ModelLoader } from "./model-loader.ts";
+import { fitJudges, type Judges, judgesIdentity } from "./sift-judges.ts";
 import { WORDS_FILE } from "./words.ts";
 
 export interface ImagesInputs {
@@ -14,9 +16,16 @@ export interface ImagesInputs {
   /** The diffusion model and the words of the seed, where some source needs them. */
   readonly loader: ModelLoader | null;
   readonly words: Artifact | null;
+  /** The split of the seed with the encoders of `judgeEncoders`, where some source is judged. */
+  readonly judging?: Judging | null;
   /** Name and label of the stage. Default: "images", and source and seed. */
   readonly stage?: string;
   readonly label?: string;
+}
+
+export interface Judging {
+  readonly split: Split;
+  readonly encoders: readonly Artifact[];
 }
 
 /** A source with all that it works with, and all that decides about its images. */
@@ -31,6 +40,16 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
   const words = source.needs === "words" ? inputs.words : null;
   const training = source.trains?.(section) ?? null;
   const trained = training && (await generatorStage(context, training, train, seed));
+  const { judging = null } = inputs;
+  const guiding = source.needsJudges
+    ? judgesIdentity(context, ...judgingOf(present(judging, name, "judges")))
+    : null;
+  let fitted: Promise<Judges> | undefined;
+  /** Fitted when they are first asked for, for drawing and sifting alike. */
+  const judges = () => {
+    fitted ??= fitJudges(context, ...judgingOf(present(judging, name, "judges")));
+    return fitted;
+  };
   return {
     source,
     settings,
@@ -44,16 +63,26 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
         throw new RangeError(`The source "${name}" asks for a generator without saying that it trains one.`);
       },
       words: () => loadWords(join(present(words, name, "words").folder, WORDS_FILE)),
+      async judges() {
+        if (!guiding) throw new RangeError(`The source "${name}" asks for judges without saying so.`);
+        const { upper, nearest } = await judges();
+        const own = Object.values(guiding).map((each) => (typeof each === "string" ? each : each.hash));
+        return { hash: hashOf([own, settings]), upper, distances: nearest };
+      },
     },
+    judges,
     hashes: {
       photos: pixelsHash(context, train),
       ...(words && { words }),
       ...(loader && { model: loader.model.hash }),
       ...(trained && { generator: trained }),
+      ...guiding,
       ...(await source.inputs?.(study, section)),
     },
   };
 }
+
+const judgingOf = ({ split, encoders }: Judging) => [split, encoders] as const;
 
 type SourcePixels = Parameters<ReturnType<typeof sourceOf>["draw"]>[0]["withPixels"];
 
