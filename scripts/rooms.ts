@@ -156,6 +156,11 @@ export const ROOMS: readonly Room[] = [
     may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store"],
   },
   {
+    name: "study/jobs",
+    folder: "penumbra/src/study/jobs",
+    may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store", "study/stages"],
+  },
+  {
     name: "study/conclude",
     folder: "penumbra/src/study/conclude",
     may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store", "study/stages"],
@@ -170,6 +175,7 @@ export const ROOMS: readonly Room[] = [
       "study/config",
       "study/store",
       "study/stages",
+      "study/jobs",
       "study/conclude",
     ],
   },

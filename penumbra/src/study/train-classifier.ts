@@ -132,7 +132,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
   };
   const config = settleImages(wanted, weights);
-  const release = await lockRun(study.run);
+  const lock = await lockRun(study.run);
   try {
     const context: StudyContext = {
       config,
@@ -150,7 +150,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     const artifacts = await trainParts(context, manifest, split, { arm: chosen.arm, seed, model });
     return await assemble(context, split, artifacts, { ...request, chosen, seed });
   } finally {
-    await release();
+    await lock.release();
   }
 }
 
@@ -330,6 +330,7 @@ async function samplesOf(
   const of = async (part: SplitName, photos: readonly Photo[]) => ({
     ...evidenceOf(stageFeatures(tensors, part), probe),
     labels: labelsOf(photos, context.classes),
+    objects: photos.map(({ object }) => object),
     ...(network && { network, pixels: await pixelsOf(context, photos, context.config.imageSize) }),
   });
   return {

@@ -496,6 +496,7 @@ export const texts: Dictionary["texts"] = {
   "KL matching": "KL-Abgleich",
   "Multi-layer KNN": "KNN über mehrere Schichten",
   "Multi-layer Mahalanobis": "Mahalanobis über mehrere Schichten",
+  "Nearest photo + Mahalanobis": "Nächstes Foto + Mahalanobis",
   "Abnormality module": "Abnormitätsmodul",
   "Reconstruction error": "Rekonstruktionsfehler",
   "Relative Mahalanobis": "Relative Mahalanobis-Distanz",

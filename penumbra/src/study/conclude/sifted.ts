@@ -1,6 +1,7 @@
 import { join, relative } from "node:path";
 import { mean, type SiftedImage, type SiftedRecipe, type SiftResult } from "../../results/index.ts";
-import { quantile, ROLES_OF_IMAGES } from "../../sift/index.ts";
+import { ROLES_OF_IMAGES } from "../../sift/index.ts";
+import { quantile } from "../../unknowns/index.ts";
 import { readSift, type SeedData, type SiftedLine, type SiftSummary } from "../stages/index.ts";
 
 /** How many images of each source are shown, accepted and rejected. */

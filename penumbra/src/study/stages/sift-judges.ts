@@ -1,7 +1,8 @@
 import { type Tensor, tensor } from "@penumbra/torch";
 import { type Encoder, extractStages, fitLinearProbe, type LinearProbe } from "../../contrast/index.ts";
 import type { Photo, Split } from "../../data/index.ts";
-import { type Band, fitNearness, foldsOf, type Judged, type Nearness, quantile } from "../../sift/index.ts";
+import { type Band, fitNearness, foldsOf, type Judged, type Nearness } from "../../sift/index.ts";
+import { quantile } from "../../unknowns/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelsOf, pixelsOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
