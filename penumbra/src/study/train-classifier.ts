@@ -37,7 +37,7 @@ import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
-import { countTrained, isNeeded } from "./sources/index.ts";
+import { countPrepared, isNeeded } from "./sources/index.ts";
 import {
   encoderStage,
   featuresFile,
@@ -137,6 +137,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
       tables: study.tables,
       store,
       folder: study.folder,
+      photos: manifest.photos,
       root: manifest.root,
       white: manifest.white,
       cacheFolder: join(study.run, "cache"),
@@ -159,7 +160,7 @@ export function classifierStageCount(
 ): number {
   const drawn = sourcesOf([arm.arm], tables.arms, tables.sources);
   const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
-  const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
+  const made = drawn.length + countPrepared(drawn, config.sources, tables.sources);
   const weights = Number(config.encoder.weights !== undefined);
   const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));
   // Encoder, features, probe; weights; stand-ins; model; split, decode; words; generators and images.

@@ -61,15 +61,15 @@ export function isNeeded(
   return names.some((name) => wanted.includes(sourceOf(name, table).needs));
 }
 
-/** How many of these sources train a generator of their own first. */
-export function countTrained(
+/** How many of these sources have something done before they draw: a generator trained, or a folder read. */
+export function countPrepared(
   names: readonly string[],
   sections: Readonly<Record<string, Json | undefined>>,
   table: SourceTable = sources,
 ): number {
   return names.filter((name) => {
-    const { trains, sifts = name } = sourceOf(name, table);
-    return trains?.(sections[sifts] ?? null);
+    const { trains, brings, sifts = name } = sourceOf(name, table);
+    return brings ?? trains?.(sections[sifts] ?? null);
   }).length;
 }
 

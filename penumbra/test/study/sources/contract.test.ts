@@ -111,6 +111,7 @@ async function workOf(name: string, source: ImageSource, folder: string): Promis
     model: () => ({ model: { imageSize: SIZE, hash: sd.hash }, get: () => sd }),
     words: () => words,
     generator: () => generator!,
+    brought: () => [],
     folder: join(scratch, folder),
   };
 }
