@@ -31,6 +31,7 @@ const outputs = {
     photos: [0, 1],
     words: [null, null, null, null],
     blend: null,
+    teacher: null,
     memory: null,
     negatives: null,
     negativeLabels: [],
@@ -55,7 +56,7 @@ test("the focal loss is cross-entropy at gamma 0, and less where a row is certai
 });
 
 test("its plateau is the loss of equal logits", () => {
-  const step = { rows: 4, negatives: 0, memory: 0, classes: 3, use: null };
+  const step = { rows: 4, negatives: 0, memory: 0, hasTeacher: false, classes: 3, use: null };
   const equal = focal.loss({ ...outputs, rows: torch.zeros([4, 3]) }, { gamma: 2 }).item();
   expect(focal.plateau(step, { gamma: 2 })).toBeCloseTo(equal, 6);
 });

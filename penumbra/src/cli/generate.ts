@@ -26,7 +26,10 @@ export function generateCommand(): Command {
     .description(
       "train a generator on a few photos and draw images from them: faithful ones and near-OOD ones, with a sheet and figures; resumes where it was stopped",
     )
-    .argument("<generator>", "autoencoder, vae, gan or ddpm; a name that does not exist lists those that do")
+    .argument(
+      "<generator>",
+      "autoencoder, vae, gan, ddpm or unclip; a name that does not exist lists those that do",
+    )
     .requiredOption("--photos <folder>", "photos, a folder a class")
     .option("--count <images>", "images of each kind", wholeNumber(1), 64)
     .option("-o, --out <folder>", "what is made goes here (default: generated/GENERATOR)")

@@ -5,6 +5,7 @@ import { GeneratorError } from "./errors.ts";
 import { gan } from "./gan/index.ts";
 import type { ImageGenerator } from "./generator.ts";
 import { latentDiffusion } from "./latent-diffusion/index.ts";
+import { unclip } from "./unclip/index.ts";
 import { autoencoder, vae } from "./vae/index.ts";
 
 export const GENERATORS = {
@@ -13,6 +14,7 @@ export const GENERATORS = {
   vae,
   gan,
   ddpm,
+  unclip,
 } as const satisfies Record<string, ImageGenerator>;
 
 export type GeneratorName = keyof typeof GENERATORS;

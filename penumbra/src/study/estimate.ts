@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { isFollowed, RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
-import { type Arm, armOf, isFrozen } from "./arms/index.ts";
+import { type Arm, armOf, isFrozen, withTeachers } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, type SettledConfig } from "./config/index.ts";
 import { isNeeded } from "./sources/index.ts";
 
@@ -97,13 +97,17 @@ function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Work
   }, 0);
 }
 
+/** Of forwards and backwards, what forwards alone costs. */
+const FORWARD_SHARE = 1 / 3;
+
 /** Images forwards and backwards through the encoders of a seed. */
 function encoderImages({ config, tables }: Workload): number {
   const { steps, batchSize, views, negatives } = config.encoder;
-  return trainedArms({ config, tables }).reduce(
-    (sum, arm) => sum + steps * (batchSize * views + negativesOf(armOf(arm, tables.arms), negatives)),
-    0,
-  );
+  return withTeachers(trainedArms({ config, tables }), tables.arms).reduce((sum, name) => {
+    const arm = armOf(name, tables.arms);
+    const answered = arm.changes?.teacher === undefined ? 0 : FORWARD_SHARE * batchSize * views;
+    return sum + steps * (batchSize * views + negativesOf(arm, negatives) + answered);
+  }, 0);
 }
 
 /** Arms whose encoder is trained; the features of the others are those of the weights, made once for all seeds. */

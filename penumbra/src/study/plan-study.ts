@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
-import { isFrozen, judgeOf } from "./arms/index.ts";
+import { isFrozen, judgeOf, withTeachers } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, shotsOf } from "./config/index.ts";
 import { countPrepared, isNeeded, sourceOf } from "./sources/index.ts";
 
@@ -32,7 +32,9 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const audits = config.seeds.length * ((drawn.length > 0 ? config.arms.length : 0) + (needsModel ? 1 : 0));
   // Encoder, features, probe and score; a frozen encoder and its features of all photos are made once for all.
   const frozen = config.arms.filter((arm) => isFrozen(loaded, arm)).length;
-  const perShots = (judges: number) => synthetic + judges + 4 * config.arms.length - frozen;
+  const trained = config.arms.filter((arm) => !isFrozen(loaded, arm));
+  const teachers = withTeachers(trained, tables.arms).length - trained.length; // that are no arms of the study
+  const perShots = (judges: number) => synthetic + judges + 4 * config.arms.length - frozen + teachers;
   const ofShots = shots.reduce((sum, count) => sum + perShots(isSifted ? judgesOf(config, count) : 0), 0);
   const perSeed = 1 + ofShots + (isJudged ? 1 : 0);
   const shared = frozen > 0 ? 2 : 0;

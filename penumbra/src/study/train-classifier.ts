@@ -32,17 +32,16 @@ import { readJson, writeFolderAsync } from "../files/index.ts";
 import { previewImage } from "../images/index.ts";
 import { OUTCOME_FORMAT, type Outcome, type Recommendation, recommendArm } from "../results/index.ts";
 import { detectorOf } from "../unknowns/index.ts";
-import { armOf, isFrozen, sourcesOf } from "./arms/index.ts";
+import { armOf, sourcesOf, withTeachers } from "./arms/index.ts";
 import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { type Study, scanOptionsOf } from "./plan-study.ts";
 import { countPrepared, isNeeded } from "./sources/index.ts";
 import {
-  encoderStage,
+  armEncoder,
   featuresFile,
   featuresStage,
-  frozenEncoderStage,
   labelsOf,
   loadProbe,
   prepareSeeds,
@@ -163,8 +162,11 @@ export function classifierStageCount(
   const made = drawn.length + countPrepared(drawn, config.sources, tables.sources);
   const weights = Number(config.encoder.weights !== undefined);
   const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));
-  // Encoder, features, probe; weights; stand-ins; model; split, decode; words; generators and images.
-  return 3 + weights + standIns + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + made);
+  const teachers = withTeachers([arm.arm], tables.arms).length - 1;
+  // Encoder, features, probe; teachers; weights; stand-ins; model; split, decode; words; generators and images.
+  return (
+    3 + teachers + weights + standIns + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + made)
+  );
 }
 
 /**
@@ -247,17 +249,9 @@ async function trainParts(
     nearTest: [],
     farTest: [],
   };
-  const { positives, negatives } = armOf(arm, context.tables.arms);
   const drawn = drawnSources(context);
   const images = drawn.length > 0 ? (await prepareSeeds(context, manifest, model))[0]!.images : {};
-  const encoder = isFrozen(context, arm)
-    ? await frozenEncoderStage(context)
-    : await encoderStage(context, split, {
-        arm,
-        seed,
-        positives: positives === null ? undefined : images[positives],
-        negatives: negatives === null ? undefined : images[negatives],
-      });
+  const encoder = await armEncoder(context, split, { arm, seed, images });
   const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
   const probe = await probeStage(context, split, features, arm, seed);
   const standIns =

@@ -335,7 +335,8 @@ const NO_STAGE: Readonly<Record<string, string>> = {
  * model has another hash, and another training makes another model: generated.test.ts.
  */
 const isStoodFor = (path: string) =>
-  /^sources\.(autoencoder|gan|ddpm)-/.test(path) || /^sources\.vae-[^.]+\.(model|training)$/.test(path);
+  /^sources\.(autoencoder|gan|ddpm|unclip)-/.test(path) ||
+  /^sources\.vae-[^.]+\.(model|training)$/.test(path);
 /** Decide which photos there are, and what their pixels are; stages hash photos and pixels. */
 const OF_THE_SCAN = ["roles.known", "roles.near", "roles.far", "ignore", "layout", "objects", "depth"];
 

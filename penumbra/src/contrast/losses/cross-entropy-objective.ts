@@ -65,6 +65,7 @@ export const crossEntropyObjective = defineObjective({
     energy: ["energyWeight", "energyInside", "energyOutside"],
   },
   needsNegativeLabels: () => false,
+  logitsOf: (outputs, { classes }) => outputs.narrow(1, 0, classes), // the last one may be the negatives' class
   makeHead: ({ dimensions, classes, use }, { dropout }) =>
     new ClassifierHead(dimensions, logitsOf(classes, use), dropout),
   loss(outputs, settings) {

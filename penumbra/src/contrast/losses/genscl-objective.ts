@@ -1,3 +1,4 @@
+import type { Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { ProjectionHead } from "../../models/index.ts";
 import { projectionSettings } from "./contrast-settings.ts";
@@ -17,11 +18,22 @@ const settings = z.strictObject({
         "A redraw of strength s with another class's word is s^gamma of that class (gamma; Diff-Mix takes 0.8)",
     })
     .default(0.8),
+  teacherWeight: z
+    .number()
+    .positive()
+    .meta({ description: "Weight of what a teacher says beside the labels, where an arm has one (alpha)" })
+    .default(1),
+  teacherTemperature: z
+    .number()
+    .positive()
+    .meta({ description: "Temperature of the teacher's softmax; above 1 = softer labels" })
+    .default(1),
 });
 
 /**
  * Generalized SCL (Kim et al. 2022) on projections, with the soft labels of Diff-Mix for redraws: a redraw with another
- * class's word lies between the two classes, the nearer to the word's the stronger it is.
+ * class's word lies between the two classes, the nearer to the word's the stronger it is. With a teacher images attract
+ * as much as its answers agree, too: L(labels) + teacherWeight L(softmax(teacher / teacherTemperature)).
  */
 export const gensclObjective = defineObjective({
   title: "Generalized SupCon",
@@ -31,17 +43,26 @@ export const gensclObjective = defineObjective({
   needsNegativeLabels: () => false,
   makeHead: ({ dimensions }, { projection }) => new ProjectionHead(dimensions, projection),
   takesMemory: true,
+  teacher: ["teacherWeight", "teacherTemperature"],
   targetsOf,
   loss(outputs, settings) {
-    const { rows, memory } = outputs;
+    const { rows, memory, teacher } = outputs;
+    const { temperature, teacherWeight, teacherTemperature } = settings;
+    const answersOf = (logits: Tensor | null) => logits?.div(teacherTemperature).softmax(1) ?? null;
     const distributions = targetsOf(outputs, settings);
     return genSupCon(normalizeRows(rows), distributions, {
-      temperature: settings.temperature,
-      memory: memory?.targets ? { rows: normalizeRows(memory.rows), distributions: memory.targets } : null,
+      ...{ temperature, teacher: answersOf(teacher), teacherWeight },
+      memory: memory?.targets
+        ? {
+            ...{ rows: normalizeRows(memory.rows), distributions: memory.targets },
+            teacher: answersOf(memory.teacher),
+          }
+        : null,
     });
   },
   // Of what is remembered, an image of one class sees all but one in `classes`.
-  plateau: ({ rows, memory, classes }) => Math.log(rows - 1 + memory * (1 - 1 / classes)),
+  plateau: ({ rows, memory, classes, hasTeacher }, { teacherWeight }) =>
+    (hasTeacher ? 1 + teacherWeight : 1) * Math.log(rows - 1 + memory * (1 - 1 / classes)),
   collapseRemedy: COLLAPSE_REMEDY,
 });
 

@@ -44,6 +44,7 @@ export const jointObjective = defineObjective({
   negatives: { columns: supconObjective.negatives.columns ?? [], ...crossEntropyObjective.negatives },
   takesMemory: true,
   needsNegativeLabels: (settings) => supconObjective.needsNegativeLabels(settings),
+  logitsOf: (outputs, { classes }, { projection }) => outputs.narrow(1, projection, classes),
   makeHead: (size, settings) =>
     new JointHead(supconObjective.makeHead(size, settings), crossEntropyObjective.makeHead(size, settings)),
   loss(outputs, settings) {

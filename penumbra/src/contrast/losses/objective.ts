@@ -17,6 +17,8 @@ export interface Remembered {
   readonly photos: readonly number[];
   /** What the objective's `targetsOf` gave for each, [Q, C]; null for one without. */
   readonly targets: Tensor | null;
+  /** The teacher's logits of each, [Q, C]; null without a teacher. */
+  readonly teacher: Tensor | null;
 }
 
 /** Ways to mix two images into one; "either" tosses a coin for each view of a step, as GenSCL does. */
@@ -45,6 +47,8 @@ export interface StepOutputs {
   readonly words: readonly (RedrawWord | null)[];
   /** How much of every row's photo each row shows, [V B, V B] with rows of sum 1; null where nothing is mixed. */
   readonly blend: Tensor | null;
+  /** The teacher's logits of each row's image, [V B, C]; null without a teacher. */
+  readonly teacher: Tensor | null;
   /** Past projections; null where none are remembered, or none were made yet. */
   readonly memory: Remembered | null;
   /** [K, P], or null without negatives. */
@@ -73,6 +77,8 @@ export interface StepSize {
   readonly negatives: number;
   /** Q. */
   readonly memory: number;
+  /** Whether there is a teacher. */
+  readonly hasTeacher: boolean;
   readonly classes: number;
   /** What the negatives are used as; null without negatives. */
   readonly use: NegativeUse | null;
@@ -103,6 +109,10 @@ export interface Objective<Settings = LossSettings> {
   readonly takesMemory?: boolean;
   /** Label distributions of the rows, [V B, C], for one that needs those of past projections too. Default: none are kept. */
   targetsOf?(outputs: StepOutputs, settings: Settings): Tensor;
+  /** Which settings matter with a teacher alone; undefined where a teacher has no place. */
+  readonly teacher?: readonly (keyof Settings & string)[];
+  /** The logits of the known classes, [N, C], among the head's outputs [N, P]: with them it can be a teacher. Default: it has none. */
+  logitsOf?(outputs: Tensor, size: { readonly classes: number }, settings: Settings): Tensor;
   /** How its photos are mixed: its labels are distributions then. Default: not at all. */
   mix?(settings: Settings): MixSettings;
   /** Settings that need to know which class each negative was made from. */

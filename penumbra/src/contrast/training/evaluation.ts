@@ -6,6 +6,7 @@ import { normalizeRows } from "../losses/unit-rows.ts";
 import { extractFeatures } from "../probe/extract-features.ts";
 import { Batches } from "./batches.ts";
 import type { Encoder } from "./encoder.ts";
+import type { Teacher } from "./teacher.ts";
 import type { TrainOptions } from "./train-options.ts";
 import { makeSource, type TrainingImages } from "./training-images.ts";
 
@@ -44,6 +45,7 @@ export interface Evaluated {
   readonly objective: Objective;
   readonly loss: LossSettings;
   readonly compute: Compute;
+  readonly teacher: Teacher | null;
 }
 
 type EvaluatedOptions = TrainOptions & Required<Pick<TrainOptions, "evaluation">>;
@@ -99,7 +101,10 @@ export class Evaluator {
   }
 
   /** Mean loss over as many batches as hold every validation photo once: of both parts, so that they cost the same. */
-  #lossOf(part: "train" | "validation", { encoder, head, objective, loss, compute }: Evaluated): number {
+  #lossOf(
+    part: "train" | "validation",
+    { encoder, head, objective, loss, compute, teacher }: Evaluated,
+  ): number {
     const { seed, labels, evaluation, batchSize = 64, views = 2 } = this.#options;
     const source = part === "train" ? this.#train : this.#validation;
     const own = part === "train" ? labels : evaluation.labels;
@@ -116,7 +121,7 @@ export class Evaluator {
         const batch = batches.at(step);
         const drawn = source.draw(batch);
         const outputs = compute(() => head.forward(encoder.forward(drawn.pixels))).to("float32");
-        return objective.loss(source.outputsOf(batch, drawn, outputs), loss).item();
+        return objective.loss(source.outputsOf(batch, drawn, outputs, teacher), loss).item();
       });
     }
     return sum / steps;

@@ -18,7 +18,9 @@ export type FineTuning = {
   readonly layerDecay?: number;
   /**
    * "trained": batch norms use and follow the batches' statistics; "frozen": they keep the statistics that they came
-   * with. Those of layers that are not trained always do. Default "trained".
+   * with. Those of layers that are not trained always do. Default: "frozen" with published weights, "trained" with
+   * random ones: a few photos of another kind than ImageNet's change the statistics faster than the layers between them
+   * can follow (docs/transfer.md).
    */
   readonly batchNorm?: "trained" | "frozen";
 };
@@ -72,10 +74,7 @@ export function rateGroups(
 }
 
 /** Training mode for what is trained; layers that are not, and frozen batch norms, stay in evaluation mode. */
-export function setTrainingMode(
-  encoder: Encoder,
-  { layers = "full", batchNorm = "trained" }: FineTuning,
-): void {
+export function setTrainingMode(encoder: Encoder, { layers = "full", batchNorm }: FineTuning): void {
   encoder.train();
   for (const layer of frozenLayers(encoder.network.layers(), layers)) {
     for (const module of modulesOf(layer)) module.training = false;

@@ -2,6 +2,15 @@ import * as torch from "@penumbra/torch";
 import { nn, noGrad, type Tensor } from "@penumbra/torch";
 import type { Remembered } from "../losses/objective.ts";
 
+/** What a memory has room for. */
+export interface MemorySize {
+  readonly rows: number;
+  readonly width: number;
+  readonly classes: number;
+  readonly keepsTargets: boolean;
+  readonly keepsTeacher: boolean;
+}
+
 /**
  * The newest projections of training photos, which contrastive objectives see as further negatives, so that small
  * batches see many: a first-in, first-out queue of what the head gave when the photos were last drawn (the queue of MoCo,
@@ -14,20 +23,24 @@ export class ProjectionMemory extends nn.Module<[], void> {
   readonly photos: Tensor;
   /** [Q, C], where label distributions are kept. */
   readonly targets: Tensor | null;
+  /** [Q, C], where a teacher's logits are kept. */
+  readonly teacher: Tensor | null;
   readonly count: Tensor;
 
   /**
-   * @param size rows that are remembered: Q
-   * @param width of the head's outputs: P
-   * @param classes of label distributions, C; 0 where none are kept
+   * @param size Q rows, whose head's outputs are of P = `width`, beside what is kept of C = `classes`
+   * @param device where rows and what is kept beside them lie
    */
-  constructor(size: number, width: number, classes: number, device: string) {
+  constructor({ rows: size, width, classes, keepsTargets, keepsTeacher }: MemorySize, device: string) {
     super();
     const whole = { dtype: "int64" } as const;
     this.rows = nn.buffer(torch.zeros([size, width], { device }));
     this.labels = nn.buffer(torch.zeros([size], whole));
     this.photos = nn.buffer(torch.zeros([size], whole));
-    this.targets = classes > 0 ? nn.buffer(torch.zeros([size, classes], { device })) : null;
+    const perClass = (isKept: boolean) =>
+      isKept ? nn.buffer(torch.zeros([size, classes], { device })) : null;
+    this.targets = perClass(keepsTargets);
+    this.teacher = perClass(keepsTeacher);
     this.count = nn.buffer(torch.zeros([], whole));
   }
 
@@ -42,20 +55,15 @@ export class ProjectionMemory extends nn.Module<[], void> {
       labels: this.labels.narrow(0, 0, length).toNumbers(),
       photos: this.photos.narrow(0, 0, length).toNumbers(),
       targets: this.targets?.narrow(0, 0, length) ?? null,
+      teacher: this.teacher?.narrow(0, 0, length) ?? null,
     };
   }
 
   /**
    * Remembers the newest rows in place of the oldest ones.
-   * @param rows [B, P]; no gradient goes back through them
-   * @param targets [B, C], where label distributions are kept
+   * @param newest rows [B, P], through which no gradient goes back, with what is kept beside them, each [B, C]
    */
-  add(
-    rows: Tensor,
-    labels: readonly number[],
-    photos: readonly number[],
-    targets: Tensor | null = null,
-  ): void {
+  add({ rows, labels, photos, targets, teacher }: Remembered): void {
     noGrad(() => {
       const size = this.labels.numel;
       const before = this.count.item();
@@ -72,6 +80,7 @@ export class ProjectionMemory extends nn.Module<[], void> {
         );
       put(this.rows, rows);
       if (this.targets && targets) put(this.targets, targets);
+      if (this.teacher && teacher) put(this.teacher, teacher);
       this.labels.indexCopy_(0, places, index(labels));
       this.photos.indexCopy_(0, places, index(photos));
       this.count.add_(labels.length);

@@ -9,7 +9,8 @@ import { type Collapse, detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
 import { bestOf, type Evaluation, Evaluator, type KeptWeights } from "./evaluation.ts";
 import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
-import { ProjectionMemory } from "./memory.ts";
+import { type MemorySize, ProjectionMemory } from "./memory.ts";
+import { type Teacher, teacherOf } from "./teacher.ts";
 import {
   negativeUseOf,
   type OptimizerSettings,
@@ -99,6 +100,7 @@ interface Training {
   readonly state: TrainingState;
   readonly source: TrainingImages;
   readonly evaluator: Evaluator | null;
+  readonly teacher: Teacher | null;
   /** Seed of what a step's forward pass draws. */
   readonly seedOf: (step: number) => number;
   /** Names the checkpoint's training; empty without a checkpoint folder. */
@@ -119,7 +121,7 @@ function beginTraining(options: TrainOptions, classes: number): Training {
   const state: TrainingState = {
     ...{ encoder, head, optimizer, scaler, losses: [], evaluations: [] },
     ...weightsBeside(encoder, head, { ema, remembersBest }),
-    memory: makeMemory(options, encoder, head, objective.targetsOf ? classes : 0),
+    memory: makeMemory(options, { encoder, head, classes, keepsTargets: objective.targetsOf !== undefined }),
   };
   const identity =
     checkpointFolder === undefined ? "" : identityOfTraining({ ...options, loss }, precision.dtype);
@@ -135,6 +137,7 @@ function beginTraining(options: TrainOptions, classes: number): Training {
     schedule,
     state,
     source,
+    teacher: teacherOf(options, compute),
     evaluator: evaluation ? new Evaluator({ ...options, evaluation }, classes, source) : null,
     seedOf: (step) => torch.deriveSeed(options.seed, "forward", step),
     identity,
@@ -143,10 +146,10 @@ function beginTraining(options: TrainOptions, classes: number): Training {
 
 /** Takes the steps that are left, evaluates and writes checkpoints between them, and tells after each. */
 async function takeSteps(training: Training, options: TrainOptions): Promise<void> {
-  const { steps, fineTuning = {}, checkpointFolder, checkpointEvery = 100, onProgress } = options;
+  const { steps, weights, fineTuning = {}, checkpointFolder, checkpointEvery = 100, onProgress } = options;
   const { state, identity } = training;
   const beginTraining = () => {
-    setTrainingMode(state.encoder, fineTuning);
+    setTrainingMode(state.encoder, { batchNorm: weights ? "frozen" : "trained", ...fineTuning });
     state.head.train();
   };
   beginTraining();
@@ -174,12 +177,13 @@ function isEvaluationDue(done: number, { steps, evaluation }: TrainOptions): boo
 }
 
 /** Looks at training and validation photos with the weights that would be kept, and remembers these if they are the best. */
-function evaluate({ evaluator, state, objective, loss, compute }: Training, options: TrainOptions): void {
+function evaluate(training: Training, options: TrainOptions): void {
+  const { evaluator, state, objective, loss, compute, teacher } = training;
   if (!evaluator) return;
   const { encoder, head, average, best, losses, evaluations } = state;
   const keep = keptWeights(options);
   const look = () => {
-    evaluations.push(evaluator.at(losses.length, { encoder, head, objective, loss, compute }));
+    evaluations.push(evaluator.at(losses.length, { encoder, head, objective, loss, compute, teacher }));
     if (keep !== "last" && bestOf(evaluations, keep) === evaluations.length - 1) best?.update();
   };
   if (average) average.apply(look);
@@ -200,7 +204,7 @@ function keptWeights({ evaluation }: TrainOptions): KeptWeights {
 
 /** One step: images, forward, loss, backward, update. Returns the loss. */
 function takeStep(training: Training, step: number): number {
-  const { compute, objective, schedule, source, state } = training;
+  const { compute, objective, schedule, source, state, teacher } = training;
   const { encoder, head, optimizer, scaler, memory } = state;
   const batch = source.batches.at(step);
   const drawn = source.draw(batch);
@@ -209,7 +213,8 @@ function takeStep(training: Training, step: number): number {
   const outputs = seeded(training.seedOf(step), pixels.device, () =>
     compute(() => head.forward(encoder.forward(pixels))).to("float32"),
   );
-  const stepOutputs = { ...source.outputsOf(batch, drawn, outputs), memory: memory?.read() ?? null };
+  const made = source.outputsOf(batch, drawn, outputs, teacher);
+  const stepOutputs = { ...made, memory: memory?.read() ?? null };
   const loss = objective.loss(stepOutputs, training.loss);
   const value = loss.item();
   if (!Number.isFinite(value)) {
@@ -217,9 +222,14 @@ function takeStep(training: Training, step: number): number {
       `The loss of step ${step} is ${value}. Lower the learning rate, lengthen the warm-up, or train in fp32.`,
     );
   }
-  const newest = (all: Tensor) => all.narrow(0, 0, batch.images.length); // the first view
-  const targets = memory && objective.targetsOf?.(stepOutputs, training.loss);
-  memory?.add(newest(outputs), stepOutputs.labels, batch.images, targets && newest(targets));
+  if (memory) {
+    const newest = (all: Tensor) => all.narrow(0, 0, batch.images.length); // the first view
+    const targets = objective.targetsOf?.(made, training.loss);
+    memory.add({
+      ...{ rows: newest(outputs), labels: made.labels, photos: batch.images },
+      ...{ targets: targets ? newest(targets) : null, teacher: made.teacher && newest(made.teacher) },
+    });
+  }
   optimizer.zeroGrad();
   optimizer.lr = schedule(step);
   if (!scaler) {
@@ -240,8 +250,9 @@ function describeTrained(
   classes: number,
 ): TrainedEncoder {
   const use = negativeUseOf(options);
-  const { memory = 0 } = options;
-  const size = { rows: source.rows, negatives: source.negatives, memory, classes, use };
+  const { memory = 0, teacher } = options;
+  const { rows, negatives } = source;
+  const size = { rows, negatives, memory, hasTeacher: teacher !== undefined, classes, use };
   const plateau = objective.plateau(size, loss);
   const { losses, evaluations } = state;
   const keep = keptWeights(options);
@@ -300,15 +311,18 @@ function seeded<T>(seed: number, device: string, fn: () => T): T {
 
 /** As wide as what the head gives. */
 function makeMemory(
-  { memory = 0, device = "cpu" }: TrainOptions,
-  encoder: Encoder,
-  head: nn.Module,
-  classes: number,
+  { memory = 0, teacher, device = "cpu" }: TrainOptions,
+  {
+    encoder,
+    head,
+    ...kept
+  }: { encoder: Encoder; head: nn.Module } & Pick<MemorySize, "classes" | "keepsTargets">,
 ) {
   if (memory === 0) return null;
   return scope(() => {
     const outputs = torch.noGrad(() => head.eval().forward(torch.zeros([1, encoder.dimensions], { device })));
-    return new ProjectionMemory(memory, outputs.shape[1] as number, classes, device);
+    const size = { rows: memory, width: outputs.shape[1] as number, keepsTeacher: teacher !== undefined };
+    return new ProjectionMemory({ ...size, ...kept }, device);
   });
 }
 
@@ -355,19 +369,25 @@ function identityOfTraining(options: TrainOptions, dtype: string): string {
     recomputes: _____,
     weights,
     evaluation,
+    teacher,
     ...rest
   } = options;
   const settings = {
     ...rest,
     precision: dtype,
     ...(weights && { weights: weights.hash }),
+    ...(teacher && { teacher: { objective: teacher.objective, loss: teacher.loss, use: teacher.use } }),
     faithful: faithful && { ...faithful, images: null },
     negatives: negatives && { ...negatives, images: null },
     ...(evaluation && { evaluation: { ...evaluation, images: null } }),
   };
+  const ofTeacher = teacher ? [teacher.encoder, teacher.head] : [];
   return identityOf(
     settings,
-    [images, faithful?.images, negatives?.images, evaluation?.images].filter((part) => part !== undefined),
+    [
+      ...[images, faithful?.images, negatives?.images, evaluation?.images],
+      ...ofTeacher.flatMap((module) => Object.values(module.stateDict())),
+    ].filter((part) => part !== undefined),
   );
 }
 

@@ -4,11 +4,12 @@ import type { EncoderWeights } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
 import type { RedrawWord } from "../losses/genscl.ts";
 import type { NegativeUse } from "../losses/negative-uses.ts";
-import { type LossSettings, readLossSettings, usesOf } from "../losses/objective.ts";
+import { type LossSettings, type Objective, readLossSettings, usesOf } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf, objectives } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
 import type { KeptWeights } from "./evaluation.ts";
 import { type FineTuning, TRAINED_LAYERS } from "./fine-tuning.ts";
+import type { TrainedEncoder } from "./train-encoder.ts";
 
 /** Chance that one of a photo's faithful redraws stands in for it, as in DA-Fusion (Trabucco et al. 2023). */
 export const FAITHFUL_PROBABILITY = 0.5;
@@ -71,6 +72,11 @@ export interface TrainOptions {
     /** K, a fixed quota of every step; 1 view of each. */
     readonly perStep: number;
   };
+  /**
+   * An encoder that was trained before, with a classifier (cross-entropy's, or the joint loss's): its answers for the same
+   * augmented images join the labels (Hinton et al. 2015; Kim et al. 2022). It stays as it is.
+   */
+  readonly teacher?: TrainedEncoder;
   /**
    * Looks at training and validation photos between steps: loss and accuracy of both, the best weights kept, and an early
    * end where they get no better. The learning rate keeps its course over all `steps`.
@@ -155,6 +161,7 @@ export function requireTrainOptions(options: TrainOptions): number {
       `Set memory to 0, or take ${takers(options.objectives).join(" or ")}`,
     );
   }
+  requireTeacher(options, objective, classes);
   const leastViews = objective.leastViews?.(settings) ?? 1;
   if (views < leastViews) {
     fail(
@@ -214,6 +221,34 @@ export function requireTrainOptions(options: TrainOptions): number {
   }
   requireEvaluation(options, classes);
   return classes;
+}
+
+function requireTeacher(
+  { teacher, objective: name, objectives: table }: TrainOptions,
+  objective: Objective,
+  classes: number,
+): void {
+  if (!teacher) return;
+  if (!objective.teacher) {
+    const takers = Object.keys(table ?? objectives).filter((other) => objectiveOf(other, table).teacher);
+    fail(
+      `the objective ${name} has no place for a teacher`,
+      `Leave the teacher out, or take ${takers.join(" or ")}`,
+    );
+  }
+  if (teacher.objective === null || !objectiveOf(teacher.objective, table).logitsOf) {
+    const teachers = Object.keys(table ?? objectives).filter((other) => objectiveOf(other, table).logitsOf);
+    fail(
+      `a teacher that was trained for ${teacher.objective ?? "nothing"} has no classifier`,
+      `Take one that was trained for ${teachers.join(" or ")}`,
+    );
+  }
+  if (teacher.classes !== classes) {
+    fail(
+      `the teacher knows ${teacher.classes} classes instead of ${classes}`,
+      "Train it on the same classes",
+    );
+  }
 }
 
 /** The objectives that have a place for past projections. */

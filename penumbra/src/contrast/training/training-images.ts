@@ -4,6 +4,7 @@ import { augment, cutMix, mixUp } from "../../images/index.ts";
 import { type MixSettings, readLossSettings, type StepOutputs } from "../losses/objective.ts";
 import { objectiveOf } from "../losses/objectives.ts";
 import { type Batch, Batches, type MixedView } from "./batches.ts";
+import type { Teacher } from "./teacher.ts";
 import { FAITHFUL_PROBABILITY, negativeUseOf, type TrainOptions } from "./train-options.ts";
 
 /** Where the batches of a training come from. */
@@ -15,8 +16,8 @@ export interface TrainingImages {
   readonly negatives: number;
   /** What a batch looks like. */
   draw(batch: Batch): DrawnBatch;
-  /** The head's outputs for these images, parted again. */
-  outputsOf(batch: Batch, drawn: DrawnBatch, outputs: Tensor): StepOutputs;
+  /** The head's outputs for these images, parted again, with what a teacher says of them. */
+  outputsOf(batch: Batch, drawn: DrawnBatch, outputs: Tensor, teacher: Teacher | null): StepOutputs;
   /** Releases the images. */
   dispose(): void;
 }
@@ -71,7 +72,7 @@ export function makeSource(options: TrainOptions, classes: number): TrainingImag
       const pixels = augment(pool.indexSelect(0, index), options.augment, batch.seeds);
       return mix && batch.mixed.length > 0 ? mixViews(pixels, batch, mix) : { pixels, blend: null };
     },
-    outputsOf(batch, { blend }, outputs) {
+    outputsOf(batch, { pixels, blend }, outputs, teacher) {
       const { length } = batch.negatives;
       return {
         rows: outputs.narrow(0, 0, rows),
@@ -80,6 +81,7 @@ export function makeSource(options: TrainOptions, classes: number): TrainingImag
         classes,
         photos: batch.images,
         blend,
+        teacher: teacher?.(pixels.narrow(0, 0, rows)) ?? null,
         memory: null,
         words: batch.variants.map((variant) =>
           variant === null ? null : (faithful?.words?.[variant] ?? null),

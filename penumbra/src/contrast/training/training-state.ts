@@ -103,10 +103,10 @@ function partsOf({ encoder, head, optimizer, memory, average, best }: TrainingSt
   };
 }
 
-/** A hash of all that determines a training: settings, labels and pixels. */
-export function identityOf(settings: unknown, images: readonly Tensor[]): string {
+/** A hash of all that determines a training: settings, labels, pixels and a teacher's weights. */
+export function identityOf(settings: unknown, tensors: readonly Tensor[]): string {
   const hash = createHash("sha256").update(JSON.stringify(settings));
-  for (const tensor of images)
-    scope(() => hash.update(tensor.to("cpu").contiguous().toTyped() as Uint8Array));
+  for (const tensor of tensors)
+    scope(() => hash.update(tensor.to("cpu").contiguous().toTyped() as NodeJS.TypedArray));
   return hash.digest("hex");
 }

@@ -60,9 +60,13 @@ export function parseSchedulerConfig(
   throw new DiffusionError(`${where}: ${problems.join("; ")}. Correct the field or use another model.`);
 }
 
-/** The noise schedule of a model's folder. @throws DiffusionError or ModelError naming the file and the field */
-export function readSchedulerConfig(folder: string): SchedulerConfig {
-  const file = join(folder, "scheduler", "scheduler_config.json");
+/**
+ * The noise schedule of a model's folder.
+ * @param part the schedule's own folder, where a model has several
+ * @throws DiffusionError or ModelError naming the file and the field
+ */
+export function readSchedulerConfig(folder: string, part = "scheduler"): SchedulerConfig {
+  const file = join(folder, part, "scheduler_config.json");
   return parseSchedulerConfig(readJson(file), file);
 }
 

@@ -175,7 +175,7 @@ export function ddpmTrainee(parts: PhotoParts<DdpmSettings>): PhotoTrainee {
         }),
       ),
     save: (folder: string) => {
-      const kept = trainee.early.taken.item() > 0 ? (trainee.early.network as UNet2DModel) : average;
+      const kept = trainee.early!.taken.item() > 0 ? early : average;
       saveModel(join(folder, UNET), average, { _class_name: "UNet2DModel", ...average.config });
       saveModel(join(folder, EARLY), kept, { _class_name: "UNet2DModel", ...kept.config });
       mkdirSync(join(folder, SCHEDULER), { recursive: true });

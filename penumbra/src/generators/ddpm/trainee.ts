@@ -9,15 +9,17 @@ import { simpleLoss, VariationalBound } from "./losses.ts";
 
 /** What predicts noise, velocity or image, of images or of anything else. */
 export interface Denoiser extends nn.AnyModule {
-  /** @param timesteps int64 [B] @param labels int64 [B] */
+  /** @param timesteps int64 [B] @param labels as the batches have them: int64 [B], classes */
   forward(noisy: Tensor, timesteps: Tensor, labels: Tensor): Tensor;
 }
 
 export interface DdpmTraineeOptions {
+  /** Of the stage. Default "ddpm". */
+  readonly name?: string;
   readonly denoiser: Denoiser;
-  /** Others of the same kind: they become its average, and its average early on. */
+  /** Others of the same kind: they become its average, and, where that is wanted, its average early on. */
   readonly average: Denoiser;
-  readonly early: Denoiser;
+  readonly early: Denoiser | null;
   readonly batches: Batches;
   readonly compute: Compute;
   readonly scheduler: SchedulerConfig;
@@ -37,13 +39,13 @@ const BOUND_WEIGHT = 0.001;
 
 /** A denoiser learns from images noised to random timesteps (Ho et al. 2020, algorithm 1). */
 export class DdpmTrainee implements Trainee {
-  readonly name = "ddpm";
+  readonly name: string;
   readonly lossNames: readonly string[];
   readonly device: string;
   readonly networks: Trainee["networks"];
   readonly averages: { readonly denoiser: optim.Ema };
   readonly optimizer: optim.AdamW;
-  readonly early: EarlyCopy<Denoiser>;
+  readonly early: EarlyCopy<Denoiser> | null;
   readonly #options: DdpmTraineeOptions;
   readonly #noising: Noising;
   readonly #bound: VariationalBound | null;
@@ -52,10 +54,11 @@ export class DdpmTrainee implements Trainee {
   constructor(options: DdpmTraineeOptions) {
     const { denoiser, average, early, scheduler, learningRate, emaDecay, learnsVariance } = options;
     this.#options = options;
+    this.name = options.name ?? "ddpm";
     this.device = options.batches.device;
     this.lossNames = learnsVariance ? ["mse", "bits"] : ["mse"];
-    this.early = new EarlyCopy(early);
-    this.networks = { denoiser, early: this.early };
+    this.early = early && new EarlyCopy(early);
+    this.networks = { denoiser, ...(this.early && { early: this.early }) };
     this.averages = { denoiser: new optim.Ema(denoiser, { decay: emaDecay, warmup: true, average }) };
     this.optimizer = new optim.AdamW(denoiser.parameters(), {
       lr: learningRate,
@@ -70,7 +73,7 @@ export class DdpmTrainee implements Trainee {
   step(step: number, learningRate: number, progress: number): Tensor[] {
     const { denoiser, batches, compute, seed, average, earlyShare, scheduler } = this.#options;
     const { x, labels } = batches.at(step);
-    const random = this.#random.manualSeed(deriveSeed(seed, "ddpm", "noise", step));
+    const random = this.#random.manualSeed(deriveSeed(seed, this.name, "noise", step));
     const { noisy, target, timesteps } = this.#noising.corrupt(x, random);
     const told = this.#dropped(labels, random);
     const output = compute(() => denoiser.forward(noisy, timesteps, told)).to("float32");
@@ -86,7 +89,7 @@ export class DdpmTrainee implements Trainee {
     this.optimizer.lr = learningRate;
     this.optimizer.step();
     this.averages.denoiser.update();
-    if (progress >= earlyShare) this.early.take(average);
+    if (progress >= earlyShare) this.early?.take(average);
     return bits ? [mse.detach(), bits.detach()] : [mse.detach()];
   }
 

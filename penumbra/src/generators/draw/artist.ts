@@ -42,6 +42,8 @@ export interface LoadedGenerator {
   readonly classes: readonly string[];
   /** SHA-256 of all that it was loaded from. */
   readonly hash: string;
+  /** What a person should know of it, a line each. */
+  readonly notes?: readonly string[];
   /**
    * Draws images; what one looks like does not depend on the others of the call, beyond rounding.
    *
@@ -56,6 +58,9 @@ export interface LoadedGenerator {
 export interface PhotoArtist {
   /** By name, in the order in which they are drawn and shown. */
   readonly ways: Readonly<Record<string, DrawingWay>>;
-  /** @throws GeneratorError for a folder that holds no model of this generator */
-  load(folder: string, options?: { device?: string }): LoadedGenerator;
+  /**
+   * @param options.classes of the photos, for published models that know any words; others know their own
+   * @throws GeneratorError for a folder that holds no model of this generator
+   */
+  load(folder: string, options?: { device?: string; classes?: readonly string[] }): LoadedGenerator;
 }

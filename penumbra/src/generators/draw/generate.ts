@@ -75,7 +75,11 @@ export async function generate(options: GenerateOptions): Promise<Generated | nu
   const decode = (size: number) => decodePhotos(manifest.root, photos, { size, white: manifest.white });
   const folder = options.model ?? (await trained(options, photoCorpus(photos, decode)));
   if (folder === null) return null;
-  const model = artist.load(folder, { device });
+  const model = artist.load(folder, {
+    device,
+    classes: [...new Set(photos.map(({ className }) => className))],
+  });
+  for (const note of model.notes ?? []) onLine(`${name}: ${note}`);
   const pixels = await decode(model.imageSize);
   const classes = Math.min(model.classes.length, new Set(photos.map(({ className }) => className)).size);
   const requests = kinds.flatMap((kind) =>

@@ -3,7 +3,14 @@ import { cuda, type Precision, resolvePrecision, type Tensor } from "@penumbra/t
 import { writeFolderAsync } from "../../files/index.ts";
 import { autocastTo, type Compute } from "../../models/index.ts";
 import type { TrainingOptions } from "../generator.ts";
-import { type CardWords, readTrainingRuns, type TrainingRun, trainedStage, writeModelCard } from "./card.ts";
+import {
+  type CardWords,
+  readTrainingRuns,
+  type TrainedStage,
+  type TrainingRun,
+  trainedStage,
+  writeModelCard,
+} from "./card.ts";
 import { type Corpus, corpusOf } from "./corpus.ts";
 import { indices } from "./crops.ts";
 import { type Trainee, type TrainResult, train } from "./loop.ts";
@@ -29,8 +36,8 @@ export interface PhotoParts<Settings extends PhotoSettings> {
   readonly onLine: (line: string) => void;
 }
 
-/** A generator's network in training, and what becomes of it. */
-export interface PhotoTrainee extends Trainee {
+/** What becomes of the networks of a training. */
+export interface PhotoOutcome {
   /** Called once, after the last step, with all that was learned from. */
   finish?(): void;
   /** uint8 [n, 3, S, S]: what it draws now, by seeds that stay the same; classes in turn. */
@@ -41,6 +48,24 @@ export interface PhotoTrainee extends Trainee {
   figures?(step: number): Record<string, number>;
   /** What a person should know of the finished model, a line each. */
   notes?(): readonly string[];
+  /** Settings with which the stages get so many of all steps again, where there are several. */
+  sharesOf?(steps: readonly number[]): Readonly<Record<string, number>>;
+}
+
+/** A generator's network in training, and what becomes of it. */
+export interface PhotoTrainee extends Trainee, PhotoOutcome {}
+
+/** Networks that are trained one after the other, and what becomes of them; the last ones draw. */
+export interface StagedTraining extends PhotoOutcome {
+  readonly stages: readonly [TrainingStage, ...TrainingStage[]];
+}
+
+/** A part of a training with steps and checkpoints of its own. */
+export interface TrainingStage {
+  /** Of the steps, or of the time. All of a training's come to 1. */
+  readonly share: number;
+  /** What is trained. Called when the stages before it are done. */
+  begin(): Trainee;
 }
 
 /** What an entry of the table of generators says of its models. */
@@ -68,7 +93,7 @@ const ALL = "all";
 export async function trainOnPhotos<Settings extends PhotoSettings>(
   entry: PhotoEntry,
   options: TrainingOptions<Settings>,
-  build: (parts: PhotoParts<Settings>) => PhotoTrainee,
+  build: (parts: PhotoParts<Settings>) => PhotoTrainee | StagedTraining,
 ): Promise<string | null> {
   const { settings, signal, out, work = `${out}.work`, onLine = () => {} } = options;
   const { device, seed, batchSize, flips, conditional } = settings;
@@ -86,7 +111,7 @@ export async function trainOnPhotos<Settings extends PhotoSettings>(
   );
   const images = corpus.images.to(device);
   try {
-    const trainee = build({
+    const built = build({
       settings,
       classes,
       images,
@@ -103,33 +128,55 @@ export async function trainOnPhotos<Settings extends PhotoSettings>(
             },
       onLine,
     });
-    trainee.inspect = async (step) => {
+    const inspect = async (step: number) => {
       const sheet = join(work, "sheets", `${entry.name}-${step}.png`);
-      const samples = trainee.samples(SAMPLES);
+      const samples = built.samples(SAMPLES);
       await writeSheet(sheet, samples);
       samples.dispose();
-      return trainee.figures?.(step) ?? {};
+      return built.figures?.(step) ?? {};
     };
     const { checkpointMinutes, sheetMinutes: inspectMinutes, logSeconds } = settings;
-    const result = await train(trainee, {
-      ...settings,
-      folder: work,
-      checkpointMinutes,
-      inspectMinutes,
-      logSeconds,
-      onLine,
-      onProgress: options.onProgress,
-      signal,
-    });
-    if (!result.complete) return null;
-    trainee.finish?.();
-    await writeModel({ entry, options, work, corpus, classes, precision, origin, trainee, result });
-    for (const note of trainee.notes?.() ?? []) onLine(`${entry.name}: ${note}`);
+    const stages = "stages" in built ? built.stages : [{ share: 1, begin: () => built }];
+    const trained: StageResult[] = [];
+    for (const [i, { share, begin }] of stages.entries()) {
+      const trainee = begin();
+      if (i === stages.length - 1) trainee.inspect = inspect;
+      const before = stages.slice(0, i).reduce((sum, stage) => sum + stage.share, 0);
+      const result = await train(trainee, {
+        ...{ ...settings, steps: Math.max(1, Math.round(share * settings.steps)) },
+        ...(settings.minutes !== undefined && { minutes: share * settings.minutes }),
+        ...{ folder: work, checkpointMinutes, inspectMinutes, logSeconds, onLine, signal },
+        onProgress: progressOf(options.onProgress, before, share),
+      });
+      if (!result.complete) return null;
+      trained.push({ name: trainee.name, result });
+    }
+    built.finish?.();
+    await writeModel({ entry, options, work, corpus, classes, precision, origin, outcome: built, trained });
+    for (const note of built.notes?.() ?? []) onLine(`${entry.name}: ${note}`);
     onLine(`${entry.name}: wrote ${out}`);
     return out;
   } finally {
     images.dispose();
   }
+}
+
+/** A stage's name and how it ended. */
+interface StageResult {
+  readonly name: string;
+  readonly result: TrainResult;
+}
+
+/** Tells of a stage as a part of the whole: in thousandths, where it is not all of it. */
+function progressOf(
+  onProgress: ((done: number, total: number) => void) | undefined,
+  before: number,
+  share: number,
+): ((done: number, total: number) => void) | undefined {
+  if (share === 1) return onProgress;
+  return (
+    onProgress && ((done, total) => onProgress(Math.round(1000 * (before + (share * done) / total)), 1000))
+  );
 }
 
 interface Origin {
@@ -156,24 +203,33 @@ async function writeModel<Settings extends PhotoSettings>(facts: {
   readonly classes: readonly string[];
   readonly precision: Precision;
   readonly origin: Origin | undefined;
-  readonly trainee: PhotoTrainee;
-  readonly result: TrainResult;
+  readonly outcome: PhotoOutcome;
+  readonly trained: readonly StageResult[];
 }): Promise<void> {
-  const { entry, options, work, corpus, classes, precision, origin, trainee, result } = facts;
+  const { entry, options, work, corpus, classes, precision, origin, outcome, trained } = facts;
   const { settings, out } = options;
   const sheet = join(work, "sheets", "samples.webp");
-  const samples = trainee.samples(SAMPLES);
+  const samples = outcome.samples(SAMPLES);
   await writeSheet(sheet, samples);
   samples.dispose();
   const { batchSize, device, seed } = settings;
-  const seen = `${(result.step * batchSize).toLocaleString("en")} images`;
-  const stage = await trainedStage(work, trainee.name, result, { stage: trainee.name, batchSize, seen });
+  const stages: TrainedStage[] = [];
+  for (const { name: stage, result } of trained) {
+    const seen = `${(result.step * batchSize).toLocaleString("en")} images`;
+    stages.push(await trainedStage(work, stage, result, { stage, batchSize, seen }));
+  }
+  const { figures } = trained.at(-1)!.result;
+  const steps = trained.map(({ result }) => result.step);
   await writeFolderAsync(out, async (aside) => {
-    trainee.save(aside);
+    outcome.save(aside);
     await writeDescription(aside, {
       generator: entry.name,
       classes: [...classes],
-      settings: { ...settings, steps: result.step },
+      settings: {
+        ...settings,
+        steps: steps.reduce((sum, count) => sum + count, 0),
+        ...outcome.sharesOf?.(steps),
+      },
     });
     await writeModelCard(aside, {
       ...entry.card,
@@ -183,12 +239,12 @@ async function writeModel<Settings extends PhotoSettings>(facts: {
         `Read were ${corpus.fileOf.length} images from ${corpus.files.length} files with ${corpus.captions.length} different captions. Classes: ${classes.join(", ")}.`,
       ],
       earlierRuns: origin?.runs ?? [],
-      run: { stages: [stage], figures: result.figures },
+      run: { stages, figures },
       training: [
         ...(origin?.note ? [origin.note] : []),
         `Device ${device}, precision ${precision.reason}; seed ${seed}; ${settings.imageSize} px; weights averaged with decay ${settings.emaDecay}.`,
-        ...Object.entries(result.figures).map(([name, value]) => `${name}: ${value.toPrecision(4)}.`),
-        ...(trainee.notes?.() ?? []),
+        ...Object.entries(figures).map(([name, value]) => `${name}: ${value.toPrecision(4)}.`),
+        ...(outcome.notes?.() ?? []),
       ],
       pictures: [
         {

@@ -16,7 +16,7 @@ const NAMES = [
     "Mahalanobis++",
     "NNGuide",
   ],
-  ...["GAN", "VAE", "DDPM", "ODIN", "ReAct", "SCALE", "SHE", "ViM", "fDBD"],
+  ...["GAN", "VAE", "DDPM", "unCLIP", "ODIN", "ReAct", "SCALE", "SHE", "ViM", "fDBD"],
 ];
 
 /** German texts that come from values: titles, sentences that are put together, names of things. */
@@ -142,6 +142,7 @@ export const texts: Dictionary["texts"] = {
     "Sind dieselben Bilder besser eingesetzt als {0} oder als {1}?",
   "Are the same images better used as {0} than as {1} with {2}?":
     "Sind dieselben Bilder mit {2} besser eingesetzt als {0} oder als {1}?",
+  "teacher {0}": "Lehrer {0}",
   "Does training with {0} help?": "Hilft Training mit {0}?",
   "Does training with {0} help with {1}?": "Hilft Training mit {0} bei {1}?",
   "Is {0} better than {1}, on the same images?": "Ist {0} auf denselben Bildern besser als {1}?",
@@ -291,6 +292,8 @@ export const texts: Dictionary["texts"] = {
   "cross-entropy": "Kreuzentropie",
   Joint: "Kombiniert",
   "Generalized SupCon": "Verallgemeinertes SupCon",
+  "Generalized SupCon + teacher": "Verallgemeinertes SupCon + Lehrer",
+  "Generalized SupCon + mixing + teacher": "Verallgemeinertes SupCon + Mischen + Lehrer",
   "Generalized SupCon, mixed": "Verallgemeinertes SupCon, gemischt",
   "Cross-entropy, mixed": "Kreuzentropie, gemischt",
   "Hard SupCon": "SupCon mit schweren Negativen",
@@ -372,6 +375,10 @@ export const texts: Dictionary["texts"] = {
     "Ein Foto und seine getreuen Nachzeichnungen ziehen einander an, alle anderen Bilder stoßen sich ab",
   "Images attract as much as their label distributions agree, on real photos alone":
     "Bilder ziehen einander so stark an, wie ihre Labelverteilungen übereinstimmen, nur auf echten Fotos",
+  "Images attract as much as their labels and a cross-entropy classifier's answers agree (distillation), on real photos alone":
+    "Bilder ziehen einander so stark an, wie ihre Labels und die Antworten eines Kreuzentropie-Klassifikators übereinstimmen (Destillation), nur auf echten Fotos",
+  "Images attract as much as their labels and the answers of a classifier trained so agree, on real photos mixed with each other":
+    "Bilder ziehen einander so stark an, wie ihre Labels und die Antworten eines ebenso trainierten Klassifikators übereinstimmen, auf miteinander gemischten echten Fotos",
   "A classifier's loss on real photos that are mixed with each other (MixUp, CutMix)":
     "Verlust eines Klassifikators auf echten Fotos, die miteinander gemischt werden (MixUp, CutMix)",
   "Images attract as much as their label distributions agree, on real photos mixed with each other":
@@ -425,6 +432,11 @@ export const texts: Dictionary["texts"] = {
   "DDPM drift": "DDPM, Abdrift",
   "DDPM crossed": "DDPM, gekreuzt",
   "DDPM early": "DDPM, früher Stand",
+  "unCLIP variation": "unCLIP, Variation",
+  "unCLIP drift": "unCLIP, Abdrift",
+  "unCLIP interpolation": "unCLIP, Interpolation",
+  "unCLIP text difference": "unCLIP, Textdifferenz",
+  "unCLIP crossed words": "unCLIP, gekreuzte Wörter",
   "VAE posterior": "VAE, A-posteriori-Ziehung",
   "VAE latent noise": "VAE, latentes Rauschen",
   "VAE prior": "VAE, A-priori-Ziehung",

@@ -32,6 +32,8 @@ export interface ArmChanges {
   readonly faithfulProbability?: number;
   /** In place of `encoder.negatives`. */
   readonly negativesPerStep?: number;
+  /** The arm whose classifier of the same seed answers beside the labels (distillation). */
+  readonly teacher?: string;
 }
 
 /** An arm on real photos alone. */
@@ -334,6 +336,22 @@ export const arms = {
     ...REAL,
     positives: "near-ood",
   },
+  "genscl+teacher": {
+    title: "Generalized SupCon + teacher",
+    description:
+      "Images attract as much as their labels and a cross-entropy classifier's answers agree (distillation), on real photos alone",
+    objective: "genscl",
+    ...REAL,
+    changes: { teacher: "cross-entropy" },
+  },
+  "genscl+mix+teacher": {
+    title: "Generalized SupCon + mixing + teacher",
+    description:
+      "Images attract as much as their labels and the answers of a classifier trained so agree, on real photos mixed with each other",
+    objective: "genscl+mix",
+    ...REAL,
+    changes: { teacher: "cross-entropy+mix" },
+  },
   hscl: {
     title: "Hard SupCon",
     description:
@@ -405,25 +423,42 @@ export function designsOf(names: readonly string[], table: ArmTable = arms): Arm
 /** An arm as its level of each factor. */
 export function designOf(name: string, table: ArmTable = arms): ArmDesign {
   const { objective, positives, negatives, use, changes } = armOf(name, table);
-  return { name, objective, positives, negatives, use, changes: describeChanges(changes) };
+  return { name, objective, positives, negatives, use, changes: describeChanges(changes, table) };
 }
 
 /** "negativeWeight 2, faithfulProbability 0.3": what an arm is trained with otherwise; null where that is nothing. */
-function describeChanges({ settings, ...others }: ArmChanges = {}): string | null {
-  const values = Object.entries({ ...settings, ...others });
+function describeChanges({ settings, teacher, ...others }: ArmChanges = {}, table: ArmTable): string | null {
+  const values = Object.entries({
+    ...{ ...settings, ...others },
+    ...(teacher !== undefined && { teacher: armOf(teacher, table).title }),
+  });
   if (values.length === 0) return null;
   return values
     .map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`)
     .join(", ");
 }
 
-/** The sources that some of these arms want images of, in the order of their table. */
+/** These arms and the teachers that they learn from, teachers before the first arm that needs them. */
+export function withTeachers(names: readonly string[], table: ArmTable = arms): string[] {
+  const all = new Set<string>();
+  const add = (name: string): void => {
+    const teacher = armOf(name, table).changes?.teacher;
+    if (teacher !== undefined && !all.has(teacher)) add(teacher);
+    all.add(name);
+  };
+  for (const name of names) add(name);
+  return [...all];
+}
+
+/** The sources that some of these arms or their teachers want images of, in the order of their table. */
 export function sourcesOf(
   names: readonly string[],
   table: ArmTable = arms,
   sourceTable: SourceTable = sources,
 ): string[] {
-  const wanted = names.map((name) => armOf(name, table)).flatMap((arm) => [arm.positives, arm.negatives]);
+  const wanted = withTeachers(names, table)
+    .map((name) => armOf(name, table))
+    .flatMap((arm) => [arm.positives, arm.negatives]);
   return Object.keys(sourceTable).filter((name) => wanted.includes(name));
 }
 
@@ -432,7 +467,8 @@ export function sourcesOf(
  * that has. Undefined where every arm has seen some.
  */
 export function judgeOf(names: readonly string[], table: ArmTable = arms): string | undefined {
-  const isReal = (name: string) => countSources(armOf(name, table)) === 0;
+  const isReal = (name: string) =>
+    withTeachers([name], table).every((each) => countSources(armOf(each, table)) === 0);
   const objectiveOf = (name: string) => armOf(name, table).objective;
   const objectives = names.filter((name) => !isReal(name)).map(objectiveOf);
   const real = names.filter(isReal);

@@ -434,12 +434,12 @@ export const studySchemaOf = (tables: StudyTables) =>
           })
           .default(1),
         batchNorm: z
-          .enum(["trained", "frozen"])
+          .enum(["auto", "trained", "frozen"])
           .meta({
             description:
-              "Statistics of batch norms: trained = those of the batches; frozen = those that the weights came with",
+              "Statistics of batch norms: trained = those of the batches; frozen = those that the weights came with; auto = frozen with published weights, which a few photos would else spoil",
           })
-          .default("trained"),
+          .default("auto"),
         gradientCheckpointing: z
           .boolean()
           .meta({ description: "Much less memory for a third more time, for large images and networks" })

@@ -1,13 +1,14 @@
-import { usesOf } from "../../contrast/index.ts";
+import { type Objective, usesOf } from "../../contrast/index.ts";
 import { type Arm, UNTRAINED } from "../arms/index.ts";
 import type { StudyTables } from "./tables.ts";
 
 /** Why a study cannot work with an arm and what to do, in words; null where it can. */
 export function armProblem(
   name: string,
-  { objective, positives, negatives, use }: Arm,
-  { objectives, sources }: Pick<StudyTables, "objectives" | "sources">,
+  { objective, positives, negatives, use, changes = {} }: Arm,
+  tables: Pick<StudyTables, "arms" | "objectives" | "sources">,
 ): string | null {
+  const { objectives, sources } = tables;
   for (const [side, source] of Object.entries({ positives, negatives })) {
     if (source === null || Object.hasOwn(sources, source)) continue;
     return `The arm "${name}" takes its ${side} from "${source}", which is no source of images. Choose ${Object.keys(sources).join(", ")}.`;
@@ -20,6 +21,9 @@ export function armProblem(
   if (!found) {
     return `The arm "${name}" trains for "${objective}", which is no objective. Pass it under "objectives", or choose ${Object.keys(objectives).join(", ")}.`;
   }
+  const ofTeacher =
+    changes.teacher === undefined ? null : teacherProblem(name, changes.teacher, found, tables);
+  if (ofTeacher !== null) return ofTeacher;
   const uses = usesOf(found);
   if (uses.length === 0 && negatives !== null) {
     return `The arm "${name}" has negatives, for which its objective "${objective}" has no place. Take another objective, or set the arm's "negatives" and "use" to null.`;
@@ -29,4 +33,26 @@ export function armProblem(
   }
   if (use === null || uses.includes(use)) return null;
   return `The arm "${name}" uses negatives as "${use}", which its objective "${objective}" cannot. Use them as ${uses.join(" or ")}.`;
+}
+
+/** Why an arm cannot learn from a teacher, in words. Nobody teaches himself: a teacher stands in the table before its arm. */
+function teacherProblem(
+  name: string,
+  teacher: string,
+  objective: Objective,
+  { arms, objectives }: Pick<StudyTables, "arms" | "objectives">,
+): string | null {
+  const able = (is: (objective: Objective) => boolean) =>
+    Object.keys(objectives).filter((other) => is(objectives[other] as Objective));
+  if (!objective.teacher) {
+    return `The arm "${name}" has a teacher, for which its objective has no place. Take ${able((other) => other.teacher !== undefined).join(" or ")}, or leave the teacher out.`;
+  }
+  const names = Object.keys(arms);
+  const before = names.includes(name) ? names.slice(0, names.indexOf(name)) : names;
+  const ofTeacher = before.includes(teacher) ? arms[teacher]?.objective : undefined;
+  if (ofTeacher === undefined) {
+    return `The arm "${name}" has the teacher "${teacher}", which is no arm that stands before it. Choose ${before.join(", ")}.`;
+  }
+  if (objectives[ofTeacher]?.logitsOf) return null;
+  return `The arm "${name}" has the teacher "${teacher}", which has no classifier. Take an arm that trains for ${able((other) => other.logitsOf !== undefined).join(" or ")}.`;
 }

@@ -215,8 +215,7 @@ function checkSift(
 ): void {
   const drawn = sourcesOf(arms, tables.arms, tables.sources);
   if (!drawn.some((name) => tables.sources[name]?.sifts !== undefined)) return;
-  const { positives, negatives } = armOf(sift.judge, tables.arms);
-  if (positives !== null || negatives !== null) {
+  if (sourcesOf([sift.judge], tables.arms, tables.sources).length > 0) {
     throw new ConfigError(
       `${where(["sift", "judge"])}: sift.judge is "${sift.judge}", which learns from synthetic images itself. Choose an arm of real photos alone, such as cross-entropy.`,
     );

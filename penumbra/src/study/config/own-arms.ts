@@ -39,6 +39,13 @@ export const ownArmSchemaOf = ({ objectives, sources }: Pick<StudyTables, "objec
       .positive()
       .meta({ description: "For this arm alone, in place of encoder.negatives" })
       .optional(),
+    teacher: z
+      .string()
+      .meta({
+        description:
+          "The arm whose classifier of the same seed answers beside the labels (distillation), such as cross-entropy",
+      })
+      .optional(),
   });
 };
 
@@ -101,11 +108,17 @@ function unusableChange({
   return { at: [at], message: `The arm "${name}" sets ${at}, but ${why}. Leave it out.` };
 }
 
-function changesOf({ settings = {}, faithfulProbability, negativesPerStep }: OwnArm): Pick<Arm, "changes"> {
+function changesOf({
+  settings = {},
+  faithfulProbability,
+  negativesPerStep,
+  teacher,
+}: OwnArm): Pick<Arm, "changes"> {
   const changes = {
     ...(Object.keys(settings).length > 0 && { settings: settings as Readonly<Record<string, Json>> }),
     ...(faithfulProbability !== undefined && { faithfulProbability }),
     ...(negativesPerStep !== undefined && { negativesPerStep }),
+    ...(teacher !== undefined && { teacher }),
   };
   return Object.keys(changes).length > 0 ? { changes } : {};
 }

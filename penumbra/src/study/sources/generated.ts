@@ -115,8 +115,8 @@ function drawnBy(name: PhotoGeneratorName, kind: ImageKind, variants: number): I
   });
 }
 
-function loadGiven(artist: PhotoArtist, { folder, device }: SourceStudy, model: string) {
-  return artist.load(resolve(folder, model), { device });
+function loadGiven(artist: PhotoArtist, { folder, device, classes }: SourceStudy, model: string) {
+  return artist.load(resolve(folder, model), { device, classes });
 }
 
 /** The training that a study makes of a section's settings. */
@@ -141,4 +141,6 @@ export const generated = {
   "gan-near-ood": drawnBy("gan", "near-ood", 1),
   "ddpm-faithful": drawnBy("ddpm", "faithful", 2),
   "ddpm-near-ood": drawnBy("ddpm", "near-ood", 1),
+  "unclip-faithful": drawnBy("unclip", "faithful", 2),
+  "unclip-near-ood": drawnBy("unclip", "near-ood", 1),
 } as const satisfies Readonly<Record<string, ImageSource>>;

@@ -27,6 +27,8 @@ export interface EncoderInputs {
   /** Images of the sources that the arm names. */
   readonly positives?: Artifact | undefined;
   readonly negatives?: Artifact | undefined;
+  /** The encoder of the arm's teacher. */
+  readonly teacher?: Artifact | undefined;
   /** What the progress line calls it. Default: arm and seed. */
   readonly label?: string;
 }
@@ -58,7 +60,7 @@ function weightsOf({ weights }: StudyContext): EncoderWeights {
 export function encoderStage(
   context: StudyContext,
   split: Split,
-  { arm, seed, positives, negatives, label = labelOf(context, seed, arm) }: EncoderInputs,
+  { arm, seed, positives, negatives, teacher, label = labelOf(context, seed, arm) }: EncoderInputs,
 ): Promise<Artifact> {
   const { config, tables, store, classes, device, weights } = context;
   const { imageSize } = config;
@@ -73,6 +75,7 @@ export function encoderStage(
       ...(weights && { weights: weights.hash }),
       ...(positives && { positives }),
       ...(negatives && { negatives }),
+      ...(teacher && { teacher }),
       ...(training.evaluation && { validation: pixelsHash(context, validation) }),
     },
     config: { ...training, ...versionOf(context, arm), classes, imageSize },
@@ -95,6 +98,7 @@ export function encoderStage(
           ...(weights && { weights }),
           recomputes: config.encoder.gradientCheckpointing, // changes no bit
           ...(evaluation && { evaluation }),
+          ...(teacher && { teacher: readEncoder(context, teacher) }),
           ...(drawnPositives &&
             drawnPositives.parents.length > 0 && { faithful: { ...asPositives, ...drawnPositives } }),
           ...(drawnNegatives &&
@@ -127,18 +131,22 @@ function trainingOf({ config, tables, precision, weights }: StudyContext, arm: s
   const { weights: _, gradientCheckpointing: __, train, layerDecay, batchNorm, ...others } = config.encoder;
   const { network, stem, width, learningRate, weightDecay, faithfulProbability, negatives, ...rest } = others;
   const { evaluation, ema, photosPerClass, memory, ...steps } = rest;
-  const { negatives: places, takesMemory = false } = objectiveOf(name, tables.objectives);
-  const ofUses = new Set<string>(Object.values(places).flat());
-  const ofThisUse: readonly string[] = use === null ? [] : (places[use] ?? []);
+  const objective = objectiveOf(name, tables.objectives);
+  const { negatives: places, teacher: ofTeacher = [], takesMemory = false } = objective;
+  const ofSome = new Set<string>([...Object.values(places).flat(), ...ofTeacher]);
+  const ofThis: readonly string[] = [
+    ...(use === null ? [] : (places[use] ?? [])),
+    ...(changes.teacher === undefined ? [] : ofTeacher),
+  ];
   const loss = Object.entries({ ...settingsOf(config, name), ...changes.settings }).filter(
-    ([key]) => !ofUses.has(key) || ofThisUse.includes(key),
+    ([key]) => !ofSome.has(key) || ofThis.includes(key),
   );
   return {
     ...steps,
     objective: name,
     precision,
     network: { network, ...(!weights && sizesFor(network, { stem, width })) },
-    ...fineTuningOf({ train, layerDecay, batchNorm }),
+    ...fineTuningOf({ train, layerDecay, batchNorm }, weights !== null),
     optimizer: { learningRate, weightDecay },
     loss: Object.fromEntries(loss),
     ...(positives !== null && {
@@ -159,11 +167,16 @@ function sizesFor(network: EncoderNetworkName, sizes: Readonly<Record<string, Js
 }
 
 /** What of the encoder is trained, where that is not simply all of it. */
-function fineTuningOf({ train, layerDecay, batchNorm }: FineTuningSettings): { fineTuning?: FineTuning } {
+function fineTuningOf(
+  { train, layerDecay, batchNorm }: FineTuningSettings,
+  isPublished: boolean,
+): { fineTuning?: FineTuning } {
+  const usual = isPublished ? "frozen" : "trained";
+  const statistics = batchNorm === "auto" ? usual : batchNorm;
   const fineTuning: FineTuning = {
     ...(train !== "full" && { layers: train as TrainedLayers }),
     ...(layerDecay !== 1 && { layerDecay }),
-    ...(batchNorm !== "trained" && { batchNorm }),
+    ...((isPublished || statistics !== "trained") && { batchNorm: statistics }),
   };
   return Object.keys(fineTuning).length > 0 ? { fineTuning } : {};
 }

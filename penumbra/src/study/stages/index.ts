@@ -1,5 +1,6 @@
 /** The stages of a study: each a pure function of its inputs, its settings and its seed. */
 
+export * from "./arm-encoder.ts";
 export * from "./audit.ts";
 export * from "./context.ts";
 export * from "./encoder.ts";

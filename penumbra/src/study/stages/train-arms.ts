@@ -1,12 +1,13 @@
 import { detectorOf } from "../../unknowns/index.ts";
-import { armOf, isFrozen, judgeOf } from "../arms/index.ts";
+import { isFrozen, judgeOf } from "../arms/index.ts";
 import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
+import { armEncoder } from "./arm-encoder.ts";
 import type { StudyContext } from "./context.ts";
-import { encoderStage, frozenEncoderStage } from "./encoder.ts";
+import { frozenEncoderStage } from "./encoder.ts";
 import { featuresStage, type SharedFeatures, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
 import { nearnessStage } from "./nearness.ts";
-import { contextOf, type SeedData, type SeedImages } from "./prepare-seeds.ts";
+import { contextOf, type SeedData } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
 import { standInsStage } from "./stand-ins.ts";
@@ -82,20 +83,8 @@ async function trainArm(
   arm: string,
   withStages: boolean,
 ): Promise<Pick<TrainedArm, "encoder" | "features">> {
-  const { positives, negatives } = armOf(arm, context.tables.arms);
-  const encoder = await encoderStage(context, split, {
-    arm,
-    seed,
-    positives: positives === null ? undefined : imagesOf(images, positives),
-    negatives: negatives === null ? undefined : imagesOf(images, negatives),
-  });
+  const encoder = await armEncoder(context, split, { arm, seed, images });
   return { encoder, features: await featuresStage(context, split, encoder, { arm, seed, withStages }) };
-}
-
-function imagesOf(images: SeedImages, source: string): Artifact {
-  const artifact = images[source];
-  if (!artifact) throw new Error(`The images of ${source} that an arm wants were not drawn.`);
-  return artifact;
 }
 
 /** Measures, seed by seed, how many redraws still look known; nothing where no arm is without synthetic images. */

@@ -55,6 +55,7 @@ function step(
     photos: order,
     words: places.map((row) => redrawnWith(row, labelOf)),
     blend: null,
+    teacher: null,
     memory: null,
     negatives,
     negativeLabels: negatives ? SOURCES.map(labelOf) : [],
@@ -163,7 +164,14 @@ for (const [name, entry] of Object.entries(objectives)) {
               )
               .item();
           const plateau = objective.plateau(
-            { rows: IMAGES * VIEWS, negatives: use ? NEGATIVES : 0, memory: 0, classes: CLASSES, use },
+            {
+              rows: IMAGES * VIEWS,
+              negatives: use ? NEGATIVES : 0,
+              memory: 0,
+              hasTeacher: false,
+              classes: CLASSES,
+              use,
+            },
             settings(),
           );
           // Generalized SCL adds 1e-8 to its sums of weights.
@@ -178,6 +186,7 @@ for (const [name, entry] of Object.entries(objectives)) {
           labels: [0, 1, 2, 0, 1, 2, 0],
           photos: [0, 1, 2, 3, 4, 5, 6],
           targets: softTargets(drawn(use), 7),
+          teacher: null,
         });
         const remembering = (made: Made, change?: Change) => ({ ...step(made, use, change), memory: past() });
 
@@ -209,6 +218,7 @@ for (const [name, entry] of Object.entries(objectives)) {
               rows: equal(6, 1),
               labels: LABELS,
               photos: [90, 91, 92, 93, 94, 95], // none of the step: with photos as groups all of it is seen
+              teacher: null,
               targets: objective.targetsOf
                 ? torch.eye(CLASSES, { dtype: "float64" }).repeat([2, 1]) // of LABELS
                 : null,
@@ -222,6 +232,7 @@ for (const [name, entry] of Object.entries(objectives)) {
               rows: IMAGES * VIEWS,
               negatives: use ? NEGATIVES : 0,
               memory: 6,
+              hasTeacher: false,
               classes: CLASSES,
               use,
             };
@@ -229,6 +240,76 @@ for (const [name, entry] of Object.entries(objectives)) {
             // One extra class sees all of the memory, the photos two thirds of it.
             if (use === "extra-class") expect(Math.abs(least(loss, 1, 40) - plateau)).toBeLessThan(0.1);
             else expect(least(loss, 1, 40)).toBeCloseTo(plateau, 7);
+          }));
+      }
+
+      if (objective.teacher) {
+        const rowCount = IMAGES * VIEWS;
+        const answers = (seed: number) => draw(rowCount, CLASSES, seed);
+        const taught = (rows: Tensor, teacher: Tensor | null): StepOutputs => ({
+          ...step({ rows, negatives: null }, use),
+          teacher,
+          memory: {
+            ...{
+              rows: draw(7, widthOf(use), 8),
+              labels: [0, 1, 2, 0, 1, 2, 0],
+              photos: [0, 1, 2, 3, 4, 5, 6],
+            },
+            targets: draw(7, CLASSES, 9).softmax(1),
+            teacher: draw(7, CLASSES, 10),
+          },
+        });
+
+        test("with a teacher adds its weight times the loss of the teacher's answers, with its own gradients", () =>
+          scope(() => {
+            const { rows } = drawn(use);
+            const loss = (at: Tensor, teacher: Tensor | null, given: LossSettings = {}) =>
+              objective.loss(taught(at, teacher), settings(given));
+            const alone = loss(rows, null).item();
+            const of = (weight: number) => loss(rows, answers(5), { teacherWeight: weight }).item() - alone;
+            expect(of(1)).toBeGreaterThan(0);
+            expect(of(3)).toBeCloseTo(3 * of(1), 10);
+            // At a high temperature every answer is the same: all attract all, and nothing is remembered as another.
+            const soft = loss(rows, answers(5), { teacherTemperature: 1e9 }).item();
+            expect(loss(rows, answers(6), { teacherTemperature: 1e9 }).item()).toBeCloseTo(soft, 6);
+            const leaf = rows.clone().requiresGrad_();
+            const [gradient] = grad(loss(leaf, answers(5)), [leaf]);
+            const along = draw(rowCount, rows.shape[1] as number, 3).mul(1e-5);
+            const slope =
+              (loss(rows.add(along), answers(5)).item() - loss(rows.sub(along), answers(5)).item()) / 2;
+            expect(slope / 1e-5).toBeCloseTo((gradient as Tensor).mul(along).sum().item() / 1e-5, 6);
+          }));
+
+        test("with a teacher has its plateau where all rows are equal", () =>
+          scope(() => {
+            const equal = torch.ones([rowCount, widthOf(use)], { dtype: "float64" });
+            const outputs = { ...step({ rows: equal, negatives: null }, use), teacher: answers(5) };
+            const size = { rows: rowCount, negatives: 0, memory: 0, hasTeacher: true, classes: CLASSES, use };
+            const given = settings({ teacherWeight: 0.5 });
+            expect(objective.loss(outputs, given).item()).toBeCloseTo(objective.plateau(size, given), 6);
+          }));
+      }
+
+      if (objective.logitsOf) {
+        test("has logits of the known classes among its head's outputs, which fall with their own loss", () =>
+          scope(() => {
+            const outputs = draw(IMAGES * VIEWS, widthOf(use), 5).requiresGrad_();
+            const logits = objective.logitsOf!(outputs, { classes: CLASSES }, settings());
+            expect(logits.shape).toEqual([IMAGES * VIEWS, CLASSES]);
+            // Each image's own logit is what its loss pushes up most.
+            const [gradient] = grad(
+              objective.loss(
+                {
+                  ...step({ rows: outputs, negatives: null }, null),
+                  words: new Array(IMAGES * VIEWS).fill(null),
+                },
+                settings(),
+              ),
+              [outputs],
+            );
+            const ofLogits = objective.logitsOf!(gradient as Tensor, { classes: CLASSES }, settings());
+            const pushed = ofLogits.argmin({ dim: 1 }).toNumbers();
+            expect(pushed).toEqual(Array.from({ length: VIEWS }, () => LABELS).flat());
           }));
       }
 

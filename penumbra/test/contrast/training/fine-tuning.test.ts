@@ -63,9 +63,7 @@ async function changedLayers(fineTuning: FineTuning): Promise<boolean[]> {
 
 describe("an encoder that starts from published weights", () => {
   test("has them before the first step, and their sizes", async () => {
-    const { encoder } = await trainEncoder(
-      settings({ steps: 1, optimizer: { learningRate: 1e-30 }, fineTuning: { batchNorm: "frozen" } }),
-    );
+    const { encoder } = await trainEncoder(settings({ steps: 1, optimizer: { learningRate: 1e-30 } }));
     expect(encoder.config.width).toBe(8);
     const own = Encoder.published("resnet10", weights).network.stateDict();
     for (const [key, tensor] of Object.entries(encoder.network.stateDict())) {
@@ -81,17 +79,20 @@ describe("an encoder that starts from published weights", () => {
     ["full", [true, true, true, true, true, false]],
   ])("changes what %s says, statistics of batch norms too, and nothing else", async (layers, changed) => {
     // Stem, four blocks, and what comes after them, which a ResNet without classifier does not have.
-    expect(await changedLayers({ layers })).toEqual(changed);
+    expect(await changedLayers({ layers, batchNorm: "trained" })).toEqual(changed);
   });
 
-  test("keeps the statistics of frozen batch norms and trains their scales", async () => {
-    const before = Encoder.published("resnet10", weights).network;
-    const { encoder } = await trainEncoder(settings({ fineTuning: { batchNorm: "frozen" } }));
-    const numbers = (state: Record<string, torch.Tensor>, key: string) => state[key]?.toNumbers();
-    const [own, old] = [encoder.network.stateDict(), before.stateDict()];
-    expect(numbers(own, "layer4.0.bn2.running_mean")).toEqual(numbers(old, "layer4.0.bn2.running_mean"));
-    expect(numbers(own, "layer4.0.bn2.weight")).not.toEqual(numbers(old, "layer4.0.bn2.weight"));
-  });
+  test.each<FineTuning>([{}, { batchNorm: "frozen" }])(
+    "keeps the statistics of its batch norms and trains their scales (%j)",
+    async (fineTuning) => {
+      const before = Encoder.published("resnet10", weights).network;
+      const { encoder } = await trainEncoder(settings({ fineTuning }));
+      const numbers = (state: Record<string, torch.Tensor>, key: string) => state[key]?.toNumbers();
+      const [own, old] = [encoder.network.stateDict(), before.stateDict()];
+      expect(numbers(own, "layer4.0.bn2.running_mean")).toEqual(numbers(old, "layer4.0.bn2.running_mean"));
+      expect(numbers(own, "layer4.0.bn2.weight")).not.toEqual(numbers(old, "layer4.0.bn2.weight"));
+    },
+  );
 
   test("goes on after an interruption to the same bits, with layers of different rates", async () => {
     const fineTuning: FineTuning = { layers: "last-2", layerDecay: 0.5, batchNorm: "frozen" };

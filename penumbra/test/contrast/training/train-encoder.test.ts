@@ -365,6 +365,9 @@ describe("looking at validation photos during training", () => {
 });
 
 describe("a memory of past projections", () => {
+  const room = { width: 2, classes: 2, keepsTeacher: false };
+  const bare = { targets: null, teacher: null };
+
   test.each(["supcon", "genscl+mix", "hscl"])(
     "of %s is empty at the first step, then raises the loss; interrupted and resumed it ends with the same bits",
     async (name) => {
@@ -388,7 +391,7 @@ describe("a memory of past projections", () => {
 
   test("holds what the head gave for the newest photos, with their labels", () =>
     scope(() => {
-      const memory = new ProjectionMemory(5, 2, 0, "cpu");
+      const memory = new ProjectionMemory({ ...room, rows: 5, keepsTargets: false }, "cpu");
       expect(memory.read()).toBeNull();
       const rows = (from: number, count: number) =>
         torch
@@ -400,23 +403,80 @@ describe("a memory of past projections", () => {
         const firsts = (own.tolist() as number[][]).map(([first]) => first);
         return firsts.map((first, i) => [first, labels[i], photos[i]]).sort((a, b) => a[0]! - b[0]!);
       };
-      memory.add(rows(0, 3), [0, 1, 2], [10, 11, 12]);
+      memory.add({ ...bare, rows: rows(0, 3), labels: [0, 1, 2], photos: [10, 11, 12] });
       expect(held()).toEqual([[0, 0, 10], [1, 1, 11], [2, 2, 12]]); // biome-ignore format: a table
-      memory.add(rows(3, 3), [3, 4, 5], [13, 14, 15]);
+      memory.add({ ...bare, rows: rows(3, 3), labels: [3, 4, 5], photos: [13, 14, 15] });
       expect(held().map(([first]) => first)).toEqual([1, 2, 3, 4, 5]);
-      memory.add(rows(6, 8), [6, 7, 8, 9, 10, 11, 12, 13], [16, 17, 18, 19, 20, 21, 22, 23]);
+      const eight = Array.from({ length: 8 }, (_, i) => i);
+      memory.add({
+        ...bare,
+        rows: rows(6, 8),
+        labels: eight.map((i) => 6 + i),
+        photos: eight.map((i) => 16 + i),
+      });
       expect(held()).toEqual([9, 10, 11, 12, 13].map((first) => [first, first, first + 10]));
     }));
 
   test("keeps the label distributions of mixed photos and of redraws between two classes beside them", () =>
     scope(() => {
-      const memory = new ProjectionMemory(3, 2, 2, "cpu");
+      const memory = new ProjectionMemory({ ...room, rows: 3, keepsTargets: true }, "cpu");
       const shares = (values: number[]) => torch.tensor(values.map((share) => [share, 1 - share]));
-      memory.add(torch.zeros([2, 2]), [0, 1], [0, 1], shares([0.75, 0.5]));
+      const two = { ...bare, rows: torch.zeros([2, 2]), labels: [0, 1], photos: [0, 1] };
+      memory.add({ ...two, targets: shares([0.75, 0.5]) });
       expect(memory.read()!.targets!.tolist()).toEqual([[0.75, 0.25], [0.5, 0.5]]); // biome-ignore format: a table
-      memory.add(torch.zeros([2, 2]), [0, 1], [2, 3], shares([1, 0.25]));
+      memory.add({ ...two, targets: shares([1, 0.25]) });
       expect(memory.read()!.targets!.tolist()).toEqual([[0.25, 0.75], [0.5, 0.5], [1, 0]]); // biome-ignore format: a table
     }));
+});
+
+describe("a teacher", () => {
+  const student = { objective: "genscl", loss: {}, negatives: undefined, faithful: undefined };
+  const taughtBy = (objective: string, changes: Partial<TrainOptions> = {}) =>
+    trainEncoder(settings({ ...student, objective, steps: 3, ...changes }));
+
+  test.each(["genscl", "genscl+mix"])(
+    "is seen by %s and not changed; interrupted and resumed it ends with the same bits",
+    async (objective) => {
+      const teacher = await taughtBy("cross-entropy");
+      const before = bitsOf(teacher);
+      const own = { ...student, ...looks({ every: 6 }), objective, teacher, memory: 12 };
+      const whole = await trainEncoder(settings(own));
+      const { teacher: _, ...alone } = own;
+      expect(whole.losses[0]).not.toBe((await trainEncoder(settings({ ...alone, steps: 1 }))).losses[0]);
+      expect(bitsOf(teacher)).toEqual(before);
+      const checkpointFolder = temporaryFolder();
+      const interrupted = settings({
+        ...{ ...own, checkpointFolder, checkpointEvery: 5 },
+        onProgress: (done) => {
+          if (done === 8) throw new Error("power cut");
+        },
+      });
+      await expect(trainEncoder(interrupted)).rejects.toThrow("power cut");
+      const another = await taughtBy("cross-entropy", { seed: 6 });
+      await expect(trainEncoder({ ...interrupted, teacher: another })).rejects.toThrow(
+        /of a training with other/,
+      );
+      const resumed = await trainEncoder({ ...interrupted, onProgress: () => {} });
+      expect(bitsOf(resumed)).toEqual(bitsOf(whole));
+      expect(resumed.evaluations).toEqual(whole.evaluations);
+    },
+  );
+
+  test("is refused without a classifier, with other classes, and by objectives that have no place for it", async () => {
+    const train = (changes: Partial<TrainOptions>) => trainEncoder(settings({ ...student, ...changes }));
+    const teacher = await taughtBy("supcon", { steps: 1 });
+    await expect(train({ teacher })).rejects.toThrow(
+      /trained for supcon has no classifier.*cross-entropy or supcon\+ce or cross-entropy\+mix/,
+    );
+    const two = await taughtBy("cross-entropy", {
+      steps: 1,
+      labels: photos.labels.map((label) => label % 2),
+    });
+    await expect(train({ teacher: two })).rejects.toThrow(/teacher knows 2 classes instead of 3/);
+    await expect(train({ objective: "hscl", teacher: two })).rejects.toThrow(
+      /hscl has no place for a teacher.*genscl or genscl\+mix/,
+    );
+  });
 });
 
 describe("mixed photos", () => {

@@ -82,6 +82,20 @@ describe.each(armNames)("the arm %s", (name) => {
     expect("negatives" in inputs).toBe(arm.negatives !== null);
   });
 
+  it("learns from its teacher's encoder of the same seed, trained once", async () => {
+    const { teacher } = arm.changes ?? {};
+    const taughtBy = encoders.get(name)?.inputs.teacher;
+    expect(taughtBy).toBe(teacher && encoders.get(teacher)?.hash);
+    if (!teacher) return;
+    const stagesOf = async (arms: string[]) => {
+      await writeSettings(folder, { ...settings, arms });
+      return planStudy(await loadConfig(join(folder, "study.yaml"))).stageCount;
+    };
+    const alone = arm.objective.replace(/\+teacher$/, "");
+    expect(await stagesOf([name])).toBe((await stagesOf([alone])) + 1);
+    expect(await stagesOf([name, teacher])).toBe(await stagesOf([alone, teacher]));
+  });
+
   it("is an encoder of its own, with finite losses and all figures", () => {
     const hashes = [...encoders.values()].map(({ hash }) => hash);
     expect(hashes.filter((hash) => hash === encoders.get(name)?.hash)).toHaveLength(1);

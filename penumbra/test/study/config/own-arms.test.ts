@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { questionsOf } from "../../../src/results/index.ts";
-import { armOf, designsOf } from "../../../src/study/arms/index.ts";
-import { loadConfig, parseSettings, studyJsonSchema } from "../../../src/study/config/index.ts";
+import { armOf, designsOf, judgeOf, sourcesOf, withTeachers } from "../../../src/study/arms/index.ts";
+import { loadConfig, parseSettings, studyJsonSchema, tablesWith } from "../../../src/study/config/index.ts";
 
+const taught = { name: "mine", objective: "genscl", teacher: "supcon+ce+collage" };
 const own = { name: "mine", objective: "supcon+ce", negatives: "collage", settings: { negativeWeight: 2 } };
 
 async function load(arms: unknown) {
@@ -36,6 +37,26 @@ describe("an arm of the configuration", () => {
     expect(questions[0]).toMatchObject({ treatment: ["mine"], control: ["supcon+ce+collage"] });
   });
 
+  it("learns from a teacher, whose images are drawn too, and asks whether that helps", async () => {
+    const { config, tables } = await load(["genscl", taught]);
+    expect(withTeachers(config.arms, tables.arms)).toEqual(["genscl", "supcon+ce+collage", "mine"]);
+    expect(sourcesOf(config.arms, tables.arms, tables.sources)).toEqual(["collage"]);
+    expect(questionsOf(designsOf(config.arms, tables.arms)).map(({ name }) => name)).toEqual([
+      "changes: teacher Joint + collages",
+    ]);
+    // Nothing judges images whose teacher has seen some.
+    expect(judgeOf(config.arms, tables.arms)).toBe("genscl");
+    expect(judgeOf(["mine"], tables.arms)).toBeUndefined();
+    const frozen = { title: "a", description: "b", positives: null, negatives: null, use: null } as const;
+    const circle = {
+      one: { ...frozen, objective: "genscl", changes: { teacher: "two" } },
+      two: { ...frozen, objective: "cross-entropy" },
+    };
+    expect(() => tablesWith({ arms: circle })).toThrow(
+      /teacher "two", which is no arm that stands before it/,
+    );
+  });
+
   const refused: [object, string][] = [
     [{ ...own, objectiv: "supcon" }, '"arms[0].objectiv" is not a setting. Did you mean "objective"?'],
     [{ ...own, objective: "supcn" }, '"arms[0].objective" cannot be "supcn". Did you mean "supcon"?'],
@@ -58,6 +79,17 @@ describe("an arm of the configuration", () => {
       "sets faithfulProbability, but it has no positives. Leave it out.",
     ],
     [{ name: "mine", objective: "none", settings: { a: 1 } }, "sets settings, but nothing is trained"],
+    [
+      { name: "mine", objective: "hscl", teacher: "cross-entropy" },
+      "has a teacher, for which its objective has no place. Take genscl or genscl+mix, or leave",
+    ],
+    [{ ...taught, teacher: "cross" }, 'the teacher "cross", which is no arm that stands before it'],
+    [{ ...taught, teacher: "mine" }, 'the teacher "mine", which is no arm that stands before it'],
+    [
+      { ...taught, teacher: "supcon" },
+      "has no classifier. Take an arm that trains for cross-entropy or supcon+ce",
+    ],
+    [{ ...taught, teacher: "frozen" }, "has no classifier"],
   ];
   it.each(refused)("that cannot be trained is refused: %j", (arm, message) => {
     expect(() => parseSettings({ photos: "p", arms: [arm] }, "study.yaml")).toThrow(message);

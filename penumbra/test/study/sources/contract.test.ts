@@ -61,6 +61,10 @@ const training = {
 const sizes: Readonly<Record<string, object>> = {
   ...{ autoencoder: { width: 8, latentSize: 4 }, vae: { width: 8, latentSize: 4 } },
   ...{ gan: { width: 8, latentSize: 4 }, ddpm: { channels: [8, 8], timesteps: 20, sampleSteps: 4 } },
+  unclip: {
+    ...{ channels: [8, 8], timesteps: 20, sampleSteps: 4, priorSteps: 4, embeddingSize: 16 },
+    ...{ clipLayers: 1, priorLayers: 1, textLength: 8 },
+  },
 };
 const sections = Object.fromEntries(
   Object.entries(sources as Readonly<Record<string, ImageSource>>).flatMap(([name, { trains, sifts }]) =>

@@ -1,0 +1,75 @@
+import { basename } from "node:path";
+import { tensor, zeros } from "@penumbra/torch";
+import { expect, test } from "vitest";
+import {
+  decode,
+  embedImages,
+  type ReadText,
+  readTexts,
+  readUnclip,
+  samplePrior,
+} from "../../../src/generators/unclip/index.ts";
+import { expectClose, type Golden, goldens } from "../../goldens.ts";
+import { eachSdGolden, modelOf, need, tokenizerFolder } from "../../sd-goldens.ts";
+
+const eachUnclip = (tensorName: string, body: (golden: Golden, model: string) => void) =>
+  eachSdGolden(tensorName, body, undefined, "UnCLIPPipeline");
+
+/** Noise row i goes into step i; the last step takes none. */
+const noiseOf = (golden: Golden) => (which: readonly number[], step: number) => {
+  const noise = need(golden, "noise");
+  const ofStep = noise.select(0, Math.min(step, noise.shape[0]! - 1));
+  return ofStep.indexSelect(0, tensor([...which], { dtype: "int64" }));
+};
+
+// The published models share the tokenizer of Stable Diffusion; the tiny ones know fewer ids and come without.
+const load = (model: string) => readUnclip(model, { tokenizer: tokenizerFolder });
+
+eachUnclip("uncond_ids", (golden, model) => {
+  const parts = load(model);
+  const read = (ids: string, mask: string): ReadText =>
+    readTexts(parts, { ids: need(golden, ids), mask: need(golden, mask).to("float32") });
+  const told = read("ids", "attention_mask");
+  const embeds = samplePrior(parts, [told], read("uncond_ids", "uncond_attention_mask"), {
+    ...{ steps: golden.json.steps as number, guidanceScale: golden.json.guidance as number },
+    ...{ latents: need(golden, "latents"), stepNoise: noiseOf(golden) },
+  });
+  expectClose(embeds, golden.tensors.image_embeddings, golden.json.rtol);
+  // Two texts of which nothing is the second one's are the first one alone.
+  const crossed = samplePrior(parts, [told, read("ids", "attention_mask")], told, {
+    ...{ steps: 2, guidanceScale: 1, share: tensor([[0], [0]], { dtype: "float32" }) },
+    ...{ latents: need(golden, "latents"), stepNoise: noiseOf(golden) },
+  });
+  const alone = samplePrior(parts, [told], told, {
+    ...{ steps: 2, guidanceScale: 1, latents: need(golden, "latents"), stepNoise: noiseOf(golden) },
+  });
+  expectClose(crossed, alone, 1e-6);
+});
+
+eachUnclip("image", (golden, model) => {
+  const parts = load(model);
+  const [prior] = goldens("sd", `${basename(model)}-prior-loop`) as [Golden];
+  const read = (ids: string, mask: string): ReadText =>
+    readTexts(parts, { ids: need(prior, ids), mask: need(prior, mask).to("float32") });
+  const noise = need(golden, "latents");
+  const options = {
+    ...{ embeds: need(prior, "image_embeddings"), text: read("ids", "attention_mask") },
+    ...{ noText: read("uncond_ids", "uncond_attention_mask"), sampler: "ddpm" as const },
+    ...{ steps: golden.json.steps as number, guidanceScale: golden.json.guidance as number },
+    ...{ from: zeros(noise.shape), noise, stepNoise: noiseOf(golden) },
+  };
+  const images = decode(parts, { ...options, strengths: [1, 1] });
+  expectClose(images.clamp({ min: -1, max: 1 }), golden.tensors.image, golden.json.rtol);
+  // What one looks like does not depend on how far the other one goes.
+  const apart = decode(parts, { ...options, strengths: [0, 1] });
+  expect(apart.select(0, 0).abs().max().item()).toBe(0);
+  expectClose(apart.select(0, 1), images.select(0, 1), 1e-4);
+});
+
+test("embeddings are those of the image encoder's own pixels", () => {
+  const [golden] = goldens("sd", "unclip-tiny-clip") as [Golden];
+  const parts = load(modelOf(golden));
+  const row = (values: readonly number[]) => tensor([...values], { dtype: "float32" }).view([1, 3, 1, 1]);
+  const pixels = need(golden, "pixel_values").mul(row(parts.std)).add(row(parts.mean));
+  expectClose(embedImages(parts, pixels.mul(2).sub(1)), golden.tensors.image_embeds, 1e-3);
+});

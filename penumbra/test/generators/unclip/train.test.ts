@@ -1,0 +1,146 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Tensor } from "@penumbra/torch";
+import { afterAll, expect, test } from "vitest";
+import { generatorNamed } from "../../../src/generators/index.ts";
+import { asFloat } from "../../../src/generators/trainer/photo-batches.ts";
+import { readUnclip, UnclipSettings } from "../../../src/generators/unclip/index.ts";
+import { tinyModelsOf } from "../../sd-goldens.ts";
+import { discsAndFrames, toyCorpus } from "../toys.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "penumbra-unclip-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const tiny = {
+  ...{ imageSize: 16, precision: "fp32", batchSize: 8, learningRate: 3e-3, warmup: 2, channels: [8, 16] },
+  ...{ embeddingSize: 16, clipLayers: 1, priorLayers: 1, textLength: 8, emaDecay: 0.9, timesteps: 50 },
+  ...{ sampleSteps: 3, priorSteps: 3, checkpointMinutes: 0, logSeconds: 0, sheetMinutes: 60 },
+};
+const options = (out: string, changes: object = {}) => ({
+  corpus: toyCorpus,
+  out: join(scratch, out),
+  tokenizer: scratch,
+  settings: UnclipSettings.parse({ ...tiny, steps: 20, clipShare: 0.3, priorShare: 0.3, ...changes }),
+});
+const train = (given: ReturnType<typeof options> & { from?: string; onLine?: (line: string) => void }) =>
+  generatorNamed("unclip").train(given);
+const { artist } = generatorNamed("unclip");
+
+const photos = asFloat(discsAndFrames(16).images);
+const item = { photo: 0, otherPhoto: 1, label: 0, otherLabel: 1, dial: 0.5, seed: 3 };
+const gap = (a: Tensor, b: Tensor) => a.sub(b).abs().max().item();
+
+test("trains encoders, prior and decoder one after the other, and draws by every way", async () => {
+  const given = options("first");
+  const lines: string[] = [];
+  expect(await train({ ...given, onLine: (line) => lines.push(line) })).toBe(given.out);
+  for (const [stage, steps] of [
+    ["clip", 6],
+    ["prior", 6],
+    ["decoder", 8],
+  ] as const) {
+    expect(
+      lines.some((line) => line.startsWith(`${stage}: step ${steps} (100.0 %`)),
+      stage,
+    ).toBe(true);
+    expect(readFileSync(join(given.out, "README.md"), "utf8")).toContain(`| ${stage} | ${steps} | 8 |`);
+  }
+  const model = artist!.load(given.out);
+  const images = Object.fromEntries(
+    Object.keys(artist!.ways).map((way) => {
+      const alone = model.draw(way, [item], photos);
+      const among = model.draw(way, [{ ...item, seed: 4, dial: 0.8 }, item, { ...item, photo: 1 }], photos);
+      expect(alone.shape, way).toEqual([1, 3, 16, 16]);
+      expect(gap(among.select(0, 1), alone.select(0, 0)), way).toBeLessThan(1e-4);
+      return [way, alone];
+    }),
+  );
+  const ways = Object.keys(images);
+  for (const [i, way] of ways.entries())
+    for (const other of ways.slice(i + 1))
+      expect(gap(images[way]!, images[other]!), `${way} ${other}`).toBeGreaterThan(0);
+});
+
+test("at the dial's beginning every way from an embedding is the variation from noise, at its end the other photo's", () => {
+  const model = artist!.load(join(scratch, "first"));
+  const draw = (way: string, changes: object) => model.draw(way, [{ ...item, ...changes }], photos);
+  const own = draw("variation", { dial: 1 });
+  for (const way of ["drift", "interpolation", "text-difference"])
+    expect(gap(draw(way, { dial: 0 }), own), way).toBeLessThan(1e-4);
+  const other = draw("variation", { dial: 1, photo: 1 });
+  expect(gap(draw("interpolation", { dial: 1 }), other)).toBeLessThan(1e-4);
+  // Words alone decide, whatever the photo, and nothing of the other class is in it at 0.
+  expect(
+    gap(draw("crossed", { dial: 0 }), draw("crossed", { dial: 0, photo: 5, otherLabel: 0 })),
+  ).toBeLessThan(1e-4);
+  expect(gap(draw("crossed", { dial: 1 }), draw("crossed", { dial: 0, label: 1 }))).toBeLessThan(1e-4);
+  expect(gap(draw("variation", { dial: 0 }), photos.narrow(0, 0, 1))).toBe(0);
+});
+
+test("crashed in each stage and started again, it ends with the same bits", async () => {
+  const given = options("crashed");
+  for (const crash of ["clip: step 4 ", "prior: step 3 ", "decoder: step 5 "]) {
+    const onLine = (line: string) => {
+      if (line.startsWith(crash)) throw new Error("the power went out");
+    };
+    await expect(train({ ...given, onLine })).rejects.toThrow("the power went out");
+    expect(existsSync(given.out)).toBe(false);
+  }
+  await train(given);
+  for (const part of [
+    "text_encoder/model",
+    "image_encoder/model",
+    ...["prior", "text_proj", "decoder"].map((name) => `${name}/diffusion_pytorch_model`),
+  ]) {
+    const [one, other] = ["first", "crashed"].map((name) =>
+      readFileSync(join(scratch, name, `${part}.safetensors`)),
+    );
+    expect(one!.equals(other!), part).toBe(true);
+  }
+});
+
+test("a loss that is no longer finite stops with stage, step and remedy", async () => {
+  const given = options("diverged", { learningRate: 1e30, warmup: 0, logSeconds: 60, checkpointMinutes: 60 });
+  await expect(train(given)).rejects.toThrow(/The \w+ stage diverged at step \d+: .* Lower its learningRate/);
+});
+
+test("a published folder loads, draws under any words, and can be learned on; its super-resolution is named", async () => {
+  const published = join(scratch, "published");
+  cpSync(join(scratch, "first"), published, { recursive: true });
+  rmSync(join(published, "generator.json"));
+  cpSync(join(published, "prior"), join(published, "super_res_first"), { recursive: true });
+  const model = artist!.load(published, { classes: ["relay", "fuse"] });
+  expect([model.imageSize, model.classes]).toEqual([16, ["relay", "fuse"]]);
+  expect(model.notes).toEqual([expect.stringMatching(/super-resolution.*16 x 16 px/)]);
+  expect(model.draw("crossed", [item], photos).shape).toEqual([1, 3, 16, 16]);
+  const given = options("adapted", { steps: 4 });
+  await train({ ...given, from: published });
+  const card = readFileSync(join(given.out, "README.md"), "utf8");
+  expect(card).toContain('the published weights in "published"');
+});
+
+test("a model goes on to photos of other classes", async () => {
+  const given = options("onward", { steps: 4, prompt: "a {} on a table" });
+  await train({ ...given, from: join(scratch, "first") });
+  expect(artist!.load(given.out).classes).toEqual(["disc", "frame"]);
+  expect(readFileSync(join(given.out, "README.md"), "utf8")).toContain("| 2 | decoder |");
+});
+
+test("refuses folders of other kinds and folders that lack a part, naming it", () => {
+  const broken = join(scratch, "broken");
+  cpSync(join(scratch, "published"), broken, { recursive: true });
+  rmSync(join(broken, "prior"), { recursive: true });
+  expect(() => readUnclip(broken)).toThrow(/lacks prior\. .*copy what is missing/);
+  writeFileSync(join(broken, "model_index.json"), '{"_class_name": "KandinskyV22Pipeline"}');
+  expect(() => readUnclip(broken)).toThrow(
+    /is a model of diffusers' KandinskyV22Pipeline, which is no unCLIP in pixels/,
+  );
+  expect(() => readUnclip(scratch)).toThrow(/has no model_index.json/);
+  const [stable] = tinyModelsOf("StableUnCLIPImg2ImgPipeline");
+  expect(() => readUnclip(stable!)).toThrow(/StableUnCLIPImg2ImgPipeline/);
+  expect(() => UnclipSettings.parse({ clipShare: 0.5, priorShare: 0.5 })).toThrow(
+    /leave the decoder nothing/,
+  );
+  expect(() => UnclipSettings.parse({ prompt: "a photo" })).toThrow(/write {} where/);
+});
