@@ -1,15 +1,16 @@
-// `node --import tsx --conditions=source bench/doors.ts MODEL PHOTOS [--count 200] [--python python3] [--chromium chromium]`:
-// one classifier through each of its doors (library, command, HTTP, protocol v2, ONNX in Node, Python and Chromium): the
-// same verdicts of the same photos, scores within 1e-4. Ends with 1 where a door says something else. docs/export.md has
-// what came out.
+// `node --import tsx --conditions=source bench/doors.ts MODEL PHOTOS [--count 200] [--files as-they-are|formats|views]
+// [--python python3] [--chromium chromium]`: one classifier through each of its doors (library, command, HTTP, protocol
+// v2, ONNX in Node, Python and Chromium): the same verdicts of the same objects, scores within 1e-4. `formats` writes the
+// photos again, larger and in the kinds of files that cameras and scanners write; `views` takes the photos of a folder for
+// views of one object. Ends with 1 where a door says something else. docs/export.md has what came out.
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { listPhotoFiles } from "../penumbra/src/data/index.ts";
+import { groupBy, listPhotoFiles } from "../penumbra/src/data/index.ts";
 import {
   exportOnnx,
   exportWebPage,
@@ -20,29 +21,36 @@ import {
 } from "../penumbra/src/deploy/index.ts";
 import type { Answer } from "./doors/answer.ts";
 import { judgeInChromium } from "./doors/chromium.ts";
+import { writeInFormats } from "./doors/formats.ts";
 
 const LIMIT = 1e-4;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     count: { type: "string", default: "200" },
+    files: { type: "string", default: "as-they-are" },
     python: { type: "string", default: "python3" },
     chromium: { type: "string", default: "chromium" },
   },
 });
 const [model, place] = positionals;
-if (!model || !place) {
-  process.stderr.write("Give the classifier and a folder of photos.\n");
+if (!model || !place || !["as-they-are", "formats", "views"].includes(values.files)) {
+  process.stderr.write(
+    "Give the classifier, a folder of photos, and --files as-they-are, formats or views.\n",
+  );
   process.exit(2);
 }
 
-const all = await listPhotoFiles(resolve(place));
-const step = Math.max(1, all.length / Number(values.count));
-const photos = Array.from(
-  { length: Math.min(all.length, Number(values.count)) },
-  (_, i) => all[Math.floor(i * step)]!,
-);
+/** An object as every door is handed it. */
+interface Shown {
+  readonly photos: readonly string[];
+  /** What is told apart in the table. */
+  readonly kind: string;
+}
+
 const scratch = await mkdtemp(join(tmpdir(), "penumbra-doors-"));
+const objects = await shownObjects(resolve(place), Number(values.count));
+const hasViews = values.files === "views";
 const onnx = join(scratch, "model.onnx");
 const page = join(scratch, "page");
 const inRepository = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -51,11 +59,15 @@ const inRepository = (path: string) => fileURLToPath(new URL(`../${path}`, impor
 const doors: Readonly<Record<string, () => Promise<Answer[]>>> = {
   async library() {
     using classifier = loadClassifier(model);
-    return await classifier.predict(photos);
+    return await classifier.predict(objects.map(({ photos }) => photos));
   },
   async command() {
     const run = promisify(execFile);
-    const command = [inRepository("penumbra/bin/penumbra.js"), "predict", model, ...photos, "--json"];
+    const named = hasViews
+      ? objects.map(({ photos }) => dirname(photos[0]!))
+      : objects.map(({ photos }) => photos[0]!);
+    const command = [inRepository("penumbra/bin/penumbra.js"), "predict", model, ...named, "--json"];
+    if (hasViews) command.push("--views");
     const { stdout } = await run(process.execPath, command, { maxBuffer: 2 ** 28 });
     return jsonLines<Answer & { class: string; verdict: string }>(stdout).map((line) => ({
       ...line,
@@ -66,13 +78,10 @@ const doors: Readonly<Record<string, () => Promise<Answer[]>>> = {
   HTTP: () =>
     serving(async (url) => {
       const answers: Answer[] = [];
-      for (const photo of photos) {
-        const headers = { "content-type": "application/octet-stream" };
-        const response = await fetch(`${url}/predict`, {
-          method: "POST",
-          headers,
-          body: await readFile(photo),
-        });
+      for (const { photos } of objects) {
+        const form = new FormData();
+        for (const photo of photos) form.append("image", new Blob([await readFile(photo)]));
+        const response = await fetch(`${url}/predict`, { method: "POST", body: form });
         answers.push((await response.json()) as Answer);
       }
       return answers;
@@ -80,22 +89,28 @@ const doors: Readonly<Record<string, () => Promise<Answer[]>>> = {
   "protocol v2": () =>
     serving(async (url) => {
       const answers: Answer[] = [];
-      for (let start = 0; start < photos.length; start += 25) {
-        const some = photos.slice(start, start + 25);
-        const data = await Promise.all(some.map(async (photo) => (await readFile(photo)).toString("base64")));
-        const body = { inputs: [{ name: "image", shape: [some.length], datatype: "BYTES", data }] };
+      for (let start = 0; start < objects.length; start += 5) {
+        const some = objects.slice(start, start + 5);
+        const files = some.flatMap(({ photos }) => photos);
+        const data = await Promise.all(files.map(async (file) => (await readFile(file)).toString("base64")));
+        const shape = [files.length];
+        const of = some.flatMap(({ photos }, index) => photos.map(() => index));
+        const inputs = [
+          { name: "image", shape, datatype: "BYTES", data },
+          ...(hasViews ? [{ name: "object", shape, datatype: "INT64", data: of }] : []),
+        ];
         const response = await fetch(`${url}/v2/models/${basename(resolve(model))}/infer`, {
           method: "POST",
-          body: JSON.stringify(body),
+          body: JSON.stringify({ inputs }),
         });
         const { outputs } = (await response.json()) as { outputs: { name: string; data: never[] }[] };
-        const of = (name: string) => outputs.find((output) => output.name === name)!.data;
+        const told = (name: string) => outputs.find((output) => output.name === name)!.data;
         some.forEach((_, i) => {
           answers.push({
-            className: of("class")[i]!,
-            isUnknown: of("isUnknown")[i]!,
-            confidence: of("confidence")[i]!,
-            unknownScore: of("unknownScore")[i]!,
+            className: told("class")[i]!,
+            isUnknown: told("isUnknown")[i]!,
+            confidence: told("confidence")[i]!,
+            unknownScore: told("unknownScore")[i]!,
           });
         });
       }
@@ -103,51 +118,77 @@ const doors: Readonly<Record<string, () => Promise<Answer[]>>> = {
     }),
   async "ONNX in Node"() {
     await exportOnnx(model, { out: onnx });
-    return judgeOnnx(onnx, photos);
+    return judgeOnnx(
+      onnx,
+      objects.map(({ photos }) => photos),
+    );
   },
   async "ONNX in Python"() {
     const python = spawn(values.python, [inRepository("bench/doors/judge.py"), onnx], {
       stdio: ["pipe", "pipe", "inherit"],
     });
-    python.stdin.end(`${photos.join("\n")}\n`);
+    python.stdin.end(objects.map(({ photos }) => `${photos.join("\t")}\n`).join(""));
     return jsonLines<Answer>(await text(python.stdout));
   },
   async "ONNX in Chromium"() {
     await exportWebPage(model, { out: page });
-    return judgeInChromium(page, photos, values.chromium);
+    return judgeInChromium(
+      page,
+      objects.map(({ photos }) => photos),
+      values.chromium,
+    );
   },
 };
 
 let isSame = true;
 try {
   let first: Answer[] | undefined;
-  process.stdout.write(`| door | photos | same verdicts | largest difference |\n|---|---|---|---|\n`);
+  process.stdout.write(
+    `| door | photos | objects | same verdicts | largest difference |\n|---|---|---|---|---|\n`,
+  );
   for (const [name, judge] of Object.entries(doors)) {
     const answers = await judge();
     first ??= answers;
     const wanted = first;
-    const same = answers.filter(
-      ({ className, isUnknown }, i) =>
-        className === wanted[i]!.className && isUnknown === wanted[i]!.isUnknown,
-    ).length;
-    const largest = answers.reduce(
-      (most, answer, i) =>
-        Math.max(
-          most,
-          Math.abs(answer.confidence - wanted[i]!.confidence),
-          Math.abs(answer.unknownScore - wanted[i]!.unknownScore),
-        ),
-      0,
-    );
-    process.stdout.write(`| ${name} | ${answers.length} | ${same} | ${largest.toExponential(1)} |\n`);
-    isSame &&= answers.length === photos.length && same === photos.length && largest <= LIMIT;
+    isSame &&= answers.length === objects.length;
+    const kinds = groupBy([...objects.entries()], ([, { kind }]) => kind);
+    for (const [kind, some] of kinds) {
+      const pairs = some.map(([index]) => [answers[index]!, wanted[index]!] as const);
+      const same = pairs.filter(
+        ([a, b]) => a.className === b.className && a.isUnknown === b.isUnknown,
+      ).length;
+      const largest = Math.max(
+        ...pairs.flatMap(([a, b]) => [
+          Math.abs(a.confidence - b.confidence),
+          Math.abs(a.unknownScore - b.unknownScore),
+        ]),
+      );
+      process.stdout.write(
+        `| ${name} | ${kind} | ${pairs.length} | ${same} | ${largest.toExponential(1)} |\n`,
+      );
+      isSame &&= same === pairs.length && largest <= LIMIT;
+    }
   }
   const unknown = first!.filter((answer) => answer.isUnknown).length;
-  process.stdout.write(`\n${unknown} of ${photos.length} photos are unknown.\n`);
+  process.stdout.write(`\n${unknown} of ${objects.length} objects are unknown.\n`);
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }
 if (!isSame) process.exitCode = 1;
+
+/** As many objects as are wanted, from all over the folder. */
+async function shownObjects(folder: string, count: number): Promise<Shown[]> {
+  const files = await listPhotoFiles(folder);
+  const whole =
+    values.files === "views" ? [...groupBy(files, dirname).values()] : files.map((file) => [file]);
+  const step = Math.max(1, whole.length / count);
+  const some = Array.from({ length: Math.min(whole.length, count) }, (_, i) => whole[Math.floor(i * step)]!);
+  if (values.files === "formats") return writeInFormats(some.flat(), scratch);
+  return some.map((photos) => ({
+    photos,
+    kind: values.files === "views" ? "views of an object" : "as they are",
+  }));
+}
 
 async function serving<T>(use: (url: string) => Promise<T>): Promise<T> {
   const service = await startService([model!], { ...SERVICE_DEFAULTS, port: 0 });

@@ -9,7 +9,12 @@ import { parseArgs } from "node:util";
 import { deriveSeed } from "@penumbra/torch/random";
 import { stringify } from "yaml";
 import { groupBy, type Photo, scanPhotos } from "../penumbra/src/data/index.ts";
-import { evaluateClassifier, loadClassifier, predictEach } from "../penumbra/src/deploy/index.ts";
+import {
+  evaluateClassifier,
+  flaggedShares,
+  loadClassifier,
+  predictEach,
+} from "../penumbra/src/deploy/index.ts";
 import { loadConfig, planStudy, trainClassifier } from "../penumbra/src/study/index.ts";
 
 const { values, positionals } = parseArgs({
@@ -38,7 +43,8 @@ try {
       LEVELS.map((level) => `p ≤ ${level}`).join(" | ") +
       " |",
   );
-  for (const seed of values.seeds.split(",").map(Number)) {
+  const seeds = values.seeds.split(",").map(Number);
+  for (const seed of seeds) {
     const { learned, tested } = halves(known.photos, seed);
     const line = (root: string, role: string) => (photo: Photo) =>
       JSON.stringify({ path: join(root, photo.id), class: photo.className, object: photo.object, role });
@@ -76,6 +82,13 @@ try {
     const whole: number[] = [];
     for await (const { verdict } of predictEach(classifier, objects)) if (verdict) whole.push(verdict.pValue);
     const calibration = new Set(classifier.parts.calibration.objects).size;
+    const bounds = LEVELS.map((level) => flaggedShares({ calibration, tested: whole.length, level }));
+    if (seed === seeds[0]) {
+      const told = bounds.map(
+        ({ mean, low, high }) => `${mean.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)})`,
+      );
+      console.log(`| 95 of 100 draws | ${whole.length} | ${calibration} | ${told.join(" | ")} | |`);
+    }
     const shares = (pValues: readonly number[]) =>
       LEVELS.map((level) => (pValues.filter((p) => p <= level).length / pValues.length).toFixed(3)).join(
         " | ",

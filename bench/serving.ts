@@ -24,7 +24,11 @@ const SHAPE = { classes: 16, size: 64, width: 32, photos: 160, photoWidth: 640, 
 const CLIENTS = 100;
 
 /** A classifier of random weights and JPEG files as a camera writes them, in a folder of the system's own. */
-async function makeServed(): Promise<{ model: string; files: string[]; remove: () => void }> {
+export async function makeServed({
+  photos = SHAPE.photos,
+  width = SHAPE.photoWidth,
+  height = SHAPE.photoHeight,
+} = {}): Promise<{ model: string; files: string[]; remove: () => void }> {
   const folder = mkdtempSync(join(tmpdir(), "penumbra-serving-"));
   const model = join(folder, "served");
   torch.manualSeed(0);
@@ -39,9 +43,9 @@ async function makeServed(): Promise<{ model: string; files: string[]; remove: (
   const probe = fitLinearProbe(features, labels, { classes: SHAPE.classes, l2: 0.1 });
   const classes = Array.from({ length: SHAPE.classes }, (_, i) => `part-${i}`);
   const files: string[] = [];
-  for (let i = 0; i < SHAPE.photos; i++) {
+  for (let i = 0; i < photos; i++) {
     const path = join(folder, `${i}.jpg`);
-    await writeFile(path, await photo(i));
+    await writeFile(path, await photo(i, width, height));
     files.push(path);
   }
   saveClassifier(model, {
@@ -51,7 +55,7 @@ async function makeServed(): Promise<{ model: string; files: string[]; remove: (
     detector: detectors.mahalanobis.fit({ features, labels }),
     calibration: { objects: labels.map((_, i) => `object-${i}`), labels, stages },
     gallery: {
-      photos: [{ id: "0", className: "part-0", picture: await photo(0) }],
+      photos: [{ id: "0", className: "part-0", picture: await photo(0, width, height) }],
       features: features.narrow(0, 0, 1).clone(),
     },
     provenance: { penumbra: "0", libtorch: "0", arm: "none", reason: "", seed: 0, artifacts: {} },
@@ -60,11 +64,11 @@ async function makeServed(): Promise<{ model: string; files: string[]; remove: (
 }
 
 /** A picture of blobs and noise, as JPEG of a camera's quality. */
-async function photo(seed: number): Promise<Buffer> {
+async function photo(seed: number, width: number, height: number): Promise<Buffer> {
   const random = new Random(seed);
   const small = Uint8Array.from({ length: 3 * 32 * 24 }, () => random.int(256));
   return sharp(small, { raw: { width: 32, height: 24, channels: 3 } })
-    .resize(SHAPE.photoWidth, SHAPE.photoHeight, { kernel: "cubic" })
+    .resize(width, height, { kernel: "cubic" })
     .jpeg({ quality: 90 })
     .toBuffer();
 }
@@ -125,31 +129,41 @@ export const serving: Measure = {
 };
 
 /** Photos from files to verdicts, beside the same with PIL and PyTorch. */
-export const predicting: Measure = {
-  name: "predict-files",
-  title: `a photo from its file (JPEG of ${SHAPE.photoWidth} x ${SHAPE.photoHeight}) to its verdict, batches of ${SHAPE.batch}`,
-  unit: "ms",
-  goal: 0.5,
-  async prepare(peer) {
-    await execute(peer.python, ["-m", "pip", "install", "--quiet", "pillow"]);
-    const { model, files, remove } = await makeServed();
-    const classifier = loadClassifier(model);
-    await peer.prepare("predict_files", { ...SHAPE, files });
-    return {
-      async ours() {
-        const startedAt = now();
-        let verdicts = 0;
-        const objects = files.map((name) => ({ name, photos: [name] }));
-        for await (const { verdict } of predictEach(classifier, objects, { batchSize: SHAPE.batch }))
-          if (verdict) verdicts++;
-        if (verdicts !== files.length) throw new Error(`${verdicts} of ${files.length} photos were judged.`);
-        return (now() - startedAt) / files.length;
-      },
-      peer: async () => (await peer.run(1)) / files.length,
-      close() {
-        classifier.dispose();
-        remove();
-      },
-    };
-  },
-};
+function predictingOf(name: string, shape: { photos: number; width: number; height: number }): Measure {
+  return {
+    name,
+    title: `a photo from its file (JPEG of ${shape.width} x ${shape.height}) to its verdict, batches of ${SHAPE.batch}`,
+    unit: "ms",
+    goal: 0.5,
+    async prepare(peer) {
+      await execute(peer.python, ["-m", "pip", "install", "--quiet", "pillow"]);
+      const { model, files, remove } = await makeServed(shape);
+      const classifier = loadClassifier(model);
+      await peer.prepare("predict_files", { ...SHAPE, files });
+      return {
+        async ours() {
+          const startedAt = now();
+          let verdicts = 0;
+          const objects = files.map((name) => ({ name, photos: [name] }));
+          for await (const { verdict } of predictEach(classifier, objects, { batchSize: SHAPE.batch }))
+            if (verdict) verdicts++;
+          if (verdicts !== files.length)
+            throw new Error(`${verdicts} of ${files.length} photos were judged.`);
+          return (now() - startedAt) / files.length;
+        },
+        peer: async () => (await peer.run(1)) / files.length,
+        close() {
+          classifier.dispose();
+          remove();
+        },
+      };
+    },
+  };
+}
+
+export const predicting = predictingOf("predict-files", {
+  photos: SHAPE.photos,
+  width: SHAPE.photoWidth,
+  height: SHAPE.photoHeight,
+});
+export const predictingLarge = predictingOf("predict-large-files", { photos: 16, width: 4000, height: 3000 });

@@ -96,12 +96,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy/classifier",
     folder: "penumbra/src/deploy/classifier",
-    may: ["torch", "files", "images", "data", "contrast", "unknowns", "results"],
+    may: ["torch", "files", "images", "data", "models", "contrast", "unknowns", "results"],
+  },
+  {
+    name: "deploy/page",
+    folder: "penumbra/src/deploy/page",
+    may: [],
   },
   {
     name: "deploy/serve",
     folder: "penumbra/src/deploy/serve",
-    may: ["torch", "files", "images", "contrast", "deploy/classifier"],
+    may: ["torch", "files", "images", "contrast", "deploy/classifier", "deploy/page"],
   },
   {
     name: "deploy/label",
@@ -111,7 +116,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: "deploy/export",
     folder: "penumbra/src/deploy/export",
-    may: ["torch", "files", "images", "data", "models", "contrast", "unknowns", "deploy/classifier"],
+    may: [
+      "torch",
+      "files",
+      "images",
+      "data",
+      "models",
+      "contrast",
+      "unknowns",
+      "deploy/classifier",
+      "deploy/page",
+    ],
   },
   {
     name: "deploy",
@@ -141,6 +156,11 @@ export const ROOMS: readonly Room[] = [
     may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store"],
   },
   {
+    name: "study/jobs",
+    folder: "penumbra/src/study/jobs",
+    may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store", "study/stages"],
+  },
+  {
     name: "study/conclude",
     folder: "penumbra/src/study/conclude",
     may: [...BELOW_STUDY, "study/sources", "study/arms", "study/config", "study/store", "study/stages"],
@@ -155,6 +175,7 @@ export const ROOMS: readonly Room[] = [
       "study/config",
       "study/store",
       "study/stages",
+      "study/jobs",
       "study/conclude",
     ],
   },

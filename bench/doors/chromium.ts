@@ -14,26 +14,32 @@ const TYPES: Readonly<Record<string, string>> = {
   ".json": "application/json",
 };
 
-const asPage = (photos: number) => `<!doctype html><script type="module">
+const asPage = (views: readonly number[]) => `<!doctype html><script type="module">
 const post = (what, value) => fetch("/answers/" + what, { method: "POST", body: JSON.stringify(value) });
 try {
   const { judge, pixelsOf } = await import("/judge.mjs");
   const answers = [];
-  for (let i = 0; i < ${photos}; i++)
-    answers.push(await judge(await pixelsOf(await (await fetch("/photos/" + i)).blob())));
+  let next = 0;
+  for (const count of ${JSON.stringify(views)}) {
+    const photos = [];
+    for (let i = 0; i < count; i++)
+      photos.push(await pixelsOf(await (await fetch("/photos/" + next++)).blob()));
+    answers.push(await judge(...photos));
+  }
   await post("done", answers);
 } catch (error) {
   await post("failed", String(error.stack ?? error));
 }
 </script>`;
 
-/** What the page in `folder`, as `penumbra export --web` makes it, says of photos. @throws Error where it fails */
+/** What the page in `folder`, as `penumbra export --web` makes it, says of objects by their photos. @throws Error where it fails */
 export async function judgeInChromium(
   folder: string,
-  photos: readonly string[],
+  objects: readonly (readonly string[])[],
   chromium: string,
 ): Promise<Answer[]> {
   let settle: (answers: Promise<Answer[]>) => void = () => {};
+  const photos = objects.flat();
   const answers = new Promise<Answer[]>((resolve) => {
     settle = resolve;
   });
@@ -49,7 +55,7 @@ export async function judgeInChromium(
         settle(
           isDone ? Promise.resolve(value as Answer[]) : Promise.reject(new Error(`In Chromium: ${value}`)),
         );
-      } else if (path === "/doors") respond(asPage(photos.length), "text/html");
+      } else if (path === "/doors") respond(asPage(objects.map(({ length }) => length)), "text/html");
       else if (path.startsWith("/photos/"))
         respond(await readFile(photos[Number(path.slice(8))]!), "application/octet-stream");
       else respond(await readFile(join(folder, path)), TYPES[extname(path)] ?? "application/octet-stream");

@@ -1,6 +1,6 @@
-"""Runs an exported classifier with Python's onnxruntime and PIL: photos by line from standard input, answers as JSON lines.
+"""Runs an exported classifier with Python's onnxruntime and PIL: objects by line from standard input, answers as JSON lines.
 
-    python bench/doors/judge.py parts.onnx < paths.txt
+    python bench/doors/judge.py parts.onnx < paths.txt      # several views of an object: paths with tabs between them
 
 Nothing of Penumbra is needed: the file goes from the pixels to the verdict.
 """
@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import onnx
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 path = sys.argv[1]
 onnx.checker.check_model(onnx.load(path), full_check=True)
@@ -19,9 +19,9 @@ session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 metadata = session.get_modelmeta().custom_metadata_map
 classes = json.loads(metadata["classes"])
 for line in sys.stdin:
-    photo = Image.open(line.rstrip("\n")).convert("RGB")
-    pixels = np.asarray(photo, dtype=np.uint8)[None]  # [1, height, width, 3]
-    names = ["class", "confidence", "unknownScore", "isUnknown"]
+    photos = [ImageOps.exif_transpose(Image.open(photo)).convert("RGB") for photo in line.rstrip("\n").split("\t")]
+    pixels = np.stack([np.asarray(photo, dtype=np.uint8) for photo in photos])  # [views, height, width, 3]
+    names = ["objectClass", "objectConfidence", "objectUnknownScore", "objectIsUnknown"]
     label, confidence, score, is_unknown = (output[0] for output in session.run(names, {"images": pixels}))
     answer = {
         "className": classes[label],

@@ -1,4 +1,5 @@
 import { access, constants, mkdir } from "node:fs/promises";
+import { availableParallelism, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Health, Manifest, Problem, ScanOptions, SplitName } from "../data/index.ts";
@@ -66,7 +67,7 @@ async function labelled(
 async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { describeEstimate, describeForesight, estimateStudy, loadConfig, planStudy, scanOptionsOf, settle } =
+  const { describeEstimate, describeForesight, loadConfig, planStudy, scanOptionsOf, settle, settleWork } =
     await import("../study/index.ts");
   const study = planStudy(await loadConfig(path));
   const { config, folder, title, stageCount, run } = study;
@@ -86,14 +87,21 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
     : null;
   const estimate =
     split.parts && (model === null || model.model)
-      ? estimateStudy({
-          ...study,
-          config: await settle(study, say),
-          knownClasses: manifest.classes.length,
-          trainPhotos: split.parts.train,
-          photos: manifest.photos.length,
-          model: model?.model,
-        })
+      ? settleWork(
+          {
+            ...study,
+            config: await settle(study, say),
+            knownClasses: manifest.classes.length,
+            trainPhotos: split.parts.train,
+            photos: manifest.photos.length,
+            model: model?.model,
+          },
+          {
+            cores: availableParallelism(),
+            memoryBytes: totalmem(),
+            device: config.device.startsWith("cuda") ? config.device : "cpu",
+          },
+        ).estimate
       : undefined;
   if (model && !model.ok) process.exitCode = 1; // the study would be refused
   if (flags.json) {

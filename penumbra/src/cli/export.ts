@@ -57,17 +57,18 @@ function showProgress(what: string, done: number, total: number): void {
 }
 
 function describe({ file, bytes, verification, quality }: Exported): string {
-  const { photos, largestDifference, pixels, files } = verification;
+  const { photos, objects, largestDifference, pixels, files } = verification;
+  const byViews = objects > 0 ? ` and on ${objects} objects by all their views` : "";
   const lines = [
     `${file}: ${(bytes / 1e6).toFixed(1)} MB`,
-    `Compared on ${photos} calibration photos: all verdicts are the classifier's, largest difference of confidence and unknown score ${largestDifference.toExponential(1)}.`,
+    `Compared on ${photos} calibration photos${byViews}: all verdicts are the classifier's, largest difference of confidence and unknown score ${largestDifference.toExponential(1)}.`,
     pixels.equal === photos
       ? "Resizing: every pixel is the classifier's."
       : `Resizing: ${pixels.equal} of ${photos} photos have the classifier's pixels, the others differ by at most ${pixels.largest} of 255 levels.`,
   ];
   if (files.equal < photos || files.largest > largestDifference) {
     lines.push(
-      `Against the files as penumbra predict decodes them (large JPEGs smaller): ${files.equal} of ${photos} verdicts are the same, largest difference ${files.largest.toExponential(1)}.`,
+      `At the classifier's own pixels ${files.equal} of ${photos} verdicts are the same, largest difference ${files.largest.toExponential(1)}.`,
     );
   }
   if (quality) {

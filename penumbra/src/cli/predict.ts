@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { Command } from "commander";
-import type { Classifier } from "../deploy/index.ts";
+import type { Classifier, WatchAnswer } from "../deploy/index.ts";
 import { Explanations } from "./explanations.ts";
 import { objectsOf } from "./file-objects.ts";
 import { SortedCopies } from "./sorted-copies.ts";
@@ -40,7 +40,7 @@ export function predictCommand(): Command {
     .option("--csv", "a table of comma-separated values")
     .option("--copy-to <folder>", "copy the photos into a folder for each class, and one called unknown")
     .option("--explain <folder>", "write what each verdict rests on: maps and similar photos, with a page")
-    .option("--watch", "go on with what arrives in a folder, each photo once; verdicts go to --log")
+    .option("--watch", "go on with what arrives in a folder, each object once; verdicts go to --log")
     .option("--log <file>", "lines of JSON that --watch appends to, and goes by after a restart")
     .option("--keep-unknown <folder>", "with --watch: keep the photos of unknown objects, for penumbra label")
     .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
@@ -97,17 +97,23 @@ async function predictAll(
 async function watch(
   classifier: Classifier,
   [folder, ...others]: readonly string[],
-  { views, csv, copyTo, explain, failOnUnknown, log, keepUnknown: kept }: PredictFlags,
+  { views = false, batch, csv, copyTo, explain, failOnUnknown, log, keepUnknown: kept }: PredictFlags,
 ): Promise<void> {
-  const refused = Object.entries({ views, csv, "copy-to": copyTo, explain, "fail-on-unknown": failOnUnknown })
+  const refused = Object.entries({ csv, "copy-to": copyTo, explain, "fail-on-unknown": failOnUnknown })
     .filter(([, value]) => value !== undefined)
     .map(([name]) => `--${name}`);
   if (refused.length > 0) throw new Error(`--watch does not go with ${refused.join(", ")}. Leave it out.`);
   if (folder === undefined || others.length > 0) throw new Error("--watch takes one folder.");
-  const { keepUnknown } = await import("../deploy/index.ts");
-  await watchUntilStopped(folder, log ?? join(folder, "verdicts.jsonl"), async (bytes) => {
-    const [verdict] = await classifier.predict([bytes]);
-    if (verdict!.isUnknown && kept !== undefined) await keepUnknown(kept, [bytes]);
-    return verdict!;
+  const { keepUnknown, predictEach } = await import("../deploy/index.ts");
+  await watchUntilStopped(folder, {
+    ...{ log: log ?? join(folder, "verdicts.jsonl"), views },
+    async judge(objects) {
+      const answers: WatchAnswer[] = [];
+      for await (const judged of predictEach(classifier, objects, { batchSize: batch })) {
+        if (judged.verdict?.isUnknown && kept !== undefined) await keepUnknown(kept, judged.object.photos);
+        answers.push(judged);
+      }
+      return answers;
+    },
   });
 }

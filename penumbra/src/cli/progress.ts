@@ -7,14 +7,28 @@ export interface ProgressTarget {
   write(text: string): unknown;
 }
 
-/** One line per stage with progress, rate and time left; stages kept from an earlier run are only counted. */
+/** A stage that is being made. */
+interface OpenStage {
+  readonly startedAt: number;
+  firstDone?: number;
+  /** When it was last told of, where lines stay. */
+  toldAt: number;
+  /** Where it stands, in a few characters. */
+  share: string;
+}
+
+/**
+ * One line per stage with progress, rate and time left, or while several are made side by side one for all of them;
+ * stages kept from an earlier run are only counted.
+ */
 export class StageLines {
   readonly #target: ProgressTarget;
   readonly #total: number;
   readonly #now: () => number;
   #finished = 0;
   #kept = 0;
-  #current: { readonly startedAt: number; firstDone?: number; drawnAt: number } | undefined;
+  readonly #open = new Map<string, OpenStage>();
+  #drawnAt = Number.NEGATIVE_INFINITY;
   #isOpen = false;
 
   constructor(target: ProgressTarget, total: number, now: () => number = () => performance.now()) {
@@ -31,15 +45,16 @@ export class StageLines {
     }
     this.#showKept();
     if (event.event === "start") {
-      this.#current = { startedAt: this.#now(), drawnAt: this.#now() };
+      this.#open.set(titleOf(event), { startedAt: this.#now(), toldAt: this.#now(), share: "" });
       if (this.#target.isTTY) this.#draw(`${this.#head(event)}${event.isResumed ? "goes on" : "…"}`);
+      this.#drawnAt = this.#now();
     } else if (event.event === "progress") this.#progress(event);
     else if (event.event === "note") this.#line(`${this.#head(event)}${event.text}`);
     else if (event.event === "damaged") {
       this.#line(`${this.#head(event)}is made again: ${event.reason}`);
     } else {
       this.#finished++;
-      this.#current = undefined;
+      this.#open.delete(titleOf(event));
       this.#line(`${this.#head(event, this.#finished)}${shortDuration(event.seconds)}`);
     }
   };
@@ -58,13 +73,24 @@ export class StageLines {
   }
 
   #progress(event: StageEvent & { event: "progress" }): void {
-    const current = this.#current;
+    const current = this.#open.get(titleOf(event));
     if (!current) return;
     current.firstDone ??= event.done;
+    current.share = ` ${Math.floor((100 * event.done) / Math.max(1, event.total))} %`;
     const now = this.#now();
-    // A terminal is redrawn ten times a second; a log gets a sign of life every half minute.
-    if (now - current.drawnAt < (this.#target.isTTY ? 100 : 30_000)) return;
-    current.drawnAt = now;
+    // A terminal is redrawn ten times a second; a log gets a sign of life of every stage each half minute.
+    if (this.#target.isTTY) {
+      if (now - this.#drawnAt < 100) return;
+      this.#drawnAt = now;
+      if (this.#open.size > 1) {
+        const all = [...this.#open].map(([title, { share }]) => `${title}${share}`);
+        this.#draw(`${this.#count(this.#finished)} ${this.#open.size} at work: ${all.join(" · ")}`);
+        return;
+      }
+    } else {
+      if (now - current.toldAt < 30_000) return;
+      current.toldAt = now;
+    }
     const seconds = (now - current.startedAt) / 1000;
     const rate = (event.done - current.firstDone) / seconds;
     const speed = rate > 0 ? `  ${rate.toPrecision(3)}${event.unit ? ` ${event.unit}` : ""}/s` : "";
@@ -99,6 +125,11 @@ export class StageLines {
     this.#target.write(`${this.#isOpen ? "\r\u001b[K" : ""}${text.trimEnd()}\n`);
     this.#isOpen = false;
   }
+}
+
+/** What a stage is called among others. */
+function titleOf({ stage, label }: StageEvent): string {
+  return `${stage} ${label}`.trim();
 }
 
 /** Seconds as "0.4 s", "38 s", "4:05 min", "2:10 h". */

@@ -16,6 +16,7 @@ interface ServeFlags {
   readonly trustProxy?: boolean;
   readonly keepUnknown?: string;
   readonly watch?: string;
+  readonly views?: boolean;
   readonly log?: string;
 }
 
@@ -46,17 +47,19 @@ export function serveCommand(): Command {
     .option("--keep-unknown <folder>", "keep the photos of unknown objects: tomorrow's class")
     .option(
       "--watch <folder>",
-      "also judge what lies or arrives in a folder, each photo once, by the first classifier",
+      "also judge what lies or arrives in a folder, each object once, by the first classifier",
     )
+    .option("--views", "with --watch: the photos of one folder are views of one object")
     .option("--log <file>", "lines of JSON that --watch appends to (default: verdicts.jsonl in the folder)")
     .addHelpText(
       "after",
       "\nPENUMBRA_TOKEN, where set, is what requests must bring: Authorization: Bearer TOKEN.",
     )
-    .action(async (models: string[], { watch, log, ...flags }: ServeFlags) => {
+    .action(async (models: string[], { watch, views, log, ...flags }: ServeFlags) => {
       const { SERVICE_DEFAULTS, startService, watchPhotos } = await import("../deploy/index.ts");
-      if (log !== undefined && watch === undefined)
-        throw new Error("--log is for --watch: give both, or leave it out.");
+      for (const [name, value] of Object.entries({ log, views }))
+        if (value !== undefined && watch === undefined)
+          throw new Error(`--${name} is for --watch: give both, or leave it out.`);
       const token = process.env.PENUMBRA_TOKEN;
       const print = (line: object) =>
         process.stdout.write(`${JSON.stringify({ at: new Date().toISOString(), ...line })}\n`);
@@ -71,7 +74,7 @@ export function serveCommand(): Command {
           ? Promise.resolve()
           : watchPhotos(watch, {
               ...{ log: log ?? join(watch, "verdicts.jsonl"), signal: stop.signal },
-              judge: (bytes) => service.predict([bytes]),
+              ...{ views: views ?? false, judge: (objects) => service.judge(objects) },
               onEntry: (entry) => print({ event: "watched", ...entry }),
             });
       watching.catch((error: Error) => {

@@ -11,6 +11,7 @@ interface StudyFlags {
   readonly preset?: string;
   readonly untilDecided?: boolean;
   readonly threads?: number;
+  readonly jobs?: number;
   readonly device?: string;
   readonly precision?: string;
   readonly language: Language;
@@ -34,7 +35,16 @@ export function studyCommand(): Command {
       "--until-decided",
       "look at the figures after three seeds and after each further one, and stop when the hypotheses are decided; the level is shared among the looks",
     )
-    .option("--threads <count>", "threads of libtorch; 0 = one per core", wholeNumber(0))
+    .option(
+      "--threads <count>",
+      "threads of every stage; 0 = two, or one per core for what is large",
+      wholeNumber(0),
+    )
+    .option(
+      "--jobs <count>",
+      "stages made side by side, in processes of their own: it changes no bit (default: by cores, memory and length)",
+      wholeNumber(1),
+    )
     .option("--device <device>", "auto, cpu, cuda or cuda:N")
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
     .addOption(languageOption())
@@ -125,12 +135,14 @@ function leftOut(problems: readonly string[], path: string): string[] {
 function overrides({
   seeds,
   threads,
+  jobs,
   device,
   precision,
 }: StudyFlags): Partial<Record<keyof StudyConfig, unknown>> {
   return {
     ...(seeds === undefined ? {} : { seeds: Array.from({ length: seeds }, (_, seed) => seed) }),
     ...(threads === undefined ? {} : { threads }),
+    ...(jobs === undefined ? {} : { jobs }),
     ...(device === undefined ? {} : { device }),
     ...(precision === undefined ? {} : { precision }),
   };

@@ -32,7 +32,7 @@ export interface DecodePhotosOptions {
 }
 
 /** Bump when the same file and options would give other pixels. */
-const VERSION = 2;
+const VERSION = 3;
 
 /**
  * Decodes photos to one uint8 tensor, several at a time. Each photo's pixels are kept in a file of their own, named

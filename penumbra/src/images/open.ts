@@ -20,6 +20,8 @@ export interface OpenImage {
   readonly kind: SampleKind;
   /** Upright and opaque by its header: there is nothing to turn or to flatten. */
   readonly isPlain?: boolean;
+  /** Its pipeline gives what is seen from top to bottom, with at most the values of each pixel to be changed. */
+  readonly isInOrder?: boolean;
   /** CMYK without a profile that says which colours are meant. */
   readonly isPlainCmyk?: boolean;
   /** Set where the file is used though something is wrong with it. */
@@ -56,16 +58,16 @@ async function ofSharp(format: ImageFormat, bytes: Uint8Array): Promise<OpenImag
   const plain = isEnded ? readPlainHeader(bytes, format) : undefined;
   if (plain) {
     const { width, height, isOpaque } = plain;
-    return { format, pipeline: () => pipelineOf(bytes), width, height, kind: "uint8", isPlain: isOpaque };
+    const shape = { format, width, height, kind: "uint8", isPlain: isOpaque, isInOrder: true } as const;
+    return { ...shape, pipeline: () => pipelineOf(bytes) };
   }
   const metadata = await pipelineOf(bytes).metadata();
-  const shape = {
-    format,
-    ...sizeOf(metadata),
-    kind: kindOf(metadata.depth),
-    isPlainCmyk: metadata.space === "cmyk" && !metadata.icc,
-  };
-  return isEnded ? { ...shape, pipeline: () => pipelineOf(bytes) } : withoutEnd(bytes, shape);
+  const kind = kindOf(metadata.depth);
+  const isPlainCmyk = metadata.space === "cmyk" && !metadata.icc;
+  const shape = { format, ...sizeOf(metadata), kind, isPlainCmyk };
+  if (!isEnded) return withoutEnd(bytes, shape);
+  const isInOrder = kind === "uint8" && !isPlainCmyk && (metadata.orientation ?? 1) === 1;
+  return { ...shape, isInOrder, pipeline: () => pipelineOf(bytes) };
 }
 
 /** "error" fails on truncated data and real damage, and tolerates the harmless oddities that cameras write. */

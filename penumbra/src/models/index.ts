@@ -38,6 +38,7 @@ export {
   recogniseEncoder,
 } from "./encoder-weights.ts";
 export { ModelError } from "./errors.ts";
+export { foldBatchNorms, foldedConvolution } from "./fold-batch-norms.ts";
 export { ImageEncoder, type Layer, modulesOf, parametersOf } from "./image-encoder.ts";
 export {
   type AdversarialGenerator,

@@ -2,12 +2,18 @@
  * How long a study takes, before it runs: its steps, counted exactly, times what a step took in the demo. Good for
  * deciding between a coffee and a night, not for more; so it is told as a range.
  */
-import { availableParallelism } from "node:os";
 import { isFollowed, RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
 import { type Arm, armOf, isFrozen, withTeachers } from "./arms/index.ts";
-import { drawnSources, type LoadedConfig, type SettledConfig } from "./config/index.ts";
-import { isNeeded } from "./sources/index.ts";
+import {
+  drawnSources,
+  type LoadedConfig,
+  largestShots,
+  type SettledConfig,
+  shotsOf,
+} from "./config/index.ts";
+import { countTrained, isNeeded, sourceOf } from "./sources/index.ts";
+import { LARGE_SIDE } from "./stages/index.ts";
 
 /**
  * Seconds on 2 cores (AMD EPYC with AVX2, fp32), from the stages of `npm run demo`: 960 samples of words in 14 s, 5,760
@@ -35,46 +41,87 @@ const MOST_CORES = 8;
 /** A busy or older machine takes this much longer, a better one this much less. */
 const RANGE = { low: 1 / 2, high: 3 } as const;
 
-/** What the photos and the model add to the settings. */
+/** What the photos, the model and the machine add to the settings. */
 export interface Workload {
   readonly config: SettledConfig;
   readonly tables: LoadedConfig["tables"];
   readonly knownClasses: number;
-  /** Photos to learn from at each seed, and all photos. */
+  /** Photos to learn from at each seed with the most shots, and all photos. */
   readonly trainPhotos: number;
   readonly photos: number;
   /** Of the diffusion model; undefined where none is needed. */
   readonly model?: { readonly imageSize: number; readonly denoiserParameters: number } | undefined;
-  readonly cores?: number;
+  /** Of every stage, and how many stages are made side by side. */
+  readonly threads: number;
+  readonly jobs: number;
 }
 
+/** Parts of a study that are told apart, in the order in which they come. */
+export const ESTIMATED = ["words", "redraws", "sift", "encoders", "audits", "rest"] as const;
+
 /** Seconds by part of the study, at the demo's speed on as many cores. */
-export interface Estimate {
-  readonly words: number;
-  readonly redraws: number;
-  readonly encoders: number;
-  readonly rest: number;
+export interface Estimate extends Readonly<Record<(typeof ESTIMATED)[number], number>> {
   readonly low: number;
   readonly high: number;
-  readonly cores: number;
+  readonly threads: number;
+  readonly jobs: number;
+  /** Networks that learn to draw, whose time is not counted: it depends on their own settings. */
+  readonly uncounted: number;
 }
 
 /** Estimates a study on the processor that begins with nothing done; undefined where it is to run on a GPU. */
 export function estimateStudy(load: Workload): Estimate | undefined {
-  const { config, photos, cores = availableParallelism() } = load;
+  const { config, tables, photos, threads, jobs } = load;
   if (config.device.startsWith("cuda")) return undefined;
-  const threads = config.threads === 0 ? cores : config.threads;
   const speed = Math.min(threads, MOST_CORES) / DEMO.cores;
   const seeds = config.seeds.length;
-  const encoder = encoderScale(config);
+  const shots = shotsOf(config);
+  /** What is prepared for a seed is made one after the other; arms are not. */
+  const drawing = speed * Math.min(jobs, seeds * shots.length);
+  const training = speed * Math.min(jobs, seeds * shots.length * config.arms.length);
+  const scale = encoderScale(config);
+  // A seed with fewer shots draws of fewer photos.
+  const part = shots.reduce((sum, count) => sum + count / largestShots(config), 0);
+  const sift = siftWork(load);
+  const evaluation = DEMO.denoiserEvaluation * denoiserScale(load);
+  const encoded = DEMO.encodedPhoto * scale;
   const parts = {
-    words: (seeds * wordSamples(load) * DEMO.wordSample * denoiserScale(load)) / speed,
-    redraws: (seeds * denoiserEvaluations(load) * DEMO.denoiserEvaluation * denoiserScale(load)) / speed,
-    encoders: (seeds * encoderImages(load) * DEMO.encoderImage * encoder) / speed,
-    rest: (encodings(load) * photos * DEMO.encodedPhoto * encoder) / speed,
+    words: (seeds * shots.length * wordSamples(load) * DEMO.wordSample * denoiserScale(load)) / drawing,
+    redraws: (seeds * part * denoiserEvaluations(load) * evaluation) / drawing,
+    sift:
+      (seeds *
+        (sift.evaluations * evaluation + sift.images * encoded + sift.trained * DEMO.encoderImage * scale)) /
+      drawing,
+    encoders: (seeds * shots.length * encoderImages(load) * DEMO.encoderImage * scale) / training,
+    audits: (auditedImages(load) * encoded) / training,
+    rest: (encodings(load) * photos * encoded) / training,
   };
-  const total = Object.values(parts).reduce((sum, seconds) => sum + seconds, 0);
-  return { ...parts, low: RANGE.low * total, high: RANGE.high * total, cores: threads };
+  const total = ESTIMATED.reduce((sum, name) => sum + parts[name], 0);
+  const drawn = drawnSources({ config, tables });
+  return {
+    ...parts,
+    low: RANGE.low * total,
+    high: RANGE.high * total,
+    threads,
+    jobs,
+    uncounted: countTrained(drawn, config.sources, tables.sources),
+  };
+}
+
+/** Seconds in the middle of the range. */
+export function expectedSeconds(estimate: Estimate): number {
+  return ESTIMATED.reduce((sum, name) => sum + estimate[name], 0);
+}
+
+/** Images of this many times the demo's work, and diffusion models of large images, keep every core and much memory busy. */
+const HEAVY_ENCODER = 16;
+
+/** Whether one stage of a study is enough for a whole machine. */
+export function isHeavy(
+  config: SettledConfig,
+  model: { readonly imageSize: number } | undefined | null,
+): boolean {
+  return (model?.imageSize ?? 0) >= LARGE_SIDE || encoderScale(config) >= HEAVY_ENCODER;
 }
 
 /** Samples through the denoiser, forwards and backwards, for the words of a seed. */
@@ -83,18 +130,70 @@ function wordSamples({ config, tables, knownClasses }: Workload): number {
   return config.words.steps * config.words.batchSize * knownClasses;
 }
 
-/** Calls of the denoiser for one image each, for the redraws of a seed; guidance needs two a step. */
+/** Calls of the denoiser for one image each, for the redraws of a seed that are taken as they come. */
 function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Workload): number {
-  const { steps, guidanceScale, recipes } = config.redraw;
-  const drawn = drawnSources({ config, tables });
-  const isDrawn = (name: RecipeName) =>
-    drawn.includes(RECIPES[name].kind) && isFollowed(name, recipes, knownClasses);
-  return recipeNames.filter(isDrawn).reduce((sum, name) => {
+  const { steps, recipes } = config.redraw;
+  return followed(config, drawnSources({ config, tables }), knownClasses).reduce((sum, name) => {
     const { strengths, variants, stacking } = recipes[name];
     const all = strengths.reduce((calls, strength) => calls + Math.floor(steps * strength), 0);
     const calls = stacking === "sequence" ? all : all / strengths.length;
-    return sum + trainPhotos * variants * calls * (guidanceScale > 1 ? 2 : 1);
+    return sum + trainPhotos * variants * calls * guided(config);
   }, 0);
+}
+
+/** The recipes of redraws among these sources. */
+function followed(config: SettledConfig, sources: readonly string[], knownClasses: number): RecipeName[] {
+  const isDrawn = (name: RecipeName) =>
+    sources.includes(RECIPES[name].kind) && isFollowed(name, config.redraw.recipes, knownClasses);
+  return recipeNames.filter(isDrawn);
+}
+
+/** Guidance needs two evaluations a step. */
+function guided({ redraw }: SettledConfig): number {
+  return redraw.guidanceScale > 1 ? 2 : 1;
+}
+
+/** What a sift's strengths are on average: they are searched between the least and 1. */
+const SIFTED_STRENGTH = 0.6;
+
+/** What a seed's sifts do, over all numbers of shots. */
+function siftWork({ config, tables, trainPhotos, knownClasses }: Workload) {
+  const drawn = drawnSources({ config, tables });
+  const sifted = drawn.flatMap((name) => sourceOf(name, tables.sources).sifts ?? []);
+  if (sifted.length === 0) return { evaluations: 0, images: 0, trained: 0 };
+  const { steps, batchSize, views } = config.encoder;
+  const { attempts, rounds, probes, folds, judge } = config.sift;
+  const shots = shotsOf(config);
+  const part = shots.reduce((sum, count) => sum + count / largestShots(config), 0);
+  const imagesOf = (variants: number) =>
+    part * trainPhotos * variants * ((1 + attempts) / 2) + shots.length * rounds * probes * knownClasses;
+  const redrawn = followed(config, sifted, knownClasses).map((name) =>
+    imagesOf(config.redraw.recipes[name].variants),
+  );
+  const others = sifted.filter((name) => sourceOf(name, tables.sources).needs === "photos");
+  const images = redrawn.reduce((sum, count) => sum + count, 0);
+  const isTrained = !isFrozen({ config, tables }, judge);
+  const judges = shots.reduce(
+    (sum, count) => sum + (folds > 1 ? Math.min(folds, count) : config.arms.includes(judge) ? 0 : 1),
+    0,
+  );
+  return {
+    evaluations: images * Math.floor(config.redraw.steps * SIFTED_STRENGTH) * guided(config),
+    images: images + others.length * imagesOf(1),
+    trained: isTrained ? judges * steps * batchSize * views : 0,
+  };
+}
+
+/** Images of each source that an audit and a map look at. */
+const AUDITED = 256;
+const MAPPED = 150;
+
+/** Images that the arms' features are taken of only to say what they see. */
+function auditedImages({ config, tables, model }: Workload): number {
+  const drawn = drawnSources({ config, tables });
+  const raw = drawn.filter((name) => sourceOf(name, tables.sources).sifts === undefined).length;
+  const perSeed = config.arms.length * AUDITED * (raw + (model ? 1 : 0));
+  return config.seeds.length * perSeed + config.arms.length * MAPPED * drawn.length;
 }
 
 /** Of forwards and backwards, what forwards alone costs. */
@@ -118,7 +217,7 @@ function trainedArms(load: Pick<Workload, "config" | "tables">): string[] {
 /** How often every photo goes through an encoder for its features. */
 function encodings({ config, tables }: Workload): number {
   const trained = trainedArms({ config, tables }).length;
-  return config.seeds.length * trained + (trained < config.arms.length ? 1 : 0);
+  return config.seeds.length * shotsOf(config).length * trained + (trained < config.arms.length ? 1 : 0);
 }
 
 function negativesOf({ negatives, changes }: Arm, perStep: number): number {
@@ -140,12 +239,17 @@ function encoderScale({ encoder, imageSize }: SettledConfig): number {
 }
 
 /** The estimate as one line for people; `lasting` writes seconds. */
-export function describeEstimate(
-  { words, redraws, encoders, rest, low, high, cores }: Estimate,
-  lasting: (seconds: number) => string,
-): string {
-  const parts = Object.entries({ words, redraws, encoders, rest }).filter(([, seconds]) => seconds > 0);
-  const total = words + redraws + encoders + rest;
-  const shares = parts.map(([name, seconds]) => `${name} ${Math.round((100 * seconds) / total)} %`);
-  return `Time: ${lasting(low)} to ${lasting(high)} on ${cores === 1 ? "1 core" : `${cores} cores`} without a GPU, by the demo's pace (${shares.join(", ")})`;
+export function describeEstimate(estimate: Estimate, lasting: (seconds: number) => string): string {
+  const { low, high, threads, jobs, uncounted } = estimate;
+  const total = expectedSeconds(estimate);
+  const shares = ESTIMATED.filter((name) => estimate[name] > 0).map(
+    (name) => `${name} ${Math.round((100 * estimate[name]) / total)} %`,
+  );
+  const cores = threads * jobs;
+  const side = jobs > 1 ? `, ${jobs} stages side by side` : "";
+  const more =
+    uncounted > 0
+      ? `; not counted: the training of ${uncounted === 1 ? "a generator" : `${uncounted} generators`}`
+      : "";
+  return `Time: ${lasting(low)} to ${lasting(high)} on ${cores === 1 ? "1 core" : `${cores} cores`}${side} without a GPU, by the demo's pace (${shares.join(", ")})${more}`;
 }

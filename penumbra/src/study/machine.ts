@@ -10,7 +10,8 @@ export class DeviceError extends Error {
 }
 
 /**
- * Decides device, precision and threads once for the whole study, sets the threads, and says what was decided.
+ * Decides device, precision and threads once for the whole study, sets the threads, and says what was decided. Without
+ * a number of threads there is one per core.
  *
  * @throws DeviceError for a CUDA device that is not there.
  */
@@ -41,6 +42,12 @@ export function settleMachine({
     libtorch: torch.version(),
     penumbra: version,
   };
+}
+
+/** The machine with another number of threads, which is set. */
+export function withThreads(machine: Machine, threads: number): Machine {
+  torch.setNumThreads(threads);
+  return { ...machine, threads: torch.getNumThreads() };
 }
 
 const PRECISION_NAMES = { float32: "fp32", bfloat16: "bf16", float16: "fp16" } as const;

@@ -24,7 +24,7 @@ export async function noteOpening(
   { photos }: Pick<Manifest, "photos">,
   config: StudyConfig,
 ): Promise<number> {
-  const { name: _, threads: __, device: ___, ...settings } = config;
+  const { name: _, threads: __, jobs: ___, device: ____, ...settings } = config;
   const opening = {
     photos: hashOf(photos.map(({ id, hash, role }) => [id, hash, role])),
     settings: hashOf(settings as unknown as Json),

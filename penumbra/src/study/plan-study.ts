@@ -54,7 +54,7 @@ export function runFolder(name: string): string {
 }
 
 /** Encoders that judge images of a seed, also where one is an arm of the study. */
-function judgesOf({ sift }: LoadedConfig["config"], shots: number): number {
+export function judgesOf({ sift }: LoadedConfig["config"], shots: number): number {
   return Math.min(sift.folds, shots);
 }
 

@@ -6,18 +6,22 @@ import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
 import { answerShots, largestShots, settleImages } from "./config/index.ts";
-import { type Estimate, estimateStudy } from "./estimate.ts";
+import type { Estimate } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
-import { settleMachine } from "./machine.ts";
+import { runJobs } from "./jobs/index.ts";
+import { settleMachine, withThreads } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
 import { runFolder, type Study, scanOptionsOf } from "./plan-study.ts";
+import { settleWork } from "./settle-jobs.ts";
 import {
   auditArms,
+  decodeAll,
   judgeRedraws,
   mapFeatures,
-  prepareSeeds,
+  prepareAll,
   type StudyContext,
+  splitSeeds,
   trainArms,
 } from "./stages/index.ts";
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
@@ -46,7 +50,7 @@ export async function runStudy(
   { onEvent, onEstimate, onForesight, looks }: RunOptions = {},
 ): Promise<Outcome> {
   const { config, tables, folder, run, text } = study;
-  const machine = settleMachine(config);
+  let machine = settleMachine(config);
   const root = resolve(folder, config.photos);
   const cacheFolder = join(run, "cache");
   const store = new StageStore(run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
@@ -79,21 +83,22 @@ export async function runStudy(
 
   const weights = await findWeights(study, store);
   const settled = settleImages(config, weights);
-  if (machine.device === "cpu") {
-    const estimate = estimateStudy({
-      ...study,
-      config: settled,
-      knownClasses: manifest.classes.length,
-      trainPhotos: splits[0]!.train.length,
-      photos: manifest.photos.length,
-      model,
-    });
-    if (estimate) onEstimate?.(estimate);
-  }
+  const load = {
+    ...study,
+    config: settled,
+    knownClasses: manifest.classes.length,
+    trainPhotos: splits[0]!.train.length,
+    photos: manifest.photos.length,
+    model,
+  };
+  const { threads, jobs, estimate } = settleWork(load, machine);
+  machine = withThreads(machine, threads);
+  store.machine = { ...machine };
+  if (estimate) onEstimate?.(estimate);
 
   onForesight?.(foresee(splits[0]!, config.seeds.length, config.statistics));
 
-  const release = await lockRun(run);
+  const lock = await lockRun(run);
   try {
     const context: StudyContext = {
       config: settled,
@@ -109,7 +114,10 @@ export async function runStudy(
       device: machine.device,
       precision: machine.precision,
     };
-    const all = await prepareSeeds(context, manifest, model);
+    const shared = await splitSeeds(context, manifest);
+    await decodeAll(context, manifest);
+    if (jobs > 1) await runJobs({ context, run, machine, splits: shared, model, jobs, lock });
+    const all = await prepareAll(context, shared, model);
     const allTrained = await trainArms(context, all);
     // Learning curves are of the figures; everything else is about the shots of the answer.
     const isAnswer = ({ shots }: { readonly shots: number }) => shots === answerShots(settled);
@@ -140,7 +148,7 @@ export async function runStudy(
     await writeFileAtomic(join(run, "report.json"), `${JSON.stringify(outcome)}\n`);
     return outcome;
   } finally {
-    await release();
+    await lock.release();
   }
 }
 

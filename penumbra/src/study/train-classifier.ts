@@ -21,6 +21,8 @@ import {
   chooseDetectorForUse,
   evidenceOf,
   type GalleryContent,
+  looksAtPixels,
+  networkOf,
   type Provenance,
   saveClassifier,
   UNKNOWN,
@@ -31,19 +33,20 @@ import { findModel } from "../diffusion/index.ts";
 import { readJson, writeFolderAsync } from "../files/index.ts";
 import { previewImage } from "../images/index.ts";
 import { OUTCOME_FORMAT, type Outcome, type Recommendation, recommendArm } from "../results/index.ts";
-import { detectorOf } from "../unknowns/index.ts";
+import { detectorOf, type Network } from "../unknowns/index.ts";
 import { armOf, sourcesOf, withTeachers } from "./arms/index.ts";
 import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
-import { type Study, scanOptionsOf } from "./plan-study.ts";
-import { countPrepared, isNeeded } from "./sources/index.ts";
+import { judgesOf, type Study, scanOptionsOf } from "./plan-study.ts";
+import { countPrepared, isNeeded, sourceOf } from "./sources/index.ts";
 import {
   armEncoder,
   featuresFile,
   featuresStage,
   labelsOf,
   loadProbe,
+  pixelsOf,
   prepareSeeds,
   probeStage,
   readEncoder,
@@ -129,7 +132,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     encoder: { ...study.config.encoder, evaluation: { every: 0, keep: "last", patience: 0 } as const },
   };
   const config = settleImages(wanted, weights);
-  const release = await lockRun(study.run);
+  const lock = await lockRun(study.run);
   try {
     const context: StudyContext = {
       config,
@@ -148,7 +151,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
     const artifacts = await trainParts(context, manifest, split, { arm: chosen.arm, seed, model });
     return await assemble(context, split, artifacts, { ...request, chosen, seed });
   } finally {
-    await release();
+    await lock.release();
   }
 }
 
@@ -159,11 +162,13 @@ export function classifierStageCount(
 ): number {
   const drawn = sourcesOf([arm.arm], tables.arms, tables.sources);
   const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
-  const made = drawn.length + countPrepared(drawn, config.sources, tables.sources);
+  const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const judges = isSifted ? judgesOf(config, largestShots(config)) : 0;
+  const made = drawn.length + judges + countPrepared(drawn, config.sources, tables.sources);
   const weights = Number(config.encoder.weights !== undefined);
   const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));
   const teachers = withTeachers([arm.arm], tables.arms).length - 1;
-  // Encoder, features, probe; teachers; weights; stand-ins; model; split, decode; words; generators and images.
+  // Encoder, features, probe; teachers; weights; stand-ins; model; split, decode; words; judges, generators and images.
   return (
     3 + teachers + weights + standIns + needs("model") + (drawn.length === 0 ? 0 : 2 + needs("words") + made)
   );
@@ -275,8 +280,11 @@ async function assemble(
 ): Promise<TrainedClassifier> {
   const { config, tables, classes, white } = context;
   const probe = loadProbe(parts.probe);
-  const { train, calibration, near } = samplesOf(context, split, parts, probe);
-  const unknown = near ? [near] : samplesByClass(await readStandIns(parts.standIns, probe, undefined));
+  const trained = readEncoder(context, parts.encoder);
+  const looks = config.detectors.some((name) => looksAtPixels(name, tables.detectors));
+  const network = looks ? networkOf(trained.encoder.eval(), context.device) : undefined;
+  const { train, calibration, near } = await samplesOf(context, split, parts, { probe, network });
+  const unknown = near ? [near] : samplesByClass(await readStandIns(parts.standIns, probe, network));
   const detector = chooseDetectorForUse(
     { train, calibration, unknown, by: near ? "near unknowns" : "stand-ins" },
     { names: config.detectors, table: tables.detectors, tuning: config.tuning },
@@ -295,11 +303,14 @@ async function assemble(
       white,
     },
   };
+  const scores = looksAtPixels(detector.name, tables.detectors)
+    ? [torch.fromTyped(detector.fitted.score(calibration), [objects.length, 1])]
+    : [];
   await writeFolderAsync(out, async (aside) => {
     saveClassifier(aside, {
       ...{ ...about, probe, detectorName: detector.name, detector: detector.fitted },
-      trained: readEncoder(context, parts.encoder),
-      calibration: { objects, labels, stages: calibration.stages },
+      trained,
+      calibration: { objects, labels, stages: [...scores, ...calibration.stages] },
       gallery: await galleryOf(context, split.train, train.features),
     });
     const { title } = detectorOf(detector.name, tables.detectors);
@@ -309,17 +320,23 @@ async function assemble(
   return { folder: out, arm: chosen, detector: { name: detector.name, reason: detector.reason }, level };
 }
 
-/** What the detectors may look at, of every part that there is. */
-function samplesOf({ classes }: StudyContext, split: UseSplit, { features }: Parts, probe: LinearProbe) {
+/** What the detectors may look at, of every part that there is; pixels where a network is given for them. */
+async function samplesOf(
+  context: StudyContext,
+  split: UseSplit,
+  { features }: Parts,
+  { probe, network }: { readonly probe: LinearProbe; readonly network: Network | undefined },
+) {
   const { tensors } = safetensors.read(join(features.folder, featuresFile));
-  const of = (part: SplitName, photos: readonly Photo[]) => ({
+  const of = async (part: SplitName, photos: readonly Photo[]) => ({
     ...evidenceOf(stageFeatures(tensors, part), probe),
-    labels: labelsOf(photos, classes),
+    labels: labelsOf(photos, context.classes),
+    ...(network && { network, pixels: await pixelsOf(context, photos, context.config.imageSize) }),
   });
   return {
-    train: of("train", split.train),
-    calibration: of("validation", split.calibration),
-    near: split.near.length > 0 ? of("nearValidation", split.near) : null,
+    train: await of("train", split.train),
+    calibration: await of("validation", split.calibration),
+    near: split.near.length > 0 ? await of("nearValidation", split.near) : null,
   };
 }
 

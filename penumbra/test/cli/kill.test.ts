@@ -1,14 +1,15 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { loadClassifier } from "../../src/deploy/index.ts";
+import { exportWebPage, loadClassifier } from "../../src/deploy/index.ts";
 import { makeTinyStudy, tinySettings } from "../study/tiny-study.ts";
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
+const preload = new URL("./die-amid-write.mjs", import.meta.url).href;
 let folder = "";
 beforeAll(async () => {
   folder = await makeTinyStudy(
@@ -39,6 +40,18 @@ function train(killedAt?: Moment): Promise<number | null> {
   });
 }
 
+/** Runs a command that is killed when half of a file of this name is written. */
+function killedAmid(name: string, ...command: readonly string[]): Promise<NodeJS.Signals | null> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ["--import", preload, bin, ...command], {
+      cwd: folder,
+      env: { ...process.env, NODE_OPTIONS: "", DIE_AMID: name },
+      stdio: "ignore",
+    });
+    child.on("close", (_, signal) => resolve(signal));
+  });
+}
+
 it("leaves nothing half-written when it is killed amid its work, and the next run ends it", async () => {
   for (const moment of [
     { event: "start", stage: "encoder" },
@@ -51,7 +64,27 @@ it("leaves nothing half-written when it is killed amid its work, and the next ru
     for (const name of models.filter((each) => !each.endsWith(".partial")))
       loadClassifier(join(folder, "models", name)).dispose();
   }
+  expect(await killedAmid("classifier.json", "train", "study.yaml")).toBe("SIGKILL");
+  const left = await readdir(join(folder, "models"));
+  expect(left).toEqual([expect.stringMatching(/^\.tiny\..*\.partial$/)]);
+  expect(await readdir(join(folder, "models", left[0]!))).toContainEqual(
+    expect.stringMatching(/^classifier\.json\..*\.partial$/),
+  );
   expect(await train()).toBe(0);
   expect(await readdir(join(folder, "models"))).toEqual(["tiny"]);
   loadClassifier(join(folder, "models", "tiny")).dispose();
+}, 120_000);
+
+it("leaves an export whole or as it was when it is killed amid writing it", async () => {
+  const exporting = ["export", "models/tiny", "--onnx", "tiny.onnx", "--web", "page"];
+  await writeFile(join(folder, "tiny.onnx"), "old");
+  expect(await killedAmid("tiny.onnx", ...exporting)).toBe("SIGKILL");
+  expect(await readFile(join(folder, "tiny.onnx"), "utf8")).toBe("old");
+  const part = (await readdir(folder)).filter((name) => /^tiny\.onnx\..*\.partial$/.test(name));
+  const size = (await stat(join(folder, part[0]!))).size;
+  expect(await killedAmid("/model.onnx", ...exporting)).toBe("SIGKILL");
+  expect((await stat(join(folder, "tiny.onnx"))).size).toBeGreaterThan(1.9 * size);
+  expect(await readdir(folder)).not.toContain("page");
+  expect(await exportWebPage(join(folder, "models", "tiny"), { out: join(folder, "page") })).toBeDefined();
+  expect((await readdir(folder)).filter((name) => name.includes("page"))).toEqual(["page"]);
 }, 120_000);

@@ -59,6 +59,26 @@ describe("the lines of stages", () => {
     expect(text.split("\n").filter((line) => line.includes("steps/s"))).toHaveLength(3);
   });
 
+  it("tell of stages that are made side by side in one line, and of each when it is done", () => {
+    const other = { stage: "encoder", label: "supcon, seed 1", hash: "cd" };
+    const text = record(true, (emit, wait) => {
+      emit({ ...stage, event: "start", isResumed: false });
+      emit({ ...other, event: "start", isResumed: false });
+      wait(1);
+      emit({ ...stage, event: "progress", done: 250, total: 1000, unit: "steps" });
+      wait(1);
+      emit({ ...other, event: "progress", done: 60, total: 120, unit: "steps" });
+      emit({ ...stage, event: "done", seconds: 2 });
+      wait(1);
+      emit({ ...other, event: "progress", done: 90, total: 120, unit: "steps" });
+      emit({ ...other, event: "done", seconds: 3 });
+    });
+    expect(text).toContain("\r[ 0/12] 2 at work: words seed 0 25 % · encoder supcon, seed 1 50 %\u001b[K");
+    expect(text).toContain("\r\u001b[K[ 1/12] words     seed 0                   2.0 s\n");
+    expect(text).toMatch(/\[ 2\/12\] encoder {3}supcon, seed 1 {11}90\/120 steps/);
+    expect(text.endsWith("[ 2/12] encoder   supcon, seed 1           3.0 s\n")).toBe(true);
+  });
+
   it("say when a stage is made again, and why", () => {
     const text = record(false, (emit) =>
       emit({ ...stage, event: "damaged", reason: "words.safetensors is missing" }),

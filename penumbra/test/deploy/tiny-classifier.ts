@@ -3,10 +3,16 @@ import { join } from "node:path";
 import * as torch from "@penumbra/torch";
 import sharp from "sharp";
 import { extractStages, fitLinearProbe, trainEncoder } from "../../src/contrast/index.ts";
-import { saveClassifier, type UsedPhoto } from "../../src/deploy/index.ts";
+import {
+  looksAtPixels,
+  networkOf,
+  pixelScores,
+  saveClassifier,
+  type UsedPhoto,
+} from "../../src/deploy/index.ts";
 import { writeFileAtomic } from "../../src/files/index.ts";
 import { FULL_DEPTH } from "../../src/images/index.ts";
-import { detectors } from "../../src/unknowns/index.ts";
+import { type Detector, type DetectorName, detectors } from "../../src/unknowns/index.ts";
 import { lookLike } from "../data/folder.ts";
 import { mulberry } from "../report/outcome.ts";
 
@@ -17,7 +23,11 @@ export const CLASSES = ["dark", "light", "red"];
  * A classifier of three shades, trained for a moment: enough to tell them apart.
  * @param photos a folder that its calibration photos and some near unknowns are written to
  */
-export async function writeClassifier(where: string, photos?: string): Promise<void> {
+export async function writeClassifier(
+  where: string,
+  photos?: string,
+  detectorName: DetectorName = "mahalanobis",
+): Promise<void> {
   const images = torch.stack(
     Array.from({ length: 48 }, (_, i) => torch.fromTyped(shade(i % 3, i), [3, SIZE, SIZE])),
   );
@@ -31,18 +41,26 @@ export async function writeClassifier(where: string, photos?: string): Promise<v
   const stages = stagesOf(train.images);
   const features = stages.at(-1)!;
   const probe = fitLinearProbe(features, train.labels, { classes: 3, l2: 0.1 });
+  const { encoder } = trained;
+  const network = networkOf(encoder.eval(), "cpu");
+  const seen = { pixels: train.images, network, classifier: probe };
+  const detector = (detectors[detectorName] as Detector).fit({ ...seen, features, labels: train.labels });
+  const calibrated = images.narrow(0, 36, 12);
+  const scores = looksAtPixels(detectorName)
+    ? [pixelScores(detector, { pixels: calibrated, encoder, probe, device: "cpu" })]
+    : [];
   saveClassifier(where, {
     name: "shades",
     classes: CLASSES,
     preprocessing: { imageSize: SIZE, fit: "squash", interpolation: "lanczos3", white: FULL_DEPTH },
     trained,
     probe,
-    detectorName: "mahalanobis",
-    detector: detectors.mahalanobis.fit({ features, labels: train.labels }),
+    detectorName,
+    detector,
     calibration: {
       objects: Array.from({ length: 12 }, (_, i) => `object-${i}`),
       labels: labels.slice(36),
-      stages: stagesOf(images.narrow(0, 36, 12)),
+      stages: [...scores, ...stagesOf(calibrated)],
     },
     gallery: {
       photos: await Promise.all(

@@ -1,8 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encoderNetworkNames } from "../../src/models/index.ts";
-import { parseConfig, settleImages, TABLES } from "../../src/study/config/index.ts";
-import { describeEstimate, estimateStudy, type Workload } from "../../src/study/estimate.ts";
+import { armOf } from "../../src/study/arms/index.ts";
+import { parseConfig, settleImages, TABLES, tablesWith } from "../../src/study/config/index.ts";
+import {
+  describeEstimate,
+  estimateStudy,
+  expectedSeconds,
+  isHeavy,
+  type Workload,
+} from "../../src/study/estimate.ts";
+import { settleWork } from "../../src/study/settle-jobs.ts";
+import { detectors } from "../../src/unknowns/index.ts";
 
 const demo = `
 photos: photos
@@ -26,19 +35,57 @@ const load = (text = demo, rest: Partial<Workload> = {}): Workload => ({
   trainPhotos: 192,
   photos: 2048,
   model: mini,
-  cores: 2,
+  ...{ threads: 2, jobs: 1 },
   ...rest,
 });
 const estimate = (text?: string, rest?: Partial<Workload>) => estimateStudy(load(text, rest))!;
-const total = ({ words, redraws, encoders, rest }: ReturnType<typeof estimate>) =>
-  words + redraws + encoders + rest;
+const total = expectedSeconds;
+
+/** The machine of the measurements, or one with more of everything. */
+const machine = { cores: 2, memoryBytes: 24 * 2 ** 30, device: "cpu" };
+const large = { ...machine, cores: 16 };
+const work = (text: string, on = machine, rest: Partial<Workload> = {}) => settleWork(load(text, rest), on);
+
+describe("how a study goes to work", () => {
+  it("takes two threads a stage, and as many jobs as there are cores and memory for", () => {
+    expect(work(demo)).toMatchObject({ threads: 2, jobs: 1 });
+    expect(work(demo, large)).toMatchObject({ threads: 2, jobs: 8 });
+    expect(work(demo, { ...large, memoryBytes: 4 * 2 ** 30 })).toMatchObject({ threads: 2, jobs: 2 });
+    expect(work(demo, { ...machine, cores: 1 })).toMatchObject({ threads: 1, jobs: 1 });
+  });
+
+  it("settles the threads whatever the jobs are", () => {
+    for (const jobs of [1, 2, 5]) {
+      expect(work(`${demo}jobs: ${jobs}\n`, large)).toMatchObject({ threads: 2, jobs });
+      expect(work(`${demo}jobs: ${jobs}\nthreads: 3\n`, large)).toMatchObject({ threads: 3, jobs });
+    }
+  });
+
+  it("leaves all cores to one stage of large images or networks, to a GPU, and to what is short", () => {
+    const sd = { imageSize: 512, denoiserParameters: 860e6 };
+    expect(work(demo, large, { model: sd })).toMatchObject({ threads: 16, jobs: 1 });
+    expect(work(`${demo}imageSize: 224\n`, large)).toMatchObject({ threads: 2, jobs: 8 });
+    const vit = demo.replace("encoder: {", "imageSize: 224\nencoder: {network: vit-small, ");
+    expect(work(vit, large)).toMatchObject({ threads: 16, jobs: 1 });
+    expect(isHeavy(load(vit).config, null)).toBe(true);
+    expect(work(demo, { ...large, device: "cuda" })).toMatchObject({ jobs: 1, estimate: undefined });
+    const short = "photos: x\narms: [supcon]\nseeds: [0]\nencoder: {steps: 5}\n";
+    expect(work(short, large, { model: undefined })).toMatchObject({ threads: 2, jobs: 1 });
+  });
+
+  it("refuses several jobs with functions of a caller's own", () => {
+    const own = { tables: tablesWith({ detectors: { mine: detectors.msp } }) };
+    expect(work(demo, large, own).jobs).toBe(1);
+    expect(() => work(`${demo}jobs: 2\n`, large, own)).toThrow(/detectors of its own.*Set jobs to 1/);
+  });
+});
 
 describe("the time of a study", () => {
   it("holds the 4:51 minutes that the demo was measured to take on two cores", () => {
     const { low, high } = estimate();
     expect(low).toBeLessThan(291);
     expect(high).toBeGreaterThan(291);
-    expect(high / low).toBeLessThanOrEqual(6);
+    expect(high / low).toBeLessThanOrEqual(6 + 1e-9);
   });
 
   it("grows with classes, photos, seeds, steps and the model as the work does", () => {
@@ -46,11 +93,48 @@ describe("the time of a study", () => {
     const one = estimate();
     expect(more(demo, { knownClasses: 300 }).words).toBeCloseTo((one.words * 300) / 8);
     expect(more(demo, { trainPhotos: 384 }).redraws).toBeCloseTo(2 * one.redraws);
-    expect(total(more(demo.replace("[0, 1]", "[0, 1, 2, 3]")))).toBeCloseTo(2 * total(one));
+    const four = more(demo.replace("[0, 1]", "[0, 1, 2, 3]"));
+    // Maps are of the first seed.
+    expect(total(four) - four.audits).toBeCloseTo(2 * (total(one) - one.audits));
     expect(more(demo.replace("steps: 120", "steps: 240")).encoders).toBeCloseTo(2 * one.encoders);
     const large = { imageSize: 128, denoiserParameters: 2 * 7.08e6 };
     expect(more(demo, { model: large }).redraws).toBeCloseTo(8 * one.redraws);
-    expect(more(demo, { cores: 4 }).words).toBeCloseTo(one.words / 2);
+    expect(more(demo, { threads: 4 }).words).toBeCloseTo(one.words / 2);
+  });
+
+  it("counts what judges, sifts and audits, and every number of shots", () => {
+    const one = estimate();
+    expect(one.sift).toBe(0);
+    expect(one.audits).toBeGreaterThan(0);
+    const arms = "arms: [cross-entropy, supcon, supcon+sifted]";
+    const sifted = estimate(demo.replace(/arms: .*/, arms));
+    expect(sifted.redraws).toBe(0);
+    expect(sifted.sift).toBeGreaterThan(one.redraws / 2);
+    // A judge for each fold beside the arms.
+    const folds = estimate(`${demo.replace(/arms: .*/, arms)}sift: {folds: 4}\n`);
+    expect(folds.sift - sifted.sift).toBeCloseTo((4 * folds.encoders) / 3 / 1.083, 0);
+    const once = estimate(`${demo.replace(/arms: .*/, arms)}sift: {attempts: 1, rounds: 0}\n`);
+    expect(once.sift).toBeLessThan(sifted.sift / 2);
+    const shots = estimate(`${demo}split: {shots: [1, 2, 4]}\n`);
+    expect(shots.encoders).toBeCloseTo(3 * one.encoders);
+    expect(shots.redraws).toBeCloseTo(1.75 * one.redraws); // of a quarter, a half and all photos
+    expect(shots.audits).toBeCloseTo(one.audits);
+  });
+
+  it("is shorter with jobs, as far as there is something for each", () => {
+    const one = estimate();
+    const four = estimate(demo, { jobs: 4 });
+    expect(four.encoders).toBeCloseTo(one.encoders / 4);
+    expect(four.words).toBeCloseTo(one.words / 2); // two seeds
+    expect(describeEstimate(four, String)).toContain("on 8 cores, 4 stages side by side");
+  });
+
+  it("says that the training of generators is not counted", () => {
+    const arms = { mine: { ...armOf("supcon+faithful"), positives: "vae-faithful" } } as const;
+    const tables = tablesWith({ arms });
+    const config = parseConfig(demo.replace(/arms: .*/, "arms: [mine]"), "study.yaml", tables);
+    const text = describeEstimate(estimate(demo, { tables, config: settleImages(config, null) }), String);
+    expect(text).toContain("not counted: the training of a generator");
   });
 
   it("of frozen encoders is that of the features, made once for all arms and seeds", () => {
@@ -82,7 +166,7 @@ describe("the time of a study", () => {
         fc.integer({ min: 1, max: 64 }),
         (network, cores) => {
           const { encoders } = estimate(demo.replace("encoder: {", `encoder: {network: ${network}, `), {
-            cores,
+            threads: cores,
           });
           expect(encoders > 0 && Number.isFinite(encoders)).toBe(true);
         },

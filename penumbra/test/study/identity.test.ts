@@ -324,6 +324,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   device: "named in the manifest; results agree to rounding",
   precision: "stages hash what it was resolved to",
   threads: "named in the manifest; results agree to rounding",
+  jobs: "change no bit: jobs.test.ts",
   "statistics.confidence": "statistics are made anew every time",
   "statistics.margin": "statistics are made anew every time",
   "statistics.bootstrap": "statistics are made anew every time",

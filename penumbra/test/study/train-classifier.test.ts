@@ -141,6 +141,34 @@ describe("training a classifier", () => {
     );
   });
 
+  it("keeps a detector that looks at pixels", async () => {
+    const study = await planned();
+    const config = { ...study.config, detectors: ["reconstruction" as const] };
+    const made = await trainClassifier({ ...study, config }, { out: out("pixels"), arm: "cross-entropy" });
+    expect(made.detector).toMatchObject({
+      name: "reconstruction",
+      reason: expect.stringMatching(/only one/),
+    });
+    using classifier = loadClassifier(out("pixels"));
+    const used = (await readUsedPhotos(out("pixels"))).filter(({ use }) => use === "calibration");
+    const [verdict] = await classifier.predict([join(folder, "photos", used[0]!.id)]);
+    const known = classifier.reference(1).known.state.scores;
+    expect(known.some((score) => Math.abs(score - verdict!.score) < 1e-6 * Math.abs(score))).toBe(true);
+  });
+
+  it("counts the encoders that judge a sift", async () => {
+    const study = await planned();
+    const manifest = await scanForUse(study);
+    const arm = await chooseArm(study, "supcon+ce+sifted");
+    const events: StageEvent[] = [];
+    await trainClassifier(study, {
+      ...{ out: out("sifted"), arm, manifest },
+      onEvent: (event) => events.push(event),
+    });
+    const ended = events.filter(({ event }) => event === "done" || event === "reused");
+    expect(classifierStageCount(study, { arm, manifest })).toBe(ended.length);
+  });
+
   it("refuses an arm that does not exist", async () => {
     await expect(trainClassifier(await planned(), { out: out("none"), arm: "magic" })).rejects.toThrow(
       /no arm "magic"/,

@@ -1,5 +1,6 @@
 import * as torch from "@penumbra/torch";
 import { deriveSeed, scope, type Tensor } from "@penumbra/torch";
+import { logGamma } from "../../results/index.ts";
 import { DeployError } from "./errors.ts";
 
 /** Known objects that no training saw: scores are compared with theirs. */
@@ -149,6 +150,40 @@ export class KnownScores {
     const [low, high] = [this.pValue(below), this.pValue(above)];
     return below + ((level - low) / (high - low)) * (above - below);
   }
+}
+
+/**
+ * Between which shares of known test objects that have a p-value of at most `level` lies, in 95 of 100 draws of the
+ * calibration and the test objects together. A share of all objects that there could be is drawn with the calibration:
+ * k = floor(level (n + 1)) of n + 1 places are below the level, so it is Beta(k, n + 1 - k) (Vovk 2012, "Conditional
+ * validity of inductive conformal predictors"), with the mean k / (n + 1); the tested ones are a binomial draw from it.
+ * The binomial alone, around `level`, leaves out the first draw.
+ *
+ * @param calibration objects that calibrate, n, each seen by as many views as the tested ones
+ */
+export function flaggedShares({
+  calibration,
+  tested,
+  level,
+}: {
+  readonly calibration: number;
+  readonly tested: number;
+  readonly level: number;
+}): { readonly mean: number; readonly low: number; readonly high: number } {
+  const below = Math.floor(level * (calibration + 1) + 1e-9);
+  if (below === 0) return { mean: 0, low: 0, high: 0 };
+  const [a, b] = [below, calibration + 1 - below];
+  const logBeta = (x: number, y: number) => logGamma(x) + logGamma(y) - logGamma(x + y);
+  const quantile = (share: number) => {
+    let sum = 0;
+    for (let count = 0; count < tested; count++) {
+      const choose = -Math.log(tested + 1) - logBeta(count + 1, tested - count + 1);
+      sum += Math.exp(choose + logBeta(count + a, tested - count + b) - logBeta(a, b));
+      if (sum >= share) return count / tested;
+    }
+    return 1;
+  };
+  return { mean: below / (calibration + 1), low: quantile(0.025), high: quantile(0.975) };
 }
 
 /** Standard deviation; 0 where a score is infinite, as nothing is near one. */

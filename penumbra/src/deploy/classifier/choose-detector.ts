@@ -4,7 +4,6 @@ import {
   detectorOf,
   type FittedDetector,
   fitChosen,
-  type Need,
   type Samples,
 } from "../../unknowns/index.ts";
 import { DeployError } from "./errors.ts";
@@ -28,9 +27,6 @@ export interface ChosenDetector {
   readonly reason: string;
 }
 
-/** What can be kept in a folder and judged of several views at once: features, and what is computed of them. */
-const KEPT: ReadonlySet<Need> = new Set(["features", "stages", "logits", "classifier"]);
-
 /** How people call what was chosen by. */
 const WORDS = {
   "near unknowns": "the near unknowns",
@@ -38,10 +34,10 @@ const WORDS = {
 } as const;
 
 /**
- * Fits the detectors that a classifier can keep and takes the one that tells the calibration photos best from the
+ * Fits detectors and takes the one that tells the calibration photos best from the
  * unknowns to choose by, or from images that stand in for them.
  *
- * @throws DeployError when all of them look at pixels, or there is nothing to choose by
+ * @throws DeployError when there is nothing to choose by
  */
 export function chooseDetectorForUse(
   { train, calibration, unknown, by }: ChoiceForUse,
@@ -55,15 +51,9 @@ export function chooseDetectorForUse(
     readonly tuning: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
   },
 ): ChosenDetector {
-  const kept = names.filter((name) => detectorOf(name, table).needs.every((need) => KEPT.has(need)));
-  if (kept.length === 0) {
-    throw new DeployError(
-      `A classifier cannot keep ${names.join(", ")}: they look at pixels through the whole network. Add another to "detectors", such as mahalanobis.`,
-    );
-  }
   if (unknown.length === 0)
     throw new DeployError("A detector cannot be chosen without unknowns or stand-ins.");
-  const tried = kept.map((name) => {
+  const tried = names.map((name) => {
     const choice = { train, validation: calibration, unknown };
     const fitted = fitChosen(detectorOf(name, table), choice, tuning[name]).detector;
     const known = fitted.score(calibration);
@@ -71,7 +61,7 @@ export function chooseDetectorForUse(
     return { name, fitted, auroc: each.reduce((sum, value) => sum + value, 0) / each.length };
   });
   const best = tried.reduce((leader, next) => (next.auroc > leader.auroc ? next : leader));
-  const among = kept.length === 1 ? "It was the only one" : `Of ${kept.length} it was the best`;
+  const among = names.length === 1 ? "It was the only one" : `Of ${names.length} it was the best`;
   return {
     ...best,
     reason: `${among} at telling the calibration photos from ${WORDS[by]} (AUROC ${(100 * best.auroc).toFixed(1)}).`,

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { loadEncoder, probeOf, saveEncoder, type TrainedEncoder } from "../../contrast/index.ts";
 import { readJsonLines, writeFileAtomicSync } from "../../files/index.ts";
 import { FITS, INTERPOLATIONS, type Look } from "../../images/index.ts";
+import { foldBatchNorms } from "../../models/index.ts";
 import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
 import { Classifier, type ClassifierParts } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
@@ -129,6 +130,7 @@ export function loadClassifier(
   };
   const { encoder, head } = part(FILES.encoder, (path) => loadEncoder(path, { device }));
   for (const tensor of Object.values(head.stateDict())) tensor.dispose();
+  foldBatchNorms(encoder);
   return new Classifier({
     ...{ name, classes, preprocessing, level, device, encoder },
     probe: part(FILES.probe, readProbe),

@@ -1,11 +1,12 @@
 import * as torch from "@penumbra/torch";
-import { scope, type Tensor } from "@penumbra/torch";
+import { type DType, scope, type Tensor } from "@penumbra/torch";
 import { type Encoder, extractStages, type LinearProbe } from "../../contrast/index.ts";
 import { mapConcurrently } from "../../data/index.ts";
 import { decodeImage, type Fit, type Interpolation, type White } from "../../images/index.ts";
 import { type FittedDetector, fitTemperature, type Samples } from "../../unknowns/index.ts";
 import { averageViews, type CalibrationObjects, KnownScores, viewSets } from "./calibration.ts";
 import { DeployError } from "./errors.ts";
+import { looksAtPixels, pixelScores } from "./pixel-scores.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** How files become what the encoder sees. */
@@ -18,9 +19,12 @@ export interface Preprocessing {
   readonly white: White;
 }
 
-/** What an encoder says about N photos: the features of each of its stages, the last being its features. */
+/**
+ * What a classifier keeps of N photos to judge them by: the features of each stage of its encoder, [N, D_s], the last
+ * being the encoder's; before them, where its detector looks at pixels, the score of each photo, [N, 1]. Means over
+ * rows are what an object's views say together: the mean of their features, and of such scores.
+ */
 export interface Rows {
-  /** For each stage [N, D_s]. */
   readonly stages: readonly Tensor[];
 }
 
@@ -35,7 +39,7 @@ export interface ClassifierParts {
   /** Its name in the table of detectors. */
   readonly detectorName: string;
   readonly detector: FittedDetector;
-  /** Features of known objects that no training saw. */
+  /** Known objects that no training saw. */
   readonly calibration: CalibrationObjects & Rows;
   /** An object is called unknown when its p-value is at most this. */
   readonly level: number;
@@ -150,19 +154,35 @@ export class Classifier implements Disposable {
         `${pixels.shape[0]} photos cannot be objects of ${views.join(", ")} views. Every object has at least one photo, and all photos belong to one.`,
       );
     if (photos === 0) return [];
-    const { encoder, device } = this.#parts;
-    return scope(() => this.judgeStages(extractStages(encoder, pixels, { device }), views));
+    return scope(() => this.judgeRows(this.rowsOf(pixels), views));
   }
 
-  /** As {@link judge}, of what an encoder said about the photos: for each of its stages [N, D_s]. */
-  judgeStages(rows: readonly Tensor[], views: readonly number[]): Verdict[] {
+  /** Width and type of each of its {@link Rows}. */
+  get rowKinds(): readonly { readonly width: number; readonly dtype: DType }[] {
+    const { encoder, detectorName } = this.#parts;
+    const stages = encoder.stageDimensions.map((width) => ({ width, dtype: "float32" as const }));
+    return looksAtPixels(detectorName) ? [{ width: 1, dtype: "float64" }, ...stages] : stages;
+  }
+
+  /**
+   * Looks at decoded photos once, to judge them in any combination.
+   * @param pixels uint8 [N, 3, imageSize, imageSize]
+   */
+  rowsOf(pixels: Tensor): Tensor[] {
+    const { encoder, device, detectorName, detector, probe } = this.#parts;
     return scope(() => {
-      const { probe, detector, classes, level } = this.#parts;
+      const stages = extractStages(encoder, pixels, { device });
+      if (!looksAtPixels(detectorName)) return stages;
+      return [pixelScores(detector, { pixels, encoder, probe, device }), ...stages];
+    });
+  }
+
+  /** As {@link judge}, of the {@link Rows} of the photos. */
+  judgeRows(rows: readonly Tensor[], views: readonly number[]): Verdict[] {
+    return scope(() => {
+      const { classes, level } = this.#parts;
       const averaging = blockAverages(views);
-      const stages = rows.map((stage) => averaging.matmul(stage.to("float64")));
-      const samples = evidenceOf(stages, probe);
-      const scores = detector.score(samples);
-      const logits = samples.logits.tolist() as number[][];
+      const { scores, logits } = this.#say(rows.map((each) => averaging.matmul(each.to("float64"))));
       return views.map((count, i) => {
         const { known, temperature } = this.reference(count);
         const score = scores[i]!;
@@ -186,6 +206,32 @@ export class Classifier implements Disposable {
     });
   }
 
+  /** Scores and temperature of the calibration objects, seen with as many views; computed once for each number. */
+  reference(views: number): Reference {
+    const found = this.#references.get(views);
+    if (found) return found;
+    const { calibration } = this.#parts;
+    const reference = scope(() => {
+      const sets = viewSets(calibration, views);
+      const { scores, logits } = this.#say(calibration.stages.map((rows) => averageViews(sets, rows)));
+      const known = new KnownScores(scores, sets.objects);
+      return { known, temperature: fitTemperature(logits, sets.labels) };
+    });
+    this.#references.set(views, reference);
+    return reference;
+  }
+
+  /** Score and logits of each object, by its averaged rows. */
+  #say(averaged: readonly Tensor[]): { readonly scores: ArrayLike<number>; readonly logits: number[][] } {
+    const { probe, detector, detectorName } = this.#parts;
+    const isScored = looksAtPixels(detectorName);
+    const samples = evidenceOf(isScored ? averaged.slice(1) : averaged, probe);
+    return {
+      scores: isScored ? averaged[0]!.flatten().toNumbers() : detector.score(samples),
+      logits: samples.logits.tolist() as number[][],
+    };
+  }
+
   dispose(): void {
     const { encoder, probe, detector, calibration } = this.#parts;
     for (const tensor of [...Object.values(encoder.stateDict()), probe.weight, probe.bias]) tensor.dispose();
@@ -194,24 +240,6 @@ export class Classifier implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** Scores and temperature of the calibration objects, seen with as many views; computed once for each number. */
-  reference(views: number): Reference {
-    const found = this.#references.get(views);
-    if (found) return found;
-    const { calibration, probe, detector } = this.#parts;
-    const reference = scope(() => {
-      const sets = viewSets(calibration, views);
-      const samples = evidenceOf(
-        calibration.stages.map((rows) => averageViews(sets, rows)),
-        probe,
-      );
-      const known = new KnownScores(detector.score(samples), sets.objects);
-      return { known, temperature: fitTemperature(samples.logits.tolist() as number[][], sets.labels) };
-    });
-    this.#references.set(views, reference);
-    return reference;
   }
 }
 

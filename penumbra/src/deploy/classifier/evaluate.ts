@@ -116,7 +116,7 @@ function judgeInParts(
     const from = start;
     verdicts.push(
       ...scope(() =>
-        classifier.judgeStages(
+        classifier.judgeRows(
           stages.map((stage) => stage.narrow(0, from, rows)),
           some,
         ),

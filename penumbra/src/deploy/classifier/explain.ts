@@ -1,6 +1,5 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
-import { extractStages } from "../../contrast/index.ts";
 import type { Classifier } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
 import type { Gallery, Neighbour } from "./gallery.ts";
@@ -48,14 +47,13 @@ export function explain(
   const views = pixels.shape[0] as number;
   if (views === 0) throw new DeployError("An object without a photo cannot be explained.");
   return scope(() => {
-    const { encoder, device } = classifier.parts;
-    const stages = extractStages(encoder, pixels, { device });
-    const [verdict] = classifier.judgeStages(stages, [views]);
+    const stages = classifier.rowsOf(pixels);
+    const [verdict] = classifier.judgeRows(stages, [views]);
     const features = stages.at(-1)!.mean([0], { keepdim: true });
     const heat = Array.from({ length: views }, (_, view) =>
       scope(() => {
         const hidden = occlusions(pixels.select(0, view), places);
-        const rows = extractStages(encoder, hidden, { device });
+        const rows = classifier.rowsOf(hidden);
         const changed = judgeWithout(classifier, stages, rows, view);
         return gridOf(changesOf(verdict!, changed), places);
       }),
@@ -103,7 +101,7 @@ function judgeWithout(
     const others = torch.cat([before, after]).unsqueeze(0).expand([count, -1, -1]); // [count, V - 1, D]
     return torch.cat([others, replaced[index]!.unsqueeze(1)], { dim: 1 }).reshape([count * views, width]);
   });
-  return classifier.judgeStages(
+  return classifier.judgeRows(
     together,
     Array.from({ length: count }, () => views),
   );

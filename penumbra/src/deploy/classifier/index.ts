@@ -1,6 +1,12 @@
 /** The classifier: one folder, from which known classes are told, and unknown objects. */
 
-export { type CalibrationObjects, KnownScores, type KnownScoresState, viewSets } from "./calibration.ts";
+export {
+  type CalibrationObjects,
+  flaggedShares,
+  KnownScores,
+  type KnownScoresState,
+  viewSets,
+} from "./calibration.ts";
 export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
 export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
 export {
@@ -44,7 +50,14 @@ export {
 } from "./gallery.ts";
 export { keepUnknown } from "./kept-unknowns.ts";
 export { type LookedAt, type LookOptions, lookAt } from "./look-at.ts";
+export { looksAtPixels, networkOf, pixelScores } from "./pixel-scores.ts";
 export { type Judged, type PhotoObject, type PredictOptions, predictEach } from "./predict-each.ts";
 export { type SeenPhoto, seenPhotos } from "./seen.ts";
 export { type ClassProbability, UNKNOWN, type Verdict, verdictName } from "./verdict.ts";
-export { type WatchEntry, type WatchOptions, watchPhotos } from "./watch.ts";
+export {
+  type ArrivedObject,
+  type WatchAnswer,
+  type WatchEntry,
+  type WatchOptions,
+  watchPhotos,
+} from "./watch.ts";

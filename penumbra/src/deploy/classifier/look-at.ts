@@ -1,13 +1,12 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
-import { extractStages } from "../../contrast/index.ts";
 import { mapConcurrently } from "../../data/index.ts";
 import { reasonOf } from "../../images/index.ts";
 import type { Classifier, PhotoSource } from "./classifier.ts";
 
 /** What an encoder says about photos, those left out that cannot be read. */
 export interface LookedAt {
-  /** For each stage float32 [readable, D_s]. */
+  /** As `Rows` of a classifier have them: for each stage float32 [readable, D_s]. */
   readonly stages: readonly Tensor[];
   /** The place of each row among the photos, ascending. */
   readonly places: readonly number[];
@@ -32,8 +31,9 @@ export async function lookAt(
   photos: readonly (PhotoSource | (() => Promise<PhotoSource>))[],
   { batchSize = 64, onProgress }: LookOptions = {},
 ): Promise<LookedAt> {
-  const { encoder, device } = classifier.parts;
-  const stages = encoder.stageDimensions.map((width) => torch.empty([photos.length, width]));
+  const stages = classifier.rowKinds.map(({ width, dtype }) =>
+    torch.empty([photos.length, width], { dtype }),
+  );
   const places: number[] = [];
   const unreadable: { photo: number; reason: string }[] = [];
   const decode = (start: number) => {
@@ -62,7 +62,7 @@ export async function lookAt(
     }
     if (pixels.length > 0) {
       scope(() => {
-        const rows = extractStages(encoder, classifier.stack(pixels), { device });
+        const rows = classifier.rowsOf(classifier.stack(pixels));
         for (const [index, stage] of stages.entries())
           stage.narrow(0, first, pixels.length).copy_(rows[index]!);
       });

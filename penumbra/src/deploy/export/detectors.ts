@@ -283,7 +283,7 @@ export function requireExportable(name: string): void {
   const reason =
     REASONS[name] ??
     (looksAtPixels
-      ? "it looks at pixels, and a classifier keeps features"
+      ? "it looks at the pixels of each photo, and the file judges by features"
       : "nobody has said how it is computed there");
   throw new DeployError(
     `The detector "${name}" cannot be exported to ONNX: ${reason}. Train with another one, such as "mahalanobis" (detectors: in study.yaml).`,

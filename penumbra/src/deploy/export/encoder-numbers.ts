@@ -87,7 +87,7 @@ async function eachBatch(
 }
 
 /** Planes of photos of one size as an exported model takes them, [N, size, size, 3]. */
-function interleaved(photos: readonly Uint8Array[], size: number): RuntimeTensor {
+export function interleaved(photos: readonly Uint8Array[], size: number): RuntimeTensor {
   const pixels = size * size;
   const data = new Uint8Array(photos.length * 3 * pixels);
   for (const [photo, planes] of photos.entries())

@@ -8,6 +8,7 @@ import {
   Classifier,
   DeployError,
   loadClassifier,
+  type Reference,
   readProvenance,
   readUsedPhotos,
   type UsedPhoto,
@@ -63,7 +64,7 @@ export async function exportOnnx(
 ): Promise<Exported> {
   using classifier = loadClassifier(folder);
   // Refuses what cannot be drawn before anything is read.
-  scope(() => drawClassifier(classifier.parts, classifier.reference(1), { precision: "fp32" }));
+  scope(() => drawClassifier(classifier.parts, [classifier.reference(1)], { precision: "fp32" }));
   const provenance = readProvenance(folder);
   const root = photos ?? provenance.photos;
   if (root === undefined) {
@@ -80,8 +81,9 @@ export async function exportOnnx(
       : await inFewerBits(classifier, { root, calibration, near }, precision, onProgress);
   try {
     const shown = fewer?.classifier ?? classifier;
-    const graph = drawClassifier(shown.parts, shown.reference(1), { precision, ranges: fewer?.ranges ?? [] });
-    const metadata = await metadataOf(folder, shown, precision);
+    const references = referencesOf(shown);
+    const graph = drawClassifier(shown.parts, references, { precision, ranges: fewer?.ranges ?? [] });
+    const metadata = await metadataOf(folder, shown, references, precision);
     const bytes = graph.toModel(classifier.name, provenance.penumbra, metadata).toBytes();
     const reading = readEach(root, calibration, (done) => onProgress("compare", done, calibration.length));
     const verification = await verifyExport(bytes, shown, reading, judgeOf(shown, fewer?.encoder));
@@ -96,13 +98,30 @@ export async function exportOnnx(
   }
 }
 
+/** Views of one object that an exported model has a reference of its own for at most, as a service takes them. */
+const MOST_VIEWS = 64;
+
+/** What objects of 1, 2, … views are held against: with more views than any of those that calibrate, nothing changes. */
+export function referencesOf(classifier: Classifier): Reference[] {
+  const photos = new Map<string, number>();
+  for (const object of classifier.parts.calibration.objects)
+    photos.set(object, 1 + (photos.get(object) ?? 0));
+  const most = Math.min(MOST_VIEWS, Math.max(...photos.values()));
+  return Array.from({ length: most }, (_, i) => classifier.reference(i + 1));
+}
+
 /** The classifier, with the exported encoder where that gives other features. */
 function judgeOf(classifier: Classifier, encoder: ExportedEncoder | undefined): Judge {
-  return async (pixels) => {
-    if (!encoder) return classifier.judge(pixels, [1])[0]!;
-    const stages = await encoder.stages([pixels.toTyped() as Uint8Array]);
-    const [verdict] = classifier.judgeStages(stages, [1]);
-    for (const stage of stages) stage.dispose();
+  return async (views) => {
+    if (encoder) {
+      const stages = await encoder.stages(views);
+      const [verdict] = classifier.judgeRows(stages, [views.length]);
+      for (const stage of stages) stage.dispose();
+      return verdict!;
+    }
+    const pixels = classifier.stack(views);
+    const [verdict] = classifier.judge(pixels, [views.length]);
+    pixels.dispose();
     return verdict!;
   };
 }
@@ -163,7 +182,7 @@ async function inFewerBits(
     const before = classifier.judge(pixels, one(photos));
     pixels.dispose();
     const rows = await encoder.stages(photos);
-    const after = made.judgeStages(rows, one(photos));
+    const after = made.judgeRows(rows, one(photos));
     for (const row of rows) row.dispose();
     return { before, after };
   };
@@ -187,9 +206,10 @@ function scoresOf(verdicts: readonly Verdict[]): Float64Array {
 async function metadataOf(
   folder: string,
   classifier: Classifier,
+  references: readonly Reference[],
   precision: ExportPrecision,
 ): Promise<Record<string, string>> {
-  const { known, temperature } = classifier.reference(1);
+  const { known, temperature } = references[0]!;
   const { imageSize, fit, interpolation } = classifier.preprocessing;
   const card = await readFile(join(folder, "README.md"), "utf8").catch(() => "");
   return {
@@ -198,6 +218,7 @@ async function metadataOf(
     detector: classifier.detector,
     level: String(classifier.level),
     temperature: String(temperature),
+    temperaturesByViews: JSON.stringify(references.map((reference) => reference.temperature)),
     threshold: String(known.threshold(classifier.level)),
     calibrationObjects: String(known.objects),
     preprocessing: JSON.stringify({ imageSize, fit, interpolation }),

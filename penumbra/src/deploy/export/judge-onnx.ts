@@ -3,16 +3,22 @@ import { decodeWhole } from "../../images/index.ts";
 import { DeployError } from "../classifier/index.ts";
 import { readMetadata } from "./onnx/metadata.ts";
 import { loadModel } from "./onnx-runtime.ts";
-import { asInput, type ExportedVerdict, judgeExported } from "./verify.ts";
+import { asInput, type ExportedVerdict, judgeExportedObject } from "./verify.ts";
 
 /**
- * What an exported file says of photos, one by one, with onnxruntime-node: the classifier's folder is not needed.
+ * What an exported file says of objects, one after the other, with onnxruntime-node: the classifier's folder is not
+ * needed.
  *
  * @param file as {@link exportOnnx} writes it
- * @throws DeployError where the package onnxruntime-node is not installed, and for a file that it refuses
+ * @param objects one photo each, or several photos (views) of one object, which have the same width and height
+ * @throws DeployError where the package onnxruntime-node is not installed, for a file that it refuses, and for views of
+ * several sizes
  * @throws ImageError for a photo that cannot be read
  */
-export async function judgeOnnx(file: string, photos: readonly string[]): Promise<ExportedVerdict[]> {
+export async function judgeOnnx(
+  file: string,
+  objects: readonly (string | readonly string[])[],
+): Promise<ExportedVerdict[]> {
   const bytes = await readFile(file);
   const { classes: names } = readMetadata(bytes);
   if (names === undefined)
@@ -21,8 +27,10 @@ export async function judgeOnnx(file: string, photos: readonly string[]): Promis
   const model = await loadModel(bytes);
   try {
     const verdicts: ExportedVerdict[] = [];
-    for (const photo of photos)
-      verdicts.push(...(await judgeExported(model, asInput(await decodeWhole(photo)), classes)));
+    for (const object of objects) {
+      const views = await Promise.all([object].flat().map((photo) => decodeWhole(photo)));
+      verdicts.push(await judgeExportedObject(model, asInput(views), classes));
+    }
     return verdicts;
   } finally {
     await model.release();

@@ -5,6 +5,7 @@ import {
   Bottleneck,
   DepthwiseSeparable,
   EfficientNetLite,
+  foldedConvolution,
   type ImageEncoder,
   InvertedResidual,
   ResNet,
@@ -14,7 +15,7 @@ import {
   VisionTransformer,
 } from "../../models/index.ts";
 import { DeployError } from "../classifier/index.ts";
-import type { Arithmetic, Product } from "./arithmetic.ts";
+import type { Arithmetic } from "./arithmetic.ts";
 import type { Value } from "./onnx/graph.ts";
 
 /** A tensor of images or feature maps, [N, C, side, side]. */
@@ -127,7 +128,7 @@ function convolved(pen: Arithmetic, conv: nn.Conv2d, { value, side }: Maps, norm
   const [kernel, step] = [conv.kernelSize[0]!, stride[0]!];
   const [before, after] =
     conv instanceof SameConv2d && step > 1 ? conv.paddingOf(side) : [padding[0]!, padding[0]!];
-  const product = folded(conv, norm);
+  const product = foldedConvolution(conv, norm);
   const out = pen.conv(value, product, {
     kernel_shape: [...conv.kernelSize],
     strides: stride,
@@ -136,27 +137,9 @@ function convolved(pen: Arithmetic, conv: nn.Conv2d, { value, side }: Maps, norm
     group: groups,
   });
   product.weight.dispose();
-  product.bias?.dispose();
+  product.bias.dispose();
   const reach = dilation[0]! * (kernel - 1) + 1;
   return { value: out, side: Math.floor((side + before + after - reach) / step) + 1 };
-}
-
-/** w g / sqrt(var + eps) and b - mean g / sqrt(var + eps): what a batch norm with running statistics does to w. */
-function folded({ weight, bias }: nn.Conv2d, norm: nn.BatchNorm2d): Product {
-  return scope(() => {
-    const exact = (tensor: Tensor | null) => tensor?.detach().to("float64");
-    const [mean, variance] = [exact(norm.runningMean), exact(norm.runningVar)];
-    if (!mean || !variance)
-      throw new DeployError("A batch norm without running statistics cannot be exported.");
-    const inverse = variance.add(norm.eps).rsqrt();
-    const scale = norm.weight ? inverse.mul(exact(norm.weight)!) : inverse; // [out]
-    const shifted = bias ? exact(bias)!.sub(mean) : mean.neg();
-    const moved = shifted.mul(scale);
-    return {
-      weight: exact(weight)!.mul(scale.view([-1, 1, 1, 1])),
-      bias: norm.bias ? moved.add(exact(norm.bias)!) : moved,
-    };
-  });
 }
 
 function shortcut(pen: Arithmetic, downsample: nn.Sequential | null, x: Maps): Maps {

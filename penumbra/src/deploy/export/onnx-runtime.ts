@@ -70,7 +70,7 @@ async function loadRuntime(): Promise<Runtime> {
     return (await import(PACKAGE)) as Runtime;
   } catch (cause) {
     throw new DeployError(
-      `An exported model is compared with the classifier before it is kept, by ${PACKAGE}, which cannot be loaded (${(cause as Error).message.split("\n")[0]}). Install it: npm install ${PACKAGE}`,
+      `An exported model is compared with the classifier before it is kept, by ${PACKAGE}, which cannot be loaded (${(cause as Error).message.split("\n")[0]}). Install it (without CUDA, which it would fetch and is not used): npm install ${PACKAGE} --onnxruntime-node-install=skip`,
       { cause },
     );
   }

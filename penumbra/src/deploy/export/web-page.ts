@@ -4,7 +4,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { writeFileAtomic, writeFolderAsync } from "../../files/index.ts";
 import { DeployError, loadClassifier } from "../classifier/index.ts";
-import { type Exported, type ExportOptions, exportOnnx } from "./export-onnx.ts";
+import { escaped, PAGE_STYLE } from "../page/index.ts";
+import { type Exported, type ExportOptions, exportOnnx, referencesOf } from "./export-onnx.ts";
 
 const PACKAGE = "onnxruntime-web";
 /** What of the package a browser loads: the script with WebAssembly's glue in it, and the code itself. */
@@ -55,13 +56,15 @@ interface About {
   readonly name: string;
   readonly classes: readonly string[];
   readonly level: number;
-  readonly temperature: number;
+  /** Of objects of 1, 2, … views; the last one of those with more. */
+  readonly temperatures: readonly number[];
 }
 
 function aboutOf(folder: string): About {
   using classifier = loadClassifier(folder);
   const { name, classes, level } = classifier;
-  return { name, classes, level, temperature: classifier.reference(1).temperature };
+  const temperatures = referencesOf(classifier).map(({ temperature }) => temperature);
+  return { name, classes, level, temperatures };
 }
 
 function pageOf({ name, classes }: About): string {
@@ -70,6 +73,7 @@ function pageOf({ name, classes }: About): string {
 <title>${escaped(name)}</title><style>${STYLE}</style></head><body>
 <h1>${escaped(name)}</h1>
 <p>Knows ${classes.map(escaped).join(", ")}, and says <em>unknown</em> of what is none of them. Photos stay on this device.</p>
+<p><label><input type="checkbox" id="views"> the photos are views of one object</label></p>
 <label id="drop">Drop photos here, or choose them<input type="file" id="files" accept="image/*" multiple></label>
 <p><button id="camera" type="button">Use the camera</button></p>
 <figure id="live" hidden><video id="video" playsinline muted></video><figcaption id="seen" aria-live="polite"></figcaption></figure>
@@ -78,21 +82,13 @@ function pageOf({ name, classes }: About): string {
 `;
 }
 
-function escaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
-}
-
 /** A module for other pages too: `pixelsOf` a file, image or video, and `judge` of pixels. */
 const JUDGE = `import * as ort from "./ort.wasm.bundle.min.mjs";
 
 ort.env.wasm.wasmPaths = { wasm: new URL("./ort-wasm-simd-threaded.wasm", import.meta.url).href };
 ort.env.wasm.numThreads = 1; // more need headers that static servers rarely send
 
-/** Name, classes, level and temperature of the classifier. */
+/** Name, classes, level and temperatures of the classifier. */
 export const about = await (await fetch(new URL("./model.json", import.meta.url))).json();
 const session = await ort.InferenceSession.create(new URL("./model.onnx", import.meta.url).href);
 
@@ -116,19 +112,26 @@ export async function pixelsOf(source) {
   return { data, width, height };
 }
 
-/** What the classifier says of the pixels of one photo, classes by falling probability. */
-export async function judge({ data, width, height }) {
-  const images = new ort.Tensor("uint8", data, [1, height, width, 3]);
+/** What the classifier says of an object by the pixels of its photos, one or more of one size; classes by falling probability. */
+export async function judge(...photos) {
+  const [{ width, height }] = photos;
+  if (photos.some((photo) => photo.width !== width || photo.height !== height))
+    throw new Error("the views of an object must have one size");
+  const data = new Uint8Array(photos.length * 3 * width * height);
+  photos.forEach((photo, i) => data.set(photo.data, i * photo.data.length));
+  const images = new ort.Tensor("uint8", data, [photos.length, height, width, 3]);
   const outputs = await session.run({ images });
-  const scaled = Array.from(outputs.logits.data, (logit) => logit / about.temperature);
+  const temperature = about.temperatures[Math.min(photos.length, about.temperatures.length) - 1];
+  const scaled = Array.from(outputs.objectLogits.data, (logit) => logit / temperature);
   const highest = Math.max(...scaled);
   const exponentials = scaled.map((value) => Math.exp(value - highest));
   const sum = exponentials.reduce((a, b) => a + b, 0);
   const answer = {
-    className: about.classes[Number(outputs.class.data[0])],
-    isUnknown: Boolean(outputs.isUnknown.data[0]),
-    confidence: outputs.confidence.data[0],
-    unknownScore: outputs.unknownScore.data[0],
+    views: photos.length,
+    className: about.classes[Number(outputs.objectClass.data[0])],
+    isUnknown: Boolean(outputs.objectIsUnknown.data[0]),
+    confidence: outputs.objectConfidence.data[0],
+    unknownScore: outputs.objectUnknownScore.data[0],
     classes: about.classes
       .map((className, i) => ({ className, probability: exponentials[i] / sum }))
       .sort((a, b) => b.probability - a.probability),
@@ -139,7 +142,9 @@ export async function judge({ data, width, height }) {
 `;
 
 const SCRIPT = `
-import { judge, pixelsOf } from "./judge.mjs";
+// Photos may be dropped before the classifier is there: they wait for it.
+const engine = import("./judge.mjs");
+engine.catch((error) => byId("answers").prepend("The classifier cannot be loaded: " + error.message));
 const byId = (id) => document.getElementById(id);
 const percent = (value) => (100 * value).toFixed(1) + " %";
 const verdictOf = ({ isUnknown, className, confidence }) => isUnknown ? "unknown, resembles " + className : className + "  " + percent(confidence);
@@ -154,25 +159,36 @@ function show(element, answer) {
   }));
 }
 async function take(files) {
-  for (const file of files) {
-    const box = document.createElement("div");
-    box.className = "answer";
+  const box = document.createElement("div");
+  box.className = "answer";
+  for (const file of files.slice(0, 8)) {
     const picture = new Image();
     picture.src = URL.createObjectURL(file);
     picture.alt = file.name;
-    const text = document.createElement("div");
-    text.textContent = "…";
-    box.append(picture, text);
-    byId("answers").prepend(box);
-    try {
-      show(text, await judge(await pixelsOf(file)));
-    } catch (error) {
-      text.textContent = file.name + " cannot be read: " + error.message;
-    }
+    box.append(picture);
   }
+  const text = document.createElement("div");
+  text.textContent = "…";
+  box.append(text);
+  byId("answers").prepend(box);
+  try {
+    const { judge, pixelsOf } = await engine;
+    const photos = [];
+    for (const file of files) photos.push(await pixelsOf(file));
+    show(text, await judge(...photos));
+  } catch (error) {
+    text.textContent = files.map((file) => file.name).join(", ") + " cannot be judged: " + error.message;
+  }
+}
+async function takeAll(list) {
+  const files = [...list];
+  if (files.length === 0) return;
+  if (byId("views").checked) await take(files);
+  else for (const file of files) await take([file]);
 }
 let stream;
 async function look() {
+  const { judge, pixelsOf } = await engine;
   while (stream) {
     show(byId("seen"), await judge(await pixelsOf(byId("video"))));
     await new Promise((done) => setTimeout(done, 200));
@@ -196,21 +212,11 @@ byId("camera").addEventListener("click", async () => {
   byId("live").hidden = !stream;
   byId("camera").textContent = stream ? "Stop the camera" : "Use the camera";
 });
-byId("files").addEventListener("change", (event) => { take([...event.target.files]); });
+byId("files").addEventListener("change", (event) => { takeAll(event.target.files); event.target.value = ""; });
 byId("drop").addEventListener("dragover", (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
 byId("drop").addEventListener("dragleave", () => byId("drop").classList.remove("over"));
-byId("drop").addEventListener("drop", (event) => { event.preventDefault(); byId("drop").classList.remove("over"); take([...event.dataTransfer.files]); });
+byId("drop").addEventListener("drop", (event) => { event.preventDefault(); byId("drop").classList.remove("over"); takeAll(event.dataTransfer.files); });
 `;
 
-const STYLE = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-#drop { display: block; border: 2px dashed #888; border-radius: 8px; padding: 2rem; text-align: center; margin: 1rem 0 }
-#drop.over { border-color: #2468c0 } #drop:focus-within { outline: 2px solid #2468c0 }
-#drop input { display: block; margin: 1rem auto 0; max-width: 100% }
-figure { margin: 1rem 0 } video { max-width: 100%; border-radius: 8px }
-.answer { display: flex; gap: 1rem; align-items: center; padding: .5rem 0; border-top: 1px solid #8884 }
-.answer img { width: 96px; height: 96px; object-fit: contain; background: #8882 }
-.verdict { font-weight: 600 } .unknown .verdict { color: #b3500a }
-@media (prefers-color-scheme: dark) { .unknown .verdict { color: #f0a060 } }
-small { color: #777 }`;
+const STYLE = `${PAGE_STYLE}
+figure { margin: 1rem 0; display: inline-block } video { max-width: 100%; border-radius: 8px }`;

@@ -2,9 +2,10 @@
 export const LABEL_PAGE = `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Penumbra: name unknowns</title><style>
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --rule: #8884; --mark: #d55e00; --focus: #0072b2 }
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --rule: #8884; --mark: #d55e00; --focus: #0072b2; --quiet: #666 }
+@media (prefers-color-scheme: dark) { :root { --quiet: #aaa } }
 body { max-width: 68rem; margin: 1.5rem auto 6rem; padding: 0 1rem }
-h1 { font-size: 1.3rem; margin: 0 } header p { margin: .3rem 0; color: #777; max-width: 46rem }
+h1 { font-size: 1.3rem; margin: 0 } header p { margin: .3rem 0; color: var(--quiet); max-width: 46rem }
 .group { border-top: 1px solid var(--rule); padding: .8rem 0 } .group h2 { font-size: 1rem; margin: 0 0 .4rem }
 .objects { display: flex; flex-wrap: wrap; gap: .4rem; padding: 0; margin: 0 0 .5rem; list-style: none }
 .objects button { all: unset; cursor: pointer; display: flex; gap: 2px; border: 3px solid transparent; border-radius: 6px; padding: 2px }
@@ -12,7 +13,7 @@ h1 { font-size: 1.3rem; margin: 0 } header p { margin: .3rem 0; color: #777; max
 button:focus-visible, input:focus-visible { outline: 3px solid var(--focus) !important; outline-offset: 1px }
 form { display: flex; gap: .5rem; flex-wrap: wrap } input[type=text] { font: inherit; padding: .25rem .5rem; min-width: 16rem }
 form button, header button { font: inherit; padding: .25rem .8rem } #said { position: fixed; left: 0; right: 0; bottom: 0; background: Canvas; border-top: 1px solid var(--rule); padding: .5rem 1rem; min-height: 1.5em }
-#said.bad { color: var(--mark) } small { color: #777 }
+#said.bad { color: var(--mark) } small { color: var(--quiet) }
 </style></head><body>
 <header><h1>Name unknowns</h1>
 <p>Each group looks alike to the classifier. Give it a name and press Enter: its objects move into the folder of that class. Space on a picture leaves an object out of its group.</p>

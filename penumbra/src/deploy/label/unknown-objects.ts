@@ -68,7 +68,7 @@ export class UnknownObjects {
       );
     }
     const views = readable.map(({ photos }) => photos.length);
-    const verdicts = classifier.judgeStages(stages, views);
+    const verdicts = classifier.judgeRows(stages, views);
     const features = scope(() => blockAverages(views).matmul(stages.at(-1)!.to("float64")));
     const distances = cosineDistances(features);
     for (const tensor of [...stages, features]) tensor.dispose();

@@ -67,7 +67,9 @@ export function openApiOf(models: readonly string[]): object {
             { name: "name", in: "path", required: true, schema: { type: "string", enum: models } },
           ],
           responses: {
-            "200": answer("class, confidence, unknownScore, isUnknown of each image"),
+            "200": answer(
+              "class, confidence, unknownScore, isUnknown of each image, or of each object where the input `object` says which one each image shows",
+            ),
             ...failures,
           },
         },

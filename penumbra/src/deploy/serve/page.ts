@@ -1,3 +1,5 @@
+import { escaped, PAGE_STYLE } from "../page/index.ts";
+
 /** The page for people: drop photos, see verdicts. Nothing is loaded from anywhere else. */
 export function pageOf(models: readonly string[]): string {
   const options = models.map((name) => `<option>${escaped(name)}</option>`).join("");
@@ -13,27 +15,8 @@ export function pageOf(models: readonly string[]): string {
 <script>${SCRIPT}</script></body></html>`;
 }
 
-function escaped(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
-}
-
-const STYLE = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-label { margin-right: 1rem }
-#drop { display: block; border: 2px dashed #888; border-radius: 8px; padding: 2rem; text-align: center; margin: 1rem 0 }
-#drop.over { border-color: #2468c0 } #drop:focus-within { outline: 2px solid #2468c0 }
-#drop input { display: block; margin: 1rem auto 0; max-width: 100% }
-.answer { display: flex; gap: 1rem; align-items: center; padding: .5rem 0; border-top: 1px solid #8884 }
-.answer img { width: 96px; height: 96px; object-fit: contain; background: #8882 }
-.answer .like { display: flex; gap: .25rem; margin-left: auto } .answer .like img { width: 48px; height: 48px }
-.verdict { font-weight: 600 } .unknown .verdict { color: #b3500a }
-@media (prefers-color-scheme: dark) { .unknown .verdict { color: #f0a060 } }
-small { color: #777 }`;
+const STYLE = `${PAGE_STYLE}
+.answer .like { display: flex; gap: .25rem; margin-left: auto } .answer .like img { width: 48px; height: 48px }`;
 
 const SCRIPT = `
 const byId = (id) => document.getElementById(id);

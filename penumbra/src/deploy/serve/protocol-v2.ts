@@ -13,11 +13,12 @@ const requestSchema = z.object({
       z.object({
         name: z.string(),
         shape: z.array(z.int().positive()).min(1).max(4),
-        datatype: z.enum(["BYTES", "UINT8"]),
+        datatype: z.enum(["BYTES", "UINT8", "INT64"]),
         data: z.array(z.unknown()),
       }),
     )
-    .length(1),
+    .min(1)
+    .max(2),
 });
 
 type Input = z.output<typeof requestSchema>["inputs"][number];
@@ -30,9 +31,13 @@ const OUTPUTS = [
   { name: "isUnknown", datatype: "BOOL", of: ({ isUnknown }: Verdict) => isUnknown },
 ] as const;
 
+/** The input that says which object each image shows. */
+const OBJECT = "object";
+
 /**
- * The Open Inference Protocol, version 2 (KServe), over HTTP: one input `image`, of files (BYTES, base64, [N]) or of
- * pixels (UINT8, [N, H, W, 3] or [H, W, 3]); every image is an object of its own.
+ * The Open Inference Protocol, version 2 (KServe), over HTTP: an input `image`, of files (BYTES, base64, [N]) or of
+ * pixels (UINT8, [N, H, W, 3] or [H, W, 3]). Every image is an object of its own, unless an input `object` (INT64, [N])
+ * says of each which object it is a view of, 0 … M - 1: the outputs are then [M].
  */
 export function inferencePaths(
   app: Hono<ServiceEnv>,
@@ -48,7 +53,10 @@ export function inferencePaths(
     return context.json({
       name,
       platform: "penumbra",
-      inputs: [{ name: "image", datatype: "BYTES", shape: [-1] }],
+      inputs: [
+        { name: "image", datatype: "BYTES", shape: [-1] },
+        { name: OBJECT, datatype: "INT64", shape: [-1], parameters: { optional: true } },
+      ],
       outputs: OUTPUTS.map((output) => ({ name: output.name, datatype: output.datatype, shape: [-1] })),
     });
   });
@@ -68,11 +76,20 @@ export function inferencePaths(
       const [issue] = request.error.issues;
       throw refuse(
         400,
-        `The request does not fit the protocol: ${issue?.path.join(".")}: ${issue?.message}. Send one input "image".`,
+        `The request does not fit the protocol: ${issue?.path.join(".")}: ${issue?.message}. Send an input "image", and "${OBJECT}" where images are views of one object.`,
       );
     }
-    const files = await filesOf(request.data.inputs[0]!);
-    const verdicts = await Promise.all(files.map((file) => predict(name, [file])));
+    const { inputs } = request.data;
+    const image = inputs.find((input) => input.name !== OBJECT);
+    const object = inputs.find((input) => input.name === OBJECT);
+    if (!image || inputs.length > (object ? 2 : 1))
+      throw refuse(
+        400,
+        `The request has ${inputs.map((input) => `"${input.name}"`).join(" and ")}. Send an input "image", and at most "${OBJECT}" beside it.`,
+      );
+    const files = await filesOf(image);
+    const objects = object ? viewsOf(files, object) : files.map((file) => [file]);
+    const verdicts = await Promise.all(objects.map((views) => predict(name, views)));
     return context.json({
       model_name: name,
       ...(request.data.id !== undefined && { id: request.data.id }),
@@ -86,14 +103,37 @@ export function inferencePaths(
   });
 }
 
-/** The images of an input as files. @throws HTTPException 400 where data and shape do not fit */
-async function filesOf({ datatype, shape, data }: Input): Promise<Uint8Array[]> {
+/** The views of each object. @throws HTTPException 400 where not every image has an object, or an object no image */
+function viewsOf(files: readonly Uint8Array[], { datatype, shape, data }: Input): Uint8Array[][] {
+  requireSize({ shape, data });
+  const isNumber = (value: unknown): value is number =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) < files.length;
+  if (datatype === "INT64" && data.length === files.length && data.every(isNumber)) {
+    const count = 1 + data.reduce((most, number) => Math.max(most, number), 0);
+    const objects = Array.from({ length: count }, (): Uint8Array[] => []);
+    for (const [index, number] of data.entries()) objects[number]!.push(files[index]!);
+    if (objects.every((views) => views.length > 0)) return objects;
+  }
+  throw refuse(
+    400,
+    `"${OBJECT}" is INT64 [${files.length}], one number an image, from 0 on without a gap. Send as many as there are images.`,
+  );
+}
+
+/** @throws HTTPException 400 where data and shape do not fit */
+function requireSize({ shape, data }: Pick<Input, "shape" | "data">): void {
   const size = shape.reduce((product, side) => product * side, 1);
   if (data.length !== size)
     throw refuse(
       400,
       `The input has ${data.length} values, and its shape [${shape}] has ${size}. Send as many.`,
     );
+}
+
+/** The images of an input as files. @throws HTTPException 400 where data and shape do not fit */
+async function filesOf({ datatype, shape, data }: Input): Promise<Uint8Array[]> {
+  requireSize({ shape, data });
+  if (datatype === "INT64") throw refuse(400, "Images are BYTES or UINT8, not INT64.");
   if (datatype === "BYTES") {
     return data.map((item) => {
       if (typeof item !== "string") throw refuse(400, "BYTES are files in base64. Send texts.");

@@ -1,13 +1,16 @@
-import { decodeImage, type ImageFormat, sniffFormat } from "../../images/index.ts";
+import { decodeImage, type ImageFormat, reasonOf, sniffFormat } from "../../images/index.ts";
 import {
+  type ArrivedObject,
   type ClassifierInfo,
   type GalleryPhoto,
   keepUnknown,
   loadGallery,
   readClassifierInfo,
   stackPhotos,
+  type Verdict,
+  type WatchAnswer,
 } from "../classifier/index.ts";
-import { Batcher, type BatcherOptions, type Views } from "./batcher.ts";
+import { Batcher, type BatcherOptions, QueueFullError, type Views } from "./batcher.ts";
 import { Judge, type ServedVerdict } from "./judge.ts";
 
 export interface ServedModelOptions extends BatcherOptions {
@@ -55,15 +58,52 @@ export class ServedModel {
    * @throws MediaTypeError, ImageError, QueueFullError
    */
   async predict(files: readonly Uint8Array[]): Promise<ServedVerdict> {
-    const { imageSize, fit, interpolation, white } = this.info.preprocessing;
-    const { maxPixels, keepUnknown: root } = this.#options;
     for (const file of files) requireServed(file);
-    const views = await Promise.all(
-      files.map((file) => decodeImage(file, imageSize, { fit, interpolation, white, maxPixels })),
-    );
+    const views = await Promise.all(files.map((file) => this.#decode(file)));
     const verdict = await this.#batcher.submit(views);
-    if (verdict.isUnknown && root !== undefined) await keepUnknown(root, files);
+    await this.#keep(files, verdict);
     return verdict;
+  }
+
+  /** Judges an object by those of its photos that can be read, however long the queue is. */
+  async judge({ photos }: ArrivedObject): Promise<WatchAnswer> {
+    const unreadable: { photo: number; reason: string }[] = [];
+    const views: Uint8Array[] = [];
+    for (const [photo, file] of photos.entries()) {
+      try {
+        requireServed(file);
+        views.push(await this.#decode(file));
+      } catch (error) {
+        unreadable.push({ photo, reason: reasonOf(error) });
+      }
+    }
+    if (views.length === 0) return { verdict: null, unreadable };
+    const { neighbours: _, ...verdict } = await this.#submitPatiently(views);
+    await this.#keep(photos, verdict);
+    return { verdict, unreadable };
+  }
+
+  async #submitPatiently(views: Views): Promise<ServedVerdict> {
+    for (;;) {
+      try {
+        return await this.#batcher.submit(views);
+      } catch (error) {
+        const waits = error instanceof QueueFullError && this.#batcher.length > 0;
+        if (!waits) throw error;
+        await this.#batcher.drained();
+      }
+    }
+  }
+
+  #decode(file: Uint8Array): Promise<Uint8Array> {
+    const { imageSize, fit, interpolation, white } = this.info.preprocessing;
+    const { maxPixels } = this.#options;
+    return decodeImage(file, imageSize, { fit, interpolation, white, maxPixels });
+  }
+
+  async #keep(files: readonly Uint8Array[], { isUnknown }: Verdict): Promise<void> {
+    const { keepUnknown: root } = this.#options;
+    if (isUnknown && root !== undefined) await keepUnknown(root, files);
   }
 
   /** Loads the classifier by judging a blank photo: after that the first request waits no longer than the others. */

@@ -1,6 +1,6 @@
 import { basename, resolve } from "node:path";
 import { serve } from "@hono/node-server";
-import { DeployError, type Verdict } from "../classifier/index.ts";
+import { type ArrivedObject, DeployError, type WatchAnswer } from "../classifier/index.ts";
 import { type AppOptions, makeApp } from "./app.ts";
 import { ServedModel, type ServedModelOptions } from "./served-model.ts";
 
@@ -13,8 +13,8 @@ export interface ServiceOptions extends AppOptions, ServedModelOptions {
 /** A service that answers. */
 export interface Service {
   readonly url: string;
-  /** The verdict of the first classifier on one object, beside the requests. @throws as `ServedModel.predict` */
-  predict(files: readonly Uint8Array[]): Promise<Verdict>;
+  /** What the first classifier says of objects, beside the requests. */
+  judge(objects: readonly ArrivedObject[]): Promise<WatchAnswer[]>;
   /** Takes no more requests, answers those that are under way, and ends. */
   close(): Promise<void>;
 }
@@ -60,10 +60,7 @@ export async function startService(folders: readonly string[], options: ServiceO
         const host = family === "IPv6" ? `[${address}]` : address;
         resolvePromise({
           url: `http://${host}:${port}`,
-          predict: async (files) => {
-            const { neighbours: _, ...verdict } = await [...models.values()][0]!.predict(files);
-            return verdict;
-          },
+          judge: (objects) => Promise.all(objects.map((object) => [...models.values()][0]!.judge(object))),
           async close() {
             await new Promise<void>((done) => {
               server.close(() => done());

@@ -607,7 +607,21 @@ export const studySchemaOf = (tables: StudyTables) =>
       .enum(["auto", "fp32", "bf16", "fp16"])
       .meta({ description: "auto takes bf16 only where the processor or device is fast in it" })
       .default("auto"),
-    threads: z.int().nonnegative().meta({ description: "Threads of libtorch; 0 = one per core" }).default(0),
+    threads: z
+      .int()
+      .nonnegative()
+      .meta({
+        description:
+          "Threads that every stage computes with: another number may change the last digits; 0 = two, or one per core for large networks and images and on a GPU",
+      })
+      .default(0),
+    jobs: z
+      .union([z.literal("auto"), z.int().positive()])
+      .meta({
+        description:
+          "Stages that are made side by side, each in a process of its own with its own threads: it changes no bit; auto = as many as cores and memory are there for, one for short studies, large networks and a GPU",
+      })
+      .default("auto"),
   });
 
 /** The schema of a configuration that chooses from the built-in tables. */

@@ -2,7 +2,7 @@ import { resolvePrecision } from "@penumbra/torch";
 import { type FoundModel, StableDiffusion } from "../../diffusion/index.ts";
 
 /** Models of images from this side on are large enough for the halves of their weights to count. */
-const LARGE_SIDE = 256;
+export const LARGE_SIDE = 256;
 
 /** Loads the diffusion model when a stage first needs it: a study whose images are all drawn never does. */
 export class ModelLoader {

@@ -26,7 +26,7 @@ export interface SeedData extends SeedSplit {
 /** The images of a seed, by the sources that some arm names. */
 export type SeedImages = Readonly<Record<string, Artifact>>;
 
-/** Splits, decodes, learns words and draws, for every seed and number of shots; the model is released afterwards. */
+/** Splits, decodes, learns words and draws, for every seed and number of shots. */
 export async function prepareSeeds(
   context: StudyContext,
   manifest: Manifest,
@@ -34,6 +34,15 @@ export async function prepareSeeds(
 ): Promise<SeedData[]> {
   const splits = await splitSeeds(context, manifest);
   await decodeAll(context, manifest);
+  return prepareAll(context, splits, model);
+}
+
+/** Learns the words and draws the images of every seed and number of shots; the model is released afterwards. */
+export async function prepareAll(
+  context: StudyContext,
+  splits: readonly SeedSplit[],
+  model: FoundModel | undefined,
+): Promise<SeedData[]> {
   const loader = loaderOf(context, model);
   const seeds: SeedData[] = [];
   for (const split of splits) seeds.push(await prepareSeed(context, split, loader));

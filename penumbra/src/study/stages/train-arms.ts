@@ -7,7 +7,7 @@ import type { StudyContext } from "./context.ts";
 import { frozenEncoderStage } from "./encoder.ts";
 import { featuresStage, type SharedFeatures, sharedFeaturesStage, sharedRowsStage } from "./features.ts";
 import { nearnessStage } from "./nearness.ts";
-import { contextOf, type SeedData } from "./prepare-seeds.ts";
+import { contextOf, type SeedData, type SeedSplit } from "./prepare-seeds.ts";
 import { probeStage } from "./probe.ts";
 import { scoreStage } from "./score.ts";
 import { standInsStage } from "./stand-ins.ts";
@@ -24,40 +24,50 @@ export interface TrainedArm {
 
 /** Trains, probes and scores every arm; arms of a seed share its photos, redraws, first weights and order. */
 export async function trainArms(context: StudyContext, seeds: readonly SeedData[]): Promise<TrainedArm[]> {
-  const { config, tables } = context;
-  const withStages = config.detectors.some((name) =>
-    detectorOf(name, tables.detectors).needs.includes("stages"),
-  );
-  const frozen = config.arms.some((arm) => isFrozen(context, arm))
-    ? await takeFrozen(context, seeds, withStages)
-    : null;
+  const train = armTrainer(context, seeds);
   const trained: TrainedArm[] = [];
   for (const own of seeds) {
-    for (const arm of config.arms) trained.push(await trainAndScore(context, own, arm, frozen, withStages));
+    for (const arm of context.config.arms) trained.push(await train(own, arm));
   }
   return trained;
 }
 
-async function trainAndScore(
+/** Trains, probes and scores an arm at a seed. @param splits of all seeds, which frozen encoders see once */
+export function armTrainer(
+  context: StudyContext,
+  splits: readonly SeedSplit[],
+): (own: SeedData, arm: string) => Promise<TrainedArm> {
+  const { config, tables } = context;
+  const withStages = config.detectors.some((name) =>
+    detectorOf(name, tables.detectors).needs.includes("stages"),
+  );
+  let frozen: Promise<Frozen> | undefined;
+  return async (own, arm) => {
+    if (!isFrozen(context, arm)) {
+      return score(context, own, arm, await trainArm(contextOf(context, own), own, arm, withStages));
+    }
+    frozen ??= takeFrozen(context, splits, withStages);
+    const { encoder, features: shared } = await frozen;
+    const features = await sharedRowsStage(contextOf(context, own), own.split, shared, own.seed);
+    return score(context, own, arm, { encoder, features });
+  };
+}
+
+async function score(
   study: StudyContext,
   own: SeedData,
   arm: string,
-  frozen: Frozen | null,
-  withStages: boolean,
+  { encoder, features }: Pick<TrainedArm, "encoder" | "features">,
 ): Promise<TrainedArm> {
   const context = contextOf(study, own);
   const { seed, shots, split, images } = own;
-  const { encoder, features } =
-    frozen && isFrozen(context, arm)
-      ? { encoder: frozen.encoder, features: await sharedRowsStage(context, split, frozen.features, seed) }
-      : await trainArm(context, own, arm, withStages);
   const probe = await probeStage(context, split, features, arm, seed);
   const standIns =
     split.nearValidation.length > 0
       ? undefined
       : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
-  const score = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
-  return { arm, seed, shots, encoder, features, score };
+  const scores = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
+  return { arm, seed, shots, encoder, features, score: scores };
 }
 
 interface Frozen {
@@ -68,7 +78,7 @@ interface Frozen {
 /** The frozen encoder, and its features of all photos: the same for all frozen arms and all seeds. */
 async function takeFrozen(
   context: StudyContext,
-  seeds: readonly SeedData[],
+  seeds: readonly SeedSplit[],
   withStages: boolean,
 ): Promise<Frozen> {
   const encoder = await frozenEncoderStage(context);

@@ -80,7 +80,14 @@ export type StageEvent = { readonly stage: string; readonly label: string; reado
 export interface StageStoreOptions {
   readonly machine?: Json;
   readonly onEvent?: (event: StageEvent) => void;
+  /**
+   * Waits for the right to make the stage of a hash, where other processes may be making it, and returns what gives it
+   * back. Default: nobody else makes any.
+   */
+  readonly claim?: (hash: string) => Promise<() => void>;
 }
+
+const unclaimed = async () => () => {};
 
 const MANIFEST_FILE = "manifest.json";
 const SCRATCH_NAME = "scratch";
@@ -93,16 +100,24 @@ const SCRATCH_NAME = "scratch";
 export class StageStore {
   readonly #artifacts: string;
   readonly #work: string;
-  readonly #machine: Json;
+  /** What manifests say about the machine. */
+  machine: Json;
   readonly #onEvent: (event: StageEvent) => void;
+  readonly #claim: (hash: string) => Promise<() => void>;
   readonly #records: StageRecord[] = [];
+  /** Hashes of stages that processes of this study made for it, and that nobody asked for yet. */
+  readonly #adopted = new Set<string>();
   #peakMemory = 0;
 
-  constructor(folder: string, { machine = {}, onEvent = () => {} }: StageStoreOptions = {}) {
+  constructor(
+    folder: string,
+    { machine = {}, onEvent = () => {}, claim = unclaimed }: StageStoreOptions = {},
+  ) {
     this.#artifacts = join(folder, "artifacts");
     this.#work = join(folder, "work");
-    this.#machine = machine;
+    this.machine = machine;
     this.#onEvent = onEvent;
+    this.#claim = claim;
   }
 
   /** Every stage asked for so far, in order, with the time that it took when it was made. */
@@ -113,6 +128,20 @@ export class StageStore {
   /** Largest resident memory of this process and of those that made the stages found complete, in bytes. */
   get peakMemory(): number {
     return Math.max(this.#peakMemory, peakMemory());
+  }
+
+  /**
+   * Takes what another process of this study tells of a stage that it makes: events go on to whoever listens, and what
+   * is done was made by this run, not found.
+   */
+  adopt(event: StageEvent): void {
+    if (event.event === "done") this.#adopted.add(event.hash);
+    this.#onEvent(event);
+  }
+
+  /** Counts memory that other processes held at the same time, in bytes. */
+  addMemory(bytes: number): void {
+    this.#peakMemory = Math.max(this.#peakMemory, peakMemory() + bytes);
   }
 
   #record({ name, manifest, isReused }: Artifact): void {
@@ -146,9 +175,33 @@ export class StageStore {
   /** The artifact of a stage, made now if it does not lie there complete. Rethrows what the stage's `run` throws. */
   async run(spec: StageSpec): Promise<Artifact> {
     const place = this.#placeOf(spec);
-    const artifact = (await this.#find(place)) ?? (await this.#make(spec, place));
+    const artifact = (await this.#reuse(place)) ?? (await this.#claimed(spec, place));
     this.#record(artifact);
     return artifact;
+  }
+
+  /** The artifact of a stage if it lies there complete, told to nobody; a damaged one is removed. */
+  async find(spec: StageSpec): Promise<Artifact | undefined> {
+    return this.#find(this.#placeOf(spec));
+  }
+
+  /** The artifact that lies there complete, made by an earlier run or by another process of this one. */
+  async #reuse(place: StagePlace): Promise<Artifact | undefined> {
+    const isAdopted = this.#adopted.delete(place.title.hash);
+    const artifact = await this.#find(place);
+    if (artifact && isAdopted) return { ...artifact, isReused: false };
+    if (artifact) this.#onEvent({ ...place.title, event: "reused" });
+    return artifact;
+  }
+
+  /** Makes a stage, unless somebody else has made it until it was this one's turn. */
+  async #claimed(spec: StageSpec, place: StagePlace): Promise<Artifact> {
+    const release = await this.#claim(place.title.hash);
+    try {
+      return (await this.#reuse(place)) ?? (await this.#make(spec, place));
+    } finally {
+      release();
+    }
   }
 
   #placeOf(spec: StageSpec): StagePlace {
@@ -169,7 +222,6 @@ export class StageStore {
       await rm(folder, { recursive: true, force: true });
     }
     if (!manifest) return undefined;
-    this.#onEvent({ ...title, event: "reused" });
     return { name: title.stage, hash: title.hash, folder, manifest, isReused: true };
   }
 
@@ -192,7 +244,7 @@ export class StageStore {
     const manifest: StageManifest = {
       ...identityOf(spec, title),
       notes,
-      machine: this.#machine,
+      machine: this.machine,
       completedAt: new Date().toISOString(),
       seconds: clock.seconds(),
       cpuSeconds: cpuSeconds(cpuBefore),

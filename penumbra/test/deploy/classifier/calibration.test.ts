@@ -1,7 +1,7 @@
 import { Random } from "@penumbra/torch/random";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { KnownScores, viewSets } from "../../../src/deploy/classifier/calibration.ts";
+import { flaggedShares, KnownScores, viewSets } from "../../../src/deploy/classifier/calibration.ts";
 
 describe("p-values of known objects", () => {
   /** Objects of one population: a quality of their own, and views that spread around it. */
@@ -41,6 +41,30 @@ describe("p-values of known objects", () => {
       // And they are no more cautious than one object in as many makes them.
       expect(flagged.get(level)! / draws).toBeGreaterThan(level - 2 / (objects + 1) - slack);
     }
+  });
+
+  test("flag a share of test objects that both draws explain, and a binomial around the level does not", () => {
+    const random = new Random(7);
+    const [calibration, tested, level, draws] = [48, 120, 0.1, 2000];
+    const { mean, low, high } = flaggedShares({ calibration, tested, level });
+    // scipy.stats.betabinom(120, 4, 45).ppf([0.025, 0.975]) / 120
+    expect([mean, low, high]).toEqual([4 / 49, 2 / 120, 23 / 120]);
+    const sd = Math.sqrt((level * (1 - level)) / tested);
+    let [sum, inside, insideBinomial] = [0, 0, 0];
+    for (let draw = 0; draw < draws; draw++) {
+      const { scores, owners } = scoresOf(random, calibration, 1);
+      const known = new KnownScores(scores, owners);
+      const share =
+        scoresOf(random, tested, 1).scores.filter((score) => known.pValue(score) <= level).length / tested;
+      sum += share;
+      if (share >= low && share <= high) inside++;
+      if (Math.abs(share - level) <= 1.96 * sd) insideBinomial++;
+    }
+    // Four standard deviations of 2,000 draws; the interval of whole objects holds a little more than 95 %.
+    expect(sum / draws).toBeGreaterThan(mean - 0.005);
+    expect(sum / draws).toBeLessThan(mean + 0.005);
+    expect(inside / draws).toBeGreaterThan(0.95 - 0.02);
+    expect(insideBinomial / draws).toBeLessThan(0.9);
   });
 
   test("are 1 / (objects + 1) for a score below all, 1 for one above all, and never fall as scores grow", () => {

@@ -48,12 +48,19 @@ const verdictOf = (className: string): Verdict => ({
   classes: [{ className, probability: 1 }],
 });
 
-/** The photo's bytes are its class; those that begin with "bad" cannot be read. */
-const judge: WatchOptions["judge"] = async (bytes) => {
-  const text = Buffer.from(bytes).toString();
-  if (text.startsWith("bad")) throw new Error("it is damaged");
-  return verdictOf(text);
-};
+/** A photo's bytes are its class, the first view's that of an object; those that begin with "bad" cannot be read. */
+const judge: WatchOptions["judge"] = async (objects) =>
+  objects.map(({ photos }) => {
+    const texts = photos.map((bytes) => Buffer.from(bytes).toString());
+    const isBad = (text: string) => text.startsWith("bad");
+    const readable = texts.filter((text) => !isBad(text));
+    return {
+      verdict: readable.length > 0 ? { ...verdictOf(readable[0]!), views: readable.length } : null,
+      unreadable: [...texts.entries()]
+        .filter(([, text]) => isBad(text))
+        .map(([photo]) => ({ photo, reason: "it is damaged" })),
+    };
+  });
 
 /** Watches until `until` holds, or for three seconds; returns how many photos were judged. */
 async function watchUntil(until: () => boolean, options: Partial<WatchOptions> = {}): Promise<number> {
@@ -61,9 +68,9 @@ async function watchUntil(until: () => boolean, options: Partial<WatchOptions> =
   let judged = 0;
   const watching = watchPhotos(folder, {
     ...{ log, settleMs: 40, signal: stop.signal },
-    judge: (bytes, path) => {
-      judged++;
-      return judge(bytes, path);
+    judge: (objects) => {
+      judged += objects.length;
+      return judge(objects);
     },
     ...options,
   });
@@ -144,6 +151,43 @@ describe("a watched folder", () => {
     setTimeout(() => renameSync(join(elsewhere, "x.jpg"), at("x.jpg")), 100);
     expect(await watchUntil(written(1))).toBe(1);
     rmSync(elsewhere, { recursive: true });
+  });
+
+  it("judges what arrives together at once", async () => {
+    for (let i = 0; i < 7; i++) writeFileSync(at(`${i}.jpg`), `c${i}`);
+    const batches: number[] = [];
+    const counting: WatchOptions["judge"] = (objects) => {
+      batches.push(objects.length);
+      return judge(objects);
+    };
+    await watchUntil(written(7), { judge: counting, atOnce: 5 });
+    expect(batches).toEqual([5, 2]);
+  });
+
+  it("takes the photos of a folder for views of one object, and judges it again when one is added", async () => {
+    mkdirSync(at("nut"));
+    writeFileSync(at("nut/1.jpg"), "nut");
+    writeFileSync(at("nut/2.jpg"), "bad");
+    writeFileSync(at("nut/3.jpg"), "nut");
+    mkdirSync(at("gone"));
+    writeFileSync(at("gone/1.jpg"), "bad");
+    await watchUntil(written(2), { views: true });
+    writeFileSync(at("nut/4.jpg"), "nut");
+    expect(await watchUntil(written(3), { views: true })).toBe(1);
+    expect(
+      linesOf(log)
+        .map(({ photo, class: name, error, ...rest }) => ({
+          photo,
+          name,
+          error,
+          ...("views" in rest && { views: rest.views }),
+        }))
+        .sort((a, b) => (a.photo < b.photo ? -1 : 1)),
+    ).toEqual([
+      { photo: at("gone"), error: "it is damaged" },
+      { photo: at("nut"), name: "nut", views: 2, error: "2.jpg: it is damaged" },
+      { photo: at("nut"), name: "nut", views: 3, error: "2.jpg: it is damaged" },
+    ]);
   });
 
   it("is refused where it is none, and where the log is of something else", async () => {

@@ -73,9 +73,9 @@ describe.each(exportableDetectors)("%s", (name) => {
 test("every detector can be exported, or is refused with the reason", () => {
   const refused = detectorNames.filter((name) => !exportableDetectors.includes(name));
   const ofFeatures = refused.filter((name) => !detectors[name].needs.some((need) => need === "pixels"));
-  expect(ofFeatures).toEqual(["ash-b"]); // a classifier keeps none of the others
+  expect(ofFeatures).toEqual(["ash-b"]);
   for (const name of refused) expect(() => requireExportable(name)).toThrow(`"${name}" cannot be exported`);
-  expect(() => requireExportable("reconstruction")).toThrow(/it looks at pixels, and a classifier keeps/);
+  expect(() => requireExportable("reconstruction")).toThrow(/it looks at the pixels of each photo/);
   expect(() => requireExportable("odin")).toThrow(
     /"odin" cannot be exported to ONNX: it moves the pixels along the gradient.*Train with another one/,
   );

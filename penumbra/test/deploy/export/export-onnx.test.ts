@@ -1,6 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { safetensors } from "@penumbra/torch";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { INPUT } from "../../../src/deploy/export/classifier-graph.ts";
@@ -15,12 +16,15 @@ import {
   loadClassifier,
   readMetadata,
   readUsedPhotos,
+  type UsedPhoto,
 } from "../../../src/deploy/index.ts";
 import { CLASSES, noise, photo, writeClassifier } from "../tiny-classifier.ts";
 
 let root = "";
 let folder = "";
 let photos = "";
+/** Its twelve calibration photos are of three objects. */
+let viewed = "";
 let classifier: Classifier;
 
 beforeAll(async () => {
@@ -28,6 +32,21 @@ beforeAll(async () => {
   [folder, photos] = [join(root, "shades"), join(root, "photos")];
   await writeClassifier(folder, photos);
   classifier = loadClassifier(folder);
+  viewed = join(root, "viewed");
+  cpSync(folder, viewed, { recursive: true });
+  const { tensors, metadata } = safetensors.read(join(viewed, "calibration.safetensors"));
+  const objects = Array.from({ length: 12 }, (_, i) => `object-${i % 3}`);
+  safetensors.write(join(viewed, "calibration.safetensors"), tensors, {
+    ...(metadata as { labels: string }),
+    objects: JSON.stringify(objects),
+  });
+  const used = readFileSync(join(viewed, "photos.jsonl"), "utf8").trim().split("\n");
+  const renamed = used.map((line) => {
+    const photo = JSON.parse(line) as UsedPhoto;
+    const number = Number(/calibration-(\d+)/.exec(photo.id)?.[1]);
+    return JSON.stringify(photo.use === "calibration" ? { ...photo, object: `object-${number % 3}` } : photo);
+  });
+  writeFileSync(join(viewed, "photos.jsonl"), `${renamed.join("\n")}\n`);
 });
 afterAll(() => {
   classifier.dispose();
@@ -71,6 +90,53 @@ describe("an exported classifier", () => {
       [1, 64],
     ]);
     await model.release();
+  });
+
+  it("says what the classifier says of an object by its views, as many as they are", async () => {
+    const out = join(root, "views.onnx");
+    const { verification } = await exportOnnx(viewed, { out, photos });
+    expect(verification.objects).toBe(3);
+    using wanted = loadClassifier(viewed);
+    const all = await Promise.all([0, 0, 0, 0, 0, 0].map((label, i) => photo(label, 900 + i)));
+    const strange = await Promise.all([noise(1), noise(2), noise(3)]);
+    // One view to more than any calibration object has.
+    const objects = [all.slice(0, 1), all.slice(0, 2), all.slice(0, 4), all, strange];
+    const files = objects.map((views, object) =>
+      views.map((view, i) => {
+        const file = join(root, `view-${object}-${i}.png`);
+        writeFileSync(file, view);
+        return file;
+      }),
+    );
+    const told = await judgeOnnx(out, files);
+    for (const [i, verdict] of (await wanted.predict(files)).entries()) {
+      expect(told[i]).toMatchObject({ className: verdict.className, isUnknown: verdict.isUnknown });
+      expect(told[i]!.confidence).toBeCloseTo(verdict.confidence, 4);
+      expect(told[i]!.unknownScore).toBeCloseTo(verdict.unknownScore, 4);
+    }
+    const { temperaturesByViews } = readMetadata(readFileSync(out));
+    expect(JSON.parse(temperaturesByViews!)).toEqual(
+      [1, 2, 3, 4].map((n) => wanted.reference(n).temperature),
+    );
+    const large = join(root, "large.png");
+    writeFileSync(large, await sharp(all[0]).resize(20, 16).png().toBuffer());
+    await expect(judgeOnnx(out, [[files[0]![0]!, large]])).rejects.toThrow(
+      /views of an object have 16 x 16 and 20 x 16 pixels, .* one size/,
+    );
+  });
+
+  it("says of a large JPEG what the classifier says of the file", async () => {
+    const out = join(root, "fp32.onnx");
+    const file = join(root, "large.jpg");
+    await sharp(await photo(2, 930))
+      .resize(4000, 3000, { kernel: "nearest" })
+      .jpeg()
+      .toFile(file);
+    const [told] = await judgeOnnx(out, [file]);
+    const [wanted] = await classifier.predict([file]);
+    expect(told).toMatchObject({ className: wanted!.className, isUnknown: wanted!.isUnknown });
+    expect(told!.confidence).toBeCloseTo(wanted!.confidence, 5);
+    expect(told!.unknownScore).toBeCloseTo(wanted!.unknownScore, 5);
   });
 
   it.each(["fp16", "int8"] as const)(
@@ -163,8 +229,8 @@ describe("an export", () => {
       for (const each of used) yield await readModelPhoto(photos, each);
     }
     // A judge that is a little less sure than the model.
-    const wrong = (pixels: Parameters<Classifier["judge"]>[0]) => {
-      const [verdict] = classifier.judge(pixels, [1]);
+    const wrong = (views: readonly Uint8Array[]) => {
+      const [verdict] = classifier.judge(classifier.stack(views), [views.length]);
       return { ...verdict!, confidence: verdict!.confidence - 2e-4 };
     };
     await expect(verifyExport(readFileSync(file), classifier, reading(), wrong)).rejects.toThrow(

@@ -171,9 +171,49 @@ describe("the Open Inference Protocol", () => {
     expect(raw.outputs[0]!.data).toEqual([expected[0]!.className]);
     expect(raw.outputs[1]!.data[0]).toBeCloseTo(expected[0]!.confidence, 5);
     expect((await infer({ shape: [3], datatype: "BYTES", data })).status).toBe(400);
+    expect((await infer({ shape: [2], datatype: "INT64", data: [1, 2] })).status).toBe(400);
     expect((await infer({ shape: [2], datatype: "BYTES", data: [1, 2] })).status).toBe(400);
     expect((await post("/v2/models/shades/infer", "{")).status).toBe(400);
     expect((await post("/v2/models/none/infer", "{}")).status).toBe(404);
+  });
+
+  it("takes several images as the views of one object, where it is told which object each shows", async () => {
+    const images = await Promise.all([photo(1, 940), photo(0, 941), photo(1, 942)]);
+    const expected = await classifier.predict([images[1]!, [images[0]!, images[2]!]]);
+    const infer = (object: object, others: readonly object[] = []) =>
+      post(
+        "/v2/models/shades/infer",
+        JSON.stringify({
+          inputs: [
+            {
+              ...{ name: "image", shape: [3], datatype: "BYTES" },
+              data: images.map((image) => image.toString("base64")),
+            },
+            { name: "object", shape: [3], datatype: "INT64", ...object },
+            ...others,
+          ],
+        }),
+      );
+    const answer = (await (await infer({ data: [1, 0, 1] })).json()) as InferAnswer;
+    const of = (name: string) => answer.outputs.find((output) => output.name === name)!.data as number[];
+    expect(of("class")).toEqual(expected.map(({ className }) => className));
+    for (const [i, { confidence, unknownScore }] of expected.entries()) {
+      expect(of("confidence")[i]).toBeCloseTo(confidence, 4);
+      expect(of("unknownScore")[i]).toBeCloseTo(unknownScore, 4);
+    }
+    const wrong = [
+      { data: [0, 2, 0] },
+      { data: [0, 1], shape: [2] },
+      { data: [0, 1.5, 1] },
+      { data: [0, 1, -1] },
+    ];
+    for (const object of wrong) expect((await infer(object)).status).toBe(400);
+    expect((await infer({ data: [0, 0, 0], datatype: "UINT8" })).status).toBe(400);
+    expect((await infer({ name: "other", data: [0, 0, 0] })).status).toBe(400);
+    expect(
+      (await infer({ data: [0, 1, 2] }, [{ name: "third", shape: [1], datatype: "INT64", data: [0] }]))
+        .status,
+    ).toBe(400);
   });
 });
 

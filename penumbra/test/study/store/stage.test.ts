@@ -156,7 +156,7 @@ describe("a run folder", () => {
 
   it("is taken over from a process that was killed, and released at the end", async () => {
     await writeFile(lock(), '{"pid":999999999,"start":null}');
-    const release = await lockRun(folder);
+    const { release } = await lockRun(folder);
     expect(JSON.parse(await readFile(lock(), "utf8"))).toMatchObject({ pid: process.pid });
     await release();
     expect(existsSync(lock())).toBe(false);
@@ -164,14 +164,14 @@ describe("a run folder", () => {
 
   it("is taken over from a process that died while it wrote its claim", async () => {
     await writeFile(lock(), "");
-    await (await lockRun(folder))();
+    await (await lockRun(folder)).release();
   });
 
   it.runIf(existsSync("/proc/1/stat"))(
     "is taken over where the owner's number now belongs to another process",
     async () => {
       await writeFile(lock(), '{"pid":1,"start":"another boot"}');
-      await (await lockRun(folder))();
+      await (await lockRun(folder)).release();
     },
   );
 

@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { Outcome } from "../../src/results/index.ts";
+import { loadConfig, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
+import { madeStages, makeTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
+
+// Two processes more, each of which loads the engine.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
+const settings = {
+  ...{ ...tinySettings, arms: ["cross-entropy", "supcon+near-ood"], detectors: ["msp", "mahalanobis"] },
+  split: { ...tinySettings.split, shots: [1, 2] },
+};
+
+async function run(folder: string, jobs: number, name: string) {
+  await writeSettings(folder, { ...settings, jobs });
+  const events: StageEvent[] = [];
+  const study = planStudy(await loadConfig(join(folder, "study.yaml")), join(folder, name));
+  const outcome = await runStudy(study, { onEvent: (event) => events.push(event) });
+  return { study, outcome, events };
+}
+
+/** What the artifacts of a run hold, without their times. */
+async function contentsOf(run: string): Promise<Map<string, Buffer>> {
+  const folder = join(run, "artifacts");
+  const names = await readdir(folder, { recursive: true });
+  const files = names.filter((name) => !name.endsWith("manifest.json"));
+  const contents = new Map<string, Buffer>();
+  for (const name of files.sort()) {
+    const path = join(folder, name);
+    if ((await stat(path)).isFile()) contents.set(name, await readFile(path));
+  }
+  return contents;
+}
+
+const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    // A zombie has ended, and waits for whoever is to notice it.
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+describe("stages side by side", () => {
+  let folder = "";
+  let alone: { outcome: Outcome };
+  let together: Awaited<ReturnType<typeof run>>;
+
+  beforeAll(async () => {
+    folder = await makeTinyStudy(settings);
+    alone = await run(folder, 1, "alone");
+    together = await run(folder, 2, "together");
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("change no bit of any artifact, and no figure", async () => {
+    const expected = await contentsOf(join(folder, "alone"));
+    const found = await contentsOf(join(folder, "together"));
+    expect([...found.keys()]).toEqual([...expected.keys()]);
+    for (const [name, bytes] of expected) expect(found.get(name)!.equals(bytes), name).toBe(true);
+    expect(together.outcome.results).toEqual(alone.outcome.results);
+    expect(together.outcome.comparisons).toEqual(alone.outcome.comparisons);
+    expect(together.outcome.levels).toEqual(alone.outcome.levels);
+  });
+
+  it("are made by several at the same time, each once, and told as those of one", () => {
+    const { events, study, outcome } = together;
+    expect(events.filter(({ event }) => event === "done" || event === "reused")).toHaveLength(
+      study.stageCount,
+    );
+    const made = madeStages(events);
+    expect(new Set(made).size).toBe(made.length);
+    const open = new Set<string>();
+    let most = 0;
+    for (const { event, hash } of events) {
+      if (event === "start") open.add(hash);
+      if (event === "done") open.delete(hash);
+      most = Math.max(most, open.size);
+    }
+    expect(most).toBe(2);
+    const own = outcome.stages.filter(({ stage }) => stage === "encoder");
+    expect(own.map(({ isReused }) => isReused)).toEqual(own.map(() => false));
+    // Both processes and the one that they work for.
+    expect(outcome.peakMemoryBytes).toBeGreaterThan(alone.outcome.peakMemoryBytes);
+  });
+
+  it("end all together with what one of them could not do, and the next run goes on", async () => {
+    const artifacts = join(folder, "together", "artifacts");
+    const names = await readdir(artifacts);
+    for (const name of names.filter((each) => /^(encoder|score)/.test(each)))
+      await rm(join(artifacts, name), { recursive: true });
+    // Features are found and cannot be read: their size is as it was.
+    const features = names.find((name) => name.startsWith("features"))!;
+    const path = join(artifacts, features, "features.safetensors");
+    const bytes = await readFile(path);
+    await writeFile(path, Buffer.alloc(bytes.length));
+    await expect(run(folder, 2, "together")).rejects.toThrow(/features\.safetensors/);
+    expect(await readdir(join(folder, "together"))).not.toContain("study.lock");
+    await writeFile(path, bytes);
+    const again = await run(folder, 2, "together");
+    expect(again.outcome.results).toEqual(alone.outcome.results);
+    expect(await readdir(join(folder, "together", "work"))).toEqual([]);
+  });
+
+  it("end with the study that they work for, also when that is killed, and leave nothing half written", async () => {
+    await writeSettings(folder, { ...settings, jobs: 2 });
+    const killed = await new Promise<NodeJS.Signals | null>((resolve) => {
+      const child = spawn(process.execPath, [bin, "study", "study.yaml", "--out", "killed", "--json"], {
+        cwd: folder,
+        stdio: ["ignore", "pipe", "inherit"],
+        env: { ...process.env, NODE_OPTIONS: "" },
+      });
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const { event, stage } = JSON.parse(line) as StageEvent;
+        if (event === "start" && stage === "encoder") child.kill("SIGKILL");
+      });
+      child.on("close", (_, signal) => resolve(signal));
+    });
+    expect(killed).toBe("SIGKILL");
+    const lock = JSON.parse(await readFile(join(folder, "killed", "study.lock"), "utf8"));
+    const pids = (lock as { jobs: { pid: number }[] }).jobs.map(({ pid }) => pid);
+    expect(pids).toHaveLength(2);
+    // What one process goes on with is what nothing had interrupted.
+    const { outcome } = await run(folder, 1, "killed");
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(outcome.results).toEqual(alone.outcome.results);
+    expect([...(await contentsOf(join(folder, "killed"))).keys()]).toEqual([
+      ...(await contentsOf(join(folder, "alone"))).keys(),
+    ]);
+  });
+
+  it("start no process where nothing is left to do", async () => {
+    const { events, outcome } = await run(folder, 2, "together");
+    expect(madeStages(events)).toEqual([]);
+    expect(outcome.results).toEqual(alone.outcome.results);
+  });
+});
