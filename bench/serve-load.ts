@@ -82,7 +82,9 @@ async function load(
           await answer.json();
           return answer.status === 200 ? undefined : String(answer.status);
         })
-        .catch((error: Error) => error.message);
+        .catch(
+          ({ message, cause }: Error) => `${message} (${(cause as NodeJS.ErrnoException | undefined)?.code})`,
+        );
       if (why === undefined) times.push(performance.now() - startedAt);
       else failures.set(why, 1 + (failures.get(why) ?? 0));
     }

@@ -10,6 +10,9 @@ export interface ServiceOptions extends AppOptions, ServedModelOptions {
   readonly port: number;
 }
 
+/** Proxies keep unused connections for up to a minute (nginx: 60 s, AWS: 60 s). */
+const KEEP_ALIVE_MS = 75_000;
+
 /** A service that answers. */
 export interface Service {
   readonly url: string;
@@ -63,14 +66,23 @@ export async function startService(folders: readonly string[], options: ServiceO
           judge: (objects) => Promise.all(objects.map((object) => [...models.values()][0]!.judge(object))),
           async close() {
             await new Promise<void>((done) => {
-              server.close(() => done());
-              if ("closeIdleConnections" in server) server.closeIdleConnections();
+              // Those that are answered yet are unused after that, and their clients may keep them.
+              const sweeping = setInterval(() => {
+                if ("closeIdleConnections" in server) server.closeIdleConnections();
+              }, 50);
+              server.close(() => {
+                clearInterval(sweeping);
+                done();
+              });
             });
             await closeModels();
           },
         });
       },
     );
+    // Longer than clients and proxies keep a connection that nobody uses: whoever ends it first while the other one sends
+    // loses that request.
+    if ("keepAliveTimeout" in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.on("error", (cause: NodeJS.ErrnoException) => {
       const why =
         cause.code === "EADDRINUSE"
