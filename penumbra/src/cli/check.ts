@@ -3,8 +3,10 @@ import { availableParallelism, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Health, Manifest, Problem, ScanOptions, SplitName } from "../data/index.ts";
+import type { Language } from "../results/index.ts";
 import type { Foresight, StudyConfig } from "../study/index.ts";
 import type { WeightsPlace } from "./label-check.ts";
+import { languageOption } from "./language.ts";
 import { shortDuration, showingStage } from "./progress.ts";
 
 interface CheckFlags {
@@ -13,6 +15,7 @@ interface CheckFlags {
   readonly fixList?: string;
   readonly labels?: boolean;
   readonly encoder?: string;
+  readonly language?: Language;
 }
 
 /** `penumbra check`: what a folder of photos holds, or what a configuration would run, and what to look at before. */
@@ -33,6 +36,7 @@ export function checkCommand(): Command {
       "--encoder <file>",
       "published weights whose features --labels compares (default: the study's, else small pictures)",
     )
+    .addOption(languageOption("English, or the study's own"))
     .action(async (path: string, flags: CheckFlags) => {
       if (flags.encoder !== undefined && !flags.labels)
         throw new Error("--encoder is for --labels: give both, or leave it out.");
@@ -93,6 +97,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
             config: await settle(study, say),
             knownClasses: manifest.classes.length,
             trainPhotos: split.parts.train,
+            validationPhotos: split.parts.validation,
             photos: manifest.photos.length,
             model: model?.model,
           },
@@ -118,7 +123,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
     if (estimate) print(describeEstimate(estimate, shortDuration));
     if (split.foresight) print(describeForesight(split.foresight));
   }
-  await writeFiles(config.photos, manifest, health, flags);
+  await writeFiles(config.photos, manifest, health, { language: config.language, ...flags });
   if (split.refusal !== undefined) throw new Error(split.refusal);
 }
 
@@ -170,14 +175,18 @@ async function writeFiles(
   place: string,
   manifest: Manifest,
   health: Health,
-  { html, fixList }: CheckFlags,
+  { html, fixList, language = "en" }: CheckFlags,
 ): Promise<void> {
   if (html === undefined && fixList === undefined) return;
   const { fixListOf, photoCheckOf } = await import("../data/index.ts");
   const { writeFileAtomic } = await import("../files/index.ts");
   if (html !== undefined) {
-    const { renderPhotoCheck } = await import("../report/index.ts");
-    await writeFileAtomic(html, renderPhotoCheck(await photoCheckOf(place, manifest, health)));
+    const { renderPhotoCheck, withLanguage } = await import("../report/index.ts");
+    const check = await photoCheckOf(place, manifest, health);
+    await writeFileAtomic(
+      html,
+      withLanguage(language, () => renderPhotoCheck(check)),
+    );
     process.stderr.write(`Page: ${html}\n`);
   }
   if (fixList !== undefined) {

@@ -2,7 +2,8 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import type { Manifest } from "../data/index.ts";
 import type { SeenPhoto } from "../deploy/index.ts";
-import type { Evaluation, Share } from "../results/index.ts";
+import type { Evaluation, Language, Share } from "../results/index.ts";
+import { languageOption } from "./language.ts";
 import { showingStage } from "./progress.ts";
 import { version } from "./version.ts";
 
@@ -12,6 +13,7 @@ interface EvaluateFlags {
   readonly html?: string;
   readonly json?: boolean;
   readonly device: string;
+  readonly language?: Language;
 }
 
 /** `penumbra evaluate MODEL PHOTOS`: how good a classifier is on labelled photos that it has not seen. */
@@ -28,6 +30,7 @@ export function evaluateCommand(): Command {
     .option("--unseen", "leave out photos that the classifier was made with, and what looks almost the same")
     .option("--anyway", "also with such photos, which flatters it")
     .option("--html <file>", "write a page: figures, curves, confusion, the worst mistakes as pictures")
+    .addOption(languageOption("English, or that of the study.yaml"))
     .option("--json", "print all figures as one JSON object")
     .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
     .action(async (model: string, place: string, flags: EvaluateFlags) => {
@@ -36,7 +39,7 @@ export function evaluateCommand(): Command {
       const { evaluateClassifier, evaluationReport, loadClassifier, readUsedPhotos, seenPhotos } =
         await import("../deploy/index.ts");
       using classifier = loadClassifier(model, { device: flags.device });
-      const whole = await scan(place);
+      const { manifest: whole, language } = await scan(place);
       const found = seenPhotos(whole.photos, await readUsedPhotos(model));
       if (found.length > 0 && !flags.anyway && !flags.unseen)
         throw new Error(refusal(model, place, found, whole));
@@ -46,11 +49,14 @@ export function evaluateCommand(): Command {
         evaluateClassifier(classifier, manifest, { onProgress }),
       );
       if (flags.html !== undefined) {
-        const { renderEvaluation } = await import("../report/index.ts");
+        const { renderEvaluation, withLanguage } = await import("../report/index.ts");
         const { writeFileAtomic } = await import("../files/index.ts");
         const about = { place, seen, createdAt: new Date().toISOString(), penumbra: version };
         const report = await evaluationReport(classifier, manifest, evaluated, about);
-        await writeFileAtomic(flags.html, renderEvaluation(report));
+        await writeFileAtomic(
+          flags.html,
+          withLanguage(flags.language ?? language, () => renderEvaluation(report)),
+        );
         process.stderr.write(`Page: ${flags.html}\n`);
       }
       const { photo, object, unreadable } = evaluated;
@@ -76,12 +82,14 @@ export function evaluateCommand(): Command {
     });
 }
 
-async function scan(place: string): Promise<Manifest> {
+/** The photos of a folder, of a list or of a study, and the language of its pages. */
+async function scan(place: string): Promise<{ manifest: Manifest; language: Language }> {
   const { scanPhotos } = await import("../data/index.ts");
-  if (!/\.ya?ml$/.test(place)) return scanPhotos(place);
+  if (!/\.ya?ml$/.test(place)) return { manifest: await scanPhotos(place), language: "en" };
   const { loadConfig, scanOptionsOf } = await import("../study/index.ts");
   const { config, folder } = await loadConfig(place);
-  return scanPhotos(resolve(folder, config.photos), scanOptionsOf(config));
+  const manifest = await scanPhotos(resolve(folder, config.photos), scanOptionsOf(config));
+  return { manifest, language: config.language };
 }
 
 function countSeen(seen: readonly SeenPhoto[]) {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Classifier, Gallery, Judged } from "../deploy/index.ts";
-import type { ExplainedObject } from "../results/index.ts";
+import type { ExplainedObject, Language } from "../results/index.ts";
 import type { FileObject } from "./file-objects.ts";
 
 /** Side of the pictures, in pixels, and of the grid of places that are hidden. */
@@ -15,8 +15,11 @@ export class Explanations {
   readonly #objects: ExplainedObject[] = [];
   readonly #written = new Set<number>();
 
-  constructor(root: string, classifier: Classifier, gallery: Gallery) {
+  readonly #language: Language;
+
+  constructor(root: string, classifier: Classifier, gallery: Gallery, language: Language = "en") {
     this.#root = root;
+    this.#language = language;
     this.#classifier = classifier;
     this.#gallery = gallery;
   }
@@ -45,11 +48,15 @@ export class Explanations {
 
   /** Writes the page; returns its path. */
   async finish(): Promise<string> {
-    const { renderExplanations } = await import("../report/index.ts");
+    const { renderExplanations, withLanguage } = await import("../report/index.ts");
     const { writeFileAtomic } = await import("../files/index.ts");
     const page = join(this.#root, "index.html");
     const { name: classifier } = this.#classifier;
-    await writeFileAtomic(page, renderExplanations({ classifier, places: PLACES, objects: this.#objects }));
+    const explained = { classifier, places: PLACES, objects: this.#objects };
+    await writeFileAtomic(
+      page,
+      withLanguage(this.#language, () => renderExplanations(explained)),
+    );
     return page;
   }
 

@@ -14,6 +14,7 @@ interface GenerateFlags {
   readonly kind: "faithful" | "near-ood" | "both";
   readonly compare?: string;
   readonly model?: string;
+  readonly from?: string;
   readonly minutes?: string;
   readonly seed: number;
   readonly device: string;
@@ -38,6 +39,7 @@ export function generateCommand(): Command {
     )
     .option("--compare <folder>", "photos that the figures compare with (default: --photos, which flatters)")
     .option("--model <folder>", "a finished model instead of training one")
+    .option("--from <folder>", "begin the training with the weights of a finished or published model")
     .option("--minutes <minutes>", "time for the training (default: the generator's steps)")
     .option("--seed <number>", "seed of everything random", wholeNumber(0), 0)
     .option("--device <device>", "cpu or cuda", "cpu")
@@ -54,7 +56,7 @@ async function run(name: string, flags: GenerateFlags): Promise<void> {
   const { generate, generatorNamed } = await import("../generators/index.ts");
   const generator = generatorNamed(name);
   const settings = settingsOf(generator, flags);
-  const { out = `generated/${name}`, photos, count, kind, compare, model, seed, device } = flags;
+  const { out = `generated/${name}`, photos, count, kind, compare, model, from, seed, device } = flags;
   const stop = new AbortController();
   const onSignal = () => {
     process.stdout.write("generate: stopping after this step; the same command goes on from here\n");
@@ -67,6 +69,7 @@ async function run(name: string, flags: GenerateFlags): Promise<void> {
       ...(kind !== "both" && { kinds: [kind] }),
       ...(compare !== undefined && { compare }),
       ...(model !== undefined && { model }),
+      ...(from !== undefined && { from }),
       signal: stop.signal,
       onLine: (line) => process.stdout.write(`${line}\n`),
     });

@@ -2,8 +2,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { Command } from "commander";
 import type { Classifier, WatchAnswer } from "../deploy/index.ts";
+import type { Language } from "../results/index.ts";
 import { Explanations } from "./explanations.ts";
 import { objectsOf } from "./file-objects.ts";
+import { languageOption } from "./language.ts";
 import { SortedCopies } from "./sorted-copies.ts";
 import { printerOf } from "./verdict-lines.ts";
 import { watchUntilStopped } from "./watch.ts";
@@ -15,6 +17,7 @@ interface PredictFlags {
   readonly csv?: boolean;
   readonly copyTo?: string;
   readonly explain?: string;
+  readonly language?: Language;
   readonly watch?: boolean;
   readonly log?: string;
   readonly keepUnknown?: string;
@@ -40,6 +43,7 @@ export function predictCommand(): Command {
     .option("--csv", "a table of comma-separated values")
     .option("--copy-to <folder>", "copy the photos into a folder for each class, and one called unknown")
     .option("--explain <folder>", "write what each verdict rests on: maps and similar photos, with a page")
+    .addOption(languageOption())
     .option("--watch", "go on with what arrives in a folder, each object once; verdicts go to --log")
     .option("--log <file>", "lines of JSON that --watch appends to, and goes by after a restart")
     .option("--keep-unknown <folder>", "with --watch: keep the photos of unknown objects, for penumbra label")
@@ -76,7 +80,7 @@ async function predictAll(
   const counts = { objects: 0, unknown: 0, unreadable: 0 };
   const sorted = flags.copyTo === undefined ? undefined : new SortedCopies(flags.copyTo);
   using gallery = flags.explain === undefined ? undefined : loadGallery(model);
-  const explained = gallery && new Explanations(flags.explain!, classifier, gallery);
+  const explained = gallery && new Explanations(flags.explain!, classifier, gallery, flags.language);
   for await (const judged of predictEach(classifier, objectsOf(photos, flags.views), {
     batchSize: flags.batch,
   })) {

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { Command } from "commander";
-import type { Language } from "../report/index.ts";
+import type { Language } from "../results/index.ts";
 import { languageOption } from "./language.ts";
 
 interface ReportFlags {
   readonly figures?: string;
   readonly tensorboard?: string;
   readonly mlflow?: string;
-  readonly language: Language;
+  readonly language?: Language;
 }
 
 /** `penumbra report RUN`: builds the page of a finished study again, its figures as files, and what trackers read. */
@@ -15,7 +15,7 @@ export function reportCommand(): Command {
   return new Command("report")
     .description("build report.html of a finished study again")
     .argument("<run>", "run folder of the study, such as runs/parts")
-    .addOption(languageOption())
+    .addOption(languageOption("the study's own"))
     .option("--figures <folder>", "also write every chart as SVG and every table as CSV into this folder")
     .option("--tensorboard <folder>", "also write event files: tensorboard --logdir FOLDER")
     .option("--mlflow <folder>", "also write runs as mlflow keeps them: mlflow ui --backend-store-uri FOLDER")

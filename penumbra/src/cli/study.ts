@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import type { Language } from "../report/index.ts";
+import type { Language } from "../results/index.ts";
 import type { StudyConfig } from "../study/index.ts";
 import { languageOption } from "./language.ts";
 import { wholeNumber } from "./whole-number.ts";
@@ -14,7 +14,8 @@ interface StudyFlags {
   readonly jobs?: number;
   readonly device?: string;
   readonly precision?: string;
-  readonly language: Language;
+  readonly language?: Language;
+  readonly tensorboard?: string;
   readonly json?: boolean;
 }
 
@@ -47,7 +48,11 @@ export function studyCommand(): Command {
     )
     .option("--device <device>", "auto, cpu, cuda or cuda:N")
     .option("--precision <precision>", "auto, fp32, bf16 or fp16")
-    .addOption(languageOption())
+    .addOption(languageOption("the study's own"))
+    .option(
+      "--tensorboard <folder>",
+      "write event files while it runs, and whole ones in the end: tensorboard --logdir FOLDER",
+    )
     .option("--json", "one JSON object a line: every stage event, then the answer and where it lies")
     .action(async (path: string, flags: StudyFlags) => {
       const {
@@ -61,7 +66,7 @@ export function studyCommand(): Command {
         runUntilDecided,
         withSettings,
       } = await import("../study/index.ts");
-      const { writeReport } = await import("../report/index.ts");
+      const { LiveTensorBoard, writeReport, writeTensorBoard } = await import("../report/index.ts");
       const { StageLines, shortDuration } = await import("./progress.ts");
       const loaded = await loadConfig(path);
       const preset = Object.entries(PRESETS).find(([name]) => name === flags.preset)?.[1].settings;
@@ -80,9 +85,15 @@ export function studyCommand(): Command {
         process.stderr.write("Interrupted. The same command goes on from here.\n");
         process.exit(130); // 128 + SIGINT, as shells have it
       });
+      const live = flags.tensorboard === undefined ? null : new LiveTensorBoard(study.run, flags.tensorboard);
+      const tell = flags.json ? print : lines.onEvent;
       const run = flags.untilDecided ? runUntilDecided : runStudy;
       const outcome = await run(study, {
-        onEvent: flags.json ? print : lines.onEvent,
+        onEvent(event) {
+          if (event.event === "progress" && event.loss !== undefined)
+            live?.step(event.label, event.done, event.loss);
+          tell(event);
+        },
         onForesight: (foresight) => {
           if (flags.json) print({ event: "foresight", ...foresight });
           else lines.say(describeForesight(foresight));
@@ -92,7 +103,11 @@ export function studyCommand(): Command {
           else lines.say(`${describeEstimate(estimate, shortDuration)}; what lies in the run folder is kept`);
         },
       }).finally(() => lines.close());
-      const report = await writeReport(study.run, flags.language);
+      const report = await writeReport(study.run);
+      if (flags.tensorboard !== undefined) {
+        const { pngOf } = await import("../images/index.ts");
+        await writeTensorBoard(study.run, flags.tensorboard, (path) => pngOf(join(study.run, path)));
+      }
       const seconds = (performance.now() - startedAt) / 1000;
       if (flags.json) {
         const { headline } = await import("../report/index.ts");
@@ -113,7 +128,7 @@ export function studyCommand(): Command {
       process.stdout.write(
         [
           "",
-          ...withLanguage(flags.language, () => describeAnswer(outcome)),
+          ...withLanguage(config.language, () => describeAnswer(outcome)),
           "",
           ...leftOut(outcome.photos.problems, path),
           `Time ${shortDuration(seconds)}, peak memory ${(outcome.peakMemoryBytes / 2 ** 30).toFixed(2)} GiB`,
@@ -138,12 +153,14 @@ function overrides({
   jobs,
   device,
   precision,
+  language,
 }: StudyFlags): Partial<Record<keyof StudyConfig, unknown>> {
   return {
     ...(seeds === undefined ? {} : { seeds: Array.from({ length: seeds }, (_, seed) => seed) }),
     ...(threads === undefined ? {} : { threads }),
     ...(jobs === undefined ? {} : { jobs }),
     ...(device === undefined ? {} : { device }),
+    ...(language === undefined ? {} : { language }),
     ...(precision === undefined ? {} : { precision }),
   };
 }

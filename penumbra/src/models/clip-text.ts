@@ -111,7 +111,7 @@ export class CLIPTextModelWithProjection extends nn.Module<[Tensor], ClipTextOut
    */
   static load(folder: string): CLIPTextModelWithProjection {
     const { config, configFile, weightsFile } = findNetwork(folder);
-    const text = new CLIPTextModelWithProjection(config, configFile);
+    const text = nn.init.skip(() => new CLIPTextModelWithProjection(config, configFile));
     loadWeights(text, weightsFile, withoutPositionIds);
     return text;
   }

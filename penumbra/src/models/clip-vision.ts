@@ -93,7 +93,7 @@ export class CLIPVisionModelWithProjection extends nn.Module<[Tensor], ClipVisio
    */
   static load(folder: string): CLIPVisionModelWithProjection {
     const { config, configFile, weightsFile } = findNetwork(folder);
-    const vision = new CLIPVisionModelWithProjection(config, configFile);
+    const vision = nn.init.skip(() => new CLIPVisionModelWithProjection(config, configFile));
     loadWeights(vision, weightsFile, withoutPositionIds);
     return vision;
   }

@@ -30,6 +30,8 @@ export interface EncoderNetwork<Sizes extends NetworkSizes = NetworkSizes> {
   readonly make: (sizes: Sizes) => ImageEncoder;
   /** The sizes that weights were made with, as far as their shapes tell; empty where there is nothing to tell. */
   readonly sizesOf: (weights: PublishedWeights) => Partial<Sizes>;
+  /** What the weights are of, and what to do, where it is a known network that is not this one; null where nothing says so. */
+  readonly refusalOf?: (weights: PublishedWeights) => string | null;
   /** Published tensors by the network's own names, without the published classifier. */
   readonly ownWeights: (published: PublishedWeights) => PublishedWeights;
   /** What pixels become for published weights whose file does not say it. */
@@ -72,6 +74,7 @@ function visionTransformer(dimensions: number, timmName: RegExp) {
     make: ({ hasLayerScale, ...sizes }) =>
       new VisionTransformer({ ...sizes, dimensions, layerScale: hasLayerScale ? LAYER_SCALE : null }),
     sizesOf: transformerSizes,
+    refusalOf: (weights) => transformerRefusal(weights, dimensions),
     ownWeights: ownTransformerWeights,
     // LayerScale came with DeiT and DINOv2, which take ImageNet's; timm's own weights of plain transformers take 0.5.
     normalisationOf: ({ hasLayerScale }) => (hasLayerScale ? IMAGENET : HALF),
@@ -127,6 +130,36 @@ function byName(ownKey: (published: string) => string | null) {
 function withoutHead(prefix: string): (published: string) => string | null {
   return (published) => (published.startsWith(prefix) ? null : published);
 }
+
+/** Gated MLPs: of facebookresearch (w12, w1 and w2), of transformers and of timm's Eva. */
+const GATED = /\.mlp\.(w12|w1|w3|weights_in|gate_proj|fc1_g)\./;
+
+/** What transformers are that are not here, with gated MLPs or of another width; null for others. */
+function transformerRefusal(weights: PublishedWeights, dimensions: number): string | null {
+  const [hidden] = weights["blocks.0.mlp.fc1.weight"]?.shape ?? [];
+  const [, taken] = weights["blocks.0.mlp.fc2.weight"]?.shape ?? [];
+  const isPacked = hidden !== undefined && taken !== undefined && hidden === 2 * taken; // timm's SwiGLUPacked
+  if (isPacked || Object.keys(weights).some((name) => GATED.test(name))) {
+    return "a vision transformer with gated MLPs (SwiGLU), as DINOv2's giant and DINOv3's plus, huge and 7B have; the networks here have plain ones. Take ViT-S or ViT-B of the same family, such as hf:timm/vit_small_patch14_dinov2.lvd142m or hf:timm/vit_base_patch16_dinov3.lvd1689m";
+  }
+  const width = weights.cls_token?.shape[2];
+  if (width === undefined || width === dimensions) return null;
+  const { title, network } = WIDTHS[width] ?? {};
+  return network
+    ? `${title}. Set "encoder.network" to ${network}`
+    : `a vision transformer of ${width} dimensions${title ? ` (${title})` : ""}; the networks here have 384 (vit-small) and 768 (vit-base). Take weights of one of them`;
+}
+
+/** What transformers of a width are called, and which of them are here. */
+const WIDTHS: Readonly<Record<number, { readonly title: string; readonly network?: string }>> = {
+  192: { title: "ViT-Ti" },
+  384: { title: "ViT-S", network: "vit-small" },
+  768: { title: "ViT-B", network: "vit-base" },
+  1024: { title: "ViT-L" },
+  1280: { title: "ViT-H" },
+  1408: { title: "ViT-g" },
+  1536: { title: "ViT-g of DINOv2" },
+};
 
 function transformerSizes(weights: PublishedWeights) {
   const [, , patchSize] = weights["patch_embed.proj.weight"]?.shape ?? [];

@@ -49,6 +49,7 @@ const pretrainedSchema = z.object({
   std: triple.optional(),
   input_size: z.tuple([z.number(), z.number(), z.number()]).optional(),
   interpolation: z.string().optional(),
+  crop_pct: z.number().positive().optional(),
 });
 const configSchema = pretrainedSchema.extend({
   architecture: z.string().optional(),
@@ -58,7 +59,7 @@ const configSchema = pretrainedSchema.extend({
 export interface FindWeightsOptions {
   /** What paths are relative to. Default: the working folder. */
   readonly base?: string;
-  /** Told what is about to be downloaded. */
+  /** Told what is about to be downloaded, and what of config.json is not followed. */
   readonly onNote?: (text: string) => void;
   readonly onProgress?: (doneMiB: number, totalMiB: number) => void;
 }
@@ -69,7 +70,8 @@ const UNSAID = {
 
 /**
  * Finds the weights in a file, or in a folder as timm publishes it: `model.safetensors` or `pytorch_model.bin`, whole
- * or in shards, with `config.json`. A name on the Hugging Face hub (`hf:timm/resnet18.a1_in1k`) is downloaded.
+ * or in shards, with `config.json`. A name on the Hugging Face hub (`hf:timm/resnet18.a1_in1k`) is downloaded. Of
+ * timm's evaluation `crop_pct` is not followed, and `onNote` is told so.
  *
  * @throws ModelError when there are none, or the config.json is damaged
  * @throws HubError where the hub refuses or cannot be reached
@@ -92,7 +94,8 @@ export async function findEncoderWeights(
     );
   }
   const { architecture = null, pretrained_cfg: nested, ...top } = parsed.data;
-  const { mean, std, input_size: size, interpolation = null } = nested ?? top;
+  const { mean, std, input_size: size, interpolation = null, crop_pct: share = 1 } = nested ?? top;
+  if (share < 1) onNote?.(wholePhotos(configFile, share));
   return {
     file,
     hash,
@@ -102,6 +105,11 @@ export async function findEncoderWeights(
     interpolation,
     architecture,
   };
+}
+
+/** Why timm's crop is not followed: it would cut edges off objects, which often fill their photos. */
+function wholePhotos(configFile: string, share: number): string {
+  return `${configFile} has crop_pct ${share}: timm shows such networks the middle ${Math.round(100 * share)} % of a photo. Here they see it whole, as "fit" says, so objects look smaller by as much. For timm's view crop the photos to their middle beforehand.`;
 }
 
 /**
@@ -114,6 +122,8 @@ export function loadPublishedEncoder(name: EncoderNetworkName, weights: EncoderW
   const { ownWeights, make, sizesOf, sizes: schema, normalisationOf } = encoderNetworks[name];
   return scope(() => {
     const own = ownWeights(readWeights(weights.file));
+    const refusal = encoderNetworks[name].refusalOf?.(own) ?? null;
+    if (refusal !== null) throw new ModelError(`${weights.file} holds weights of ${refusal}.`);
     const sizes = schema.parse(sizesOf(own)) as NetworkSizes;
     const network = nn.init.skip(() => make(sizes));
     try {

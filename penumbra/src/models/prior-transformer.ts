@@ -95,7 +95,7 @@ export class PriorTransformer extends nn.Module<[Tensor, number | Tensor, PriorC
    */
   static load(folder: string): PriorTransformer {
     const { config, configFile, weightsFile } = findNetwork(folder);
-    const prior = new PriorTransformer(config, configFile);
+    const prior = nn.init.skip(() => new PriorTransformer(config, configFile));
     loadWeights(prior, weightsFile);
     return prior;
   }

@@ -62,7 +62,7 @@ export class UnCLIPTextProjModel extends nn.Module<
    */
   static load(folder: string): UnCLIPTextProjModel {
     const { config, configFile, weightsFile } = findNetwork(folder);
-    const projection = new UnCLIPTextProjModel(config, configFile);
+    const projection = nn.init.skip(() => new UnCLIPTextProjModel(config, configFile));
     loadWeights(projection, weightsFile);
     return projection;
   }

@@ -2,6 +2,7 @@ import type { FindingGroup, PhotoCheck, ShownFinding } from "../results/index.ts
 import { type Html, html, Html as Raw } from "./html.ts";
 import { counted } from "./numbers.ts";
 import { styleSheet } from "./style.ts";
+import { spokenLanguage } from "./words/index.ts";
 
 /** What `penumbra check` found as one self-contained HTML page: classes as bars, and a sheet of every finding. */
 export function renderPhotoCheck(check: PhotoCheck): string {
@@ -10,7 +11,7 @@ export function renderPhotoCheck(check: PhotoCheck): string {
   const leftOut = groups.filter(({ isLeftOut }) => isLeftOut);
   const odd = groups.filter(({ isLeftOut }) => !isLeftOut);
   const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="${spokenLanguage()}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${place}: photos checked</title><style>${new Raw(styleSheet + CHECK_STYLE)}</style></head>
 <body><main>
 <header><h1>Photos of ${place}</h1>

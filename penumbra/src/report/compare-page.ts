@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import type { HypothesisResult, Outcome, ResultLine } from "../results/index.ts";
+import type { HypothesisResult, Language, Outcome, ResultLine } from "../results/index.ts";
 import { Html, html } from "./html.ts";
 import { counted, percent } from "./numbers.ts";
 import { average } from "./sections/arms.ts";
@@ -9,7 +9,7 @@ import { hypothesisCell } from "./sections/verdicts.ts";
 import { SORT_TABLES } from "./sort-tables.ts";
 import { styleSheet } from "./style.ts";
 import { titleOf } from "./titles.ts";
-import { type Language, spokenLanguage, withLanguage } from "./words/index.ts";
+import { spokenLanguage, withLanguage } from "./words/index.ts";
 import { ReportError, readOutcome } from "./write.ts";
 
 /** A finished study, and what it is called beside others. */
@@ -26,7 +26,7 @@ export interface ComparedRun {
 export async function writeComparison(
   runs: readonly string[],
   path: string,
-  language: Language = "en",
+  language?: Language,
 ): Promise<string> {
   if (runs.length < 2) throw new ReportError("A comparison needs at least two run folders.");
   const outcomes = await Promise.all(runs.map(readOutcome));
@@ -38,9 +38,15 @@ export async function writeComparison(
   }));
   await writeFileAtomic(
     path,
-    withLanguage(language, () => renderComparison(compared)),
+    withLanguage(language ?? commonLanguage(outcomes), () => renderComparison(compared)),
   );
   return resolve(path);
+}
+
+/** The language that all studies are written in; English where they are not of one. */
+function commonLanguage(outcomes: readonly Outcome[]): Language {
+  const [first = "en", ...others] = new Set(outcomes.map(({ language }) => language));
+  return others.length === 0 ? first : "en";
 }
 
 /** Several studies on one self-contained page: their arms in one table, their hypotheses, and in what they differ. */

@@ -5,6 +5,7 @@ import { counted, fixed, percent } from "./numbers.ts";
 import { classList, confusedPairs, MOST_CLASSES, mistakeStrips } from "./sections/mistakes.ts";
 import { SORT_TABLES } from "./sort-tables.ts";
 import { styleSheet } from "./style.ts";
+import { spokenLanguage } from "./words/index.ts";
 
 /** What `penumbra evaluate` found as one self-contained HTML page, of the same look as a study's report. */
 export function renderEvaluation(report: EvaluationReport): string {
@@ -15,7 +16,7 @@ export function renderEvaluation(report: EvaluationReport): string {
   ];
   const shown = object ?? photo;
   const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="${spokenLanguage()}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${classifier}: evaluated</title><style>${new Html(styleSheet)}</style></head>
 <body><main>
 <header><h1>Classifier “${classifier}” on ${place}</h1>

@@ -1,14 +1,14 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import { type Outcome, type OutcomeName, outcomes, type Unit } from "../results/index.ts";
+import { type Language, type Outcome, type OutcomeName, outcomes, type Unit } from "../results/index.ts";
 import { intervalAxis, intervalChart } from "./charts/index.ts";
 import { type Html, html, unescapeHtml } from "./html.ts";
 import { paperStyle } from "./paper-style.ts";
 import { bibliography, referencesOf } from "./references.ts";
 import { differenceLimit, type ImageSource, methodsParagraph, SECTIONS } from "./sections/index.ts";
 import { questionTitle } from "./titles.ts";
-import { type Language, withLanguage } from "./words/index.ts";
+import { withLanguage } from "./words/index.ts";
 import { readOutcome } from "./write.ts";
 
 /** A chart or a table of the report as a file of its own. */
@@ -26,12 +26,9 @@ export interface Figure {
  *
  * @throws ReportError when the folder holds no finished study
  */
-export async function writeFigures(
-  run: string,
-  folder: string,
-  language: Language = "en",
-): Promise<string[]> {
-  const figures = figuresOf(await readOutcome(run), language);
+export async function writeFigures(run: string, folder: string, language?: Language): Promise<string[]> {
+  const outcome = await readOutcome(run);
+  const figures = figuresOf(outcome, language ?? outcome.language);
   await mkdir(folder, { recursive: true });
   const paths = figures.map(({ name }) => join(folder, name));
   for (const [index, { text }] of figures.entries()) await writeFileAtomic(paths[index]!, text);

@@ -10,5 +10,5 @@ export * from "./numbers.ts";
 export * from "./page.ts";
 export * from "./sections/index.ts";
 export * from "./trackers/index.ts";
-export { type Language, languages, translated, withLanguage } from "./words/index.ts";
+export { translated, withLanguage } from "./words/index.ts";
 export * from "./write.ts";

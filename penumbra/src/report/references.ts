@@ -130,6 +130,12 @@ export const REFERENCES = {
     2021,
     "2106.09022",
   ),
+  hossain2026: arxiv(
+    "Hossain, Rahim and Bhuian, Md Tawheedul Islam and Shadiq, Md Farhan and Kang, Kyoung-Don",
+    "MM++: Unsupervised Scale-Invariant Multilayer OOD Detection via Top-K Gated Feature Fusion",
+    2026,
+    "2606.17352",
+  ),
   mueller2025: arxiv(
     "Mueller, Maximilian and Hein, Matthias",
     "Mahalanobis++: Improving OOD Detection via Feature Normalization",
@@ -265,7 +271,8 @@ export const REFERENCES_OF: Readonly<
     reconstruction: ["hendrycks2017"],
     abnormality: ["hendrycks2017"],
     "multi-layer-knn": ["sun2022"],
-    "multi-layer-mahalanobis": ["lee2018", "ledoit2004"],
+    "multi-layer-mahalanobis": ["lee2018", "ledoit2004", "hossain2026"],
+    nearness: ["sun2022", "lee2018", "ledoit2004"],
   },
 };
 

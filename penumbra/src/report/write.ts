@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import { OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
+import { type Language, OUTCOME_FORMAT, type Outcome } from "../results/index.ts";
 import { renderReport } from "./page.ts";
-import { type Language, withLanguage } from "./words/index.ts";
+import { withLanguage } from "./words/index.ts";
 
 const IMAGE_TYPES: Readonly<Record<string, string>> = {
   ".png": "image/png",
@@ -20,16 +20,16 @@ export class ReportError extends Error {
 /**
  * Builds report.html of a run folder from its report.json and images; returns the page's path.
  *
- * @param language of the page; default English
+ * @param language of the page; default that of the study
  * @throws ReportError when the folder has no report.json or an image that it names is gone.
  */
-export async function writeReport(run: string, language: Language = "en"): Promise<string> {
+export async function writeReport(run: string, language?: Language): Promise<string> {
   const outcome = await readOutcome(run);
   const source = (path: string) => {
     const type = IMAGE_TYPES[extname(path)] ?? "application/octet-stream";
     return `data:${type};base64,${readImage(run, path).toString("base64")}`;
   };
-  const page = withLanguage(language, () => renderReport(outcome, source));
+  const page = withLanguage(language ?? outcome.language, () => renderReport(outcome, source));
   const path = join(run, "report.html");
   await writeFileAtomic(path, page);
   return path;

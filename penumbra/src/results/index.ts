@@ -7,6 +7,7 @@ export * from "./evaluation.ts";
 export * from "./explanation.ts";
 export * from "./figures.ts";
 export * from "./hypotheses.ts";
+export * from "./language.ts";
 export * from "./levels.ts";
 export * from "./operating-point.ts";
 export * from "./outcome.ts";

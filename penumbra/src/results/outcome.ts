@@ -4,6 +4,7 @@
  */
 
 import type { AuditResult } from "./audit.ts";
+import type { Language } from "./language.ts";
 import type { ArmDesign, Question } from "./questions.ts";
 import type { SiftResult } from "./sifted.ts";
 import type { Interval, SignFlip } from "./statistics.ts";
@@ -189,6 +190,8 @@ export interface ShotsOutcome {
   /** Corrected for their own number (Holm), not for that of all shots. */
   readonly hypotheses: readonly HypothesisResult[];
   readonly results: readonly ResultLine[];
+  /** Of every source that was sifted. */
+  readonly sifted: readonly Pick<SiftResult, "source" | "recipes">[];
 }
 
 export interface CurvePoint {
@@ -426,7 +429,7 @@ export interface Titled {
 }
 
 /** Raised whenever `Outcome` changes so that a page cannot be made of an older `report.json`. */
-export const OUTCOME_FORMAT = 9;
+export const OUTCOME_FORMAT = 10;
 
 /** Everything the report shows; `report.json`. */
 export interface Outcome {
@@ -454,6 +457,10 @@ export interface Outcome {
   readonly looks: Looks | null;
   /** How often figures of the same photos' test were looked at before, with other settings, in runs beside this one. */
   readonly earlierOpenings: number;
+  /** How often these looked at their figures: more than once each where they were decided seed by seed. */
+  readonly earlierLooks: number;
+  /** What the study's pages are written in where nothing else is asked for. */
+  readonly language: Language;
   readonly comparisons: readonly Comparison[];
   /** Empty where the arms cannot test any. */
   readonly hypotheses: readonly HypothesisResult[];

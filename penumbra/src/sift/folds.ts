@@ -1,3 +1,4 @@
+import { dealObjects } from "../unknowns/index.ts";
 import { SiftError } from "./errors.ts";
 
 /**
@@ -13,20 +14,14 @@ export function foldsOf(
   folds: number,
 ): number[] {
   if (folds === 1) return photos.map(() => 0);
-  const objects = new Map<string, string[]>();
-  for (const { className, object } of photos) {
-    const known = objects.get(className) ?? [];
-    objects.set(className, known);
-    if (!known.includes(object)) known.push(object);
-  }
-  const single = [...objects].filter(([, { length }]) => length < 2).map(([name]) => `"${name}"`);
+  const objects = new Map<string, Set<string>>();
+  for (const { className, object } of photos)
+    objects.set(className, (objects.get(className) ?? new Set()).add(object));
+  const single = [...objects].filter(([, { size }]) => size < 2).map(([name]) => `"${name}"`);
   if (single.length > 0) {
     throw new SiftError(
       `Images cannot be sifted: ${single.join(", ")} ${single.length === 1 ? "has" : "have"} a single object to learn from, and each image is judged by the class's other objects. Raise split.shots to 2 or more, or set sift.folds to 1.`,
     );
   }
-  return photos.map(({ className, object }) => {
-    const own = objects.get(className) as string[];
-    return own.indexOf(object) % Math.min(folds, own.length);
-  });
+  return dealObjects(photos, folds);
 }

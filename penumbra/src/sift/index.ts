@@ -3,7 +3,5 @@
 export { type Band, type Judged, ROLES_OF_IMAGES, type Role, roleOf, type Verdict } from "./band.ts";
 export { SiftError } from "./errors.ts";
 export { foldsOf } from "./folds.ts";
-export { MEASURES, type Measure, type MeasureName, measureNames } from "./measures.ts";
 export { fitNearness, type LabelledStages, type Nearness, type NearnessOptions } from "./nearness.ts";
-export { quantile } from "./quantile.ts";
 export { type StrengthSearch, searchStrengths } from "./search.ts";

@@ -1,7 +1,6 @@
 import { scope, type Tensor } from "@penumbra/torch";
+import { fitSpaces, type MeasureName, meanDistances, quantile } from "../unknowns/index.ts";
 import { SiftError } from "./errors.ts";
-import { MEASURES, type MeasureName } from "./measures.ts";
-import { quantile } from "./quantile.ts";
 
 /** Images as the last stages of an encoder see them. */
 export interface LabelledStages {
@@ -23,6 +22,11 @@ export interface NearnessOptions {
 /** How near images lie to each class, calibrated by real photos. */
 export interface Nearness {
   /**
+   * {@link distances} as a tensor, float64 [M, C] on the CPU: gradients go through it to the stages.
+   * @param stages as there
+   */
+  measure(stages: readonly Tensor[]): Tensor;
+  /**
    * @param stages of the same encoder, each [M, D_s]
    * @returns a row for each image with its distance to each class; 1 = as far as the known share of real photos lies
    *   from its own class
@@ -34,8 +38,8 @@ export interface Nearness {
 
 /**
  * A distance to classes that has a unit. In every stage, by every measure, an image's distance to a class is divided by
- * the `known` quantile of the distances of held-out photos to their own class; the mean of these is divided by its own
- * such quantile in turn. So 1 means: as far out as the outermost real photos that still count as known.
+ * the `known` quantile of the distances of held-out photos to their own class ({@link fitSpaces}); the mean of these is
+ * divided by its own such quantile in turn. So 1 means: as far out as the outermost real photos that still count as known.
  *
  * @param seen photos that classes are described by, of all classes
  * @param held photos of other objects, which neither the encoder nor `seen` has: they calibrate
@@ -56,35 +60,25 @@ export function fitNearness(
         : "Nothing can be calibrated without held-out photos. Give photos of objects that were not seen.",
     );
   }
-  const spaces = seen.stages.flatMap((stage, index) => {
-    const rows = exactRows(stage);
-    return measures.map((name) => {
-      const measured = MEASURES[name].fit(rows, seen.labels);
-      const distances = (stages: readonly Tensor[]) => {
-        const own = stages[index];
-        if (!own)
-          throw new SiftError(`Images have ${stages.length} stages instead of ${seen.stages.length}.`);
-        return scope(() => measured(exactRows(own)).tolist()) as number[][];
-      };
-      return { distances, unit: quantile(toOwn(distances(held.stages), held.labels), known) };
-    });
-  });
-  const raw = (stages: readonly Tensor[]): number[][] => {
-    const each = spaces.map(({ distances, unit }) => ({ rows: distances(stages), unit: unit || 1 }));
-    const count = each[0]?.rows.length ?? 0;
-    return Array.from({ length: count }, (_, image) =>
-      Array.from(
-        { length: classes },
-        (_, label) =>
-          each.reduce((sum, { rows, unit }) => sum + (rows[image]?.[label] as number) / unit, 0) /
-          each.length,
-      ),
-    );
+  const exact = (stages: readonly Tensor[]) => {
+    if (stages.length === seen.stages.length) return stages.map(exactRows);
+    throw new SiftError(`Images have ${stages.length} stages instead of ${seen.stages.length}.`);
   };
-  const own = toOwn(raw(held.stages), held.labels);
+  const spaces = fitSpaces(
+    { ...seen, stages: exact(seen.stages) },
+    { ...held, stages: exact(held.stages) },
+    { measures, known },
+  );
+  const raw = (stages: readonly Tensor[]) => scope(() => meanDistances(spaces, exact(stages)));
+  const own = toOwn(
+    scope(() => raw(held.stages).tolist() as number[][]),
+    held.labels,
+  );
   const unit = quantile(own, known) || 1;
+  const measure = (stages: readonly Tensor[]) => scope(() => raw(stages).div(unit));
   return {
-    distances: (stages) => raw(stages).map((row) => row.map((distance) => distance / unit)),
+    measure,
+    distances: (stages) => scope(() => measure(stages).tolist() as number[][]),
     held: own.map((distance) => distance / unit),
   };
 }

@@ -2,7 +2,7 @@
  * How long a study takes, before it runs: its steps, counted exactly, times what a step took in the demo. Good for
  * deciding between a coffee and a night, not for more; so it is told as a range.
  */
-import { isFollowed, RECIPES, type RecipeName, recipeNames } from "../diffusion/index.ts";
+import { isFollowed, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
 import { type Arm, armOf, isFrozen, withTeachers } from "./arms/index.ts";
 import {
@@ -12,7 +12,7 @@ import {
   type SettledConfig,
   shotsOf,
 } from "./config/index.ts";
-import { countTrained, isNeeded, sourceOf } from "./sources/index.ts";
+import { countTrained, isNeeded, needsJudges, sourceOf, sourceOfRecipe } from "./sources/index.ts";
 import { LARGE_SIDE } from "./stages/index.ts";
 
 /**
@@ -46,8 +46,9 @@ export interface Workload {
   readonly config: SettledConfig;
   readonly tables: LoadedConfig["tables"];
   readonly knownClasses: number;
-  /** Photos to learn from at each seed with the most shots, and all photos. */
+  /** Photos to learn from and to choose by at each seed with the most shots, and all photos. */
   readonly trainPhotos: number;
+  readonly validationPhotos: number;
   readonly photos: number;
   /** Of the diffusion model; undefined where none is needed. */
   readonly model?: { readonly imageSize: number; readonly denoiserParameters: number } | undefined;
@@ -130,6 +131,9 @@ function wordSamples({ config, tables, knownClasses }: Workload): number {
   return config.words.steps * config.words.batchSize * knownClasses;
 }
 
+/** What a step costs that a judge leads, beside one that it does not (penumbra-mini under guidance, ResNet-10 as judge). */
+const LED = 2.6;
+
 /** Calls of the denoiser for one image each, for the redraws of a seed that are taken as they come. */
 function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Workload): number {
   const { steps, recipes } = config.redraw;
@@ -137,20 +141,20 @@ function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Work
     const { strengths, variants, stacking } = recipes[name];
     const all = strengths.reduce((calls, strength) => calls + Math.floor(steps * strength), 0);
     const calls = stacking === "sequence" ? all : all / strengths.length;
-    return sum + trainPhotos * variants * calls * guided(config);
+    return sum + trainPhotos * variants * calls * guided(config, name);
   }, 0);
 }
 
 /** The recipes of redraws among these sources. */
 function followed(config: SettledConfig, sources: readonly string[], knownClasses: number): RecipeName[] {
   const isDrawn = (name: RecipeName) =>
-    sources.includes(RECIPES[name].kind) && isFollowed(name, config.redraw.recipes, knownClasses);
+    sources.includes(sourceOfRecipe(name)) && isFollowed(name, config.redraw.recipes, knownClasses);
   return recipeNames.filter(isDrawn);
 }
 
-/** Guidance needs two evaluations a step. */
-function guided({ redraw }: SettledConfig): number {
-  return redraw.guidanceScale > 1 ? 2 : 1;
+/** Guidance needs two evaluations a step, and a judge costs more. */
+function guided({ redraw }: SettledConfig, recipe: RecipeName): number {
+  return (redraw.guidanceScale > 1 ? 2 : 1) * (sourceOfRecipe(recipe) === "boundary" ? LED : 1);
 }
 
 /** What a sift's strengths are on average: they are searched between the least and 1. */
@@ -160,26 +164,28 @@ const SIFTED_STRENGTH = 0.6;
 function siftWork({ config, tables, trainPhotos, knownClasses }: Workload) {
   const drawn = drawnSources({ config, tables });
   const sifted = drawn.flatMap((name) => sourceOf(name, tables.sources).sifts ?? []);
-  if (sifted.length === 0) return { evaluations: 0, images: 0, trained: 0 };
+  if (!needsJudges(drawn, tables.sources)) return { evaluations: 0, images: 0, trained: 0 };
   const { steps, batchSize, views } = config.encoder;
   const { attempts, rounds, probes, folds, judge } = config.sift;
   const shots = shotsOf(config);
   const part = shots.reduce((sum, count) => sum + count / largestShots(config), 0);
   const imagesOf = (variants: number) =>
     part * trainPhotos * variants * ((1 + attempts) / 2) + shots.length * rounds * probes * knownClasses;
-  const redrawn = followed(config, sifted, knownClasses).map((name) =>
-    imagesOf(config.redraw.recipes[name].variants),
-  );
+  const redrawn = followed(config, sifted, knownClasses).map((name) => ({
+    name,
+    count: imagesOf(config.redraw.recipes[name].variants),
+  }));
   const others = sifted.filter((name) => sourceOf(name, tables.sources).needs === "photos");
-  const images = redrawn.reduce((sum, count) => sum + count, 0);
+  const sum = (counts: readonly number[]) => counts.reduce((all, count) => all + count, 0);
+  const calls = Math.floor(config.redraw.steps * SIFTED_STRENGTH);
   const isTrained = !isFrozen({ config, tables }, judge);
   const judges = shots.reduce(
     (sum, count) => sum + (folds > 1 ? Math.min(folds, count) : config.arms.includes(judge) ? 0 : 1),
     0,
   );
   return {
-    evaluations: images * Math.floor(config.redraw.steps * SIFTED_STRENGTH) * guided(config),
-    images: images + others.length * imagesOf(1),
+    evaluations: sum(redrawn.map(({ name, count }) => count * calls * guided(config, name))),
+    images: sum(redrawn.map(({ count }) => count)) + others.length * imagesOf(1),
     trained: isTrained ? judges * steps * batchSize * views : 0,
   };
 }
@@ -199,13 +205,20 @@ function auditedImages({ config, tables, model }: Workload): number {
 /** Of forwards and backwards, what forwards alone costs. */
 const FORWARD_SHARE = 1 / 3;
 
-/** Images forwards and backwards through the encoders of a seed. */
-function encoderImages({ config, tables }: Workload): number {
-  const { steps, batchSize, views, negatives } = config.encoder;
+/**
+ * Images forwards and backwards through the encoders of a seed, with what looks at training and validation photos and a
+ * teacher's answers cost beside the steps.
+ */
+function encoderImages({ config, tables, trainPhotos, validationPhotos }: Workload): number {
+  const { steps, batchSize, views, negatives, evaluation } = config.encoder;
+  const looks = evaluation.every > 0 ? Math.ceil(steps / evaluation.every) : 0;
+  // The features of all photos, and the loss of as many batches of each part as hold the validation photos.
+  const batches = 2 * Math.ceil(validationPhotos / batchSize) * batchSize * views;
+  const looked = looks * FORWARD_SHARE * (trainPhotos + validationPhotos + batches);
   return withTeachers(trainedArms({ config, tables }), tables.arms).reduce((sum, name) => {
     const arm = armOf(name, tables.arms);
     const answered = arm.changes?.teacher === undefined ? 0 : FORWARD_SHARE * batchSize * views;
-    return sum + steps * (batchSize * views + negativesOf(arm, negatives) + answered);
+    return sum + looked + steps * (batchSize * views + negativesOf(arm, negatives) + answered);
   }, 0);
 }
 

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf, withTeachers } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, shotsOf } from "./config/index.ts";
-import { countPrepared, isNeeded, sourceOf } from "./sources/index.ts";
+import { countBrought, countTrained, isNeeded, needsJudges, sourceOf } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -21,10 +21,11 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const run = out === undefined ? runFolder(config.name) : resolve(out);
   const drawn = drawnSources(loaded);
   const needsModel = isNeeded("model", drawn, tables.sources);
-  const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const hasJudges = needsJudges(drawn, tables.sources);
   const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
   const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
-  const made = drawn.length + countPrepared(drawn, config.sources, tables.sources);
+  const made =
+    drawn.length + countTrained(drawn, config.sources, tables.sources) + countBrought(drawn, tables.sources);
   const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made;
   const shots = shotsOf(config);
   const maps = config.arms.length; // of the first seed
@@ -35,7 +36,7 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const trained = config.arms.filter((arm) => !isFrozen(loaded, arm));
   const teachers = withTeachers(trained, tables.arms).length - trained.length; // that are no arms of the study
   const perShots = (judges: number) => synthetic + judges + 4 * config.arms.length - frozen + teachers;
-  const ofShots = shots.reduce((sum, count) => sum + perShots(isSifted ? judgesOf(config, count) : 0), 0);
+  const ofShots = shots.reduce((sum, count) => sum + perShots(hasJudges ? judgesOf(config, count) : 0), 0);
   const perSeed = 1 + ofShots + (isJudged ? 1 : 0);
   const shared = frozen > 0 ? 2 : 0;
   const found = (needsModel ? 1 : 0) + (config.encoder.weights === undefined ? 0 : 1);

@@ -5,7 +5,7 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
-import { answerShots, largestShots, settleImages } from "./config/index.ts";
+import { answerShots, largestShots, type StudyConfig, settleImages } from "./config/index.ts";
 import type { Estimate } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
@@ -32,8 +32,8 @@ export interface RunOptions {
   readonly onEstimate?: (estimate: Estimate) => void;
   /** Told before any work: what the study can tell from chance. */
   readonly onForesight?: (foresight: Foresight) => void;
-  /** Where the study looks at its figures more than once. */
-  readonly looks?: Looks;
+  /** Where the study looks at its figures more than once: which look, and the settings of all of them together. */
+  readonly looks?: Looks & { readonly of: StudyConfig };
 }
 
 /**
@@ -88,6 +88,7 @@ export async function runStudy(
     config: settled,
     knownClasses: manifest.classes.length,
     trainPhotos: splits[0]!.train.length,
+    validationPhotos: splits[0]!.validation.length,
     photos: manifest.photos.length,
     model,
   };
@@ -134,12 +135,13 @@ export async function runStudy(
       model,
       seeds,
       trained,
+      otherSeeds: all.filter((item) => !isAnswer(item)),
       others: allTrained.filter((item) => !isAnswer(item)),
       nearness,
       maps,
       audits,
-      looks: looks ?? null,
-      earlierOpenings: await noteOpening(run, manifest, config),
+      looks: looks ? { taken: looks.taken, planned: looks.planned } : null,
+      earlier: await noteOpening(run, manifest, looks?.of ?? config, looks),
     });
     await writeJsonLines(join(run, "results.jsonl"), [
       ...outcome.results,

@@ -31,7 +31,7 @@ export async function runUntilDecided(study: Study, options: RunOptions = {}): P
           statistics: { ...statistics, confidence },
         },
       },
-      { ...options, looks: { taken, planned } },
+      { ...options, looks: { taken, planned, of: config } },
     );
     if (taken === planned || isDecided(outcome)) return outcome;
   }

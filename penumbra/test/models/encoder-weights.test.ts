@@ -98,14 +98,16 @@ describe("an encoder's weights", () => {
       torch.manualSeed(9);
       const network = new ResNet({ depth: 10, width: 8 });
       safetensors.write(at("published.safetensors"), published(network));
-      const pixels = { input_size: [3, 96, 96], interpolation: "bicubic" };
+      const pixels = { input_size: [3, 96, 96], interpolation: "bicubic", crop_pct: 0.875 };
       server.behaviour.files = {
         "model.safetensors": await readFile(at("published.safetensors")),
         "pytorch_model.bin": Buffer.from("the same once more"),
         "config.json": Buffer.from(JSON.stringify({ architecture: "resnet10t", pretrained_cfg: pixels })),
         "README.md": Buffer.from("words"),
       };
-      const weights = await findEncoderWeights("hf:someone/model");
+      const notes: string[] = [];
+      const weights = await findEncoderWeights("hf:someone/model", { onNote: (text) => notes.push(text) });
+      expect(notes.at(-1)).toMatch(/crop_pct 0.875: timm shows such networks the middle 88 %.*see it whole/);
       expect(weights).toMatchObject({ imageSize: 96, interpolation: "bicubic" });
       expect(featuresOf(loadPublishedEncoder("resnet10", weights).network)).toEqual(featuresOf(network));
       expect(server.requests.filter((line) => /README|\.bin/.test(line))).toEqual([]);
@@ -117,6 +119,37 @@ describe("an encoder's weights", () => {
       vi.unstubAllEnvs();
       await server.stop();
     }
+  });
+
+  test("of transformers that are not here are refused by what they are", async () => {
+    torch.manualSeed(4);
+    const plain = published(new VisionTransformer({ patchSize: 8, imageSize: 24, depth: 1 }));
+    const load = async (changes: Record<string, Tensor>, without: RegExp, name: "vit-small" | "vit-base") => {
+      const kept = Object.entries(plain).filter(([key]) => !without.test(key));
+      safetensors.write(at("other.safetensors"), { ...Object.fromEntries(kept), ...changes });
+      return loadPublishedEncoder(name, await findEncoderWeights(at("other.safetensors")));
+    };
+    const block = (name: string, ...shape: number[]) => ({
+      [`blocks.0.mlp.${name}.weight`]: torch.zeros(shape),
+    });
+    const gated = [
+      block("w12", 16, 384), // facebookresearch's DINOv2
+      block("w1", 8, 384), // and DINOv3
+      block("weights_in", 16, 384), // transformers' DINOv2
+      block("gate_proj", 8, 384), // and DINOv3
+      block("fc1_g", 8, 384), // timm's Eva
+      { ...block("fc1", 16, 384), ...block("fc2", 384, 8) }, // timm's DINOv2
+    ];
+    for (const own of gated)
+      await expect(load(own, /mlp/, "vit-small")).rejects.toThrow(
+        /other.safetensors holds .*gated MLPs \(SwiGLU\), as DINOv2's giant/,
+      );
+    const width = (dimensions: number) => ({ cls_token: torch.zeros([1, 1, dimensions]) });
+    await expect(load(width(1024), /^$/, "vit-base")).rejects.toThrow(
+      /of 1024 dimensions \(ViT-L\).*vit-base/,
+    );
+    await expect(load(width(99), /^$/, "vit-base")).rejects.toThrow(/of 99 dimensions; the networks here/);
+    await expect(load({}, /^$/, "vit-base")).rejects.toThrow(/of ViT-S. Set "encoder.network" to vit-small/);
   });
 
   test("tell a transformer's patch, registers, LayerScale and grid", async () => {

@@ -3,6 +3,7 @@ import { NEGATIVE_USES, objectives } from "../../src/contrast/index.ts";
 import { renderComparison } from "../../src/report/compare-page.ts";
 import { figuresOf } from "../../src/report/figures.ts";
 import { html } from "../../src/report/html.ts";
+import { renderEvaluation, renderExplanations, renderPhotoCheck } from "../../src/report/index.ts";
 import { counted, duration, fixed, listed, points, pointsRange } from "../../src/report/numbers.ts";
 import { renderReport } from "../../src/report/page.ts";
 import { describeAnswer, headline } from "../../src/report/sections/index.ts";
@@ -21,6 +22,7 @@ import { type ArmName, armNames, armOf, arms, designOf, designsOf } from "../../
 import { recipesIn, sources } from "../../src/study/sources/index.ts";
 import { detectorNames, detectorOf } from "../../src/unknowns/index.ts";
 import { exampleOutcome, examplePng } from "./outcome.ts";
+import { exampleCheck, exampleEvaluation, exampleExplanation } from "./pages.ts";
 
 /** What `write` says in German, and the keys that the dictionary lacks for it. */
 function inGerman<Value>(write: () => Value): { readonly value: Value; readonly missing: string[] } {
@@ -90,7 +92,8 @@ const OUTCOMES: readonly (readonly [string, Outcome])[] = [
     ),
   ],
   ["of encoders that learned nothing", collapsed],
-  ["with learning curves", withTitles(exampleOutcome({ otherShots: [1, 2] }))],
+  ["with learning curves", withTitles(exampleOutcome({ otherShots: [1, 2], accepted: 0 }))],
+  ["of a sift that let pass little", withTitles(exampleOutcome({ accepted: 30 }))],
   ["without model, looks and evaluations", { ...whole, model: null, looks: null, earlierOpenings: 0 }],
   [
     "with one verdict of each kind",
@@ -112,6 +115,21 @@ const OUTCOMES: readonly (readonly [string, Outcome])[] = [
   ],
 ];
 
+/** The pages of other commands. */
+const PAGES: readonly (readonly [string, () => string])[] = [
+  ["an evaluation", () => renderEvaluation(exampleEvaluation)],
+  [
+    "an evaluation by photo, without unknowns",
+    () =>
+      renderEvaluation({
+        ...{ ...exampleEvaluation, object: null, seen: { same: 0, similar: 3 } },
+        photo: { ...exampleEvaluation.photo, unknowns: [] },
+      }),
+  ],
+  ["an explanation", () => renderExplanations(exampleExplanation)],
+  ["a check of photos", () => renderPhotoCheck(exampleCheck)],
+];
+
 describe("the German report", () => {
   it.each(OUTCOMES)("of an outcome %s has German words for every text", (_, outcome) => {
     const { missing } = inGerman(() => {
@@ -125,8 +143,16 @@ describe("the German report", () => {
     expect(ungiven(missing)).toEqual([]);
   });
 
+  it.each(PAGES)("the page of %s has German words for every text", (_, render) => {
+    const { value, missing } = inGerman(render);
+    expect(ungiven(missing)).toEqual([]);
+    expect(value).toContain('<html lang="de">');
+    expect(render()).toContain('<html lang="en">');
+  });
+
   it("has no English word left", () => {
     const { value } = inGerman(() => [
+      ...PAGES.map(([, render]) => render()),
       renderReport(whole, examplePng),
       renderComparison([
         { title: "parts", outcome: whole },
@@ -138,7 +164,7 @@ describe("the German report", () => {
       .join("\n")
       .replaceAll(/<(style|script|pre)\b.*?<\/\1>/gs, "")
       .replaceAll(/<(?:[^>]* )?class="id".*?<\//g, "")
-      .replaceAll(/<li>known\/.*?<\/li>/g, "") // what the scan said of a file
+      .replaceAll(/<li>known\/.*?<\/li>|photo cannot be read: 1/g, "") // what is said of a file
       .replaceAll(/(aria-label|alt|title)="([^"]*)"/g, ">$2<")
       .replaceAll(/<[^>]*>/g, " ");
     const english =

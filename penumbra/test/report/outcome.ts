@@ -18,6 +18,8 @@ export function exampleOutcome({
   unknownClasses = ["PinHeader_2x06", "TO-220-4"],
   /** Numbers of objects to learn from beside 4. */
   otherShots = [] as readonly number[],
+  /** Of 100 images that a sift was to let pass. */
+  accepted = 82,
   problems = ["known/a/b.jpg: not an image that can be read (unexpected end of file)"],
 } = {}): Outcome {
   const random = mulberry(7);
@@ -160,7 +162,7 @@ export function exampleOutcome({
         ...{ source: "sifted-near-ood", upper: 1.83, knownInside: 0.91, nearInside: 0.34, nearInBand: 0.52 },
         recipes: [
           {
-            ...{ recipe: "drift", wanted: 100, drawn: 171, accepted: 82, strengths: [0.42, 0.6, 0.91] },
+            ...{ recipe: "drift", wanted: 100, drawn: 171, accepted, strengths: [0.42, 0.6, 0.91] },
             roles: [
               { role: "faithful", share: 0.3 },
               { role: "near-ood", share: 0.5 },
@@ -181,7 +183,7 @@ export function exampleOutcome({
     confidence: 0.95,
     margin: 0.01,
     looks: { taken: 2, planned: 3 },
-    earlierOpenings: 4,
+    ...{ earlierOpenings: 4, earlierLooks: 6, language: "en" },
     comparisons: (
       [
         [0, "accuracy", 0.04],
@@ -243,7 +245,7 @@ export function exampleOutcome({
     otherShots: otherShots.map((count) => ({
       shots: count,
       results: results.map((line) => ({ ...line, shots: count })),
-      ...{ comparisons: [], hypotheses: [] }, // below
+      ...{ comparisons: [], hypotheses: [], sifted: [] }, // below
     })),
     levels: otherShots.length === 0 ? [] : [...otherShots, 4].flatMap(levelsWith),
     curves: arms.flatMap((arm, index) =>
@@ -447,10 +449,10 @@ export function exampleOutcome({
     trainCommand: "penumbra train study.yaml",
     configuration: "photos: photos\nseeds: [0, 1]\n",
   };
-  const { comparisons, hypotheses } = outcome;
+  const { comparisons, hypotheses, sifted } = outcome;
   return {
     ...outcome,
-    otherShots: outcome.otherShots.map((other) => ({ ...other, comparisons, hypotheses })),
+    otherShots: outcome.otherShots.map((other) => ({ ...other, comparisons, hypotheses, sifted })),
   };
 }
 

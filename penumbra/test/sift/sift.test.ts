@@ -7,11 +7,11 @@ import {
   fitNearness,
   foldsOf,
   type LabelledStages,
-  quantile,
   roleOf,
   SiftError,
   searchStrengths,
 } from "../../src/sift/index.ts";
+import { quantile } from "../../src/unknowns/index.ts";
 
 const distance = fc.double({ min: 0, max: 5, noNaN: true });
 const share = fc.double({ min: 0, max: 1, noNaN: true });

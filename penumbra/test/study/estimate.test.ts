@@ -33,6 +33,7 @@ const load = (text = demo, rest: Partial<Workload> = {}): Workload => ({
   tables: TABLES,
   knownClasses: 8,
   trainPhotos: 192,
+  validationPhotos: 256,
   photos: 2048,
   model: mini,
   ...{ threads: 2, jobs: 1 },
@@ -135,6 +136,21 @@ describe("the time of a study", () => {
     const config = parseConfig(demo.replace(/arms: .*/, "arms: [mine]"), "study.yaml", tables);
     const text = describeEstimate(estimate(demo, { tables, config: settleImages(config, null) }), String);
     expect(text).toContain("not counted: the training of a generator");
+  });
+
+  it("grows by looks at photos, as many as there are, and by a teacher that is trained and asked", () => {
+    const plain = estimate().encoders;
+    const looking = (every: number) =>
+      estimate(demo.replace("encoder: {", `encoder: {evaluation: {every: ${every}}, `)).encoders - plain;
+    expect(looking(20)).toBeCloseTo(3 * looking(60));
+    expect(looking(50)).toBeCloseTo(3 * looking(120)); // 120 steps end with a look
+    // Of five arms: 192 + 256 features and twice 6 batches of 48 photos in two views, forwards alone.
+    const steps = 5 * 120 * 96 + 2 * 120 * 24;
+    expect(looking(120) / plain).toBeCloseTo((5 * (192 + 256 + 2 * 6 * 96)) / 3 / steps);
+    const only = (arms: string) =>
+      estimate(demo.replace(/arms: .*/, `arms: [${arms}]`), { model: undefined }).encoders;
+    expect(only("genscl+teacher") / only("genscl")).toBeCloseTo(2 + 1 / 3);
+    expect(only("cross-entropy, genscl+teacher") / only("genscl")).toBeCloseTo(2 + 1 / 3);
   });
 
   it("of frozen encoders is that of the features, made once for all arms and seeds", () => {

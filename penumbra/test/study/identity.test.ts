@@ -323,6 +323,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   seeds: "each seed is a stage of its own",
   device: "named in the manifest; results agree to rounding",
   precision: "stages hash what it was resolved to",
+  language: "says what pages are written in",
   threads: "named in the manifest; results agree to rounding",
   jobs: "change no bit: jobs.test.ts",
   "statistics.confidence": "statistics are made anew every time",
@@ -337,7 +338,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
  */
 const isStoodFor = (path: string) =>
   /^sources\.(autoencoder|gan|ddpm|unclip)-/.test(path) ||
-  /^sources\.vae-[^.]+\.(model|training)$/.test(path);
+  /^sources\.vae-[^.]+\.(model|from|training)$/.test(path);
 /** Decide which photos there are, and what their pixels are; stages hash photos and pixels. */
 const OF_THE_SCAN = ["roles.known", "roles.near", "roles.far", "ignore", "layout", "objects", "depth"];
 

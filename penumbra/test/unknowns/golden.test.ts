@@ -15,6 +15,7 @@ import {
   classwiseEce,
   detectors,
   ece,
+  entropyDensity,
   type FittedDetector,
   fitTemperature,
   fpr95OodPositive,
@@ -268,6 +269,51 @@ describe("calibration as torchmetrics computes it", () => {
       json.rtol * wanted.item(),
     );
   });
+});
+
+describe("detectors over several stages as numpy and scikit-learn compute them", () => {
+  const partsOf = ({ json, tensors }: Golden) => {
+    const stages = (part: string) =>
+      Object.keys(tensors)
+        .filter((key) => key.startsWith(part))
+        .sort()
+        .map((key) => tensors[key] as Tensor);
+    return {
+      train: { stages: stages("train"), labels: json.labels as number[] },
+      test: { stages: stages("test") },
+      wanted: tensors.scores as Tensor,
+    };
+  };
+  const scored = (scores: Float64Array) => torch.fromTyped(scores, [scores.length]);
+
+  eachGolden("ood", "mm-plus-plus-", (golden) =>
+    scope(() => {
+      const { train, test: images, wanted } = partsOf(golden);
+      const { labels } = train;
+      for (const [place, density] of (golden.json.densities as number[]).entries()) {
+        const rows = train.stages[place]!.div(
+          train.stages[place]!.linalgVectorNorm({ dim: [1], keepdim: true }),
+        );
+        expect(entropyDensity(rows, labels)).toBeCloseTo(density, 9);
+      }
+      const chosen = golden.json.chosen as number[];
+      const fit = detectors["multi-layer-mahalanobis"].fit(train, {
+        ...{ fusion: "mm++", last: golden.json.count as number },
+      });
+      expect(chosen.map((_, index) => fit.fitted[`stage${index}`])).toEqual(chosen);
+      expect(fit.fitted.last).toBe(chosen.length);
+      expectClose(scored(fit.score(images)), wanted, golden.json.rtol, "scores");
+    }),
+  );
+
+  eachGolden("ood", "nearness-", (golden) =>
+    scope(() => {
+      const { train, test: images, wanted } = partsOf(golden);
+      const known = { ...train, objects: golden.json.objects as string[] };
+      const fit = detectors.nearness.fit(known, { known: golden.json.known as number });
+      expectClose(scored(fit.score(images)), wanted, golden.json.rtol, "scores");
+    }),
+  );
 });
 
 describe("metrics of tied scores as scikit-learn computes them", () => {

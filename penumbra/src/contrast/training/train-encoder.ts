@@ -164,7 +164,7 @@ async function takeSteps(training: Training, options: TrainOptions): Promise<voi
     if (checkpointFolder !== undefined && done % checkpointEvery === 0 && done < steps) {
       writeCheckpoint(checkpointFolder, identity, state);
     }
-    onProgress?.(done, steps);
+    onProgress?.(done, steps, state.losses[done - 1] as number);
     await nextTurn();
   }
   state.optimizer.zeroGrad();

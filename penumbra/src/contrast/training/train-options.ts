@@ -122,7 +122,8 @@ export interface TrainOptions {
   /** Steps between two checkpoints. Default 100. */
   readonly checkpointEvery?: number;
   /** Called after every step. */
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Told after every step, with its loss. */
+  readonly onProgress?: (done: number, total: number, loss: number) => void;
 }
 
 /** What a training uses its negatives as; null where it has none. */

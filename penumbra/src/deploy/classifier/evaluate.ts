@@ -142,7 +142,9 @@ function requireClasses({ classes, name }: Classifier, manifest: Manifest): void
 export function figuresOf(lines: readonly LabelledVerdict[], classes: readonly string[]): Evaluation {
   const known = lines.filter(({ role }) => role === "known");
   if (known.length === 0)
-    throw new DeployError("No photo of a known class could be read. Add photos of the classes it knows.");
+    throw new DeployError(
+      "No photo of a known class is left that could be read. Add photos of the classes it knows.",
+    );
   const roles = (["near", "far"] as const).flatMap((role) => {
     const unknown = lines.filter((line) => line.role === role);
     if (unknown.length === 0) return [];

@@ -1,20 +1,14 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import type { Encoder, LinearProbe } from "../../contrast/index.ts";
-import {
-  type DetectorTable,
-  detectorOf,
-  detectors,
-  type FittedDetector,
-  type Network,
-} from "../../unknowns/index.ts";
+import { type DetectorTable, detectors, type FittedDetector, type Network } from "../../unknowns/index.ts";
 
 /**
  * Whether a detector looks at the pixels of each photo: its scores of an object's views are averaged, where others
  * score the mean of their features.
  */
 export function looksAtPixels(name: string, table: DetectorTable = detectors): boolean {
-  return detectorOf(name, table).needs.includes("pixels");
+  return table[name]?.needs.includes("pixels") ?? false;
 }
 
 /** What detectors that look at pixels are shown beside them. */

@@ -2,10 +2,13 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import {
+  countedStages,
   type DetectorState,
   type DetectorTable,
   detectors,
+  nearnessSpaces,
   numberOf,
+  type Space,
   tensorOf,
 } from "../../unknowns/index.ts";
 import { DeployError } from "../classifier/index.ts";
@@ -93,9 +96,28 @@ class Drawing {
 
   /** Squared Mahalanobis distance to the nearest mean, S = L L': L^-1 is computed once. */
   nearestMean(rows: Value, means: Tensor, factor: Tensor): Value {
-    const identity = torch.eye(factor.shape[0] as number, { dtype: "float64" });
-    const inverse = factor.linalgSolveTriangular(identity, { upper: false }).t(); // L^-1'
+    const inverse = inverseOf(factor);
     return this.min(this.squaredDistances(this.times(rows, inverse), means.matmul(inverse)));
+  }
+
+  /** Distances of rows to classes in one space of the nearness: [N, D] -> [N, C]. */
+  toClasses(rows: Value, { measure, state }: Space): Value {
+    const part = (name: string) => state[name]!; // each measure has its own
+    if (measure === "mahalanobis") {
+      return this.sqrt(this.squaredDistances(this.times(rows, inverseOf(part("factor"))), part("centres")));
+    }
+    if (measure !== "nearest-photo") throw new DeployError(`Nearness by ${measure} cannot be drawn.`);
+    const toPhotos = this.squaredDistances(rows, part("bank")); // class by class
+    let from = 0;
+    const nearest = part("counts")
+      .toNumbers()
+      .map((count) => {
+        const own = Array.from({ length: count }, (_, place) => from + place);
+        from += count;
+        const columns = this.graph.op("Gather", [toPhotos, this.#axes(own)], { axis: 1 });
+        return this.graph.op("ReduceMin", [columns], { axes: [1], keepdims: 1 });
+      });
+    return this.sqrt(this.concat(nearest));
   }
 
   logitsBy(features: Value, { weight, bias }: DrawnEvidence["classifier"]): Value {
@@ -112,6 +134,12 @@ class Drawing {
     this.mul(this.logSumExp(this.div(logits, this.number(temperature))), this.number(temperature));
 
   joined = (stages: readonly Value[]) => this.concat(stages.map(this.unitRows));
+}
+
+/** L^-1', [D, D]. */
+function inverseOf(factor: Tensor): Tensor {
+  const identity = torch.eye(factor.shape[0] as number, { dtype: "float64" });
+  return factor.linalgSolveTriangular(identity, { upper: false }).t();
 }
 
 /** The largest k = D - round(D p / 100) of each image's features, and sums. */
@@ -185,7 +213,7 @@ const drawings: Readonly<Record<string, DrawDetector>> = {
     return draw.sub(all, own);
   },
   "multi-layer-mahalanobis": (draw, state, { stages }) => {
-    const counted = lastOf(stages, state);
+    const counted = countedStages(state, stages);
     const rows = numberOf(state, "isJoint") ? [draw.joined(counted)] : counted;
     const distances = rows.map((layer, index) =>
       draw.mul(
@@ -194,6 +222,15 @@ const drawings: Readonly<Record<string, DrawDetector>> = {
       ),
     );
     return draw.neg(distances.reduce(draw.add));
+  },
+  nearness: (draw, state, { stages }) => {
+    const counted = lastOf(stages, state);
+    const spaces = nearnessSpaces(state);
+    const each = spaces.map((space) =>
+      draw.div(draw.toClasses(counted[space.stage]!, space), draw.number(space.unit)),
+    );
+    const mean = draw.div(each.reduce(draw.add), draw.number(each.length));
+    return draw.neg(draw.div(draw.min(mean), draw.number(numberOf(state, "unit"))));
   },
   "cosine-prototypes": (draw, state, { stages }) => {
     const counted = lastOf(stages, state);

@@ -255,6 +255,10 @@ export class StableDiffusion {
         `the UNet expects context of ${unet.config.cross_attention_dim} ("cross_attention_dim"), the text encoder gives ${textEncoder.config.hidden_size} ("hidden_size")`,
       ],
       [
+        unet.config.class_embed_type === null,
+        `the UNet is told embeddings of images ("class_embed_type" is "${unet.config.class_embed_type}"), as in Stable unCLIP`,
+      ],
+      [
         this.imageSize % vae.factor === 0,
         `images of ${this.imageSize} px are no multiple of ${vae.factor}, the autoencoder's down-sampling`,
       ],

@@ -27,6 +27,7 @@ import {
   withKept,
 } from "../samplers/index.ts";
 import { checkWords, type Words } from "../words/index.ts";
+import { type BoundaryGuide, isLed, leadToBoundary } from "./boundary.ts";
 import { Encoded, vectorHash } from "./encoded.ts";
 import { type PlannedRedraw, planRedraws, type RedrawRequest } from "./plan.ts";
 import { type ChosenRecipe, RECIPES, type RecipeName } from "./recipes/index.ts";
@@ -81,6 +82,8 @@ export interface RedrawOptions {
   readonly folder: string;
   /** Masks of photos by their ids, for recipes that keep a part: float [1, H, W], 1 where the object is. */
   readonly masks?: ReadonlyMap<string, Tensor>;
+  /** Leads the images of guided recipes. */
+  readonly guide?: BoundaryGuide;
   /** Images drawn at once, at most; fewer where memory is small. Default 16. */
   readonly batchSize?: number;
   /** Default "fp32". */
@@ -108,6 +111,12 @@ export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
   const { folder, sd, pixels, guidanceScale = 7.5, batchSize = 16, onProgress } = options;
   checkInput(options);
   const plan = planRedraws(options);
+  const unled = options.guide ? undefined : plan.find(isLed);
+  if (unled) {
+    throw new DiffusionError(
+      `The recipe "${unled.recipe.name}" leads images by a judge of real photos, and none is there. Pass \`guide\`, as a study does, or set the recipe's weight to 0.`,
+    );
+  }
   const lines = describePlan(options, plan);
   const latents = pixels.shape.slice(2).map((side) => side / sd.vae.factor);
   using encoded = new Encoded(sd, pixels, options.precision ?? "fp32");
@@ -187,11 +196,12 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): R
       modelHash: sd.hash,
     };
     const held = item.vectors.filter(({ token }) => item.prompt.includes(token));
-    const beside = held.map(({ vector }) => vectorHash(vector)).join();
-    return withFile<RedrawLine>(
-      line,
-      keep === "nothing" ? beside : [beside, vectorHash(options.masks!.get(photo.id)!)],
-    );
+    const vectors = held.map(({ vector }) => vectorHash(vector)).join();
+    const others = [
+      ...(keep === "nothing" ? [] : [vectorHash(options.masks!.get(photo.id)!)]),
+      ...(isLed(item) ? [options.guide!.hash] : []),
+    ];
+    return withFile<RedrawLine>(line, others.length === 0 ? vectors : [vectors, ...others]);
   });
 }
 
@@ -273,7 +283,7 @@ async function drawPass(
     readonly onShare: (share: number) => void;
   },
 ): Promise<Tensor> {
-  const { sd, sampler, steps = 50, guidanceScale = 7.5, precision = "fp32", signal } = options;
+  const { sd, sampler, steps = 50, guidanceScale = 7.5, precision = "fp32", signal, guide } = options;
   const { items, images01, round, onShare } = work;
   const passes = items.map((item) => item.passes[round]!);
   const kept = scope(() => keptMasks(options, items));
@@ -286,6 +296,7 @@ async function drawPass(
       seeds: items.map(({ seed }) => (round === 0 ? seed : deriveSeed(seed, "pass", round))),
       ...(round === 0 && { posterior: encoded.posterior(items.map(({ photo }) => photo)) }),
       ...{ steps, sampler, precision, kept },
+      ...(guide && items.some(isLed) && { steer: leadToBoundary(sd, guide, items) }),
     }),
   );
   try {

@@ -8,10 +8,10 @@ import {
   type Tensor,
   tensor,
 } from "@penumbra/torch";
-import { autocastTo, type Compute } from "../../models/index.ts";
+import { autocastTo } from "../../models/index.ts";
 import type { StableDiffusion } from "../model/index.ts";
 import { decodeLatents } from "./autoencode.ts";
-import { predictionOf } from "./prediction.ts";
+import { movedOutput, predictionOf } from "./prediction.ts";
 import { type AfterStep, type Predict, rows, Walking, type WalkOptions } from "./walk-down.ts";
 
 export interface DrawingParts extends WalkOptions {
@@ -26,7 +26,19 @@ export interface DrawingParts extends WalkOptions {
   readonly precision: PrecisionSetting;
   /** What stays as it is. */
   readonly kept?: KeptLatents;
+  readonly steer?: Steer;
 }
+
+/**
+ * Leads images on their way: at each step it is shown what the denoiser takes them for, and says where they shall go
+ * instead. The step then goes there, whatever the sampler.
+ *
+ * @param items places in the batch
+ * @param images float32 [n, c, h, w]: the latents that the images of these items look like at this step
+ * @param room deviation of what is still open of them, in units of the image: sqrt((1 - abar) / abar)
+ * @returns what is added to them, of their shape, or null where they go on as they are
+ */
+export type Steer = (items: readonly number[], images: Tensor, room: number) => Tensor | null;
 
 /** Parts of images that are not redrawn: latents are put back there after each step, noised as the rest is. */
 export interface KeptLatents {
@@ -52,7 +64,6 @@ export class Drawing implements Disposable {
   readonly #precision: PrecisionSetting;
   readonly #walking: Walking;
   readonly #predict: Predict;
-  readonly #compute: Compute;
   readonly #held: readonly Tensor[];
 
   /** @internal Made by `beginTextToImage` and `beginImageToImage`. */
@@ -60,7 +71,7 @@ export class Drawing implements Disposable {
     const { sd, precision, kept, guidanceScales } = parts;
     this.#sd = sd;
     this.#precision = precision;
-    this.#compute = autocastTo(sd.device, resolvePrecision(precision, sd.device).dtype);
+    const compute = autocastTo(sd.device, resolvePrecision(precision, sd.device).dtype);
     this.#walking = new Walking(parts, afterStep(parts));
     const { order } = this.#walking;
     const contexts = keep(
@@ -74,7 +85,9 @@ export class Drawing implements Disposable {
     );
     const [context, negative] = contexts as [Tensor, Tensor?];
     const scales = order.map((item) => guidanceScales[item] as number);
-    this.#predict = guidedDenoiser(sd, context, negative, scales);
+    const predict = guidedDenoiser(sd, context, negative, scales);
+    const denoise: Predict = (sample, timesteps) => compute(() => predict(sample, timesteps));
+    this.#predict = parts.steer ? steered(denoise, parts, parts.steer, order) : denoise;
     this.#held = [...contexts, ...(kept ? keep([kept.mask, kept.clean, kept.noise]) : [])];
   }
 
@@ -90,7 +103,7 @@ export class Drawing implements Disposable {
 
   /** Takes a step; false where none is left. */
   step(): boolean {
-    return this.#compute(() => this.#walking.step(this.#predict));
+    return this.#walking.step(this.#predict);
   }
 
   /** What the last step took the images for: float32 [B, 3, H, W] in 0..1, soft at first and sharp at the end. */
@@ -153,6 +166,35 @@ function guidedDenoiser(
     const both = cat([negative.narrow(0, 0, count), context.narrow(0, 0, count)]); // [2 n, L, D]
     const [away, toward] = predict(sd, cat([sample, sample]), twice, both).chunk(2) as [Tensor, Tensor];
     return away.add(toward.sub(away).mul(scaleOf(count)));
+  };
+}
+
+/** The denoiser, with outputs that lead where `steer` says. */
+function steered(
+  denoise: Predict,
+  { sampler, walks }: DrawingParts,
+  steer: Steer,
+  order: readonly number[],
+): Predict {
+  const { config } = walks[0]!; // one model, one noise schedule
+  return (sample, timesteps) => {
+    const output = denoise(sample, timesteps);
+    const all = typeof timesteps === "number" ? order.map(() => timesteps) : timesteps;
+    const count = sample.shape[0] as number;
+    const parts: Tensor[] = [];
+    for (let start = 0, end = 0; start < count; start = end) {
+      const timestep = all[start] as number;
+      for (end = start; end < count && all[end] === timestep; ) end++;
+      const abar = sampler.alphaAt(config, timestep);
+      const [before, own] = [sample, output].map((each) => each.narrow(0, start, end - start)) as [
+        Tensor,
+        Tensor,
+      ];
+      const { image } = abar > 0 ? predictionOf(config, before, own, abar) : { image: null };
+      const move = image && steer(order.slice(start, end), image, Math.sqrt((1 - abar) / abar));
+      parts.push(move ? movedOutput(config, own, move, abar) : own);
+    }
+    return parts.length === 1 ? parts[0]! : cat(parts);
   };
 }
 

@@ -1,9 +1,9 @@
 /** Samplers: the algorithms that denoise, and images from text or from images by any of them. */
 
 export { decodeLatents, encodeImages } from "./autoencode.ts";
-export type { Drawing } from "./drawing.ts";
+export type { Drawing, Steer } from "./drawing.ts";
 export { latentNoise } from "./latent-noise.ts";
-export { denoiserSlice, isOutOfMemory } from "./memory.ts";
+export { denoiserSlice, gradientSlice, halving, isOutOfMemory } from "./memory.ts";
 export {
   beginImageToImage,
   beginTextToImage,

@@ -19,6 +19,18 @@ export function autoencoderSlice(sd: StableDiffusion, pixels: readonly number[],
   return atMost(count, autoencoderBytes(sd, pixels), sd.device);
 }
 
+/** What a decoder keeps for its gradient, beside what it holds without: some twenty tensors at the full size. */
+const GRADIENT_SHARE = 6;
+
+/**
+ * Images that can be decoded together where gradients are taken through the decoder (reckoned, not measured).
+ *
+ * @param pixels [H, W]
+ */
+export function gradientSlice(sd: StableDiffusion, pixels: readonly number[], count: number): number {
+  return atMost(count, GRADIENT_SHARE * autoencoderBytes(sd, pixels), sd.device);
+}
+
 /**
  * Side of the tiles that the autoencoder is to work in, in pixels: the whole image, unless one alone is too large for
  * the memory.

@@ -8,7 +8,7 @@ import {
   type WordVector,
 } from "../model/index.ts";
 import { decodeLatents, encodeImages } from "./autoencode.ts";
-import { Drawing, type KeptLatents } from "./drawing.ts";
+import { Drawing, type KeptLatents, type Steer } from "./drawing.ts";
 import { latentNoise } from "./latent-noise.ts";
 import type { Walk } from "./sampler.ts";
 import { defaultSampler, type ReadySampler, readySampler, type SamplerChoice } from "./samplers.ts";
@@ -38,6 +38,8 @@ export interface GenerationOptions {
   sampler?: SamplerChoice;
   /** [B, c, h, w]: the noise to begin with, in place of the one that the seeds give. */
   noise?: Tensor;
+  /** Leads the images on their way; default: nothing does. */
+  steer?: Steer;
   /** Called after each step. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -200,10 +202,10 @@ function begin(
   kept?: KeptLatents,
 ): Drawing {
   const { words, negativePrompt = "", guidanceScale = 7.5, precision = "fp32" } = options;
-  const { context, negativeContext, seeds } = options;
+  const { context, negativeContext, seeds, steer } = options;
   const size = latents.shape.slice(2);
   return new Drawing({
-    ...{ sd, latents, walks, precision, kept },
+    ...{ sd, latents, walks, precision, kept, steer },
     context: (context ?? encodePrompts(sd, options.prompts as readonly string[], { words })).to(sd.device),
     negativeContext: () => (negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
     sampler: samplerOf(sd, options),

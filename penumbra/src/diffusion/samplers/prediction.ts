@@ -35,6 +35,29 @@ export function predictionOf(
   }
 }
 
+/**
+ * The denoiser's output that stands for another image: the one that it stood for, moved.
+ *
+ * @param move what is added to the image, in the output's shape
+ * @param abar as for `predictionOf`, above 0
+ */
+export function movedOutput(
+  { prediction_type: type }: SchedulerConfig,
+  output: Tensor,
+  move: Tensor,
+  abar: number,
+): Tensor {
+  const [signal, sigma] = [Math.sqrt(abar), Math.sqrt(1 - abar)];
+  switch (type) {
+    case "epsilon":
+      return output.sub(move.mul(signal / sigma));
+    case "sample":
+      return output.add(move);
+    case "v_prediction":
+      return output.sub(move.div(sigma));
+  }
+}
+
 /** The image in the range that the schedule asks for; as in diffusers, the noise stays what it was predicted to be. */
 export function clipped(
   { clip_sample: isClipped, clip_sample_range: range }: SchedulerConfig,

@@ -26,6 +26,8 @@ export interface GenerateOptions {
   readonly out: string;
   /** A finished model. Default: one is trained on the photos, in `out`/model. */
   readonly model?: string;
+  /** A finished model whose weights the training begins with. Default: random ones. */
+  readonly from?: string;
   /** Of the training. */
   readonly settings: object;
   readonly tokenizer: string;
@@ -115,6 +117,7 @@ async function trained(
   return generator.train({
     ...{ corpus, out, settings, tokenizer },
     dataNote: `The photos in "${options.photos}".`,
+    ...(options.from !== undefined && { from: options.from }),
     ...(signal && { signal }),
     ...(onLine && { onLine }),
   });

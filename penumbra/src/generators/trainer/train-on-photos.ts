@@ -146,7 +146,7 @@ export async function trainOnPhotos<Settings extends PhotoSettings>(
         ...{ ...settings, steps: Math.max(1, Math.round(share * settings.steps)) },
         ...(settings.minutes !== undefined && { minutes: share * settings.minutes }),
         ...{ folder: work, checkpointMinutes, inspectMinutes, logSeconds, onLine, signal },
-        onProgress: progressOf(options.onProgress, before, share),
+        onProgress: progressOf(options.onProgress, settings, before, share),
       });
       if (!result.complete) return null;
       trained.push({ name: trainee.name, result });
@@ -167,15 +167,20 @@ interface StageResult {
   readonly result: TrainResult;
 }
 
-/** Tells of a stage as a part of the whole: in thousandths, where it is not all of it. */
+/**
+ * Tells of a stage as a part of the whole, where it is not all of it: in steps, or in thousandths of a time, of which
+ * later stages have not counted their steps yet.
+ */
 function progressOf(
   onProgress: ((done: number, total: number) => void) | undefined,
+  { steps, minutes }: Pick<PhotoSettings, "steps" | "minutes">,
   before: number,
   share: number,
 ): ((done: number, total: number) => void) | undefined {
   if (share === 1) return onProgress;
+  const all = minutes === undefined ? steps : 1000;
   return (
-    onProgress && ((done, total) => onProgress(Math.round(1000 * (before + (share * done) / total)), 1000))
+    onProgress && ((done, total) => onProgress(Math.round(all * (before + (share * done) / total)), all))
   );
 }
 

@@ -22,8 +22,17 @@ export interface ReadText {
   readonly mask: Tensor;
 }
 
+/** Texts that are read at once. */
+const READ_AT_ONCE = 256;
+
 export function readTexts({ text }: Pick<UnclipParts, "text">, { ids, mask }: Tokens): ReadText {
-  return noGrad(() => scope(() => ({ ...text.forward(ids), mask })));
+  return noGrad(() =>
+    scope(() => {
+      const parts = ids.split(READ_AT_ONCE).map((some) => scope(() => text.forward(some)));
+      const embeds = cat(parts.map((part) => part.embeds));
+      return { embeds, hidden: cat(parts.map((part) => part.hidden)), mask };
+    }),
+  );
 }
 
 /** Those rows of texts. @param rows int64 [n] */

@@ -108,11 +108,36 @@ export function unclipTraining(options: PhotoParts<UnclipSettings>): StagedTrain
         return asBytes(painter.draw("crossed", items, asFloat(images.narrow(0, 0, 1)))).to("cpu");
       }),
     save: (folder) => writeUnclip(folder, average),
+    figures: () => ({ "photos whose class's words are nearest": nearestWords(average, options, embed) }),
     sharesOf: (steps) => {
       const all = steps.reduce((sum, count) => sum + count, 0);
       return { clipShare: steps[0]! / all, priorShare: steps[1]! / all };
     },
   };
+}
+
+/** Images that it is measured on at most. */
+const MEASURED = 256;
+
+/** Share of images to which the words of their own class are nearest: what the encoders have learned. */
+function nearestWords(
+  parts: UnclipParts,
+  { settings, classes, images, labels, device }: PhotoParts<UnclipSettings>,
+  embed: (images: Tensor) => Tensor,
+): number {
+  return noGrad(() =>
+    scope(() => {
+      const count = Math.min(MEASURED, labels.length);
+      const step = Math.floor(labels.length / count);
+      const places = Array.from({ length: count }, (_, i) => i * step);
+      const tokens = tokensOf(parts.tokenizer, textsOf(settings, classes).slice(0, -1), device);
+      const texts = readTexts(parts, tokens).embeds;
+      const unit = (x: Tensor) => x.div(x.square().sum([1], { keepdim: true }).sqrt());
+      const seen = embed(asFloat(images.indexSelect(0, indices(places, device))));
+      const nearest = unit(seen).matmul(unit(texts).t()).argmax({ dim: 1 }).toNumbers();
+      return nearest.filter((label, i) => label === labels[places[i]!]).length / count;
+    }),
+  );
 }
 
 /** Images that are embedded at once. */

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fromTyped, type Tensor } from "@penumbra/torch";
+import { fromTyped, nn, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import {
   ClipTokenizer,
@@ -112,7 +112,7 @@ export function readUnclip(folder: string, { tokenizer = join(folder, TOKENIZER)
 
 function readDecoder(folder: string): UNet2DConditionModel {
   const { config, configFile, weightsFile } = findNetwork(folder);
-  const decoder = new UNet2DConditionModel(config, configFile);
+  const decoder = nn.init.skip(() => new UNet2DConditionModel(config, configFile));
   loadWeights(decoder, weightsFile);
   return decoder;
 }

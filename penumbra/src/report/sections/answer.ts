@@ -11,7 +11,7 @@ import { intervalAxis, intervalChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, percent, points, pointsRange } from "../numbers.ts";
 import { additionsOf, objectiveClause, questionTitle, titleOf } from "../titles.ts";
-import { translated } from "../words/index.ts";
+import { asSaid, joined, translated } from "../words/index.ts";
 import { decisiveComparisons, decisiveQuestion, headline } from "./headline.ts";
 import { describeHypotheses } from "./hypotheses.ts";
 import { describeLearning } from "./learning.ts";
@@ -130,11 +130,38 @@ function useNote(outcome: Outcome): Html | null {
 }
 
 /** What the numbers must not be read without: oddities of the photos, and encoders that learned nothing. */
-function caveats({ photos, curves, arms }: Outcome): string[] {
+function caveats(outcome: Outcome): string[] {
+  const { photos, curves, arms } = outcome;
   const collapsed = curves.flatMap(({ arm, seed, collapse }) => {
     return collapse ? [`${titleOf(arms, arm)}, seed ${seed}: ${collapse.message}`] : [];
   });
-  return [...collapsed, ...photos.warnings];
+  return [...collapsed, ...siftWarnings(outcome), ...photos.warnings];
+}
+
+/** Fewer of the wanted images than this share, and an arm is not what it is called. */
+const ENOUGH_SIFTED = 1 / 2;
+
+/** Sifts that let pass too little for the arms that were to learn from it. */
+function siftWarnings(outcome: Outcome): string[] {
+  const { sources, recipes, sifted, otherShots, training } = outcome;
+  const all = [
+    { shots: training.shots, sifted },
+    ...otherShots.map(({ shots, sifted: own }) => ({ shots, sifted: own })),
+  ];
+  return all.flatMap((of) => {
+    const where = all.length > 1 ? ` with ${counted(of.shots, "object")} a class` : "";
+    return of.sifted.flatMap(({ source, recipes: yields }) =>
+      yields
+        .filter(({ accepted, wanted }) => accepted < ENOUGH_SIFTED * wanted)
+        .map(({ recipe, accepted, wanted }) => {
+          const name = joined([titleOf(sources, source), titleOf(recipes, recipe)], ", ");
+          const what = where === "" ? name : asSaid(translated(`${name}${where}`));
+          return accepted === 0
+            ? `None of ${wanted} images passed the sift (${what}): arms that were to learn from them did without. The sift's own figures below say whether its judge can tell near unknowns from known ones at all; more attempts or another band may help.`
+            : `Only ${accepted} of ${wanted} images passed the sift (${what}): arms learned from fewer than they were to. More attempts or another band may help.`;
+        }),
+    );
+  });
 }
 
 function caveatsNote(outcome: Outcome): Html | null {

@@ -64,16 +64,20 @@ function row(item: HypothesisResult, outcome: Outcome): Html {
 }
 
 /** How often the figures were looked at: in this run, and before it. */
-export function looksNote({ looks, earlierOpenings, confidence }: Outcome): string {
+export function looksNote({ looks, earlierOpenings, earlierLooks, confidence }: Outcome): string {
   const within = looks
     ? [
         `This is look ${looks.taken} of at most ${looks.planned} at the figures; intervals of ${percent(confidence, 1)} % keep the level for all of them together.`,
       ]
     : [];
+  const others = counted(earlierOpenings, "other setting");
+  // What is decided seed by seed is one study, however often it looks.
+  const openings =
+    earlierLooks > earlierOpenings ? asSaid(translated(`${others}, ${earlierLooks} times in all`)) : others;
   const before =
     earlierOpenings === 0
       ? "No earlier run in this folder has looked at the test of these photos."
-      : `Earlier runs in this folder have looked at the test of the same photos with ${counted(earlierOpenings, "other setting")}: the more often a test is opened, the less its best figure means.`;
+      : `Earlier runs in this folder have looked at the test of the same photos with ${openings}: the more often a test is opened, the less its best figure means.`;
   return joined([...within, before], " ");
 }
 

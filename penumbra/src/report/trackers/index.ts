@@ -1,3 +1,3 @@
 /** A finished study in the formats of tools that keep track of experiments. */
 export { writeMlflow } from "./mlflow.ts";
-export { type PngSource, writeTensorBoard } from "./tensorboard.ts";
+export { LiveTensorBoard, type PngSource, writeTensorBoard } from "./tensorboard.ts";

@@ -1,3 +1,4 @@
+import { appendFileSync, mkdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { Message, writeFileAtomic } from "../../files/index.ts";
@@ -39,6 +40,59 @@ export async function writeTensorBoard(run: string, folder: string, pngOf: PngSo
     paths.push(path);
   }
   return paths;
+}
+
+/**
+ * Losses of a study that is running, for TensorBoard to draw while it does: an event file for every training, where
+ * {@link writeTensorBoard} puts its own in the end, in place of it.
+ */
+export class LiveTensorBoard {
+  readonly #folder: string;
+  readonly #now: () => number;
+  readonly #open = new Map<string, { readonly path: string; writtenAt: number }>();
+
+  /**
+   * @param run the run folder of the study
+   * @param folder for `--logdir`
+   * @param now milliseconds
+   */
+  constructor(run: string, folder: string, now: () => number = Date.now) {
+    this.#folder = join(folder, basename(resolve(run)));
+    this.#now = now;
+  }
+
+  /**
+   * Takes a step of a training. It writes at once, at most twice a second for each training: a training may hold the
+   * event loop for as long as it runs.
+   *
+   * @param label of the training's stage: "supcon, seed 1" or "supcon, seed 1, 4 shots"
+   */
+  step(label: string, step: number, loss: number): void {
+    const now = this.#now();
+    const place = join(this.#folder, ...placeOf(label));
+    const open = this.#open.get(place) ?? this.#start(place, now);
+    if (now - open.writtenAt < LIVE_MS) return;
+    open.writtenAt = now;
+    appendFileSync(open.path, framed(scalarEvent(now / 1000, step, "train/loss", loss)));
+  }
+
+  #start(place: string, now: number) {
+    mkdirSync(place, { recursive: true });
+    const path = join(place, `${PREFIX}${Math.floor(now / 1000)}${ENDING}`);
+    appendFileSync(path, framed(versionEvent(now / 1000)));
+    const open = { path, writtenAt: Number.NEGATIVE_INFINITY };
+    this.#open.set(place, open);
+    return open;
+  }
+}
+
+const LIVE_MS = 500;
+
+/** Where the final events of a training will lie. */
+function placeOf(label: string): string[] {
+  const [, arm = label, seed, shots] = /^(.*), seed (\d+)(?:, (\d+) shots?)?$/.exec(label) ?? [];
+  if (seed === undefined) return [arm];
+  return [arm, ...partsOf({ seed: Number(seed), shots: shots === undefined ? null : Number(shots) })];
 }
 
 /** TensorBoard reads files with this in their names. */

@@ -238,4 +238,57 @@ export const templates: Dictionary["templates"] = {
   "None of these studies has the arms that test one.":
     "Keine dieser Studien hat die Arme, mit denen sich eine prüfen lässt.",
   "Hypotheses of all studies": "Hypothesen aller Studien",
+
+  // check-page.ts, evaluation-page.ts and explanation-page.ts
+  "({0} to {1})": "({0} bis {1})",
+  "<b>all</b>": "<b>alle</b>",
+  "<b>{0}</b> {1} %, p {2}; then {3}": "<b>{0}</b> {1} %, p {2}; dann {3}",
+  "<em>unknown</em>, p {0}; resembles {1} {2} %": "<em>unbekannt</em>, p {0}; ähnelt {1} {2} %",
+  "By photo.": "Je Foto.",
+  Class: "Klasse",
+  Classes: "Klassen",
+  class: "Klasse",
+  objects: "Objekte",
+  photos: "Fotos",
+  role: "Rolle",
+  views: "Ansichten",
+  "share of the largest": "Anteil an der größten",
+  "Classifier “{0}” on {1}": "Klassifikator „{0}“ an {1}",
+  "Could not be read": "Nicht lesbar",
+  Curves: "Kurven",
+  Figures: "Zahlen",
+  "In brackets 95 % intervals (Wilson). A false alarm is a known one that is called unknown: the classifier is set to {0} %. ECE: the gap between confidence and accuracy; AURC: area under the curve of wrong names over answers given.":
+    "In Klammern 95-%-Konfidenzintervalle (Wilson). Ein Fehlalarm ist etwas Bekanntes, das unbekannt genannt wird: Der Klassifikator ist auf {0} % eingestellt. ECE: Abstand zwischen Konfidenz und Genauigkeit; AURC: Fläche unter der Kurve falscher Namen über gegebene Antworten.",
+  "Known classes": "Bekannte Klassen",
+  "Known kept over {0} unknowns let through (ROC)":
+    "Behaltene Bekannte über durchgelassene Unbekannte, {0} (ROC)",
+  "Left out": "Ausgelassen",
+  "Made by Penumbra {0}, {1}. The same as data: penumbra evaluate … --json.":
+    "Erstellt mit Penumbra {0}, {1}. Dasselbe als Daten: penumbra evaluate … --json.",
+  "Made by penumbra check. The same as data: penumbra check {0} --json.":
+    "Erstellt mit penumbra check. Dasselbe als Daten: penumbra check {0} --json.",
+  Mistakes: "Fehler",
+  "Of each photo {0} × {1} places were hidden in turn (occlusion). Of a known object <b>orange</b> places speak for its class: without them it would be less sure; <i>blue</i> ones speak against it. Of an unknown one orange places are what makes it look unknown. Beside it the photos it learned from that are most similar (cosine of the features).":
+    "Von jedem Foto wurden nacheinander {0} × {1} Stellen verdeckt (Okklusion). Bei einem bekannten Objekt sprechen <b>orange</b> Stellen für seine Klasse: Ohne sie wäre die Antwort weniger sicher; <i>blaue</i> sprechen dagegen. Bei einem unbekannten sind orange Stellen das, was es unbekannt aussehen lässt. Daneben die ähnlichsten Fotos, aus denen gelernt wurde (Kosinus der Merkmale).",
+  "Of the photos {0}: the figures flatter it.": "Von den Fotos {0}: Die Zahlen schmeicheln.",
+  "Photos of {0}": "Fotos aus {0}",
+  "Rows: the true class; columns: the answer, “?” being unknown; numbers: photos.":
+    "Zeilen: die wahre Klasse; Spalten: die Antwort, „?“ heißt unbekannt; Zahlen: Fotos.",
+  "Every photo that is not called unknown is named rightly.":
+    "Jedes Foto, das nicht unbekannt genannt wird, ist richtig benannt.",
+  "Sizes in pixels: {0}{1}": "Größen in Pixeln: {0}{1}",
+  "The worst mistakes": "Die schlimmsten Fehler",
+  "These photos are used.": "Diese Fotos werden verwendet.",
+  "To look at": "Anzusehen",
+  Unknowns: "Unbekannte",
+  "What “{0}” looked at": "Worauf „{0}“ geachtet hat",
+  "Where it goes wrong": "Wo es schiefgeht",
+  "and {0} more; penumbra check --json names all": "und {0} weitere; penumbra check --json nennt alle",
+  "and {0} more": "und {0} weitere",
+  "what mattered in {0}": "worauf es ankam in {0}",
+  "{0}, {1} used; {2} left out, {3} to look at": "{0}, {1} verwendet; ausgelassen: {2}; anzusehen: {3}",
+  "{0}, {1}{2}; unknown at p ≤ {3} by {4}": "{0}, {1}{2}; unbekannt bei p ≤ {3} nach {4}",
+  "{0}: evaluated": "{0}: geprüft",
+  "{0}: explained": "{0}: erklärt",
+  "{0}: photos checked": "{0}: Fotos geprüft",
 };

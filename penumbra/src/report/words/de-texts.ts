@@ -316,6 +316,8 @@ export const texts: Dictionary["texts"] = {
   "sifted near-OOD": "gesichtete Near-OOD",
   "sifted both": "gesichtete beide",
   "sifted background": "gesichtete Hintergrundklasse",
+  boundary: "Rand",
+  "sifted boundary": "gesichteter Rand",
 
   // What each arm is.
   "SupCon and cross-entropy together on real photos alone":
@@ -398,10 +400,17 @@ export const texts: Dictionary["texts"] = {
   "near-OOD redraws that lie just outside of every class are one class more":
     "Near-OOD-Nachzeichnungen knapp außerhalb jeder Klasse sind eine weitere Klasse",
 
+  "redraws that a judge led to just outside of every class are columns of SupCon's denominator":
+    "Nachzeichnungen, die ein Richter knapp außerhalb jeder Klasse geführt hat, sind Spalten im Nenner von SupCon",
+  "of the redraws that a judge led to just outside of every class those that came there are columns of SupCon's denominator":
+    "von den Nachzeichnungen, die ein Richter knapp außerhalb jeder Klasse geführt hat, sind die dort angekommenen Spalten im Nenner von SupCon",
+
   // Images, recipes and what they are used as.
   "faithful redraws": "getreue Nachzeichnungen",
   "near-OOD redraws": "Near-OOD-Nachzeichnungen",
   "sifted faithful redraws": "gesichtete getreue Nachzeichnungen",
+  "boundary redraws": "Rand-Nachzeichnungen",
+  "sifted boundary redraws": "gesichtete Rand-Nachzeichnungen",
   "sifted near-OOD redraws": "gesichtete Near-OOD-Nachzeichnungen",
   "Faithful redraws": "Getreue Nachzeichnungen",
   "Near-OOD redraws": "Near-OOD-Nachzeichnungen",
@@ -496,6 +505,7 @@ export const texts: Dictionary["texts"] = {
   "KL matching": "KL-Abgleich",
   "Multi-layer KNN": "KNN über mehrere Schichten",
   "Multi-layer Mahalanobis": "Mahalanobis über mehrere Schichten",
+  "Nearest photo + Mahalanobis": "Nächstes Foto + Mahalanobis",
   "Abnormality module": "Abnormitätsmodul",
   "Reconstruction error": "Rekonstruktionsfehler",
   "Relative Mahalanobis": "Relative Mahalanobis-Distanz",
@@ -605,4 +615,72 @@ export const texts: Dictionary["texts"] = {
   features: "Merkmale",
   score: "Bewerten",
   nearness: "Nähe",
+
+  // Other pages: check, evaluate, predict --explain.
+  "{0}, {1} times in all": "{0}, zusammen {1} Mal",
+  "{0#} are ones that it was made with and {1#} look almost the same as one of these":
+    "gehören {0} zu denen, mit denen er gemacht wurde, und {1} sehen fast so aus wie eines davon",
+  "{0#} are ones that it was made with": "gehören {0} zu denen, mit denen er gemacht wurde",
+  "{0#} look almost the same as one of these": "sehen {0} fast so aus wie eines, mit dem er gemacht wurde",
+  "It names {0#} % of the known {1} rightly, and calls {2#} % of the near unknown and {3#} % of the far unknown {4} unknown, with false alarms for {5#} % of the known":
+    "Richtig benannt: {0} % der Bekannten ({1}); unbekannt genannt: {2} % der nahen und {3} % der fernen Unbekannten ({4}); Fehlalarme: {5} % der Bekannten",
+  "It names {0#} % of the known {1} rightly, and calls {2#} % of the near unknown {3} unknown, with false alarms for {4#} % of the known":
+    "Richtig benannt: {0} % der Bekannten ({1}); unbekannt genannt: {2} % der nahen Unbekannten ({3}); Fehlalarme: {4} % der Bekannten",
+  "It names {0#} % of the known {1} rightly, and calls {2#} % of the far unknown {3} unknown, with false alarms for {4#} % of the known":
+    "Richtig benannt: {0} % der Bekannten ({1}); unbekannt genannt: {2} % der fernen Unbekannten ({3}); Fehlalarme: {4} % der Bekannten",
+  "It names {0#} % of the known {1} rightly, and calls {2#} % of them unknown":
+    "Richtig benannt: {0} % der Bekannten ({1}); unbekannt genannt: {2} % davon",
+  "None of {0#} images passed the sift ({1}): arms that were to learn from them did without. The sift's own figures below say whether its judge can tell near unknowns from known ones at all; more attempts or another band may help.":
+    "Keines von {0} Bildern bestand die Sichtung ({1}): Arme, die daraus lernen sollten, mussten ohne auskommen. Ob der Richter nahe Unbekannte überhaupt von Bekannten unterscheidet, sagen die Zahlen der Sichtung weiter unten; mehr Versuche oder ein anderes Band können helfen.",
+  "Only {0#} of {1#} images passed the sift ({2}): arms learned from fewer than they were to. More attempts or another band may help.":
+    "Nur {0} von {1} Bildern bestanden die Sichtung ({2}): Arme lernten aus weniger Bildern als vorgesehen. Mehr Versuche oder ein anderes Band können helfen.",
+  "{0}, {1} with {2} a class": "{0}, {1}, {2} je Klasse",
+  'Photos of {0} unknowns have a median of {1#} pixels, those of known classes {2#}: scaled to one size they differ in sharpness, and "unknown" becomes too easy. Take both with the same camera and setting.':
+    "Fotos von Unbekannten ({0}) haben im Median {1} Pixel, die bekannter Klassen {2}: Auf eine Größe gebracht unterscheiden sie sich in der Schärfe, und „unbekannt“ wird zu leicht. Beide mit derselben Kamera und Einstellung aufnehmen.",
+  ", {0#} more": ", {0} weitere",
+  "file or folder": "Datei oder Ordner",
+  "files and folders": "Dateien und Ordner",
+  finding: "Befund",
+  findings: "Befunde",
+  "AURC %": "AURC %",
+  "AUROC %": "AUROC %",
+  "FPR95 %": "FPR95 %",
+  "OSCR %": "OSCR %",
+  Brier: "Brier",
+  "By object": "Je Objekt",
+  "By photo": "Je Foto",
+  Confusion: "Verwechslungen",
+  risk: "Risiko",
+  "accuracy %": "Genauigkeit %",
+  "accuracy %, mean of classes": "Genauigkeit %, Mittel der Klassen",
+  "among the five likeliest %": "unter den fünf wahrscheinlichsten %",
+  "called unknown %": "unbekannt genannt %",
+  "false alarms %": "Fehlalarme %",
+  "log loss, nats": "Log-Verlust, Nats",
+  "macro F1 %": "Makro-F1 %",
+  number: "Anzahl",
+  "precision %": "Präzision %",
+  "recall %": "Trefferquote %",
+  "F1 %": "F1 %",
+  "right among those not flagged %": "richtig unter den nicht Gemeldeten %",
+  "Cannot be read": "Nicht lesbar",
+  "Not an image": "Kein Bild",
+  "Outside any class": "Außerhalb jeder Klasse",
+  "Too deep": "Zu tief",
+  "Broken links": "Tote Verweise",
+  "Without a role": "Ohne Rolle",
+  "Empty classes": "Leere Klassen",
+  "The same picture twice": "Dasselbe Bild zweimal",
+  "Almost the same picture": "Fast dasselbe Bild",
+  "Class names that look the same": "Klassennamen, die gleich aussehen",
+  "Frames of one recording": "Bilder einer Aufnahme",
+  "Leaks between given splits": "Überschneidungen gegebener Aufteilungen",
+  "Labels that may be wrong": "Vielleicht falsche Klassen",
+  "Read though damaged": "Trotz Schadens gelesen",
+  "Shows nothing": "Zeigt nichts",
+  "Very dark": "Sehr dunkel",
+  Blurred: "Unscharf",
+  "Very small": "Sehr klein",
+  "Unusual proportions": "Ungewöhnliche Proportionen",
+  "Views missing": "Fehlende Ansichten",
 };

@@ -1,9 +1,6 @@
+import type { Language } from "../../results/index.ts";
 import { de } from "./de.ts";
 import type { Dictionary } from "./dictionary.ts";
-
-/** Languages of the report. English is what the code says; the others are dictionaries with English keys. */
-export const languages = ["en", "de"] as const;
-export type Language = (typeof languages)[number];
 
 const DICTIONARIES: Readonly<Record<Exclude<Language, "en">, Dictionary>> = { de };
 

@@ -43,6 +43,8 @@ const COLUMNS = { negatives: "near-ood", use: "columns" } as const;
 
 /** The same with redraws that lie just outside of every class. */
 const SIFTED_COLUMNS = { negatives: "sifted-near-ood", use: "columns" } as const;
+/** The same with redraws that a judge led to just outside of every class. */
+const BOUNDARY_COLUMNS = { negatives: "boundary", use: "columns" } as const;
 /** The same with images that no generator draws. */
 const COLLAGE_COLUMNS = { negatives: "collage", use: "columns" } as const;
 
@@ -258,6 +260,23 @@ export const arms = {
     ...REAL,
     negatives: "sifted-near-ood",
     use: "extra-class",
+  },
+  "supcon+ce+boundary": {
+    title: "Joint + boundary",
+    description:
+      "SupCon and cross-entropy together; redraws that a judge led to just outside of every class are columns of SupCon's denominator",
+    objective: "supcon+ce",
+    ...REAL,
+    ...BOUNDARY_COLUMNS,
+  },
+  "supcon+ce+sifted-boundary": {
+    title: "Joint + sifted boundary",
+    description:
+      "SupCon and cross-entropy together; of the redraws that a judge led to just outside of every class those that came there are columns of SupCon's denominator",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "sifted-boundary",
+    use: "columns",
   },
   "supcon+round-trip": {
     title: "SupCon + round trips",

@@ -63,6 +63,8 @@ export interface Finished {
   readonly manifest: Manifest;
   readonly model: FoundModel | undefined;
   readonly seeds: readonly SeedData[];
+  /** With the other numbers of shots. */
+  readonly otherSeeds: readonly SeedData[];
   readonly trained: readonly TrainedArm[];
   /** The arms with the other numbers of shots. */
   readonly others: readonly TrainedArm[];
@@ -71,8 +73,8 @@ export interface Finished {
   readonly maps: readonly Artifact[];
   readonly audits: readonly Artifact[];
   readonly looks: Looks | null;
-  /** How often the same photos' test was looked at before, with other settings. */
-  readonly earlierOpenings: number;
+  /** What looked at the same photos' test before, with other settings. */
+  readonly earlier: { readonly studies: number; readonly looks: number };
 }
 
 /** Everything that the report shows, from the artifacts of a study; writes the photos that it shows beside it. */
@@ -91,7 +93,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     text,
     trainCommand,
     looks,
-    earlierOpenings,
+    earlier,
   } = finished;
   const scores = await readScores(manifest, trained);
   const shots = answerShots(config);
@@ -121,7 +123,14 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
       others.filter((arm) => arm.shots === number),
     );
     const found = await store.observe("compare", async () => compare(own, number), `${number} shots`);
-    otherShots.push({ shots: number, results: resultLines(own, number), ...found });
+    const yields = await siftResults(
+      context,
+      finished.otherSeeds.filter((seed) => seed.shots === number),
+      siftedSources(context),
+      finished.run,
+    );
+    const sifted = yields.map(({ source, recipes }) => ({ source, recipes }));
+    otherShots.push({ shots: number, results: resultLines(own, number), sifted, ...found });
   }
   const operatingPoints = await store.observe("operating points", async () =>
     operatingPointsOf(scores, { detector, ...config.statistics }),
@@ -133,13 +142,21 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
   return {
     format: OUTCOME_FORMAT,
     name: config.name,
+    language: config.language,
     createdAt: new Date().toISOString(),
     ...titlesOf(context),
     seeds: config.seeds,
     detector,
     detectorReason: reason,
     unit: "photo",
-    ...{ confidence, margin, looks, earlierOpenings, questions },
+    ...{
+      confidence,
+      margin,
+      looks,
+      questions,
+      earlierOpenings: earlier.studies,
+      earlierLooks: earlier.looks,
+    },
     comparisons: compared.comparisons,
     hypotheses: compared.hypotheses,
     results,

@@ -1,5 +1,6 @@
 import { mean, type SiftedImage, type SiftedRecipe, type SiftResult } from "../../results/index.ts";
-import { quantile, ROLES_OF_IMAGES } from "../../sift/index.ts";
+import { ROLES_OF_IMAGES } from "../../sift/index.ts";
+import { quantile } from "../../unknowns/index.ts";
 import {
   imagePath,
   readSift,

@@ -11,8 +11,8 @@ import {
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
-import { measureNames } from "../../sift/index.ts";
-import { defaultDetectors } from "../../unknowns/index.ts";
+import { languages } from "../../results/index.ts";
+import { defaultDetectors, measureNames } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { FolderSection } from "../sources/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
@@ -598,6 +598,12 @@ export const studySchemaOf = (tables: StudyTables) =>
           .default(0.95),
       })
       .prefault({}),
+    language: z
+      .enum(languages)
+      .meta({
+        description: "Language of the report and of other pages of the study: en (English), de (German)",
+      })
+      .default("en"),
     device: z
       .string()
       .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'Use "auto", "cpu", "cuda" or "cuda:N".')

@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
-import { RECIPES, recipeNames, smallestStrength } from "../../diffusion/index.ts";
+import { recipeNames, smallestStrength } from "../../diffusion/index.ts";
 import { type Arm, armOf, sourcesOf, UNTRAINED } from "../arms/index.ts";
+import { needsJudges, sourceOfRecipe } from "../sources/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
 import { ownArmSchemaOf, readOwnArm } from "./own-arms.ts";
@@ -214,7 +215,7 @@ function checkSift(
   where: (path: readonly PropertyKey[]) => string,
 ): void {
   const drawn = sourcesOf(arms, tables.arms, tables.sources);
-  if (!drawn.some((name) => tables.sources[name]?.sifts !== undefined)) return;
+  if (!needsJudges(drawn, tables.sources)) return;
   if (sourcesOf([sift.judge], tables.arms, tables.sources).length > 0) {
     throw new ConfigError(
       `${where(["sift", "judge"])}: sift.judge is "${sift.judge}", which learns from synthetic images itself. Choose an arm of real photos alone, such as cross-entropy.`,
@@ -235,7 +236,7 @@ function checkStrengths(
 ): void {
   const drawn = sourcesOf(arms, tables.arms, tables.sources);
   for (const name of recipeNames.filter(
-    (recipe) => drawn.includes(RECIPES[recipe].kind) && redraw.recipes[recipe].variants > 0,
+    (recipe) => drawn.includes(sourceOfRecipe(recipe)) && redraw.recipes[recipe].variants > 0,
   )) {
     const weak = redraw.recipes[name].strengths.find((strength) => Math.floor(redraw.steps * strength) < 1);
     if (weak === undefined) continue;

@@ -42,6 +42,8 @@ const CONTROLS = [
 const ALL = [
   ...CONTROLS,
   "supcon+sifted",
+  "supcon+ce+boundary",
+  "supcon+ce+sifted-boundary",
   "supcon+round-trip",
   "supcon+round-trip+near-ood",
   "supcon+faithful-negatives",

@@ -3,6 +3,7 @@
 export { FolderSection, folderSource } from "./folder.ts";
 export { trainingSettings } from "./generated.ts";
 export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
+export { sourceOfRecipe } from "./redraws.ts";
 export {
   defineSource,
   type ImageRequest,
@@ -13,8 +14,10 @@ export {
   type SourceWork,
 } from "./source.ts";
 export {
-  countPrepared,
+  countBrought,
+  countTrained,
   isNeeded,
+  needsJudges,
   recipesIn,
   type SourceName,
   type SourceTable,

@@ -2,6 +2,7 @@ import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { z } from "zod";
 import type { BroughtImage, ImageKind, ImageLine, Photo } from "../../data/index.ts";
 import type {
+  BoundaryGuide,
   FoundModel,
   RecipesSettings,
   SamplerName,
@@ -46,6 +47,8 @@ export interface SourceStudy {
       readonly masks?: string | undefined;
       readonly recipes: RecipesSettings;
     };
+    /** How judges are fitted, beside what they do with images. */
+    readonly sift: JudgeSettings;
   };
   /** Folder that relative paths of settings start from. */
   readonly folder: string;
@@ -56,6 +59,15 @@ export interface SourceStudy {
   readonly device: string;
   /** Precision of the heavy parts. */
   readonly precision: PrecisionSetting;
+}
+
+/** What decides about distances to the known classes. */
+export interface JudgeSettings {
+  readonly folds: number;
+  readonly measures: readonly string[];
+  readonly layers: number;
+  readonly known: number;
+  readonly upper: number | "auto";
 }
 
 /** The study's diffusion model, loaded when it is first asked for. */
@@ -77,6 +89,8 @@ export interface SourceWork<Settings = Json> {
   model(): SourceModel;
   /** The words of this seed. @throws RangeError for a source that does not say that it needs words */
   words(): Words;
+  /** The judges of this seed. @throws RangeError for a source that does not say that it needs some */
+  judges(): Promise<BoundaryGuide>;
   /** What `trains` asked for, when it is trained. @throws RangeError for a source that trains nothing */
   generator(): LoadedGenerator;
   /** The images that `brings` named, as far as this seed may learn from them. @throws RangeError for a source without */
@@ -89,6 +103,8 @@ export interface SourceWork<Settings = Json> {
 /** A generator that learns from the training photos of a seed. */
 export interface SourceTraining {
   readonly generator: GeneratorName;
+  /** Folder of a finished model whose weights it begins with, from the study's folder on; null: random ones. */
+  readonly from: string | null;
   /** Those that differ from the defaults; size, device, precision and seed are the study's. */
   readonly settings: Readonly<Record<string, Json>>;
 }
@@ -120,6 +136,8 @@ export interface ImageSource<Section = Json, Settings extends Json = Json> {
   /** What its images are meant to be. An arm may use them as the other kind: a control. */
   readonly kind: ImageKind;
   readonly needs: SourceNeed;
+  /** Whether encoders of real photos alone decide about its images while they are drawn. */
+  readonly needsJudges?: boolean;
   /** The source whose images it sifts; without, its images come as they are drawn. */
   readonly sifts?: string;
   /** Raised whenever the code would make other images from the same settings. */

@@ -2,7 +2,7 @@
 import type { Json } from "../../files/index.ts";
 import { collage } from "./collage.ts";
 import { generated } from "./generated.ts";
-import { faithful, nearOod } from "./redraws.ts";
+import { boundary, faithful, nearOod } from "./redraws.ts";
 import { roundTrips } from "./round-trip.ts";
 import type { ImageSource, SourceNeed } from "./source.ts";
 
@@ -10,6 +10,7 @@ import type { ImageSource, SourceNeed } from "./source.ts";
 const drawn = {
   faithful,
   "near-ood": nearOod,
+  boundary,
   collage,
   "round-trip": roundTrips,
   ...generated,
@@ -61,16 +62,29 @@ export function isNeeded(
   return names.some((name) => wanted.includes(sourceOf(name, table).needs));
 }
 
-/** How many of these sources have something done before they draw: a generator trained, or a folder read. */
-export function countPrepared(
+/** Whether encoders of real photos alone judge images of some of these sources, on their way or afterwards. */
+export function needsJudges(names: readonly string[], table: SourceTable = sources): boolean {
+  return names.some((name) => {
+    const { sifts, needsJudges: isGuided = false } = sourceOf(name, table);
+    return isGuided || sifts !== undefined;
+  });
+}
+
+/** How many of these sources train a generator of their own first. */
+export function countTrained(
   names: readonly string[],
   sections: Readonly<Record<string, Json | undefined>>,
   table: SourceTable = sources,
 ): number {
   return names.filter((name) => {
-    const { trains, brings, sifts = name } = sourceOf(name, table);
-    return brings ?? trains?.(sections[sifts] ?? null);
+    const { trains, sifts = name } = sourceOf(name, table);
+    return trains?.(sections[sifts] ?? null);
   }).length;
+}
+
+/** How many of these sources read images from a folder first. */
+export function countBrought(names: readonly string[], table: SourceTable = sources): number {
+  return names.filter((name) => sourceOf(name, table).brings).length;
 }
 
 /** All recipes of a table with the kind of their images, in its order. */

@@ -76,8 +76,17 @@ export function pixelsHash({ config, white }: StudyContext, photos: readonly Pho
   return Object.keys(decoding).length === 0 ? hash : hashOf({ photos: hash, ...decoding });
 }
 
+/** Of lists that were asked for: every arm of a seed asks for the same ones, of which there may be a hundred thousand photos. */
+const hashes = new WeakMap<readonly Photo[], string>();
+
 /** Identity of a list of photos: which files, what they hold, which class and object each shows, in which order. */
 export function photosHash(photos: readonly Photo[]): string {
+  const known = hashes.get(photos) ?? identityOf(photos);
+  hashes.set(photos, known);
+  return known;
+}
+
+function identityOf(photos: readonly Photo[]): string {
   return hashOf(
     photos.map(({ id, hash, className, object, role, split }) => [
       ...[id, hash, className, object, role],

@@ -111,7 +111,7 @@ export function encoderStage(
               },
             }),
           checkpointFolder: scratch,
-          onProgress: (done, total) => progress(done, total, "steps"),
+          onProgress: (done, total, loss) => progress(done, total, "steps", loss),
         });
         drawnPositives?.images.dispose();
         drawnNegatives?.images.dispose();

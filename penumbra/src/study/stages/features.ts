@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { safetensors, scope, type Tensor, tensor } from "@penumbra/torch";
+import { cat, safetensors, scope, type Tensor, tensor } from "@penumbra/torch";
 import { type Encoder, extractFeatures, extractStages } from "../../contrast/index.ts";
 import type { Photo, Split, SplitName } from "../../data/index.ts";
 import type { Artifact } from "../store/index.ts";
@@ -133,6 +133,9 @@ export function sharedRowsStage(
 /** What {@link featuresFile} calls features that all seeds share. */
 const SHARED = "all";
 
+/** Photos whose pixels lie in memory at once: whole batches, so that every photo is in the batch that it was in. */
+const CHUNK = 4096;
+
 /** The features of every stage, or only of the last one. */
 async function stagesOf(
   context: StudyContext,
@@ -142,9 +145,24 @@ async function stagesOf(
   onProgress: (done: number) => void = () => {},
 ): Promise<Tensor[]> {
   const { config, device } = context;
-  return withPixels(context, photos, config.imageSize, async (pixels) => {
-    const options = { device, onProgress };
-    return withStages ? extractStages(encoder, pixels, options) : [extractFeatures(encoder, pixels, options)];
+  const chunks: Tensor[][] = [];
+  for (let start = 0; start < photos.length; start += CHUNK) {
+    const some = photos.slice(start, start + CHUNK);
+    const stages = await withPixels(context, some, config.imageSize, async (pixels) => {
+      const options = { device, onProgress: (done: number) => onProgress(start + done) };
+      return withStages
+        ? extractStages(encoder, pixels, options)
+        : [extractFeatures(encoder, pixels, options)];
+    });
+    chunks.push(stages);
+  }
+  const [first = []] = chunks;
+  if (chunks.length < 2) return first;
+  return first.map((_, stage) => {
+    const parts = chunks.map((stages) => stages[stage]!);
+    const whole = cat(parts);
+    for (const part of parts) part.dispose();
+    return whole;
   });
 }
 

@@ -1,7 +1,7 @@
 import { decodePhotos, type Manifest, type Photo, type Split, withShots } from "../../data/index.ts";
 import type { FoundModel } from "../../diffusion/index.ts";
 import { drawnSources, shotsOf } from "../config/index.ts";
-import { isNeeded, sourceOf } from "../sources/index.ts";
+import { isNeeded, needsJudges, sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
 import { imagesStage } from "./images.ts";
@@ -86,17 +86,17 @@ export async function prepareSeed(
   const { seed, split } = own;
   const names = drawnSources(context);
   const needsWords = isNeeded("words", names, tables.sources);
-  const isSifted = names.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
+  const isJudged = needsJudges(names, tables.sources);
   const words = loader && needsWords ? await wordsStage(context, loader, split, seed) : null;
   const images: Record<string, Artifact> = {};
-  const inputs = { train: split.train, seed, loader, words };
-  const judges = isSifted ? await judgeEncoders(context, split, seed) : [];
+  const judging = { split, encoders: isJudged ? await judgeEncoders(context, split, seed) : [] };
+  const inputs = { train: split.train, seed, loader, words, judging };
   for (const name of names) {
     const { sifts } = sourceOf(name, tables.sources);
     images[name] =
       sifts === undefined
         ? await imagesStage(context, name, inputs)
-        : await siftStage(context, sifts, { ...inputs, split, judges });
+        : await siftStage(context, sifts, inputs);
   }
   return { ...own, images };
 }

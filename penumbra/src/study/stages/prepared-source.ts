@@ -6,6 +6,7 @@ import {
   type ImageKind,
   type Photo,
   readBroughtImages,
+  type Split,
 } from "../../data/index.ts";
 import { loadWords } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
@@ -14,6 +15,7 @@ import type { Artifact } from "../store/index.ts";
 import { pixelsHash, type StudyContext, withPixels } from "./context.ts";
 import { generatorStage, loadTrained } from "./generator.ts";
 import type { ModelLoader } from "./model-loader.ts";
+import { fitJudges, type Judges, judgesIdentity } from "./sift-judges.ts";
 import { WORDS_FILE } from "./words.ts";
 
 export interface ImagesInputs {
@@ -22,9 +24,16 @@ export interface ImagesInputs {
   /** The diffusion model and the words of the seed, where some source needs them. */
   readonly loader: ModelLoader | null;
   readonly words: Artifact | null;
+  /** The split of the seed with the encoders of `judgeEncoders`, where some source is judged. */
+  readonly judging?: Judging | null;
   /** Name and label of the stage. Default: "images", and source and seed. */
   readonly stage?: string;
   readonly label?: string;
+}
+
+export interface Judging {
+  readonly split: Split;
+  readonly encoders: readonly Artifact[];
 }
 
 /** A source with all that it works with, and all that decides about its images. */
@@ -40,6 +49,16 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
   const words = source.needs === "words" ? inputs.words : null;
   const training = source.trains?.(section) ?? null;
   const trained = training && (await generatorStage(context, training, train, seed));
+  const { judging = null } = inputs;
+  const guiding = source.needsJudges
+    ? judgesIdentity(context, ...judgingOf(present(judging, name, "judges")))
+    : null;
+  let fitted: Promise<Judges> | undefined;
+  /** Fitted when they are first asked for, for drawing and sifting alike. */
+  const judges = () => {
+    fitted ??= fitJudges(context, ...judgingOf(present(judging, name, "judges")));
+    return fitted;
+  };
   return {
     source,
     settings,
@@ -54,13 +73,21 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
       },
       brought: () => present(brought, name, "images of a folder"),
       words: () => loadWords(join(present(words, name, "words").folder, WORDS_FILE)),
+      async judges() {
+        if (!guiding) throw new RangeError(`The source "${name}" asks for judges without saying so.`);
+        const { upper, nearest } = await judges();
+        const own = Object.values(guiding).map((each) => (typeof each === "string" ? each : each.hash));
+        return { hash: hashOf([own, settings]), upper, distances: nearest };
+      },
     },
+    judges,
     hashes: {
       photos: pixelsHash(context, train),
       ...(words && { words }),
       ...(loader && { model: loader.model.hash }),
       ...(trained && { generator: trained }),
       ...(brought && { images: hashOf(brought.map(identityOf)) }),
+      ...guiding,
       ...(await source.inputs?.(study, section)),
     },
   };
@@ -102,6 +129,8 @@ async function bringImages(
     `${name}, seed ${seed}`,
   );
 }
+
+const judgingOf = ({ split, encoders }: Judging) => [split, encoders] as const;
 
 type SourcePixels = Parameters<ReturnType<typeof sourceOf>["draw"]>[0]["withPixels"];
 

@@ -107,8 +107,8 @@ export function evidenceOf(stages: readonly Tensor[], probe: LinearProbe): PartE
 }
 
 /** A part as detectors take it. */
-export function samplesOf({ evidence, labels }: PartSamples): Samples {
-  return { ...evidence, labels };
+export function samplesOf({ evidence, labels, objects }: PartSamples): Samples {
+  return { ...evidence, labels, objects };
 }
 
 /** A part's items by their class: of stand-ins, a set for each kind. */

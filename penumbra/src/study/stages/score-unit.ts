@@ -28,6 +28,7 @@ import {
   macroF1,
   nll,
   type Samples,
+  Shared,
   softmax,
   topAccuracy,
 } from "../../unknowns/index.ts";
@@ -101,14 +102,17 @@ async function scoreParts(
   settings: ScoreSettings,
 ): Promise<Pick<UnitScores, "parts" | "trials"> & Pick<ScoredUnit, "fitted">> {
   const chosen = await chooseDetectors(samples, names, settings);
-  const looksAtPixels = names.some((name) => detectorOf(name, settings.table).needs.includes("pixels"));
+  const looksAtPixels = (part: PartSamples) =>
+    chosen.some(
+      ({ name, scored }) => !scored.has(part) && detectorOf(name, settings.table).needs.includes("pixels"),
+    );
   const parts: Partial<Record<ScoredPart, PartScores>> = {};
   for (const part of scoredParts) {
     const own = samples[part];
-    const scores = await withSamples([looksAtPixels ? own : withoutPixels(own)], ([seen]) =>
-      chosen.map(({ name, detector }): [string, number[]] => [
+    const scores = await withSamples([looksAtPixels(own) ? own : withoutPixels(own)], ([seen]) =>
+      chosen.map(({ name, detector, scored }): [string, number[]] => [
         name,
-        own.evidence && seen ? [...detector.score(seen)] : [],
+        own.evidence && seen ? [...(scored.get(own) ?? detector.score(seen))] : [],
       ]),
     );
     parts[part] = describePart(own, Object.fromEntries(scores));
@@ -126,7 +130,12 @@ async function scoreParts(
   };
 }
 
-type Chosen = Choice & { readonly name: string; readonly chosenBy: UnitScores["trials"][number]["chosenBy"] };
+type Chosen = Choice & {
+  readonly name: string;
+  readonly chosenBy: UnitScores["trials"][number]["chosenBy"];
+  /** What it scored where it was chosen. */
+  readonly scored: ReadonlyMap<PartSamples, Float64Array>;
+};
 
 /** Fits every detector, and chooses its settings, by validation unknowns or what stands in for them. */
 function chooseDetectors(
@@ -145,38 +154,59 @@ function chooseDetectors(
   ];
   return withSamples(parts, ([train, validation, nearValidation]) => {
     const { choice, chosenBy } = choiceOf(samples, { train, validation, nearValidation } as Choosing);
+    const partOf = new Map([
+      [validation, samples.validation],
+      [nearValidation, samples.nearValidation],
+    ]);
     return names.map((name) => {
       const detector = detectorOf(name, table);
       const isShared = detector.fitsOn === "train"; // both units learn from the same photos
+      const scoredBy = new Map<FittedDetector, Map<PartSamples, Float64Array>>();
       const fit: Detector["fit"] = (known, options) => {
         const key = `${name} ${JSON.stringify(options)}`;
         const fitted = (isShared && fits.get(key)) || detector.fit(known, options);
         if (isShared) fits.set(key, fitted);
-        return fitted;
+        const scored = new Map<PartSamples, Float64Array>();
+        const remembering: FittedDetector = {
+          ...fitted,
+          score(seen) {
+            const scores = fitted.score(seen);
+            const part = partOf.get(seen);
+            if (part) scored.set(part, scores);
+            return scores;
+          },
+        };
+        scoredBy.set(remembering, scored);
+        return remembering;
       };
-      return { name, chosenBy, ...fitChosen(detector, choice, tuning[name], fit) };
+      const chosen = fitChosen(detector, choice, tuning[name], fit);
+      return { name, chosenBy, ...chosen, scored: scoredBy.get(chosen.detector) ?? new Map() };
     });
   });
 }
 
 type Choosing = Readonly<Record<"train" | "validation" | "nearValidation", Samples>>;
 
-/** Hands over what detectors see of some parts; decoded pixels are there only while `use` runs. */
+/**
+ * Hands over what detectors see of some parts. Decoded pixels, and what detectors share of a part, are there only while
+ * `use` runs.
+ */
 async function withSamples<T>(
   parts: readonly PartSamples[],
   use: (seen: readonly Samples[]) => T,
 ): Promise<T> {
   const decoded: Tensor[] = [];
+  const shared = parts.map(() => new Shared());
   try {
     const seen: Samples[] = [];
-    for (const part of parts) {
+    for (const [place, part] of parts.entries()) {
       const pixels = part.evidence && part.pixels ? await part.pixels() : null;
       if (pixels) decoded.push(pixels);
-      seen.push({ ...samplesOf(part), ...(pixels && { pixels }) });
+      seen.push({ ...samplesOf(part), ...(pixels && { pixels }), shared: shared[place] });
     }
     return use(seen);
   } finally {
-    for (const pixels of decoded) pixels.dispose();
+    for (const made of [...decoded, ...shared]) made.dispose();
   }
 }
 

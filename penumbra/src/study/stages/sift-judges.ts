@@ -1,9 +1,11 @@
-import { type Tensor, tensor } from "@penumbra/torch";
+import { cat, scope, stack, type Tensor, tensor } from "@penumbra/torch";
 import { type Encoder, extractStages, fitLinearProbe, type LinearProbe } from "../../contrast/index.ts";
 import type { Photo, Split } from "../../data/index.ts";
-import { type Band, fitNearness, foldsOf, type Judged, type Nearness, quantile } from "../../sift/index.ts";
+import { resize } from "../../images/index.ts";
+import { fitNearness, foldsOf, type Judged, type Nearness } from "../../sift/index.ts";
+import { quantile } from "../../unknowns/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelsOf, pixelsOf, type StudyContext } from "./context.ts";
+import { labelsOf, photosHash, pixelsHash, pixelsOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 
 /** The penalty of a judge's classifier: nothing is chosen for it. */
@@ -16,9 +18,10 @@ interface Judge {
   readonly probe: LinearProbe;
 }
 
-/** All judges of a seed, with the band by which images get their roles. */
+/** All judges of a seed. */
 export interface Judges {
-  readonly band: Band;
+  /** Distance beyond which an image is too far. */
+  readonly upper: number;
   /** How the band fits real photos that nothing was trained on. */
   readonly check: BandCheck;
   /**
@@ -26,6 +29,13 @@ export interface Judges {
    * @param pixels uint8 [N, 3, H, W]
    */
   judge(parents: readonly number[], pixels: Tensor): Judged[];
+  /**
+   * Distance of images to the nearest class, by the same judges; a mean over looks, see `looksAt`.
+   * @param parents as for `judge`
+   * @param images01 float32 [N, 3, H, W] in 0..1, of any size
+   * @returns float64 [N] on the CPU, differentiable
+   */
+  nearest(parents: readonly number[], images01: Tensor): Tensor;
 }
 
 export interface BandCheck {
@@ -43,7 +53,7 @@ export async function fitJudges(
   encoders: readonly Artifact[],
 ): Promise<Judges> {
   const { config, classes, device } = context;
-  const { folds, layers, measures, known, upper, probability } = config.sift;
+  const { folds, layers, measures, known, upper } = config.sift;
   const fold = foldsOf(split.train, folds);
   const pixels = {
     train: await pixelsOf(context, split.train, config.imageSize),
@@ -84,6 +94,7 @@ export async function fitJudges(
       classes: classes.length,
       l2: L2,
     });
+    encoder.eval();
     return { encoder, nearness, probe };
   });
   const judgeBy = (
@@ -114,15 +125,15 @@ export async function fitJudges(
   const near = ofAll(pixels.near, split.nearValidation);
   const ofKnown = ofAll(pixels.validation, split.validation);
   for (const images of Object.values(pixels)) images?.dispose();
-  const band = { upper: upper === "auto" ? upperOf(near) : upper, probability };
+  const most = upper === "auto" ? upperOf(near) : upper;
   const share = (judged: readonly Judged[], isSo: (image: Judged) => boolean) =>
     judged.length === 0 ? null : judged.filter(isSo).length / judged.length;
   return {
-    band,
+    upper: most,
     check: {
       knownInside: share(ofKnown, ({ own }) => own <= 1) ?? 0,
       nearInside: share(near, ({ nearest }) => nearest <= 1),
-      nearInBand: share(near, ({ nearest }) => nearest > 1 && nearest <= band.upper),
+      nearInBand: share(near, ({ nearest }) => nearest > 1 && nearest <= most),
     },
     judge(parents, images) {
       const labels = labelsOf(
@@ -144,6 +155,62 @@ export async function fitJudges(
       }
       return judged;
     },
+    nearest(parents, images) {
+      const { imageSize: size } = config;
+      const fits = images.shape[2] === size && images.shape[3] === size;
+      return scope(() => {
+        const sized = fits ? images : resize(images, [size, size]);
+        const groups = judges.map((judge, held) => ({
+          judge,
+          places: parents.flatMap((parent, place) => (fold[parent] === held ? [place] : [])),
+        }));
+        const some = groups.filter(({ places }) => places.length > 0);
+        const parts = some.map(({ judge: { encoder, nearness }, places }) => {
+          const distances = looksAt(pick(sized, places)).map((look) =>
+            nearness.measure(encoder.stages(look).slice(-layers)).amin({ dim: [1] }),
+          );
+          return stack(distances).mean([0]);
+        });
+        const order = some.flatMap(({ places }) => places);
+        return cat(parts).indexSelect(
+          0,
+          tensor(
+            parents.map((_, place) => order.indexOf(place)),
+            { dtype: "int64" },
+          ),
+        );
+      });
+    },
+  };
+}
+
+/** Pixels that a look is shifted by, of an image of 64. */
+const SHIFT = 2 / 64;
+
+/**
+ * The images, and shifted a little to each side: a mean over looks leads an image to where the class ends, when it
+ * might else be led to what a single network mistakes (expectation over transformation, Athalye et al. 2018).
+ */
+function looksAt(images: Tensor): Tensor[] {
+  const [height, width] = images.shape.slice(2) as [number, number];
+  const shift = Math.max(1, Math.round(SHIFT * Math.min(height, width)));
+  const wide = images.reflectionPad2d([shift, shift, shift, shift]);
+  const at = (down: number, right: number) =>
+    wide.narrow(2, shift * (1 + down), height).narrow(3, shift * (1 + right), width);
+  return [images, at(-1, 0), at(1, 0), at(0, -1), at(0, 1)];
+}
+
+/** All that decides about the judges of a seed, for the identity of what they judge. */
+export function judgesIdentity(
+  context: StudyContext,
+  { train, validation, nearValidation }: Split,
+  encoders: readonly Artifact[],
+): Readonly<Record<string, Artifact | string>> {
+  return {
+    ...Object.fromEntries(encoders.map((encoder, fold) => [`judge${fold}`, encoder])),
+    train: photosHash(train),
+    validation: pixelsHash(context, validation),
+    nearValidation: pixelsHash(context, nearValidation),
   };
 }
 
@@ -165,5 +232,5 @@ function upperOf(near: readonly Judged[]): number {
 }
 
 function pick(images: Tensor, places: readonly number[]): Tensor {
-  return images.indexSelect(0, tensor([...places], { dtype: "int64" }));
+  return images.indexSelect(0, tensor([...places], { dtype: "int64", device: images.device }));
 }

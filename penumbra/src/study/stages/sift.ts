@@ -2,17 +2,17 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fromTyped } from "@penumbra/torch";
-import { type ImageLine, mapConcurrently, type Split, writeManifest } from "../../data/index.ts";
+import { type ImageLine, mapConcurrently, writeManifest } from "../../data/index.ts";
 import { smallestStrength } from "../../diffusion/index.ts";
 import { readJson, readJsonLines, writeFileAtomic, writeJsonLines } from "../../files/index.ts";
 import { decodeImage } from "../../images/index.ts";
 import { type Judged, type Role, roleOf, searchStrengths, type Verdict } from "../../sift/index.ts";
 import type { ImageRequest, SourceWork } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
-import { labelOf, photosHash, pixelsHash, type StudyContext } from "./context.ts";
+import { labelOf, type StudyContext } from "./context.ts";
 import { imagePath } from "./load-images.ts";
-import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
-import { type BandCheck, fitJudges, type Judges } from "./sift-judges.ts";
+import { type ImagesInputs, type Judging, prepareSource } from "./prepared-source.ts";
+import { type BandCheck, type Judges, judgesIdentity } from "./sift-judges.ts";
 
 const siftedFile = "sifted.jsonl";
 const summaryFile = "sift.json";
@@ -46,9 +46,7 @@ export interface SiftSummary {
 }
 
 export interface SiftInputs extends ImagesInputs {
-  readonly split: Split;
-  /** The encoders of `judgeEncoders`. */
-  readonly judges: readonly Artifact[];
+  readonly judging: Judging;
 }
 
 /**
@@ -57,8 +55,8 @@ export interface SiftInputs extends ImagesInputs {
  */
 export async function siftStage(context: StudyContext, name: string, inputs: SiftInputs): Promise<Artifact> {
   const { config, store } = context;
-  const { split, judges: encoders, seed } = inputs;
-  const { source, settings, work, hashes } = await prepareSource(context, name, inputs);
+  const { judging, seed } = inputs;
+  const { source, settings, work, hashes, judges } = await prepareSource(context, name, inputs);
   const { judge: _, ...sift } = config.sift;
   return store.run({
     name: "sift",
@@ -66,16 +64,13 @@ export async function siftStage(context: StudyContext, name: string, inputs: Sif
     label: labelOf(context, seed, name),
     inputs: {
       ...hashes,
-      ...Object.fromEntries(encoders.map((encoder, fold) => [`judge${fold}`, encoder])),
-      train: photosHash(split.train),
-      validation: pixelsHash(context, split.validation),
-      nearValidation: pixelsHash(context, split.nearValidation),
+      ...judgesIdentity(context, judging.split, judging.encoders),
     },
     config: { source: name, version: source.version, settings, sift, imageSize: config.imageSize },
     seed,
     run: async ({ folder, progress }) => {
-      const judges = await fitJudges(context, split, encoders);
-      const sifting: Sifting = { context, source, work: { ...work, folder }, judges };
+      const fitted = await judges();
+      const sifting: Sifting = { context, source, work: { ...work, folder }, judges: fitted };
       const searched = await searchAll(sifting);
       const requests = source.requests(sifting.work).map((request) => {
         const strength = searched.get(keyOf(request.recipe, classOf(sifting, request)));
@@ -87,7 +82,7 @@ export async function siftStage(context: StudyContext, name: string, inputs: Sif
       await writeManifest(folder, accepted);
       await removeOthers(folder, lines);
       const summary: SiftSummary = {
-        ...{ source: name, seed, upper: judges.band.upper, check: judges.check },
+        ...{ source: name, seed, upper: fitted.upper, check: fitted.check },
         strengths: [...searched].map(([key, strength]) => {
           const [recipe = "", className = ""] = key.split("\0");
           return { recipe, className, strength };
@@ -211,9 +206,10 @@ async function drawAndJudge(
     pixels,
   );
   pixels.dispose();
+  const band = { upper: judges.upper, probability: context.config.sift.probability };
   return lines.map((line, place) => {
     const image = judged[place]!;
-    return { line, verdict: { ...rounded(image), ...roleOf(image, line.className, judges.band) } };
+    return { line, verdict: { ...rounded(image), ...roleOf(image, line.className, band) } };
   });
 }
 

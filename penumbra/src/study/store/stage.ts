@@ -28,7 +28,8 @@ export interface StageWork {
   readonly folder: string;
   /** For checkpoints: survives an interruption, removed on completion. */
   readonly scratch: string;
-  readonly progress: (done: number, total: number, unit?: string) => void;
+  /** @param loss of a training, of the step that was just taken */
+  readonly progress: (done: number, total: number, unit?: string, loss?: number) => void;
 }
 
 /** A completed stage: an immutable folder. */
@@ -69,7 +70,13 @@ export interface StageManifest {
 /** What the runner tells while it works; the command line turns these into lines. */
 export type StageEvent = { readonly stage: string; readonly label: string; readonly hash: string } & (
   | { readonly event: "start"; readonly isResumed: boolean }
-  | { readonly event: "progress"; readonly done: number; readonly total: number; readonly unit: string }
+  | {
+      readonly event: "progress";
+      readonly done: number;
+      readonly total: number;
+      readonly unit: string;
+      readonly loss?: number;
+    }
   /** Something to be told between the lines of progress. */
   | { readonly event: "note"; readonly text: string }
   | { readonly event: "done"; readonly seconds: number }
@@ -235,9 +242,10 @@ export class StageStore {
     const notes = await spec.run({
       folder: work,
       scratch: join(work, SCRATCH_NAME),
-      progress: (done, total, unit = "") => {
+      progress: (done, total, unit = "", loss = undefined) => {
         clock.tick();
-        this.#onEvent({ ...title, event: "progress", done, total, unit });
+        const told = { ...title, event: "progress", done, total, unit } as const;
+        this.#onEvent(loss === undefined ? told : { ...told, loss });
       },
     });
     await removeTools(work);

@@ -1,6 +1,7 @@
 import { scope, type Tensor } from "@penumbra/torch";
 import { UnknownsError } from "../errors.ts";
-import { type Given, labelsOf, type Need, type Samples, takeGiven } from "./samples.ts";
+import { type Given, labelsOf, type Need, objectsOf, type Samples, takeGiven } from "./samples.ts";
+import { ALONE, type Sharing } from "./shared.ts";
 import type { Tuning } from "./tuning.ts";
 
 /** Which images a detector is fitted on; "nothing" where there is nothing to fit. */
@@ -56,14 +57,16 @@ export interface DetectorDefinition<Options extends object, N extends Need>
   extends Omit<Detector<Options>, "needs" | "fit" | "load"> {
   readonly needs: readonly N[];
   /** What is to be known for scoring. `labels` throws where there are none. */
-  learn(known: Given<N> & KnownLabels, options: Options): DetectorState;
+  learn(known: Given<N> & KnownImages & Sharing, options: Options): DetectorState;
   /** The scores, [N], of images by that state. */
-  score(state: DetectorState, images: Given<N>): Tensor;
+  score(state: DetectorState, images: Given<N> & Sharing): Tensor;
 }
 
-export interface KnownLabels {
+export interface KnownImages {
   /** One label a row. @throws UnknownsError when there is another number of labels */
   labels(rows: number): readonly number[];
+  /** The object of each row; a name of its own where none are given. @throws UnknownsError when there is another number */
+  objects(rows: number): readonly string[];
 }
 
 /** A detector of what it learns and how it scores: checks what it needs, releases tensors, fits by state. */
@@ -76,7 +79,11 @@ export function defineDetector<Options extends object, N extends Need>(
     fitted: state.numbers,
     state,
     score: (samples) =>
-      scope(() => Float64Array.from(score(state, takeGiven(samples, needs, title)).toNumbers())),
+      scope(() =>
+        Float64Array.from(
+          score(state, { ...takeGiven(samples, needs, title), ...sharingOf(samples) }).toNumbers(),
+        ),
+      ),
   });
   return {
     ...entry,
@@ -85,15 +92,22 @@ export function defineDetector<Options extends object, N extends Need>(
       const learned = scope(() => {
         const given = fitsOn === "nothing" ? ({} as Given<N>) : takeGiven(known, needs, title);
         const labels = (rows: number) => labelsOf(known.labels, rows);
-        const { numbers, tensors } = learn({ ...given, labels }, options ?? ({} as Options));
-        // As they will lie when read from a file: another layout sums in another order.
-        const laidOut = Object.entries(tensors).map(([name, tensor]) => [name, tensor.contiguous()] as const);
+        const objects = (rows: number) => objectsOf(known.objects, rows);
+        const images = { ...given, labels, objects, ...sharingOf(known) };
+        const { numbers, tensors } = learn(images, options ?? ({} as Options));
+        // As they will lie when read from a file: another layout sums in another order. What is shared ends with its owner.
+        const own = (tensor: Tensor) => (known.shared ? tensor.contiguous().clone() : tensor.contiguous());
+        const laidOut = Object.entries(tensors).map(([name, tensor]) => [name, own(tensor)] as const);
         return { numbers, tensors: Object.fromEntries(laidOut) };
       });
       for (const tensor of Object.values(learned.tensors)) tensor.keep();
       return load(learned);
     },
   };
+}
+
+function sharingOf({ shared }: Samples): Sharing {
+  return { once: (name, make) => (shared ?? ALONE).once(name, make) };
 }
 
 /** A number that a detector has learned. @throws UnknownsError where the state lacks it */

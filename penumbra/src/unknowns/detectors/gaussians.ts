@@ -1,7 +1,9 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
 import { UnknownsError } from "../errors.ts";
+import type { KnownImages } from "./detector.ts";
 import { WITHOUT_MATRIX_PRODUCT } from "./samples.ts";
+import type { Sharing } from "./shared.ts";
 
 export interface ShrinkageOptions {
   /**
@@ -20,6 +22,23 @@ export interface Gaussians {
   readonly factor: Tensor;
   /** The share of the identity in S. */
   readonly share: number;
+}
+
+/**
+ * {@link fitGaussians}, once for all detectors that look at the same rows.
+ * @param rows says which these are of the images: "features", "unit features", …
+ */
+export function sharedGaussians(
+  { once, labels }: Sharing & KnownImages,
+  rows: string,
+  features: Tensor,
+  options: ShrinkageOptions,
+): Gaussians {
+  const { shrinkage = "ledoit-wolf" } = options;
+  const known = labels(features.shape[0] as number);
+  return once(`Gaussians of the classes' ${rows}, shrinkage ${shrinkage}`, () =>
+    fitGaussians(features, known, options),
+  );
 }
 
 /** Mean of each class that occurs, and the images without the mean of theirs. */
@@ -109,5 +128,29 @@ export function nearestMean(features: Tensor, means: Tensor, factor: Tensor): Te
     const whiten = (rows: Tensor) => factor.linalgSolveTriangular(rows.t(), { upper: false }).t(); // [rows, D]
     const distances = torch.cdist(whiten(features), whiten(means), { computeMode: WITHOUT_MATRIX_PRODUCT }); // [N, C]
     return distances.amin({ dim: [1] }).square();
+  });
+}
+
+/**
+ * Nats per dimension of the classes' common spread: H / D, H = -sum_i p_i ln p_i, p the eigenvalues of their covariance,
+ * shrunk as Ledoit and Wolf do and at least 1e-8, as shares of their sum (MM++, arXiv 2606.17352, eq. 4): low where a few
+ * directions hold all of it.
+ *
+ * @param features [N, D] in float64
+ */
+export function entropyDensity(features: Tensor, labels: readonly number[]): number {
+  return scope(() => {
+    const [rows, dimensions] = features.shape as [number, number];
+    const { centred } = classMeans(features, labels);
+    const share = ledoitWolfShrinkage(centred);
+    // The smaller of the two matrices has the same eigenvalues but for zeros.
+    const product = rows < dimensions ? centred.matmul(centred.t()) : centred.t().matmul(centred);
+    const found = product.div(rows).linalgEigvalsh().clampMin(0).toNumbers();
+    const mean = found.reduce((sum, value) => sum + value, 0) / dimensions;
+    const values = Array.from({ length: dimensions }, (_, i) =>
+      Math.max(1e-8, (1 - share) * (found.at(-1 - i) ?? 0) + share * mean),
+    );
+    const total = values.reduce((sum, value) => sum + value, 0);
+    return -values.reduce((sum, value) => sum + (value / total) * Math.log(value / total), 0) / dimensions;
   });
 }

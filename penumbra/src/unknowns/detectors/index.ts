@@ -18,6 +18,7 @@ import { maxLogit } from "./max-logit.ts";
 import { msp } from "./msp.ts";
 import { multiLayerKnn } from "./multi-layer-knn.ts";
 import { multiLayerMahalanobis } from "./multi-layer-mahalanobis.ts";
+import { nearness } from "./nearness.ts";
 import { nnguide } from "./nnguide.ts";
 import { odin } from "./odin.ts";
 import { react } from "./react.ts";
@@ -62,6 +63,7 @@ export const detectors = {
   "multi-layer-knn": multiLayerKnn,
   "cosine-prototypes": cosinePrototypes,
   "multi-layer-mahalanobis": multiLayerMahalanobis,
+  nearness,
   reconstruction,
   abnormality,
 } satisfies Record<string, Detector>;
@@ -108,18 +110,32 @@ export type { DiceOptions } from "./dice.ts";
 export type { EnergyOptions } from "./energy.ts";
 export type { FdbdOptions } from "./fdbd.ts";
 export { readDetector, writeDetector } from "./files.ts";
-export { ledoitWolfShrinkage, type ShrinkageOptions } from "./gaussians.ts";
+export { dealObjects } from "./folds.ts";
+export { entropyDensity, ledoitWolfShrinkage, type ShrinkageOptions } from "./gaussians.ts";
 export type { GenOptions } from "./gen.ts";
 export type { KnnOptions } from "./knn.ts";
+export {
+  fitSpaces,
+  type LabelledRows,
+  MEASURES,
+  type Measure,
+  type MeasureName,
+  meanDistances,
+  measureNames,
+  type Space,
+} from "./measures.ts";
 export type { MultiLayerKnnOptions } from "./multi-layer-knn.ts";
-export type { MultiLayerMahalanobisOptions } from "./multi-layer-mahalanobis.ts";
+export { countedStages, type MultiLayerMahalanobisOptions } from "./multi-layer-mahalanobis.ts";
+export { type NearnessDetectorOptions, nearnessSpaces } from "./nearness.ts";
 export type { NnguideOptions } from "./nnguide.ts";
 export { type OdinOptions, towardsClass } from "./odin.ts";
+export { quantile } from "./quantile.ts";
 export type { ReactOptions } from "./react.ts";
 export type { ReconstructionOptions } from "./reconstruction.ts";
 export type { RelativeMahalanobisOptions } from "./relative-mahalanobis.ts";
 export type { Classifier, Evidence, Given, Need, Network, Samples } from "./samples.ts";
 export type { ScaleOptions } from "./scale.ts";
+export { Shared, type Sharing } from "./shared.ts";
 export type { StagesOptions } from "./stages.ts";
 export { fitTemperature, type ShortFit, type TemperatureOptions } from "./temperature.ts";
 export { candidatesFor, everyCombination, type Tuning } from "./tuning.ts";

@@ -1,5 +1,5 @@
 import { defineDetector, tensorOf } from "./detector.ts";
-import { fitGaussians, nearestMean, type ShrinkageOptions } from "./gaussians.ts";
+import { nearestMean, type ShrinkageOptions, sharedGaussians } from "./gaussians.ts";
 import { unitRows } from "./unit-rows.ts";
 
 /**
@@ -12,9 +12,9 @@ export const mahalanobisPp = defineDetector({
   needs: ["features"],
   fitsOn: "train",
   tuning: null,
-  learn: ({ features, labels }, options: ShrinkageOptions) => {
-    const rows = unitRows(features);
-    const { means, factor, share } = fitGaussians(rows, labels(features.shape[0] as number), options);
+  learn: (known, options: ShrinkageOptions) => {
+    const rows = unitRows(known.features);
+    const { means, factor, share } = sharedGaussians(known, "unit features", rows, options);
     return { numbers: { shrinkage: share }, tensors: { means, factor } };
   },
   score: (state, { features }) =>

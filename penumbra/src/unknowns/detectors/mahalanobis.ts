@@ -1,5 +1,5 @@
 import { defineDetector, tensorOf } from "./detector.ts";
-import { fitGaussians, nearestMean, type ShrinkageOptions } from "./gaussians.ts";
+import { nearestMean, type ShrinkageOptions, sharedGaussians } from "./gaussians.ts";
 
 /**
  * Negative squared Mahalanobis distance to the nearest class mean, max_c -(h - mu_c)' S^-1 (h - mu_c) (Lee et al.
@@ -11,8 +11,8 @@ export const mahalanobis = defineDetector({
   needs: ["features"],
   fitsOn: "train",
   tuning: null,
-  learn: ({ features, labels }, options: ShrinkageOptions) => {
-    const { means, factor, share } = fitGaussians(features, labels(features.shape[0] as number), options);
+  learn: (known, options: ShrinkageOptions) => {
+    const { means, factor, share } = sharedGaussians(known, "features", known.features, options);
     return { numbers: { shrinkage: share }, tensors: { means, factor } };
   },
   score: (state, { features }) =>

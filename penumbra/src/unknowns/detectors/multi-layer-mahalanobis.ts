@@ -1,22 +1,26 @@
+import type { Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { UnknownsError } from "../errors.ts";
-import { defineDetector, numberOf, tensorOf } from "./detector.ts";
-import { fitGaussians, nearestMean, type ShrinkageOptions } from "./gaussians.ts";
+import { type DetectorState, defineDetector, type KnownImages, numberOf, tensorOf } from "./detector.ts";
+import { entropyDensity, nearestMean, type ShrinkageOptions, sharedGaussians } from "./gaussians.ts";
+import type { Sharing } from "./shared.ts";
 import { joined, lastStages, type StagesOptions, takeLast } from "./stages.ts";
 import { candidatesFor, everyCombination } from "./tuning.ts";
+import { unitRows } from "./unit-rows.ts";
 
 export interface MultiLayerMahalanobisOptions extends StagesOptions, ShrinkageOptions {
   /**
-   * "joint": one covariance of all stages, each of length 1, so that what they say together counts (MM++,
-   * arXiv 2606.17352, without its choice of layers by entropy). "per-layer": the sum of the stages' distances (Lee et
-   * al. 2018, section 2.2). Default "joint".
+   * "joint": one covariance of all stages, each of length 1, so that what they say together counts. "mm++": the same of
+   * the last stage and those before which the entropy of the features falls most ({@link entropyDensity}; MM++,
+   * arXiv 2606.17352): `last` is their number, the last one included. "per-layer": the sum of the stages' distances (Lee
+   * et al. 2018, section 2.2). Default "joint".
    */
   readonly fusion?: (typeof FUSIONS)[number];
   /** Of "per-layer": the weight of each counted stage, first to last. Default 1 each. */
   readonly weights?: readonly number[];
 }
 
-const FUSIONS = ["joint", "per-layer"] as const;
+const FUSIONS = ["joint", "per-layer", "mm++"] as const;
 
 /** Mahalanobis distance over several stages of the encoder, by one shrunk covariance of them all or layer by layer. */
 export const multiLayerMahalanobis = defineDetector({
@@ -27,26 +31,34 @@ export const multiLayerMahalanobis = defineDetector({
   tuning: everyCombination<MultiLayerMahalanobisOptions>({
     fusion: candidatesFor(
       z.enum(FUSIONS),
-      "Candidates: one covariance of all stages, or the sum of the stages' distances",
-      ["joint", "per-layer"],
+      "Candidates: one covariance of all stages (joint), the sum of the stages' distances (per-layer), or one covariance of the last stage and those at which the features' entropy falls most (mm++)",
+      ["joint", "per-layer", "mm++"],
     ),
     last: lastStages,
   }),
-  learn: ({ stages, labels }, options: MultiLayerMahalanobisOptions) => {
+  learn: (given, options: MultiLayerMahalanobisOptions) => {
+    const { stages } = given;
     const { fusion = "joint", last = stages.length, weights, ...shrinkage } = options;
-    const counted = takeLast(stages, last);
-    const rows = fusion === "joint" ? [joined(counted)] : counted;
+    const places = fusion === "mm++" ? compressingStages(given, last) : takeLast([...stages.keys()], last);
+    const counted = places.map((place) => stages[place] as Tensor);
+    const rows = fusion === "per-layer" ? counted : [joined(counted)];
+    // From the last one back, so that the features go by one name for all detectors.
+    const nameOf = (place: number) => (place === stages.length - 1 ? "features" : `stage ${place}`);
+    const names = places.map(nameOf);
     const scales = weights ?? rows.map(() => 1);
     if (scales.length !== rows.length) {
       throw new UnknownsError(
         `Multi-layer Mahalanobis got ${scales.length} weights for ${rows.length} layers (fusion "${fusion}"). Pass one a layer.`,
       );
     }
-    const known = labels(stages[0]?.shape[0] as number);
-    const layers = rows.map((layer, index) => [index, fitGaussians(layer, known, shrinkage)] as const);
+    const layers = rows.map((layer, index) => {
+      const name = fusion === "per-layer" ? (names[index] as string) : `joined ${names.join(", ")}`;
+      return [index, sharedGaussians(given, name, layer, shrinkage)] as const;
+    });
     return {
       numbers: {
-        ...{ last, isJoint: Number(fusion === "joint") },
+        ...{ last: places.length, isJoint: Number(fusion !== "per-layer") },
+        ...(fusion === "mm++" && Object.fromEntries(places.map((place, index) => [`stage${index}`, place]))),
         ...Object.fromEntries(layers.map(([index, { share }]) => [`shrinkage${index}`, share])),
         ...Object.fromEntries(scales.map((weight, index) => [`weight${index}`, weight])),
       },
@@ -59,7 +71,7 @@ export const multiLayerMahalanobis = defineDetector({
     };
   },
   score: (state, { stages }) => {
-    const counted = takeLast(stages, numberOf(state, "last"));
+    const counted = countedStages(state, stages);
     const rows = numberOf(state, "isJoint") ? [joined(counted)] : counted;
     return rows
       .map((layer, index) =>
@@ -71,3 +83,32 @@ export const multiLayerMahalanobis = defineDetector({
       .neg();
   },
 });
+
+/** The stages that a fitted detector counts: those it chose, else the last ones. */
+export function countedStages<T>(state: DetectorState, stages: readonly T[]): readonly T[] {
+  const last = numberOf(state, "last");
+  if (!("stage0" in state.numbers)) return takeLast(stages, last);
+  return Array.from({ length: last }, (_, index) => stages[numberOf(state, `stage${index}`)] as T);
+}
+
+/**
+ * The places of the last stage and of up to count - 1 others, first to last: those with the largest fall of the entropy
+ * density from the stage before, where it falls (MM++, algorithm 1; Delta_l = H_{l-1}/D_{l-1} - H_l/D_l > 0).
+ */
+function compressingStages(
+  { stages, labels, once }: { readonly stages: readonly Tensor[] } & KnownImages & Sharing,
+  count: number,
+): number[] {
+  takeLast(stages, count); // refuses what is no number of stages
+  const known = labels(stages[0]?.shape[0] as number);
+  const densities = stages.map((rows, place) =>
+    once(`entropy density of stage ${place}`, () => ({ value: entropyDensity(unitRows(rows), known) })),
+  );
+  const end = stages.length - 1;
+  const falls = densities.map(({ value }, place) => (densities[place - 1]?.value ?? value) - value);
+  const others = [...falls.keys()]
+    .filter((place) => place < end && (falls[place] as number) > 0)
+    .sort((a, b) => (falls[b] as number) - (falls[a] as number))
+    .slice(0, count - 1);
+  return [...others, end].sort((a, b) => a - b);
+}

@@ -39,13 +39,20 @@ export const odin = defineDetector({
     requireOption("ODIN", "noise", noise, noise >= 0, "0 or more");
     return { numbers: { temperature, noise }, tensors: {} };
   },
-  score: (state, { pixels, network, classifier }) => {
+  score: (state, { pixels, network, classifier, once }) => {
     const [temperature, noise] = [numberOf(state, "temperature"), numberOf(state, "noise")];
-    const scores = pixels.split(CHUNK).map((images) =>
-      scope(() => {
-        const moved = towardsClass(images, network, classifier, { temperature, noise });
-        return noGrad(() => maxSoftmax(logitsBy(classifier, network(moved).to("float64")), temperature));
-      }),
+    const chunks = pixels.split(CHUNK);
+    // The gradient does not depend on the size of the step: one for all candidates of a temperature.
+    const { uphill } = once(`where images become less certain at temperature ${temperature}`, () => ({
+      uphill: torch.cat(chunks.map((images) => uphillOf(images, network, classifier, temperature))),
+    }));
+    const scores = uphill.split(CHUNK).map((signs, index) =>
+      scope(() =>
+        noGrad(() => {
+          const moved = movedAgainst(signs, chunks[index] as Tensor, noise);
+          return maxSoftmax(logitsBy(classifier, network(moved).to("float64")), temperature);
+        }),
+      ),
     );
     return torch.cat(scores);
   },
@@ -62,6 +69,15 @@ export function towardsClass(
   classifier: Classifier,
   { temperature, noise }: Required<OdinOptions>,
 ): Tensor {
+  return scope(() => movedAgainst(uphillOf(images, network, classifier, temperature), images, noise));
+}
+
+function movedAgainst(uphill: Tensor, images: Tensor, noise: number): Tensor {
+  return images.sub(uphill.to("float32").mul(2).sub(1).mul(noise));
+}
+
+/** Where -ln max softmax(f(x) / T) grows with a pixel's value, or stays: bool of the images' shape. */
+function uphillOf(images: Tensor, network: Network, classifier: Classifier, temperature: number): Tensor {
   return scope(() => {
     const pixels = images.detach().clone().requiresGrad_();
     const logits = logitsBy(classifier, network(pixels).to("float64")).div(temperature);
@@ -71,7 +87,6 @@ export function towardsClass(
       .sum()
       .neg();
     const [gradient] = torch.grad(surprise, [pixels]) as [Tensor];
-    const uphill = gradient.ge(0).to("float32").mul(2).sub(1);
-    return images.sub(uphill.mul(noise));
+    return gradient.ge(0);
   });
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineDetector, numberOf, tensorOf } from "./detector.ts";
-import { fitGaussians, nearestMean, type ShrinkageOptions } from "./gaussians.ts";
+import { fitGaussians, nearestMean, type ShrinkageOptions, sharedGaussians } from "./gaussians.ts";
 import { candidatesFor, everyCombination } from "./tuning.ts";
 import { unitRows } from "./unit-rows.ts";
 
@@ -25,15 +25,12 @@ export const relativeMahalanobis = defineDetector({
       true,
     ]),
   }),
-  learn: ({ features, labels }, { normalize = false, ...options }: RelativeMahalanobisOptions) => {
+  learn: (known, { normalize = false, ...options }: RelativeMahalanobisOptions) => {
+    const { features, labels } = known;
     const rows = normalize ? unitRows(features) : features;
-    const known = labels(features.shape[0] as number);
-    const classes = fitGaussians(rows, known, options);
-    const all = fitGaussians(
-      rows,
-      known.map(() => 0),
-      options,
-    );
+    const classes = sharedGaussians(known, normalize ? "unit features" : "features", rows, options);
+    const asOne = labels(features.shape[0] as number).map(() => 0);
+    const all = fitGaussians(rows, asOne, options);
     return {
       numbers: { shrinkage: classes.share, backgroundShrinkage: all.share, normalize: Number(normalize) },
       tensors: {

@@ -1,5 +1,6 @@
 import type { Tensor } from "@penumbra/torch";
 import { UnknownsError } from "../errors.ts";
+import type { Shared } from "./shared.ts";
 
 /** A linear classifier on features: logits = h W' + b. */
 export interface Classifier {
@@ -33,6 +34,10 @@ export type Need = keyof Evidence;
 export interface Samples extends Partial<Evidence> {
   /** Known class of each image; only for fitting. */
   readonly labels?: readonly number[];
+  /** What each image shows, by its name: views of one object have the same; only for fitting. Default: all others. */
+  readonly objects?: readonly string[];
+  /** Where detectors keep what others need of the same images too. Default: each works it out by itself. */
+  readonly shared?: Shared;
 }
 
 /** What a detector that needs `N` is handed: matrices in float64 and finite, pixels in float32 and 0..1. */
@@ -125,4 +130,13 @@ export function labelsOf(labels: readonly number[] | undefined, rows: number): r
     );
   }
   return labels;
+}
+
+/** @throws UnknownsError unless there is one name a row, or none at all */
+export function objectsOf(objects: readonly string[] | undefined, rows: number): readonly string[] {
+  if (objects === undefined) return Array.from({ length: rows }, (_, row) => String(row));
+  if (objects.length === rows) return objects;
+  throw new UnknownsError(
+    `The detector is fitted on ${rows} images with the names of ${objects.length} objects. Pass one an image as "objects", or none.`,
+  );
 }

@@ -28,7 +28,7 @@ export const vim = defineDetector({
       [0.5, 0.25, 0.75],
     ),
   }),
-  learn: ({ features, logits, classifier: { weight, bias } }, { share = 0.5, ...options }: VimOptions) => {
+  learn: ({ features, logits, classifier, once }, { share = 0.5, ...options }: VimOptions) => {
     const [rows, all] = features.shape as [number, number];
     requireOption("ViM", "share", share, share > 0 && share < 1, "above 0 and below 1");
     const dimensions = options.dimensions ?? Math.floor(share * Math.min(rows, all));
@@ -39,9 +39,13 @@ export const vim = defineDetector({
       Number.isInteger(dimensions) && dimensions >= 0 && dimensions < all,
       `a whole number from 0 to below the ${all} features`,
     );
-    const origin = weight.linalgPinv().matmul(bias).neg(); // [D]
-    const rest = features.sub(origin);
-    const [, directions] = rest.t().matmul(rest).div(rows).linalgEigh(); // [D, D], smallest variance first
+    const { origin, rest, directions } = once("ViM's origin and directions", () => {
+      const { weight, bias } = classifier;
+      const origin = weight.linalgPinv().matmul(bias).neg(); // [D]
+      const rest = features.sub(origin);
+      const [, directions] = rest.t().matmul(rest).div(rows).linalgEigh(); // [D, D], smallest variance first
+      return { origin, rest, directions };
+    });
     const residual = directions.narrow(1, 0, all - dimensions); // [D, D - dimensions]
     const size = rest
       .matmul(residual)

@@ -20,6 +20,9 @@ import {
 } from "../../../src/deploy/index.ts";
 import { CLASSES, noise, photo, writeClassifier } from "../tiny-classifier.ts";
 
+/** Each calibration photo has the score of one of twelve objects: there a rounding moves p most (`verify.ts`). */
+const STEEPEST = 5e-4;
+
 let root = "";
 let folder = "";
 let photos = "";
@@ -60,7 +63,7 @@ describe("an exported classifier", () => {
     expect(exported.bytes).toBe(readFileSync(out).length);
     expect(exported.verification.photos).toBe(12);
     expect(exported.verification.pixels).toEqual({ equal: 12, largest: 0 });
-    expect(exported.verification.largestDifference).toBeLessThan(1e-4);
+    expect(exported.verification.largestDifference).toBeLessThan(STEEPEST);
     expect(exported.verification.files.equal).toBe(12);
 
     const model = await loadModel(out);
@@ -145,7 +148,7 @@ describe("an exported classifier", () => {
       const out = join(root, `${precision}.onnx`);
       const exported = await exportOnnx(folder, { out, precision });
       expect(exported.bytes).toBeLessThan(0.7 * readFileSync(join(root, "fp32.onnx")).length);
-      expect(exported.verification.largestDifference).toBeLessThan(1e-4);
+      expect(exported.verification.largestDifference).toBeLessThan(STEEPEST);
       const { before, after } = exported.quality!;
       expect(before.accuracy).toBe(1);
       expect(after.accuracy).toBeGreaterThan(0.9);

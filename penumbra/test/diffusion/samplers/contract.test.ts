@@ -7,6 +7,7 @@ import {
   alphasCumprod,
   askFor,
   chosenSampler,
+  decodeLatents,
   defaultSampler,
   imageToImage,
   parseSchedulerConfig,
@@ -17,6 +18,7 @@ import {
   type SamplerChoice,
   type SamplerName,
   StableDiffusion,
+  type Steer,
   samplerNames,
   trainingTarget,
 } from "../../../src/diffusion/index.ts";
@@ -190,6 +192,46 @@ describe.each(samplerNames)("the sampler %s", (name) => {
       }
     });
   });
+
+  test.skipIf(tinyModels.length === 0)(
+    "ends where its images are led to, and is not changed by no lead",
+    () => {
+      scope(() => {
+        const sd = StableDiffusion.load(tinyModels[0] as string, { tokenizer: tokenizerFolder });
+        const photos = randn([2, 3, sd.imageSize, sd.imageSize]).sigmoid();
+        const target = randn([
+          1,
+          sd.vae.config.latent_channels,
+          ...photos.shape.slice(2).map((side) => side / sd.vae.factor),
+        ]);
+        const seen: [readonly number[], number][] = [];
+        const draw = (steer?: Steer) =>
+          imageToImage(sd, photos, {
+            prompts: ["a photo of a relay", "a photo of a bolt"],
+            ...{
+              strengths: [0.5, 1],
+              steps: 3,
+              sampler: ready.choice,
+              guidanceScale: 1,
+              seeds: [1, 2],
+              steer,
+            },
+          });
+        const free = draw();
+        expect(draw(() => null).toNumbers()).toEqual(free.toNumbers());
+        const led = draw((items, images, room) => {
+          seen.push([items, room]);
+          return target.sub(images);
+        });
+        const wanted = decodeLatents(sd, target);
+        const distance = (images: Tensor) => images.sub(wanted).abs().mean().item();
+        // PNDM mixes in outputs of earlier steps, LCM a little of the sample, a last step some of its noise.
+        expect(distance(led)).toBeLessThan(0.5 * distance(free));
+        expect(new Set(seen.flatMap(([items]) => items))).toEqual(new Set([0, 1]));
+        expect(seen.every(([, room]) => room > 0)).toBe(true);
+      });
+    },
+  );
 
   test.skipIf(tinyModels.length === 0)("redraws images, the same seed the same bits", () => {
     scope(() => {

@@ -1,11 +1,30 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Tensor } from "@penumbra/torch";
 import { afterAll, expect, test } from "vitest";
+import { parse } from "yaml";
 import { generatorNamed } from "../../../src/generators/index.ts";
+import { indices } from "../../../src/generators/trainer/crops.ts";
 import { asFloat } from "../../../src/generators/trainer/photo-batches.ts";
-import { readUnclip, UnclipSettings } from "../../../src/generators/unclip/index.ts";
+import {
+  embedImages,
+  newUnclip,
+  readTexts,
+  readUnclip,
+  tokensOf,
+  UnclipSettings,
+} from "../../../src/generators/unclip/index.ts";
+import { encodePng } from "../../../src/images/index.ts";
 import { tinyModelsOf } from "../../sd-goldens.ts";
 import { discsAndFrames, toyCorpus } from "../toys.ts";
 
@@ -100,6 +119,50 @@ test("crashed in each stage and started again, it ends with the same bits", asyn
   }
 });
 
+test("on two classes within seconds, texts find their images, and variations look like their own class", async () => {
+  const given = options("toy", {
+    ...{ steps: 360, batchSize: 16, learningRate: 8e-3, warmup: 5, clipShare: 0.15, priorShare: 0.1 },
+    ...{ channels: [16, 16], attentionLevels: 0, emaDecay: 0.95, timesteps: 100, sampleSteps: 10 },
+    ...{ guidanceScale: 3, checkpointMinutes: 60, logSeconds: 60 },
+  });
+  await train(given);
+  const parts = readUnclip(given.out);
+  const texts = readTexts(
+    parts,
+    tokensOf(parts.tokenizer, ["a photo of a disc", "a photo of a frame"], "cpu"),
+  );
+  const unit = (x: Tensor) => x.div(x.square().sum([1], { keepdim: true }).sqrt());
+  const found = unit(embedImages(parts, photos))
+    .matmul(unit(texts.embeds).t())
+    .argmax({ dim: 1 })
+    .toNumbers();
+  const places = found.map((_, i) => i);
+  const shareOf = (isRight: (place: number) => boolean) => places.filter(isRight).length / places.length;
+  expect(shareOf((i) => found[i] === i % 2)).toBeGreaterThan(0.8); // 0.5 by chance, here and below
+
+  const model = artist!.load(given.out);
+  const ofClass = (label: number) =>
+    indices(
+      places.filter((i) => i % 2 === label),
+      "cpu",
+    );
+  const means = [0, 1].map((label) => photos.indexSelect(0, ofClass(label)).mean([0]));
+  const likeOwn = (way: string, dial: number) => {
+    const items = places.map((photo) => ({
+      ...{ photo, otherPhoto: (photo + 1) % places.length, label: photo % 2, otherLabel: 1 - (photo % 2) },
+      ...{ dial, seed: photo },
+    }));
+    const distances = model
+      .draw(way, items, photos)
+      .unbind()
+      .map((image) => means.map((mean) => image.sub(mean).square().mean().item()));
+    return shareOf((i) => distances[i]![i % 2]! < distances[i]![1 - (i % 2)]!);
+  };
+  expect(likeOwn("variation", 1)).toBeGreaterThan(0.7);
+  // What tells the other class's words from the own ones turns images into the other class.
+  expect(likeOwn("text-difference", 0.5)).toBeLessThan(0.3);
+});
+
 test("a loss that is no longer finite stops with stage, step and remedy", async () => {
   const given = options("diverged", { learningRate: 1e30, warmup: 0, logSeconds: 60, checkpointMinutes: 60 });
   await expect(train(given)).rejects.toThrow(/The \w+ stage diverged at step \d+: .* Lower its learningRate/);
@@ -120,9 +183,31 @@ test("a published folder loads, draws under any words, and can be learned on; it
   expect(card).toContain('the published weights in "published"');
 });
 
-test("a model goes on to photos of other classes", async () => {
-  const given = options("onward", { steps: 4, prompt: "a {} on a table" });
-  await train({ ...given, from: join(scratch, "first") });
+test("the configuration for a corpus is one that pretrain takes, and its model stays below 20 MB", async () => {
+  const corpus = mkdtempSync(join(scratch, "corpus-"));
+  const { images } = discsAndFrames(16, 2);
+  const captions = ["a photo of a white disc", "a photo of a white frame"];
+  for (const [i, image] of images.unbind().entries()) {
+    await encodePng(image, join(corpus, `${i}.png`));
+    const line = JSON.stringify({ file: `${i}.png`, caption: captions[i % 2] });
+    appendFileSync(join(corpus, "captions.jsonl"), `${line}\n`);
+  }
+  const file = fileURLToPath(new URL("../../../mini/unclip.yaml", import.meta.url));
+  const settings = UnclipSettings.parse(parse(readFileSync(file, "utf8")));
+  const texts = ["a photo of a white disc", "a photo of a white frame"];
+  const { text, image, prior, projection, decoder } = newUnclip(settings, texts);
+  const parameters = [text, image, prior, projection, decoder].flatMap((network) => [
+    ...network.parameters(),
+  ]);
+  expect(4 * parameters.reduce((sum, { numel }) => sum + numel, 0)).toBeLessThan(20e6 - 4 * 1026 * 128);
+  const out = join(scratch, "pretrained");
+  const small = { ...settings, ...UnclipSettings.parse({ ...tiny, steps: 3, prompt: settings.prompt }) };
+  expect(await generatorNamed("unclip").train({ corpus, out, tokenizer: scratch, settings: small })).toBe(
+    out,
+  );
+  // What was learned from captions goes on to photos of classes.
+  const given = options("from-captions", { steps: 3 });
+  await train({ ...given, from: out });
   expect(artist!.load(given.out).classes).toEqual(["disc", "frame"]);
   expect(readFileSync(join(given.out, "README.md"), "utf8")).toContain("| 2 | decoder |");
 });

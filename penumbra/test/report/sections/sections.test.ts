@@ -1,7 +1,7 @@
 // The suite that every section of the page passes: a new one is tested as soon as it is listed.
 import { describe, expect, it } from "vitest";
 import { renderReport } from "../../../src/report/page.ts";
-import { SECTIONS } from "../../../src/report/sections/index.ts";
+import { describeAnswer, SECTIONS } from "../../../src/report/sections/index.ts";
 import { type Outcome, worstPairs } from "../../../src/results/index.ts";
 import { exampleOutcome, examplePng } from "../outcome.ts";
 
@@ -80,6 +80,19 @@ describe.each(SECTIONS.map((section) => [section.name, section] as const))(
     });
   },
 );
+
+it("says where a sift let pass nothing, or less than half of what was wanted", () => {
+  const page = (accepted: number, otherShots: readonly number[] = []) =>
+    renderReport(exampleOutcome({ accepted, otherShots }), examplePng);
+  expect(page(50)).not.toContain("passed the sift");
+  expect(page(49)).toContain("Only 49 of 100 images passed the sift (sifted near-OOD redraws, drift)");
+  expect(page(0, [1])).toContain(
+    "None of 100 images passed the sift (sifted near-OOD redraws, drift with 1 object a class)",
+  );
+  expect(describeAnswer(exampleOutcome({ accepted: 0 })).join("\n")).toContain(
+    "Warning: None of 100 images passed the sift",
+  );
+});
 
 it("a page is drawn without the engine", () => {
   for (const section of SECTIONS) section.render(whole, examplePng);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { writeMlflow, writeTensorBoard } from "../../../src/report/index.ts";
+import { LiveTensorBoard, writeMlflow, writeTensorBoard } from "../../../src/report/index.ts";
 import { crc32c, record } from "../../../src/report/trackers/records.ts";
 import { trackedRuns } from "../../../src/report/trackers/tracked.ts";
 import { exampleOutcome, examplePng } from "../outcome.ts";
@@ -82,6 +82,29 @@ function summaryOf(event: Buffer) {
     image: value.has(4) ? fieldsOf(bytes(value, 4)) : null,
   };
 }
+
+describe("TensorBoard while a study runs", () => {
+  it("draws the losses of each training, at most twice a second, until the whole files take their place", async () => {
+    const logs = join(folder, "live");
+    let now = 1_700_000_000_000;
+    const live = new LiveTensorBoard(run, logs, () => now);
+    for (let step = 1; step <= 10; step++) {
+      live.step("supcon+both, seed 0", step, 5 - step / 10);
+      live.step("supcon+both, seed 1, 2 shots", step, 4);
+      now += 200;
+    }
+    const place = join(logs, "parts", "supcon+both", "seed-0");
+    const [file = ""] = await readdir(place);
+    const [version, ...steps] = recordsOf(await readFile(join(place, file))).map(fieldsOf);
+    expect((version!.get(3)![0] as Buffer).toString()).toBe("brain.Event:2");
+    expect(steps.map((event) => Number(event.get(2)![0]))).toEqual([1, 4, 7, 10]);
+    expect(await readdir(join(logs, "parts", "supcon+both", "2-shots", "seed-1"))).toHaveLength(1);
+    const paths = await writeTensorBoard(run, logs, async (path) => pngOf(path));
+    expect((await readdir(place)).map((name) => join(place, name))).toEqual([
+      paths.find((path) => path.startsWith(`${place}/`)),
+    ]);
+  });
+});
 
 describe("a record", () => {
   it("has the checksums of RFC 3720", () => {

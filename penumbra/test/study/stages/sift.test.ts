@@ -113,10 +113,47 @@ describe("sifting", () => {
   });
 });
 
+describe("boundary redraws", () => {
+  it("are led by the judges of their photos' folds, with what decides about them in their identity", async () => {
+    const boundary = (changes: object = {}) => ({
+      arms: ["cross-entropy", "supcon+ce+boundary", "supcon+ce+sifted-boundary"],
+      redraw: {
+        ...tinySettings.redraw,
+        recipes: { boundary: { strengths: [0.75], variants: 1, ...changes } },
+      },
+      sift: { ...settings.sift, rounds: 0, attempts: 1 },
+    });
+    const led = await prepare("run", boundary());
+    const { images } = led;
+    const { inputs, config } = images.boundary!.manifest;
+    expect(Object.keys(inputs)).toEqual(
+      expect.arrayContaining(["judge0", "judge1", "validation", "nearValidation"]),
+    );
+    expect(config).toMatchObject({ settings: { judging: { folds: 2, known: 0.5, upper: 100 } } });
+    // The same images, of which some are taken, and the same judges say how far out each lies.
+    const far = async (data: SeedData) => {
+      const { lines } = await readSift(data.images["sifted-boundary"]!);
+      return lines.map(({ sift }) => sift.nearest);
+    };
+    const drawn = await imageLines(images.boundary!.folder);
+    expect(drawn).toHaveLength(split.train.length);
+    const free = await prepare("run", boundary({ weight: 0 }));
+    const aim = 1 + 0.5 * 99;
+    const gap = async (data: SeedData) => {
+      const all = await far(data);
+      return all.reduce((sum, each) => sum + Math.abs(each - aim), 0) / all.length;
+    };
+    expect(await gap(led)).toBeLessThan(await gap(free));
+  });
+});
+
 describe("a configuration with sifted images", () => {
   const read = (changes: object) => () => parseSettings({ ...settings, ...changes }, "study.yaml");
   it("is refused with a judge that learns from synthetic images, and with one object a class", () => {
     expect(read({ sift: { judge: "supcon+near-ood" } })).toThrow(/learns from synthetic images itself/);
+    expect(read({ arms: ["supcon+ce+boundary"], sift: { judge: "supcon+near-ood" } })).toThrow(
+      /learns from synthetic images itself/,
+    );
     expect(read({ split: { ...tinySettings.split, shots: 1 } })).toThrow(
       /Set sift.folds to 1, or split.shots to 2/,
     );

@@ -14,6 +14,7 @@ import {
   type Need,
   readDetector,
   type Samples,
+  Shared,
   UnknownsError,
   usualDetectors,
   writeDetector,
@@ -67,7 +68,12 @@ function scene() {
   };
   const around = (): Samples => {
     const repeated = patterns.repeat([LABELS.length / CLASSES, 1]).add(0.1);
-    return { ...samples(repeated.add(normal([LABELS.length, PIXELS]).mul(0.05))), labels: LABELS };
+    const images = samples(repeated.add(normal([LABELS.length, PIXELS]).mul(0.05)));
+    // Two views of each object, one after the other; names that do not tell the class.
+    const objects = LABELS.map(
+      (label, i) => `object ${(7 * (Math.floor(i / (2 * CLASSES)) * CLASSES + label)) % 12}`,
+    );
+    return { ...images, labels: LABELS, objects };
   };
   const between = torch.full([20, PIXELS], 0.1);
   return {
@@ -88,6 +94,7 @@ const rowsOf = (samples: Samples, rows: readonly number[]): Samples => {
     logits: pick(samples.logits),
     stages: samples.stages?.map((stage) => pick(stage) as Tensor),
     labels: samples.labels && rows.map((row) => samples.labels?.[row] as number),
+    objects: samples.objects && rows.map((row) => samples.objects?.[row] as string),
   };
 };
 
@@ -184,6 +191,7 @@ for (const [name, detector] of Object.entries(detectors) as [string, Detector][]
         const only = (samples: Samples): Samples => ({
           ...Object.fromEntries(detector.needs.map((need) => [need, samples[need]])),
           labels: samples.labels,
+          objects: samples.objects,
         });
         const other = {
           train: only(all.train),
@@ -267,3 +275,37 @@ for (const [name, detector] of Object.entries(detectors) as [string, Detector][]
       }));
   });
 }
+
+test("all detectors score to the bit the same where what they work out is shared, also when that is gone", () =>
+  scope(() => {
+    const alone = scene();
+    const all = Object.fromEntries(
+      Object.entries(alone).map(([part, samples]) => [part, { ...samples, shared: new Shared() }]),
+    ) as unknown as ReturnType<typeof scene>;
+    const shared = Object.values(all).map((samples: Samples) => samples.shared as Shared);
+    const fitted = (from: typeof all) =>
+      (Object.values(detectors) as Detector[]).map(
+        (detector) => fitChosen(detector, { ...from, unknown: [from.unknown] }).detector,
+      );
+    const [one, other] = [fitted(all), fitted(alone)];
+    const scores = other.map(({ score }) => [...score(alone.unknown)]);
+    expect(one.map(({ score }) => [...score(all.unknown)])).toEqual(scores);
+    for (const made of shared) made.dispose();
+    expect(one.map(({ score }) => [...score(alone.unknown)])).toEqual(scores);
+  }));
+
+test("shared things are made once, by their name, and released", () =>
+  scope(() => {
+    const shared = new Shared();
+    let calls = 0;
+    const make = () => ({ rows: torch.ones([2]), number: ++calls });
+    const before = torch.memory().tensors;
+    expect(shared.once("a", make).number).toBe(1);
+    expect(shared.once("a", make).number).toBe(1);
+    expect(shared.once("b", make).number).toBe(2);
+    expect(torch.memory().tensors).toBe(before + 2);
+    shared.dispose();
+    expect(torch.memory().tensors).toBe(before);
+    expect(shared.once("a", make).number).toBe(3);
+    shared.dispose();
+  }));

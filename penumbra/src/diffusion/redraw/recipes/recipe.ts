@@ -20,6 +20,10 @@ export type RecipeSettings = {
   readonly keep?: KeptPart;
   /** Side of the window that masks grow by, in pixels of an image of 512. Default 16. */
   readonly maskGrowth?: number;
+  /** Of guided recipes: share of the way to its aim that an image is led at each step, 0..1. */
+  readonly weight?: number;
+  /** Of guided recipes: where in the band images shall lie, 0..1. */
+  readonly aim?: number;
 };
 
 /** What an image is composed from. */
@@ -62,6 +66,8 @@ export interface Recipe<Settings extends RecipeSettings = RecipeSettings> {
   readonly settings: z.ZodType<Settings>;
   /** Whether it can only be followed where there are two classes or more. */
   readonly needsOtherClass: boolean;
+  /** Whether a judge leads its images on their way: only those who have one can follow it (`RedrawOptions.guide`). */
+  readonly isGuided?: boolean;
   /** What a photo is redrawn under. @throws DiffusionError for a class without a word, where it needs one */
   compose(request: CompositionRequest<Settings>): Composition;
 }

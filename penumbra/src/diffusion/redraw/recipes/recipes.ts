@@ -1,6 +1,7 @@
 // The table of ways to redraw photos. A new one is a file beside this one and a line in the table.
 import { z } from "zod";
 import type { ImageKind } from "../../../data/index.ts";
+import { boundary } from "./boundary.ts";
 import { className } from "./class-name.ts";
 import { crossed } from "./crossed.ts";
 import { diffMix } from "./diff-mix.ts";
@@ -21,6 +22,7 @@ export const RECIPES = {
   crossed,
   "diff-mix": diffMix,
   interpolated,
+  boundary,
 } as const satisfies Record<string, Recipe>;
 
 export type RecipeName = keyof typeof RECIPES;

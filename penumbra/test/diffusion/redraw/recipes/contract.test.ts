@@ -136,6 +136,7 @@ describe.each(recipeNames)("the recipe %s", (name) => {
       recipes: [{ name, strengths: [0.5], variants: 2 }],
       steps: 4,
       seed: 0,
+      guide: { hash: "bright", upper: 2, distances: (_, images01) => images01.mean([1, 2, 3]) },
       folder: join(scratch, name),
     });
     expect(lines).toHaveLength(2);
