@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { cat, noGrad, scope, type Tensor, tensor } from "@penumbra/torch";
-import { byClass, type Photo } from "../../data/index.ts";
 import { DiffusionError, type StableDiffusion } from "../model/index.ts";
 import { wordToken } from "./words.ts";
 
@@ -77,16 +76,4 @@ export function initialVectors(
       ),
     ),
   );
-}
-
-/**
- * The photos of each class, an object's views beside each other.
- * @param pixels uint8 [N, 3, H, W], the photos' in their order
- */
-export function photosByClass(photos: readonly Photo[], pixels: Tensor): ClassPhotos[] {
-  const rowOf = new Map(photos.map((photo, row) => [photo, row]));
-  return [...byClass(photos)].map(([name, objects]) => {
-    const rows = [...objects.values()].flat().map((photo) => rowOf.get(photo)!); // each is of `photos`
-    return { name, images: pixels.indexSelect(0, tensor(rows, { dtype: "int64" })) };
-  });
 }

@@ -1,6 +1,6 @@
 /** Words: one for each class, learned from its photos by textual inversion. */
 
-export { type ClassPhotos, photosByClass } from "./class-photos.ts";
+export type { ClassPhotos } from "./class-photos.ts";
 export {
   EMBEDDING_FORMATS,
   type EmbeddingFormat,

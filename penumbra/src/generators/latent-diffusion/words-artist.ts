@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { tensor } from "@penumbra/torch";
 import { z } from "zod";
+import { groupBy } from "../../data/index.ts";
 import {
   checkWords,
   findModel,
   learnWords,
   loadWords,
-  photosByClass,
   RecipesSettings,
   recipesOf,
   redraw,
@@ -81,7 +82,11 @@ async function wordsIn(
     return words;
   }
   const pixels = await decode(sd.imageSize);
-  const classes = photosByClass(photos, pixels);
+  const places = groupBy([...photos.keys()], (place) => photos[place]!.className);
+  const classes = [...places].map(([name, own]) => ({
+    name,
+    images: pixels.indexSelect(0, tensor(own, { dtype: "int64" })),
+  }));
   onLine(`latent-diffusion: learns words for ${classes.length} classes in ${steps} steps`);
   try {
     const words = await learnWords(sd, {

@@ -1,12 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { cat, scope } from "@penumbra/torch";
-import type { Split } from "../../data/index.ts";
+import { cat, scope, type Tensor, tensor } from "@penumbra/torch";
+import { byClass, type Photo, type Split } from "../../data/index.ts";
 import {
+  type ClassPhotos,
   fillTemplate,
   learnWords,
   PLAIN_TEMPLATE,
-  photosByClass,
   type StableDiffusion,
   saveWords,
   textToImage,
@@ -87,5 +87,14 @@ async function writePreview(
       }),
     );
     await encodePng(contactSheet(cat(rows), { columns: PREVIEWS }), path);
+  });
+}
+
+/** The photos of each class, an object's views beside each other. */
+function photosByClass(train: readonly Photo[], pixels: Tensor): ClassPhotos[] {
+  const rowOf = new Map(train.map((photo, row) => [photo, row]));
+  return [...byClass(train)].map(([name, objects]) => {
+    const rows = [...objects.values()].flat().map((photo) => rowOf.get(photo)!); // each is of `train`
+    return { name, images: pixels.indexSelect(0, tensor(rows, { dtype: "int64" })) };
   });
 }
