@@ -154,6 +154,8 @@ export function describeLearning(outcome: Outcome): string[] {
         return level ? percent(level.mean) : "–";
       })
       .join(" / ");
+  const titles = outcome.arms.map(({ name, title }) => ({ name, title: translated(title) }));
+  const width = Math.max(20, ...titles.map(({ title }) => title.length + 1));
   return [
     "",
     translated(
@@ -161,10 +163,10 @@ export function describeLearning(outcome: Outcome): string[] {
         ? "By objects of each class to learn from (accuracy / near AUROC):"
         : "By objects of each class to learn from (accuracy):",
     ),
-    `${"".padEnd(20)}${shots.map((count) => String(count).padStart(14)).join("")}`,
-    ...outcome.arms.map(
+    `${"".padEnd(width)}${shots.map((count) => String(count).padStart(14)).join("")}`,
+    ...titles.map(
       ({ name, title }) =>
-        `${translated(title).padEnd(20)}${shots.map((count) => cell(name, count).padStart(14)).join("")}`,
+        `${title.padEnd(width)}${shots.map((count) => cell(name, count).padStart(14)).join("")}`,
     ),
   ];
 }
