@@ -46,7 +46,7 @@ export function recommendArm(outcome: Outcome): Recommendation | null {
   return {
     arm,
     reason: isJudged
-      ? `${title} told the unknowns that the study "${outcome.name}" chose by best from the known (AUROC ${figure}, ${over}).`
+      ? `Of the arms of the study "${outcome.name}", ${title} was the best at telling its validation unknowns from the known (AUROC ${figure}, ${over}).`
       : `${title} was the most accurate in the study "${outcome.name}" (balanced accuracy ${figure} on its test photos, ${over}); it had no unknowns to choose by.`,
   };
 }
