@@ -315,6 +315,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   vae: "the model's hash covers it",
   loras: "the model's hash covers them",
   "redraw.size": "the model's hash says it",
+  "words.from": "other words have other hashes",
   "redraw.masks": "other masks have other hashes",
   "encoder.weights": "other weights have another hash",
   arms: "each arm is a stage of its own",
