@@ -71,6 +71,23 @@ export const MEASURES: readonly Measure[] = [
     goal: 1,
   }),
   timed({
+    name: "data-awaited",
+    title:
+      "await data() beside numpy().copy() in asyncio's run_in_executor: the event loop goes on, on both sides",
+    workload: "data-awaited",
+    unit: "µs",
+    steps: 100,
+    goal: 1,
+  }),
+  timed({
+    name: "data-into-awaited",
+    title: "await data({ into }) beside numpy.copyto in run_in_executor",
+    workload: "data-into-awaited",
+    unit: "µs",
+    steps: 100,
+    goal: 1,
+  }),
+  timed({
     name: "data-loader",
     title: "an epoch of 2,048 images of 32 px in shuffled batches of 64, 2 workers, beside torch.utils.data",
     workload: "data-loader",

@@ -1,11 +1,13 @@
 """The peer's process: reads a question per line, answers with a line of JSON, and times its own steps.
 
-Usage: worker.py THREADS CLOCK (wall or cpu). A module beside this file has `prepare(**parameters)`, which returns the step to time
-and a dictionary of facts that the other side compares with its own.
+Usage: worker.py THREADS CLOCK (wall or cpu). A module beside this file has `prepare(**parameters)`, which returns the step to time,
+a function or a coroutine, and a dictionary of facts that the other side compares with its own.
 """
 
+import asyncio
 import gc
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -22,6 +24,13 @@ sys.stdout = sys.stderr  # what a module prints must not land between the answer
 step = None
 
 
+async def awaited(steps):
+    started = now()
+    for _ in range(steps):
+        await step()
+    return now() - started
+
+
 def answer(question):
     global step
     if question["do"] == "prepare":
@@ -31,10 +40,15 @@ def answer(question):
         step, facts = importlib.import_module(question["module"]).prepare(**question["parameters"])
         return facts
     if question["do"] == "run":
-        started = now()
-        for _ in range(question["steps"]):
-            step()
-        return {"milliseconds": (now() - started) * 1000 / question["steps"]}
+        steps = question["steps"]
+        if inspect.iscoroutinefunction(step):
+            spent = asyncio.run(awaited(steps))
+        else:
+            started = now()
+            for _ in range(steps):
+                step()
+            spent = now() - started
+        return {"milliseconds": spent * 1000 / steps}
     return {"torch": torch.__version__}
 
 

@@ -4,7 +4,15 @@ import { ddpmStep, ganStep, vaeStep } from "./generators.ts";
 import { inversion } from "./inversion.ts";
 import { lstm } from "./lstm.ts";
 import { operators } from "./operators.ts";
-import { data, dataInto, toTyped, toTypedInto, toTypedKept } from "./reading.ts";
+import {
+  data,
+  dataAwaited,
+  dataInto,
+  dataIntoAwaited,
+  toTyped,
+  toTypedInto,
+  toTypedKept,
+} from "./reading.ts";
 import { redraw } from "./redraw.ts";
 import { resnet18 } from "./resnet18.ts";
 import { smallNetwork } from "./small-network.ts";
@@ -25,6 +33,8 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "to-typed-into": toTypedInto,
   data,
   "data-into": dataInto,
+  "data-awaited": dataAwaited,
+  "data-into-awaited": dataIntoAwaited,
   "data-loader": dataLoader,
   "ways-out": allWaysOut,
   resnet18: resnet18("fp32"),

@@ -8,17 +8,20 @@ const KEPT = 8;
 
 type Way = "fresh" | "kept" | "into";
 
+/** `beside`: whether the peer's copy is awaited as well, made by another thread. */
 function reading(
   way: Way,
   step: (x: torch.Tensor) => () => unknown,
-  run: (copy: () => unknown) => Built["run"] = (copy) => repeated(() => void copy()),
+  { run = copied, beside = "blocking" }: { run?: typeof copied; beside?: "blocking" | "awaited" } = {},
 ): Workload {
   return {
     module: "reading",
-    parameters: { elements: ELEMENTS, way, kept: KEPT },
+    parameters: { elements: ELEMENTS, way, kept: KEPT, awaited: beside === "awaited" },
     build: () => ({ run: run(step(torch.randn([ELEMENTS]))), facts: { elements: ELEMENTS } }),
   };
 }
+
+const copied = (copy: () => unknown): Built["run"] => repeated(() => void copy());
 
 const awaited =
   (copy: () => unknown): Built["run"] =>
@@ -47,15 +50,20 @@ export const toTypedInto = reading("into", (x) => {
   return () => x.toTyped({ into });
 });
 
-/** A fresh copy while the event loop goes on. */
-export const data = reading("fresh", (x) => () => x.data(), awaited);
+const fresh = (x: torch.Tensor) => () => x.data();
+const into = (x: torch.Tensor) => {
+  const array = new Float32Array(new SharedArrayBuffer(4 * ELEMENTS));
+  return () => x.data({ into: array });
+};
+
+/** A fresh copy while the event loop goes on, beside one for which Python waits. */
+export const data = reading("fresh", fresh, { run: awaited });
 
 /** The same into an array that is there. */
-export const dataInto = reading(
-  "into",
-  (x) => {
-    const into = new Float32Array(new SharedArrayBuffer(4 * ELEMENTS));
-    return () => x.data({ into });
-  },
-  awaited,
-);
+export const dataInto = reading("into", into, { run: awaited });
+
+/** A fresh copy while the event loop goes on, on both sides. */
+export const dataAwaited = reading("fresh", fresh, { run: awaited, beside: "awaited" });
+
+/** The same into an array that is there. */
+export const dataIntoAwaited = reading("into", into, { run: awaited, beside: "awaited" });

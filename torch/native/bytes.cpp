@@ -122,8 +122,7 @@ void moveInto(napi_env env, c10::StorageImpl& storage, napi_value arrayBuffer) {
 // shareMemory(tensor, allocate) -> {buffer, byteOffset}: where the elements lie, in memory that `allocate(bytes)` gave.
 napi_value shareMemory(const Call& call) {
   at::Tensor tensor = tensorOf(call.env, call[0]);
-  bool isPlain = tensor.device().is_cpu() && tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_nested();
-  if (!isPlain || !tensor.is_contiguous() || tensor.is_conj() || tensor.is_neg() || tensor._is_zerotensor()) {
+  if (!liesInOrder(tensor) || !tensor.has_storage()) {
     throw TorchError("Only a contiguous CPU tensor can be read without a copy. Use toTyped(), which copies.");
   }
   c10::StorageImpl& storage = *tensor.storage().unsafeGetStorageImpl();
@@ -160,10 +159,15 @@ bool overlaps(const at::Tensor& tensor, const void* target, size_t length) {
 
 }  // namespace
 
+bool liesInOrder(const at::Tensor& tensor) {
+  return tensor.layout() == at::kStrided && !tensor.is_nested() && tensor.device().is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg() &&
+         !tensor._is_zerotensor();
+}
+
 bool readInto(const at::Tensor& tensor, void* target, size_t length) {
   at::Tensor source = tensor._is_zerotensor() ? plain(tensor) : tensor.detach();
   if (length != source.nbytes() || length == 0) return length == 0;
-  if (source.device().is_cpu() && source.is_contiguous() && !source.is_conj() && !source.is_neg()) {
+  if (liesInOrder(source)) {
     std::memmove(target, source.const_data_ptr(), length);  // the target may be the tensor's own memory
   } else if (source.is_quantized() || overlaps(source, target, length)) {
     std::memcpy(target, plain(source).const_data_ptr(), length);

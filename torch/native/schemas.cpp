@@ -206,7 +206,19 @@ enum Form {
   THREE_TENSORS = 1 << 2,      // or three
   TENSOR_AND_NUMBER = 1 << 3,  // directScalar() takes a tensor and a number
   GIVES_ONE_TENSOR = 1 << 4,   // call() returns the slot of a new tensor
+  IS_FACTORY = 1 << 5,         // the tensor may be made with `requiresGrad`
 };
+
+// Whether it makes a tensor of a dtype, at a place: what Python gives requires_grad.
+bool isFactory(const Packet& packet) {
+  if (packet.name == "aten::to" || packet.name == "aten::_to_copy") return false;
+  return std::any_of(packet.overloads.begin(), packet.overloads.end(), [](const Overload& overload) {
+    auto has = [&](const char* name) {
+      return std::any_of(overload.parameters.begin(), overload.parameters.end(), [&](const Parameter& p) { return p.keywordOnly && p.name == name; });
+    };
+    return has("dtype") && has("layout") && has("device");
+  });
+}
 
 // directForms(packet): the forms that the operator has.
 napi_value directForms(const Call& call) {
@@ -217,6 +229,7 @@ napi_value directForms(const Call& call) {
   if (packet.direct[3] != nullptr) forms |= THREE_TENSORS;
   if (packet.directScalar != nullptr) forms |= TENSOR_AND_NUMBER;
   if (packet.givesOneTensor) forms |= GIVES_ONE_TENSOR;
+  if (isFactory(packet)) forms |= IS_FACTORY;
   return number(call.env, forms);
 }
 

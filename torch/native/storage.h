@@ -8,6 +8,9 @@ namespace penumbra {
 // The tensor with its elements in row-major order on the CPU, itself where they lie so already. Throws where there are none.
 at::Tensor plain(const at::Tensor& tensor);
 
+// Whether the elements lie in row-major order in the CPU's memory, so that reading them is one copy of bytes.
+bool liesInOrder(const at::Tensor& tensor);
+
 // Copies the elements in row-major order into memory of exactly their size; false where it has another.
 bool readInto(const at::Tensor& tensor, void* target, size_t length);
 

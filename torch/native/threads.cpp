@@ -97,15 +97,20 @@ void complete(napi_env env, napi_status, void* data) {
   if (napi_get_and_clear_last_exception(env, &outcome) == napi_ok) napi_reject_deferred(env, reading->deferred, outcome);
 }
 
-// readBytesAsync(tensor, Uint8Array): a promise; the array is full when it is fulfilled.
+// Up to here the copy takes the event loop no longer than handing it to another thread and hearing of its end, some 20 µs
+// of processor time with 2 cores of an AMD EPYC.
+constexpr size_t copiedAtOnce = 1 << 20;
+
+// readBytesAsync(tensor, Uint8Array): a promise; the array is full when it is fulfilled. Undefined where it is full already.
 napi_value readBytesAsync(const Call& call) {
   auto reading = std::make_unique<Reading>();
   const at::Tensor& tensor = tensorOf(call.env, call[0]);
-  reading->tensor = tensor.detach();
-  reading->share = shareOf(tensor);
   napi_typedarray_type kind = napi_int8_array;
   check(call.env, napi_get_typedarray_info(call.env, call[1], &kind, &reading->length, &reading->target, nullptr, nullptr));
   if (kind != napi_uint8_array) throw TorchError("A Uint8Array was expected.");
+  if (reading->length <= copiedAtOnce && liesInOrder(tensor) && readInto(tensor, reading->target, reading->length)) return nullptr;
+  reading->tensor = tensor.detach();
+  reading->share = shareOf(tensor);
   napi_value promise;
   check(call.env, napi_create_reference(call.env, call[1], 1, &reading->array));
   check(call.env, napi_create_async_work(call.env, nullptr, string(call.env, "penumbra.data"), execute, complete, reading.get(), &reading->work));

@@ -88,6 +88,16 @@ interface Signature {
 const RESERVED = new Set(["in", "var", "function", "default", "new", "with", "enum", "this"]);
 const safe = (name: string) => (RESERVED.has(name) ? `${name}_` : name);
 
+/** Takes a dtype and a place for the tensor that it makes; call.ts gives it `requiresGrad`. */
+function isFactory({ name, parameters }: OperatorSchema): boolean {
+  if (name === "aten::to" || name === "aten::_to_copy") return false;
+  return ["dtype", "layout", "device"].every((option) =>
+    parameters.some((p) => p.keywordOnly && p.name === option),
+  );
+}
+
+const REQUIRES_GRAD = { name: "requiresGrad", type: "boolean", default: "False", required: false };
+
 function signatureOf(operator: OperatorSchema, isMethod: boolean): Signature {
   const parameters = isMethod ? operator.parameters.slice(1) : operator.parameters;
   const isPositional = (p: Parameter) => p.default === undefined && !p.keywordOnly;
@@ -103,7 +113,8 @@ function signatureOf(operator: OperatorSchema, isMethod: boolean): Signature {
         type: typeOfParameter(p),
         default: p.default,
         required: p.default === undefined && !p.optional,
-      })),
+      }))
+      .concat(isFactory(operator) ? [REQUIRES_GRAD] : []),
     returns: returnOf(operator.returns),
   };
 }

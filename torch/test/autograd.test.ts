@@ -16,6 +16,34 @@ beforeEach(collect);
 
 const leaf = (values: number[]) => torch.tensor(values, { dtype: "float64", requiresGrad: true });
 
+describe("what makes tensors takes requiresGrad", () => {
+  test.each<[string, () => Tensor]>([
+    ["zeros", () => torch.zeros([2], { requiresGrad: true })],
+    ["randn with a dtype", () => torch.randn([2], { dtype: "float64", requiresGrad: true })],
+    ["full", () => torch.full([2], 1, { requiresGrad: true })],
+    ["eye", () => torch.eye(2, { requiresGrad: true })],
+    ["linspace", () => torch.linspace(0, 1, 2, { requiresGrad: true })],
+    ["onesLike of a function", () => torch.onesLike(torch.zeros([2]), { requiresGrad: true })],
+    ["onesLike of a tensor", () => torch.zeros([2]).onesLike({ requiresGrad: true })],
+    ["newFull", () => torch.zeros([1]).newFull([2], 3, { requiresGrad: true })],
+    ["a call by name", () => torch.call("aten::ones", [2], { requiresGrad: true }) as Tensor],
+  ])("%s", (_, make) => {
+    scope(() => {
+      const x = make();
+      expect([x.requiresGrad, x.isLeaf]).toEqual([true, true]);
+      x.square().sum().backward();
+      expect(x.grad!.tolist()).toEqual(x.detach().mul(2).tolist());
+    });
+  });
+
+  test("and refuses it where there is no gradient, and where no tensor is made", () => {
+    expect(torch.zeros([1], { requiresGrad: false }).requiresGrad).toBe(false);
+    expect(() => torch.arange(3, { dtype: "int64", requiresGrad: true })).toThrow(/floating/);
+    expect(() => torch.call("aten::relu", torch.ones([1]), { requiresGrad: true })).toThrow(/no overload/);
+    expect(() => torch.ones([1], { requiresGrad: 1 as never })).toThrow(torch.TorchError);
+  });
+});
+
 describe("grad and backward", () => {
   test("grad gives gradients and accumulates nothing; backward accumulates", () => {
     scope(() => {

@@ -48,6 +48,8 @@ test("every line of the README's table from Python to TypeScript runs", () => {
     const f = ${JSON.stringify(join(folder, "weights.pth"))};
     const ds = { length: 8, get: (i: number) => i };
     const net = new nn.Linear(3, 3);
+    const n = new Float32Array(2);
+    const [device, step] = ["cpu", 1] as const;
     const given = () => {
       const x = torch.arange(6, { dtype: "float32" }).reshape([2, 3]);
       const y = torch.tensor([0, 1], { dtype: "int64" });

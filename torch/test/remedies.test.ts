@@ -13,6 +13,12 @@ describe("a call that no overload takes is told what was probably meant", () => 
     ["a function", () => free(torch).cat!([x, x], 1), "cat([float32[2, 3, 4], float32[2, 3, 4]], { dim: 1 })"],
     ["a name for what goes by position", () => free(x).softmax!({ dim: 1 }), ".softmax(1)"],
     ["NumPy's names", () => free(x).argmax!({ axis: 1, keepdims: true }), ".argmax({ dim: 1, keepdim: true })"],
+    ["sizes one by one", () => free(torch).zeros!(2, 3), "zeros([2, 3])"],
+    ["one size", () => free(torch).randn!(3), "randn([3])"],
+    ["sizes and an option", () => free(torch).ones!(2, 3, { dtype: "int64" }), 'ones([2, 3], { dtype: "int64" })'],
+    ["a view's sizes", () => free(x).view!(6, -1), ".view([6, -1])"],
+    ["dimensions one by one", () => free(x).permute!(2, 0, 1), ".permute([2, 0, 1])"],
+    ["a bound before sizes", () => free(torch).randint!(10, 4), "randint(10, [4])"],
     ["snake_case", () => free(x).flatten!({ start_dim: 1 }), ".flatten({ startDim: 1 })"],
   ])("%s", (_, attempt, remedy) => {
     expect(attempt).toThrow(`Did you mean ${remedy}?`);

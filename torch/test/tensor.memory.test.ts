@@ -28,14 +28,14 @@ describe("a tensor whose size changes", () => {
 
   test("may do so after its elements were written into a file or read by another thread", async () => {
     const folder = mkdtempSync(join(tmpdir(), "penumbra-resize-"));
-    const x = torch.ones([100]);
+    const x = torch.ones([400_000]);
     try {
       torch.safetensors.write(join(folder, "x.safetensors"), { x });
       const reading = x.data();
-      torch.call("aten::resize_", x, [1_000_000]); // while the other thread reads
+      torch.call("aten::resize_", x, [10_000_000]); // while the other thread reads
       x.zero_();
-      expect((await reading).length).toBe(100);
-      expect(x.shape).toEqual([1_000_000]);
+      expect((await reading).length).toBe(400_000);
+      expect(x.shape).toEqual([10_000_000]);
     } finally {
       x.dispose();
       rmSync(folder, { recursive: true });
@@ -124,6 +124,20 @@ describe("reading elements", () => {
     await expect(x.data()).rejects.toThrow(/disposed/);
     await expect(torch.ones([2]).toSparse().data()).rejects.toThrow(/toDense/);
     await expect(torch.ones([2]).quantizePerTensor(0.5, 0, "qint8").data()).rejects.toThrow(/dequantize/);
+  });
+
+  test("that is a small copy does not go over another thread", async () => {
+    const x = torch.ones([2, 100_000]);
+    let turns = 0;
+    const turn = setImmediate(() => {
+      turns += 1;
+    });
+    expect((await x.data()).length).toBe(200_000);
+    expect(turns).toBe(0);
+    await x.t().data(); // to be put in order
+    expect(turns).toBe(1);
+    clearImmediate(turn);
+    x.dispose();
   });
 
   test.each([10, 1_000_000])("of %d into a given array is what comes without it", async (size) => {

@@ -20,6 +20,8 @@ describe("what JavaScript would do silently with a tensor throws, with what to d
     ["postMessage", () => new MessageChannel().port1.postMessage(x), /cannot be cloned or posted/],
     ["a typed array", () => new Float32Array(x as unknown as number[]), /cannot be iterated over.*unbind\(0\)/s],
     ["Array.from", () => Array.from(x as unknown as Iterable<unknown>), /cannot be iterated over/],
+    ["brackets", () => (x as unknown as number[])[0], /no property 0.*x\.at\(0\)/],
+    ["brackets that write", () => Reflect.apply(Function("a", "a[1] = 5"), null, [x]), /no property 1.*x\.setAt\(1, value\)/],
     ["new Tensor()", () => Reflect.construct(torch.Tensor, [3, -1]), /cannot be made with `new`.*torch\.tensor/],
     ["fromTyped of a DataView", () => torch.fromTyped(new DataView(new ArrayBuffer(4)) as never, [1]), /DataView is no typed array/],
     ["tensor of a DataView", () => torch.tensor(new DataView(new ArrayBuffer(4)) as never), /DataView is no typed array/],

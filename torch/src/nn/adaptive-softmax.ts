@@ -4,6 +4,7 @@ import { Sequential } from "./containers.ts";
 import type { InitOptions } from "./init.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
+import { checkSizes, sizesOf } from "./sizes.ts";
 
 export interface AdaptiveSoftmaxOptions extends InitOptions {
   /** By how much each further cluster's features are narrower. Default 4. */
@@ -38,7 +39,8 @@ export class AdaptiveLogSoftmaxWithLoss extends Module<
     { divValue = 4, headBias = false, generator = null }: AdaptiveSoftmaxOptions = {},
   ) {
     super();
-    const isIncreasing = cutoffs.every(
+    checkSizes("AdaptiveLogSoftmaxWithLoss", { inFeatures, classes });
+    const isIncreasing = sizesOf("AdaptiveLogSoftmaxWithLoss", "the cutoffs argument", cutoffs).every(
       (cutoff, i) => Number.isInteger(cutoff) && cutoff > (cutoffs[i - 1] ?? 0) && cutoff < classes,
     );
     if (cutoffs.length === 0 || !isIncreasing)

@@ -3,6 +3,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { batchNorm, ones, TorchError, zeros } from "../tensor/index.ts";
 import { Module } from "./module.ts";
 import { buffer, parameter } from "./parameter.ts";
+import { checkSizes } from "./sizes.ts";
 
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -39,6 +40,7 @@ export abstract class BatchNorm extends Module {
     { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true }: BatchNormOptions = {},
   ) {
     super();
+    checkSizes(new.target.name, { numFeatures });
     this.eps = eps;
     this.momentum = momentum;
     this.weight = affine ? parameter(ones([numFeatures])) : null;

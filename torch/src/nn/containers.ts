@@ -41,7 +41,7 @@ export class ModuleList<M extends AnyModule = Module> extends Module<never[], ne
 
   constructor(items: readonly M[] = []) {
     super();
-    this.#items = [...items];
+    this.#items = listOf("ModuleList", "modules", items);
   }
 
   get length(): number {
@@ -127,7 +127,7 @@ export class ParameterList extends Module<never[], never> {
 
   constructor(items: readonly Tensor[] = []) {
     super();
-    for (const item of items) this.push(item);
+    for (const item of listOf("ParameterList", "parameters", items)) this.push(item);
   }
 
   get length(): number {
@@ -223,4 +223,9 @@ function itemOf<T>(items: ReadonlyMap<string, T>, name: string, dict: string): T
 function checkedName(name: string, dict: string): string {
   if (name !== "" && !name.includes(".")) return name;
   throw new TorchError(`${dict}: "${name}" cannot name a part of a module. Use a name without dots.`);
+}
+
+function listOf<T>(name: string, of: string, items: readonly T[]): T[] {
+  if (Array.isArray(items)) return [...items];
+  throw new TorchError(`${name}: ${String(items)} is no array of ${of}. Put them into one: [first, second].`);
 }

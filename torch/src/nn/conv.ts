@@ -12,6 +12,7 @@ import type { InitOptions } from "./init.ts";
 import { drawnBias, drawnWeight } from "./linear.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
+import { checkSizes } from "./sizes.ts";
 
 /** One size for all spatial dimensions, or one for each. */
 export type Size = number | readonly number[];
@@ -72,6 +73,7 @@ abstract class Convolution extends Module {
     transposed = false,
   ) {
     super();
+    checkSizes(new.target.name, { inChannels, outChannels });
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new TorchError(
         `${new.target.name}: ${inChannels} input and ${outChannels} output channels do not divide into ${groups} groups. ` +

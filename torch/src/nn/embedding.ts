@@ -4,6 +4,7 @@ import { arange, embedding, embeddingBag, empty, scope, TorchError } from "../te
 import { type InitOptions, normal_ } from "./init.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
+import { checkSizes } from "./sizes.ts";
 
 /**
  * A table of vectors, looked up by number: int64 [...] -> [..., dim]. The rows are standard normal at first.
@@ -19,6 +20,7 @@ export class Embedding extends Module {
     { paddingIdx = null, generator = null }: { paddingIdx?: number | null } & InitOptions = {},
   ) {
     super();
+    checkSizes("Embedding", { numEmbeddings, embeddingDim });
     this.weight = parameter(normal_(empty([numEmbeddings, embeddingDim]), 0, 1, { generator }));
     this.#paddingIdx = paddingIdx ?? -1; // ATen's sign for none
     if (paddingIdx !== null) noGrad(() => scope(() => void this.weight.setAt(paddingIdx, 0)));
@@ -58,6 +60,7 @@ export class EmbeddingBag extends Module<[ids: Tensor, options?: BagOptions]> {
     }: EmbeddingBagOptions = {},
   ) {
     super();
+    checkSizes("EmbeddingBag", { numEmbeddings, embeddingDim });
     this.mode = mode;
     this.weight = parameter(normal_(empty([numEmbeddings, embeddingDim]), 0, 1, { generator }));
     this.#paddingIdx = paddingIdx;

@@ -3,6 +3,7 @@ import { bilinear, empty, linear } from "../tensor/index.ts";
 import { fans, type InitOptions, kaimingUniform_, uniform_ } from "./init.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
+import { checkSizes } from "./sizes.ts";
 
 /**
  * An affine map of the last dimension: y = x W^T + b.
@@ -19,6 +20,7 @@ export class Linear extends Module {
     { bias = true, generator = null }: { bias?: boolean } & InitOptions = {},
   ) {
     super();
+    checkSizes("Linear", { inFeatures, outFeatures });
     this.weight = parameter(drawnWeight([outFeatures, inFeatures], generator));
     this.bias = bias ? parameter(drawnBias(this.weight, outFeatures, generator)) : null;
   }
@@ -45,6 +47,7 @@ export class Bilinear extends Module<[first: Tensor, second: Tensor]> {
     { bias = true, generator = null }: { bias?: boolean } & InitOptions = {},
   ) {
     super();
+    checkSizes("Bilinear", { in1Features, in2Features, outFeatures });
     const bound = 1 / Math.sqrt(in1Features);
     const drawn = (shape: number[]) => parameter(uniform_(empty(shape), -bound, bound, { generator }));
     this.weight = drawn([outFeatures, in1Features, in2Features]);

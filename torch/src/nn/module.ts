@@ -274,19 +274,34 @@ const isMember = (value: unknown): value is AnyModule | Tensor =>
 
 /** A member in a container whose order or keys nobody has decided would be left out of training and of the state. */
 function refuseHidden(module: AnyModule, property: string, value: object): void {
+  const container = hidingPlace(value, undefined, MOST_NESTED);
+  if (container === undefined) return;
+  throw new TorchError(
+    `${module.constructor.name}.${property}: modules or parameters in ${container} would not be trained, moved or saved. ` +
+      "Give each a property, put them into an array or an nn container, or into a #private field where they belong to another module.",
+  );
+}
+
+/** How deep containers within containers are looked through; what refers to itself has no end. */
+const MOST_NESTED = 8;
+
+/** The innermost Map, Set or plain object around a member; undefined where none is in one. */
+function hidingPlace(value: unknown, container: string | undefined, depth: number): string | undefined {
+  if (typeof value !== "object" || value === null || depth === 0) return undefined;
+  if (isMember(value)) return container;
   const prototype: unknown = Object.getPrototypeOf(value);
   const isPlain = prototype === Object.prototype || prototype === null;
-  const isKeyed = value instanceof Map || value instanceof Set;
-  if (!isPlain && !isKeyed) return;
-  const items: Iterable<unknown> = isKeyed ? value.values() : Object.values(value);
+  const isList = Array.isArray(value);
+  let items: Iterable<unknown>;
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) items = value.values();
+  else if (isPlain) items = Object.values(value);
+  else return undefined;
+  const inside = isList ? container : isPlain ? "a plain object" : `a ${value.constructor.name}`;
   for (const item of items) {
-    if (!(Array.isArray(item) ? item : [item]).some(isMember)) continue;
-    const container = isPlain ? "a plain object" : `a ${value.constructor.name}`;
-    throw new TorchError(
-      `${module.constructor.name}.${property}: modules or parameters in ${container} would not be trained, moved or saved. ` +
-        "Give each a property, put them into an array or an nn container, or into a #private field where they belong to another module.",
-    );
+    const found = hidingPlace(item, inside, depth - 1);
+    if (found !== undefined) return found;
   }
+  return undefined;
 }
 
 function refuseCircle(path: string, module: AnyModule): never {

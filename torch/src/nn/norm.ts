@@ -2,6 +2,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { groupNorm, layerNorm, ones, rmsNorm, TorchError, zeros } from "../tensor/index.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
+import { checkSizes, sizesOf } from "./sizes.ts";
 
 export interface GroupNormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -24,6 +25,7 @@ export class GroupNorm extends Module {
     { eps = 1e-5, affine = true }: GroupNormOptions = {},
   ) {
     super();
+    checkSizes("GroupNorm", { groups, channels });
     if (channels % groups !== 0) {
       throw new TorchError(
         `GroupNorm: ${channels} channels do not divide into ${groups} groups. Choose a divisor.`,
@@ -61,7 +63,7 @@ export class LayerNorm extends Module {
     { eps = 1e-5, affine = true, bias = true }: LayerNormOptions = {},
   ) {
     super();
-    this.shape = typeof shape === "number" ? [shape] : [...shape];
+    this.shape = sizesOf("LayerNorm", "the shape", shape);
     this.eps = eps;
     this.weight = affine ? parameter(ones(this.shape)) : null;
     this.bias = affine && bias ? parameter(zeros(this.shape)) : null;
@@ -88,7 +90,7 @@ export class RMSNorm extends Module {
   /** @param shape the size of the last dimension, or the sizes of the last ones */
   constructor(shape: number | readonly number[], { eps = null, affine = true }: RMSNormOptions = {}) {
     super();
-    this.shape = typeof shape === "number" ? [shape] : [...shape];
+    this.shape = sizesOf("RMSNorm", "the shape", shape);
     this.eps = eps;
     this.weight = affine ? parameter(ones(this.shape)) : null;
   }

@@ -2,6 +2,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { TorchError } from "../tensor/index.ts";
 import type { Size } from "./conv.ts";
 import { Module } from "./module.ts";
+import { sizesOf } from "./sizes.ts";
 
 /**
  * Adds elements at the ends of the last dimensions. Paddings are given as in PyTorch, from the last dimension to the
@@ -14,8 +15,8 @@ abstract class Pad extends Module {
 
   constructor(padding: Size, dimensions: number, mode: string, value: number | null = null) {
     super();
-    this.padding =
-      typeof padding === "number" ? new Array<number>(2 * dimensions).fill(padding) : [...padding];
+    const ends = sizesOf(new.target.name, "the padding", padding);
+    this.padding = typeof padding === "number" ? new Array<number>(2 * dimensions).fill(padding) : ends;
     if (this.padding.length !== 2 * dimensions) {
       throw new TorchError(
         `${new.target.name} was given [${this.padding}]. Pass one number, or ${2 * dimensions}.`,

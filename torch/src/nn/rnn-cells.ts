@@ -3,6 +3,7 @@ import { empty, gruCell, lstmCell, rnnReluCell, rnnTanhCell, TorchError } from "
 import { type InitOptions, uniform_ } from "./init.ts";
 import { Module } from "./module.ts";
 import { parameter } from "./parameter.ts";
+import { checkSizes } from "./sizes.ts";
 
 export interface CellOptions extends InitOptions {
   /** Whether there are biases. Default true. */
@@ -26,6 +27,7 @@ abstract class Cell<Args extends unknown[], Out> extends Module<Args, Out> {
     { bias = true, generator = null }: CellOptions,
   ) {
     super();
+    checkSizes(new.target.name, { inputSize, hiddenSize });
     const bound = 1 / Math.sqrt(hiddenSize);
     const draw = (shape: number[]) => parameter(uniform_(empty(shape), -bound, bound, { generator }));
     this.weightIh = draw([gates * hiddenSize, inputSize]);

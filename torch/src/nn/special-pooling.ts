@@ -78,7 +78,7 @@ abstract class FractionalMaxPool extends Module {
   /** @throws TorchError unless exactly one of outputSize and outputRatio is given */
   constructor(
     readonly kernelSize: Size,
-    options: FractionalPoolOptions,
+    options: FractionalPoolOptions = {},
   ) {
     super();
     if ((options.outputSize == null) === (options.outputRatio == null)) {

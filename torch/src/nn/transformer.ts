@@ -120,7 +120,7 @@ export class TransformerEncoder extends Module<[src: Tensor, masks?: EncoderMask
     { norm = null }: { norm?: Module | null } = {},
   ) {
     super();
-    this.layers = Array.from({ length: numLayers }, (_, index) => layer(index));
+    this.layers = layersBy(new.target.name, layer, numLayers);
     this.norm = norm;
   }
 
@@ -213,7 +213,7 @@ export class TransformerDecoder extends Module<[tgt: Tensor, memory: Tensor, mas
     { norm = null }: { norm?: Module | null } = {},
   ) {
     super();
-    this.layers = Array.from({ length: numLayers }, (_, index) => layer(index));
+    this.layers = layersBy(new.target.name, layer, numLayers);
     this.norm = norm;
   }
 
@@ -290,4 +290,12 @@ export class Transformer extends Module<[src: Tensor, tgt: Tensor, masks?: Trans
   static generateSquareSubsequentMask(length: number): Tensor {
     return full([length, length], Number.NEGATIVE_INFINITY).triu({ diagonal: 1 });
   }
+}
+
+function layersBy<Layer>(name: string, layer: (index: number) => Layer, count: number): Layer[] {
+  if (typeof layer !== "function")
+    throw new TorchError(
+      `${name}: a layer is made for each place, where PyTorch copies one. Pass a function: () => new nn.${name}Layer(dModel, heads).`,
+    );
+  return Array.from({ length: count }, (_, index) => layer(index));
 }

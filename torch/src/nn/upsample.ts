@@ -55,7 +55,12 @@ export class Upsample extends Module {
   readonly #alignCorners: boolean;
 
   /** @throws TorchError unless exactly one of size and scaleFactor is given */
-  constructor({ size = null, scaleFactor = null, mode = "nearest", alignCorners = false }: UpsampleOptions) {
+  constructor({
+    size = null,
+    scaleFactor = null,
+    mode = "nearest",
+    alignCorners = false,
+  }: UpsampleOptions = {}) {
     super();
     if ((size === null) === (scaleFactor === null)) {
       throw new TorchError("Upsample needs a size or a scaleFactor, and not both. Give one of them.");

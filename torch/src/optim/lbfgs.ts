@@ -43,7 +43,7 @@ export class LBFGS extends Optimizer<LbfgsSettings, never> {
   /** @param parameters one group; all on one device */
   constructor(parameters: Iterable<Tensor>, settings: Partial<LbfgsSettings> = {}) {
     const { maxIterations = 20 } = settings;
-    super([...parameters], {
+    super(parameters, {
       lr: 1,
       maxIterations,
       maxEvaluations: Math.floor((maxIterations * 5) / 4),

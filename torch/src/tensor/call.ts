@@ -39,6 +39,7 @@ const TWO_TENSORS = 1 << 1; // two of them,
 const THREE_TENSORS = 1 << 2; // or three
 const TENSOR_AND_NUMBER = 1 << 3; // `directScalar` takes a tensor and a number
 const GIVES_ONE_TENSOR = 1 << 4; // `call` returns the slot of a new tensor
+const IS_FACTORY = 1 << 5; // the tensor may be made with `requiresGrad`
 
 const forms: number[] = [];
 
@@ -50,32 +51,35 @@ export function formsOf(packet: number): number {
 
 /** Calls an operator with positional arguments and, at the end, at most one object of named ones. Changes `args`. */
 export function invoke(packet: number, args: unknown[]): unknown {
-  const result = callWith(packet, args);
-  // An operator that works in place gives back the object itself.
-  return typeof result === "number" && formsOf(packet) & GIVES_ONE_TENSOR
-    ? makeTensor(result, packet)
-    : result;
-}
-
-function callWith(packet: number, args: unknown[]): unknown {
   // An absent options object arrives as undefined.
   while (args.length > 0 && args[args.length - 1] === undefined) args.pop();
   const last = args[args.length - 1];
   const options = isOptions(last) ? last : undefined;
   if (options) args.pop();
   const positional = args.length;
+  let requiresGrad: unknown;
   if (options) {
     for (const name in options) {
       const value = options[name];
+      if (name === "requiresGrad" && formsOf(packet) & IS_FACTORY) {
+        requiresGrad = value; // which is no argument of libtorch's operators
+        continue;
+      }
       if (value instanceof Generator) announceDraw(value);
       if (value !== undefined) args.push(nameId(name), value);
     }
   }
+  let result: unknown;
   try {
-    return native.call(packet, positional, ...args);
+    result = native.call(packet, positional, ...args);
   } catch (error) {
     throw explained(error, args.slice(0, positional), options);
   }
+  // An operator that works in place gives back the object itself.
+  const isNew = typeof result === "number" && formsOf(packet) & GIVES_ONE_TENSOR;
+  const made = isNew ? makeTensor(result as number, packet) : result;
+  if (requiresGrad !== undefined) (made as Tensor).requiresGrad = requiresGrad as boolean;
+  return made;
 }
 
 /** What the addon threw; an operator's error with the arguments as they came. */

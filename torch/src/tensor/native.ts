@@ -105,7 +105,7 @@ export interface Native extends Partial<Communication> {
   fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): unknown;
   byteLength(tensor: Handle): number;
   readBytes(tensor: Handle, target: Uint8Array, begin: number): void;
-  readBytesAsync(tensor: Handle, target: Uint8Array): Promise<void>;
+  readBytesAsync(tensor: Handle, target: Uint8Array): Promise<void> | undefined;
   writeBytes(tensor: Handle, source: Uint8Array, begin: number): void;
   shareMemory(
     tensor: Handle,

@@ -1286,6 +1286,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor` */
   eq(other: Tensor | Scalar): Tensor;
@@ -1531,6 +1532,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::fused_moving_avg_obs_fake_quant(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> Tensor` */
   fusedMovingAvgObsFakeQuant(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: {
@@ -2362,6 +2364,7 @@ export interface TensorOperators {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   newEmptyStrided(size: readonly number[], stride: readonly number[], options?: {
@@ -2369,6 +2372,7 @@ export interface TensorOperators {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   newFull(size: readonly number[], fillValue: Scalar, options?: {
@@ -2376,6 +2380,7 @@ export interface TensorOperators {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   newOnes(size: readonly number[], options?: {
@@ -2383,6 +2388,7 @@ export interface TensorOperators {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   newZeros(size: readonly number[], options?: {
@@ -2390,6 +2396,7 @@ export interface TensorOperators {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::nextafter(Tensor self, Tensor other) -> Tensor` */
   nextafter(other: Tensor): Tensor;
@@ -2479,6 +2486,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::orgqr(Tensor self, Tensor input2) -> Tensor` */
   orgqr(input2: Tensor): Tensor;
@@ -2609,6 +2617,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::rand_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   randLike(options?: {
@@ -2618,6 +2627,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint_like(Tensor self, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   randintLike(high: number | Tensor, options?: {
@@ -2626,6 +2636,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint_like.generator(Tensor self, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   randintLike(high: number | Tensor, options?: {
@@ -2635,6 +2646,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint_like.low_generator_dtype(Tensor self, SymInt low, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   randintLike(low: number, high: number, options?: {
@@ -2644,6 +2656,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   randintLike(low: number, high: number, options?: {
@@ -2652,6 +2665,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randn_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   randnLike(options?: {
@@ -2661,6 +2675,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   randnLike(options?: {
@@ -2669,6 +2684,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::random.from(Tensor self, int from, int? to, *, Generator? generator=None) -> Tensor` */
   random(from: number, to: number | null, options?: {
@@ -3554,6 +3570,7 @@ export interface TensorOperators {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 }
 
@@ -4726,6 +4743,7 @@ export const _cudnnInitDropoutState: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_cudnn_init_dropout_state");
 export const _cudnnRnn: {
@@ -4797,6 +4815,7 @@ export const _efficientzerotensor: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_efficientzerotensor");
 export const _embeddingBag: {
@@ -4855,6 +4874,7 @@ export const _emptyAffineQuantized: {
     /** Default 1. */ scale?: number;
     /** Default 0. */ zeroPoint?: number;
     /** Default 0. */ memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_empty_affine_quantized");
 export const _euclideanDist: {
@@ -5535,6 +5555,7 @@ export const _makeDepToken: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_make_dep_token");
 export const _makeDual: {
@@ -5831,6 +5852,7 @@ export const _sparseBscTensorUnsafe: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_bsc_tensor_unsafe");
 export const _sparseBsrTensorUnsafe: {
@@ -5840,6 +5862,7 @@ export const _sparseBsrTensorUnsafe: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_bsr_tensor_unsafe");
 export const _sparseCompressedTensorUnsafe: {
@@ -5849,6 +5872,7 @@ export const _sparseCompressedTensorUnsafe: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_compressed_tensor_unsafe");
 export const _sparseCompressedTensorWithDims: {
@@ -5858,6 +5882,7 @@ export const _sparseCompressedTensorWithDims: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_compressed_tensor_with_dims");
 export const _sparseCooTensorUnsafe: {
@@ -5868,6 +5893,7 @@ export const _sparseCooTensorUnsafe: {
     device?: Device | null;
     pinMemory?: boolean | null;
     isCoalesced?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_coo_tensor_unsafe");
 export const _sparseCooTensorWithDims: {
@@ -5877,6 +5903,7 @@ export const _sparseCooTensorWithDims: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_coo_tensor_with_dims");
 export const _sparseCooTensorWithDimsAndTensors: {
@@ -5887,6 +5914,7 @@ export const _sparseCooTensorWithDimsAndTensors: {
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
     isCoalesced?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_coo_tensor_with_dims_and_tensors");
 export const _sparseCscTensorUnsafe: {
@@ -5896,6 +5924,7 @@ export const _sparseCscTensorUnsafe: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_csc_tensor_unsafe");
 export const _sparseCsrTensorUnsafe: {
@@ -5905,6 +5934,7 @@ export const _sparseCsrTensorUnsafe: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::_sparse_csr_tensor_unsafe");
 export const _sparseLogSoftmaxBackwardData: {
@@ -6450,6 +6480,7 @@ export const arange: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (start: Scalar, end: Scalar, options?: {
@@ -6457,6 +6488,7 @@ export const arange: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (end: Scalar, options?: {
@@ -6464,6 +6496,7 @@ export const arange: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::arange");
 export const arccos: {
@@ -6683,6 +6716,7 @@ export const bartlettWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, periodic: boolean, options?: {
@@ -6690,6 +6724,7 @@ export const bartlettWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::bartlett_window");
 export const batchNorm: {
@@ -6820,6 +6855,7 @@ export const blackmanWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::blackman_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, periodic: boolean, options?: {
@@ -6827,6 +6863,7 @@ export const blackmanWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::blackman_window");
 export const blockDiag: {
@@ -7578,6 +7615,7 @@ export const empty: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::empty");
 export const emptyLike: {
@@ -7588,6 +7626,7 @@ export const emptyLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::empty_like");
 export const emptyPermuted: {
@@ -7597,6 +7636,7 @@ export const emptyPermuted: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::empty_permuted");
 export const emptyQuantized: {
@@ -7607,6 +7647,7 @@ export const emptyQuantized: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::empty_quantized");
 export const emptyStrided: {
@@ -7616,6 +7657,7 @@ export const emptyStrided: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::empty_strided");
 export const eq: {
@@ -7690,6 +7732,7 @@ export const eye: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (n: number, m: number, options?: {
@@ -7697,6 +7740,7 @@ export const eye: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::eye");
 export const fakeQuantizePerChannelAffine: {
@@ -7799,6 +7843,7 @@ export const fftFftfreq: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::fft_fftfreq");
 export const fftFftn: {
@@ -7941,6 +7986,7 @@ export const fftRfftfreq: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::fft_rfftfreq");
 export const fftRfftn: {
@@ -8063,6 +8109,7 @@ export const fromFile: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::from_file");
 export const fullLike: {
@@ -8073,6 +8120,7 @@ export const fullLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::full_like");
 export const fusedMovingAvgObsFakeQuant: {
@@ -8250,6 +8298,7 @@ export const hammingWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::hamming_window.periodic_alpha(int window_length, bool periodic, float alpha, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, periodic: boolean, alpha: number, options?: {
@@ -8257,6 +8306,7 @@ export const hammingWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::hamming_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, options?: {
@@ -8264,6 +8314,7 @@ export const hammingWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::hamming_window.periodic_alpha_beta(int window_length, bool periodic, float alpha, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, periodic: boolean, alpha: number, beta: number, options?: {
@@ -8271,6 +8322,7 @@ export const hammingWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::hamming_window");
 export const hannWindow: {
@@ -8280,6 +8332,7 @@ export const hannWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::hann_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, periodic: boolean, options?: {
@@ -8287,6 +8340,7 @@ export const hannWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::hann_window");
 export const hardshrink: {
@@ -8613,6 +8667,7 @@ export const kaiserWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::kaiser_window.beta(int window_length, bool periodic, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, periodic: boolean, beta: number, options?: {
@@ -8620,6 +8675,7 @@ export const kaiserWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (windowLength: number, periodic: boolean, options?: {
@@ -8627,6 +8683,7 @@ export const kaiserWindow: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::kaiser_window");
 export const klDiv: {
@@ -9036,6 +9093,7 @@ export const linspace: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::linspace.Tensor_Scalar(Tensor start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (start: Tensor | Scalar, end: Scalar, steps: number, options?: {
@@ -9043,6 +9101,7 @@ export const linspace: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::linspace");
 export const log: {
@@ -9161,6 +9220,7 @@ export const logspace: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (start: Scalar, end: Scalar | Tensor, steps: number, options?: {
@@ -9169,6 +9229,7 @@ export const logspace: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::logspace");
 export const logsumexp: {
@@ -9865,6 +9926,7 @@ export const normal: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::normal");
 export const notEqual: {
@@ -9894,6 +9956,7 @@ export const ones: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::ones");
 export const onesLike: {
@@ -9904,6 +9967,7 @@ export const onesLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::ones_like");
 export const orgqr: {
@@ -10155,6 +10219,7 @@ export const rand: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::rand.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], options?: {
@@ -10163,6 +10228,7 @@ export const rand: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::rand");
 export const randLike: {
@@ -10173,6 +10239,7 @@ export const randLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::rand_like.generator(Tensor self, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: {
@@ -10182,6 +10249,7 @@ export const randLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::rand_like");
 export const randint: {
@@ -10191,6 +10259,7 @@ export const randint: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint.low(SymInt low, SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (low: number, high: number, size: readonly number[], options?: {
@@ -10198,6 +10267,7 @@ export const randint: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint.low_generator(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (low: number, high: number, size: readonly number[], options?: {
@@ -10206,6 +10276,7 @@ export const randint: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (high: number, size: readonly number[], options?: {
@@ -10214,6 +10285,7 @@ export const randint: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::randint");
 export const randintLike: {
@@ -10224,6 +10296,7 @@ export const randintLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint_like.generator(Tensor self, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, high: number | Tensor, options?: {
@@ -10233,6 +10306,7 @@ export const randintLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint_like.low_generator_dtype(Tensor self, SymInt low, SymInt high, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, low: number, high: number, options?: {
@@ -10242,6 +10316,7 @@ export const randintLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, low: number, high: number, options?: {
@@ -10250,6 +10325,7 @@ export const randintLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::randint_like");
 export const randn: {
@@ -10260,6 +10336,7 @@ export const randn: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randn(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], options?: {
@@ -10267,6 +10344,7 @@ export const randn: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::randn");
 export const randnLike: {
@@ -10278,6 +10356,7 @@ export const randnLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: {
@@ -10286,6 +10365,7 @@ export const randnLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::randn_like");
 export const random: {
@@ -10309,6 +10389,7 @@ export const randperm: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::randperm.generator(SymInt n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (n: number, options?: {
@@ -10317,6 +10398,7 @@ export const randperm: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::randperm");
 export const range: {
@@ -10326,6 +10408,7 @@ export const range: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::range.step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (start: Scalar, end: Scalar, options?: {
@@ -10334,6 +10417,7 @@ export const range: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::range");
 export const ravel: {
@@ -10612,6 +10696,7 @@ export const scalarTensor: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::scalar_tensor");
 export const scaledDotProductAttention: {
@@ -10913,6 +10998,7 @@ export const sparseBscTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::sparse_bsc_tensor.ccol_row_value_size(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
   (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: {
@@ -10920,6 +11006,7 @@ export const sparseBscTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::sparse_bsc_tensor");
 export const sparseBsrTensor: {
@@ -10929,6 +11016,7 @@ export const sparseBsrTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::sparse_bsr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
   (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: {
@@ -10936,6 +11024,7 @@ export const sparseBsrTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::sparse_bsr_tensor");
 export const sparseCompressedTensor: {
@@ -10945,6 +11034,7 @@ export const sparseCompressedTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::sparse_compressed_tensor.comp_plain_value(Tensor compressed_indices, Tensor plain_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
   (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, options?: {
@@ -10952,6 +11042,7 @@ export const sparseCompressedTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::sparse_compressed_tensor");
 export const sparseCooTensor: {
@@ -10962,6 +11053,7 @@ export const sparseCooTensor: {
     device?: Device | null;
     pinMemory?: boolean | null;
     isCoalesced?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::sparse_coo_tensor.indices_size(Tensor indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool? is_coalesced=None) -> Tensor` */
   (indices: Tensor, values: Tensor, size: readonly number[], options?: {
@@ -10970,6 +11062,7 @@ export const sparseCooTensor: {
     device?: Device | null;
     pinMemory?: boolean | null;
     isCoalesced?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::sparse_coo_tensor.size(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
   (size: readonly number[], options?: {
@@ -10977,6 +11070,7 @@ export const sparseCooTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::sparse_coo_tensor");
 export const sparseCscTensor: {
@@ -10986,6 +11080,7 @@ export const sparseCscTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::sparse_csc_tensor.ccol_row_value(Tensor ccol_indices, Tensor row_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
   (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: {
@@ -10993,6 +11088,7 @@ export const sparseCscTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::sparse_csc_tensor");
 export const sparseCsrTensor: {
@@ -11002,6 +11098,7 @@ export const sparseCsrTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
   /** `aten::sparse_csr_tensor.crow_col_value(Tensor crow_indices, Tensor col_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
   (crowIndices: Tensor, colIndices: Tensor, values: Tensor, options?: {
@@ -11009,6 +11106,7 @@ export const sparseCsrTensor: {
     layout?: Layout | null;
     device?: Device | null;
     /** Default false. */ pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::sparse_csr_tensor");
 export const sparseResize: {
@@ -11641,6 +11739,7 @@ export const trilIndices: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::tril_indices");
 export const tripletMarginLoss: {
@@ -11667,6 +11766,7 @@ export const triuIndices: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::triu_indices");
 export const trueDivide: {
@@ -11993,6 +12093,7 @@ export const zeros: {
     layout?: Layout | null;
     device?: Device | null;
     pinMemory?: boolean | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::zeros");
 export const zerosLike: {
@@ -12003,5 +12104,6 @@ export const zerosLike: {
     device?: Device | null;
     pinMemory?: boolean | null;
     memoryFormat?: MemoryFormat | null;
+    /** Default false. */ requiresGrad?: boolean;
   }): Tensor;
 } = bind("aten::zeros_like");

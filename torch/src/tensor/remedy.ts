@@ -43,7 +43,8 @@ function overloadsOf(operator: string): readonly Overload[] {
 
 /**
  * The call that was probably meant by one that no overload takes: the same values, each where it belongs. Python's order
- * (`x.flatten(1)`), names for what goes by position (`x.softmax({ dim: 1 })`) and names of other libraries are understood.
+ * (`x.flatten(1)`), names for what goes by position (`x.softmax({ dim: 1 })`), names of other libraries, and sizes or
+ * dimensions one by one (`zeros(2, 3)`) are understood.
  * @param describe writes a value as errors show it
  * @returns for example ".flatten({ startDim: 1 })", or undefined where no overload takes these values in any order
  */
@@ -53,11 +54,20 @@ export function remedyFor(
   options: Readonly<Record<string, unknown>>,
   describe: (value: unknown) => string,
 ): string | undefined {
-  for (const overload of overloadsOf(operator)) {
-    const arranged = arrange(overload, positional, options);
-    if (arranged && isAccepted(overload, arranged)) return written(overload, arranged, describe);
+  for (const values of [positional, ...listed(positional)]) {
+    for (const overload of overloadsOf(operator)) {
+      const arranged = arrange(overload, values, options);
+      if (arranged && isAccepted(overload, arranged)) return written(overload, arranged, describe);
+    }
   }
   return undefined;
+}
+
+/** The same with the whole numbers at the end in a list, as many of them as there are first. */
+function listed(positional: readonly unknown[]): unknown[][] {
+  const begin = positional.findLastIndex((value) => !Number.isInteger(value)) + 1;
+  const numbers = positional.slice(begin);
+  return numbers.map((_, i) => [...positional.slice(0, begin + i), numbers.slice(i)]);
 }
 
 function arrange(

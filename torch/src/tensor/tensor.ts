@@ -195,7 +195,7 @@ export class Tensor {
 
   /**
    * `toTyped` on another thread: the event loop goes on while the elements come from a GPU, are put in order and copied.
-   * Disposing the tensor meanwhile is safe; writing to it may or may not show.
+   * What is no more than a copy of 1 MiB is made at once, which takes the event loop less than handing it over. Disposing the tensor meanwhile is safe; writing to it may or may not show.
    * @param options.into an array over a SharedArrayBuffer, which cannot move away while the other thread writes to it
    * @throws TorchError as `toTyped` does, and for an `into` over another buffer
    * @example response.end(await probabilities.data());

@@ -17,6 +17,8 @@ export const UNCLONEABLE: object = Object.defineProperty({}, "elements", {
     ),
 });
 
+const TRAPPED_INDICES = 16;
+
 /**
  * @internal Makes uses of a tensor throw for which JavaScript has an answer of its own that means nothing: numbers and
  * comparisons would be those of its text, JSON that of its properties, and Array.from() would be empty.
@@ -38,6 +40,15 @@ export function setTraps(prototype: object): void {
       writable: true,
       configurable: true,
     });
+  }
+  // What an array would have. Numbers beyond are no tensor's either, but a loop begins at the first.
+  for (let index = 0; index < TRAPPED_INDICES; index += 1) {
+    const refuse = (): never =>
+      trap(
+        `A tensor has no property ${index}: JavaScript's brackets do not index it.`,
+        `Read x.at(${index}), write x.setAt(${index}, value).`,
+      );
+    Object.defineProperty(prototype, index, { configurable: true, get: refuse, set: refuse });
   }
   // Array.from() and the typed arrays take for empty what has no length. That `for (const row of x)` is impossible, JavaScript
   // says itself; an iterator that throws would stand in the way of test runners, which compare.

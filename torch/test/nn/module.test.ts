@@ -263,6 +263,8 @@ describe("A module that would silently be trained or saved in part is refused", 
   test.each<[string, () => unknown, RegExp]>([
     ["a plain object", () => ({ a: linear() }), /Holder\.held: .*in a plain object would not be trained/],
     ["a Map", () => new Map([["a", [linear()]]]), /in a Map would not/],
+    ["a plain object in arrays", () => [[{ a: linear() }]], /in a plain object would not/],
+    ["a Map in a plain object", () => ({ all: [new Map([["a", linear()]])] }), /in a Map would not/],
     ["a Set of parameters", () => new Set([nn.parameter(ones([1]))]), /in a Set would not/],
   ])("in %s", (_, make, message) => {
     const module = new Holder(make());
@@ -272,6 +274,9 @@ describe("A module that would silently be trained or saved in part is refused", 
   });
 
   test("but settings in such containers are nobody's parameters", () => {
+    const circle: Record<string, unknown> = { size: [1, { of: 2 }] };
+    circle.self = circle;
+    expect(new Holder(circle).parameters()).toEqual([]);
     for (const held of [{ stride: [1, 2] }, new Map([["a", 1]]), new Set(["x"]), { x: ones([1]) }]) {
       expect(new Holder(held).parameters()).toEqual([]);
     }

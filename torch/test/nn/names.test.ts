@@ -27,3 +27,18 @@ test("Every layer with a name of torch.nn is compared with PyTorch's, but for th
   const there = names.filter((name) => Object.hasOwn(nn, name));
   expect(there.filter((name) => !compared.has(name))).toEqual(others);
 });
+
+test("Every layer that is made without its sizes says what is missing, in its own words", () => {
+  const layers = Object.entries(nn).filter(([name]) => names.includes(name) && name !== "Module");
+  expect(layers.length).toBeGreaterThan(130);
+  for (const args of [[], [2], [2, 3]]) {
+    for (const [name, layer] of layers) {
+      try {
+        Reflect.construct(layer as new () => unknown, args);
+      } catch (error) {
+        expect(`${name}: ${error}`).toMatch(/: TorchError: /);
+        expect(`${name}: ${error}`).not.toMatch(/aten::/);
+      }
+    }
+  }
+});
