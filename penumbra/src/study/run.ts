@@ -5,7 +5,7 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
-import { answerShots, largestShots, type StudyConfig, settleImages } from "./config/index.ts";
+import { answerShots, drawnSources, largestShots, type StudyConfig, settleImages } from "./config/index.ts";
 import type { Estimate } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
@@ -14,6 +14,7 @@ import { settleMachine, withThreads } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
 import { runFolder, type Study, scanOptionsOf } from "./plan-study.ts";
 import { settleWork } from "./settle-jobs.ts";
+import { mostSteps } from "./sources/index.ts";
 import {
   auditArms,
   decodeAll,
@@ -84,6 +85,7 @@ export async function runStudy(
           loras: config.loras,
           imageSize: config.redraw.size,
           guidanceScale: config.redraw.guidanceScale,
+          steps: mostSteps(config.redraw, drawnSources(study)),
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),
         }),

@@ -138,7 +138,10 @@ const settings = {
   redraw: {
     ...{ ...tinySettings.redraw, sampler: "ddim", masks: "masks" },
     recipes: Object.fromEntries(
-      Object.entries(tinySettings.redraw.recipes).map(([name, own]) => [name, { ...own, guidanceScale: 2 }]),
+      Object.entries(tinySettings.redraw.recipes).map(([name, own]) => [
+        name,
+        { ...own, guidanceScale: 2, negativePrompt: "a {class}" },
+      ]),
     ),
   },
   sources: { "vae-faithful": { training: TRAINING }, "vae-near-ood": { training: TRAINING } },

@@ -2,7 +2,7 @@
 
 export { trainingSettings } from "./generated.ts";
 export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
-export { sourceOfRecipe } from "./redraws.ts";
+export { mostSteps, sourceOfRecipe } from "./redraws.ts";
 export {
   defineSource,
   type ImageRequest,
