@@ -2,8 +2,8 @@
 export * as contrast from "./contrast/index.ts";
 export * as data from "./data/index.ts";
 export * as deploy from "./deploy/index.ts";
-/** A classifier that `penumbra train` made, ready to predict. */
-export { loadClassifier } from "./deploy/index.ts";
+/** A classifier that `penumbra train` made, ready to predict, and what it says. */
+export { loadClassifier, type Verdict } from "./deploy/index.ts";
 export * as diffusion from "./diffusion/index.ts";
 export * as generators from "./generators/index.ts";
 export * as images from "./images/index.ts";

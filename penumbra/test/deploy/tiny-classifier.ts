@@ -44,7 +44,9 @@ export async function writeClassifier(
   const { encoder } = trained;
   const network = networkOf(encoder.eval(), "cpu");
   const seen = { pixels: train.images, network, classifier: probe };
-  const detector = (detectors[detectorName] as Detector).fit({ ...seen, features, labels: train.labels });
+  const detector = (detectors[detectorName] as Detector).fit({
+    ...{ ...seen, features, logits: probe.logits(features), labels: train.labels },
+  });
   const calibrated = images.narrow(0, 36, 12);
   const scores = looksAtPixels(detectorName)
     ? [pixelScores(detector, { pixels: calibrated, encoder, probe, device: "cpu" })]

@@ -58,8 +58,9 @@ export class HubServer {
         Object.keys(files).map((file) => this.#entry(file)),
       );
     const resolve = `/someone/model/resolve/${COMMIT}/`;
-    const content = path.startsWith(resolve) ? files[path.slice(resolve.length)] : undefined;
-    return content ? this.#send(request, response, content) : response.writeHead(404).end();
+    const file = path.slice(resolve.length);
+    const isThere = path.startsWith(resolve) && file in files;
+    return isThere ? this.#send(request, response, file) : response.writeHead(404).end();
   }
 
   #entry(path: string) {
@@ -70,17 +71,24 @@ export class HubServer {
       size: content.length,
       pointerSize: 130,
     };
-    return { type: "file", path, size: content.length, oid, ...(this.behaviour.large(path) && { lfs }) };
+    return {
+      ...{ type: "file", path, size: content.length, oid },
+      ...(this.behaviour.large(path) ? { lfs } : {}),
+    };
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, whole: Buffer): unknown {
+  /** With the headers that Python's huggingface_hub asks for as well. */
+  #send(request: IncomingMessage, response: ServerResponse, path: string): unknown {
     const { cuts, hasRanges, isDamaged } = this.behaviour;
+    const whole = this.behaviour.files[path]!;
+    const { oid, lfs } = this.#entry(path);
     const start = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
     const isPart = hasRanges && request.headers.range !== undefined;
     const body = Buffer.from(isPart ? whole.subarray(start) : whole);
     if (isDamaged) body[body.length - 1]! ^= 1;
     response.writeHead(isPart ? 206 : 200, {
       "content-length": body.length,
+      ...{ etag: `"${lfs?.oid ?? oid}"`, "x-repo-commit": COMMIT },
       ...(isPart && { "content-range": `bytes ${start}-${whole.length - 1}/${whole.length}` }),
     });
     const cut = cuts.shift();

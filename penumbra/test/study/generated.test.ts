@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { cpSync, existsSync, readFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -95,8 +95,14 @@ test("the stages are counted, and a second run makes none of them again", async 
   expect(made).toEqual([]);
 });
 
-test("another training makes another model and other images, and nothing else anew", async () => {
-  const sources = { ...settings.sources, "gan-near-ood": { training: { ...training, steps: 4 } } };
+test("a training that begins with another model makes other images, and nothing else anew", async () => {
+  const artifacts = join(folder, "run", "artifacts");
+  const models = (await readdir(artifacts)).map((name) => join(artifacts, name, "model"));
+  const isGan = (model: string) =>
+    existsSync(model) && readFileSync(join(model, "generator.json"), "utf8").includes('"gan"');
+  const from = join(folder, "first-gan");
+  cpSync(models.find(isGan)!, from, { recursive: true });
+  const sources = { ...settings.sources, "gan-near-ood": { training, from: "first-gan" } };
   await writeSettings(folder, { ...settings, sources });
   const again: StageEvent[] = [];
   await run((event) => again.push(event));
@@ -107,6 +113,9 @@ test("another training makes another model and other images, and nothing else an
     "generator gan, seed 0",
     "images gan-near-ood, seed 0",
   ]);
+  const runs = (model: string) => JSON.parse(readFileSync(join(model, "training.json"), "utf8")).runs.length;
+  const after = (await readdir(artifacts)).map((name) => join(artifacts, name, "model"));
+  expect(after.filter(isGan).map(runs).sort()).toEqual([1, 2]);
 });
 
 test("settings of a training are checked when the configuration is read", async () => {

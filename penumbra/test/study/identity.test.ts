@@ -341,7 +341,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
  */
 const isStoodFor = (path: string) =>
   /^sources\.(autoencoder|gan|ddpm|unclip)-/.test(path) ||
-  /^sources\.vae-[^.]+\.(model|training)$/.test(path);
+  /^sources\.vae-[^.]+\.(model|from|training)$/.test(path);
 /** Decide which photos there are, and what their pixels are; stages hash photos and pixels. */
 const OF_THE_SCAN = ["roles.known", "roles.near", "roles.far", "ignore", "layout", "objects", "depth"];
 

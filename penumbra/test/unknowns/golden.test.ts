@@ -399,15 +399,19 @@ describe("the abnormality module as scikit-learn's ridge and logistic regression
   eachGolden("ood", "abnormality", ({ json, tensors }) =>
     scope(() => {
       const { train, test: images, first, weight, bias, scores } = tensors as Record<string, Tensor>;
-      const seen = (pixels: Tensor | undefined): Samples => ({
-        pixels: pixels as Tensor,
-        network: (pixels01) =>
-          pixels01
-            .flatten({ startDim: 1 })
-            .matmul(first as Tensor)
-            .relu(),
-        classifier: { weight: weight as Tensor, bias: bias as Tensor },
-      });
+      const network = (pixels01: Tensor) =>
+        pixels01
+          .flatten({ startDim: 1 })
+          .matmul(first as Tensor)
+          .relu();
+      const classifier = { weight: weight as Tensor, bias: bias as Tensor };
+      const seen = (pixels: Tensor | undefined): Samples => {
+        const features = network(pixels as Tensor).to("float64");
+        const logits = features
+          .matmul(classifier.weight.to("float64").t())
+          .add(classifier.bias.to("float64"));
+        return { pixels: pixels as Tensor, features, logits, network, classifier };
+      };
       const fitted = detectors.abnormality.fit(seen(train), { noise: json.noise as number });
       const got = torch.tensor([...fitted.score(seen(images))], { dtype: "float64" });
       expectClose(got, scores, json.rtol, "scores");

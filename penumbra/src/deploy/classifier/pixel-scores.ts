@@ -1,6 +1,6 @@
 import * as torch from "@penumbra/torch";
 import { scope, type Tensor } from "@penumbra/torch";
-import type { Encoder, LinearProbe } from "../../contrast/index.ts";
+import { type Encoder, extractFeatures, type LinearProbe } from "../../contrast/index.ts";
 import { type DetectorTable, detectors, type FittedDetector, type Network } from "../../unknowns/index.ts";
 
 /**
@@ -26,9 +26,21 @@ export function networkOf(encoder: Encoder, device: string): Network {
 /** The score of each photo, float64 [N, 1]. @param pixels uint8 [N, 3, S, S] */
 export function pixelScores(
   detector: FittedDetector,
-  { pixels, encoder, probe: { weight, bias }, device }: Looked & { readonly pixels: Tensor },
+  { pixels, encoder, probe, device }: Looked & { readonly pixels: Tensor },
 ): Tensor {
-  const network = networkOf(encoder, device);
-  const scores = scope(() => detector.score({ pixels, network, classifier: { weight, bias } }));
+  const { weight, bias } = probe;
+  const features = () => extractFeatures(encoder, pixels, { device });
+  const scores = scope(() =>
+    detector.score({
+      ...{ pixels, network: networkOf(encoder, device), classifier: { weight, bias } },
+      // Not every detector of pixels looks at them.
+      get features() {
+        return features();
+      },
+      get logits() {
+        return probe.logits(features());
+      },
+    }),
+  );
   return torch.fromTyped(scores, [scores.length, 1]);
 }

@@ -30,6 +30,14 @@ function sectionOf(name: PhotoGeneratorName, variants: number) {
       .meta({
         description: `Folder of a finished ${title} that knows the study's classes; null: one is trained on each seed's training photos`,
       }),
+    from: z
+      .string()
+      .min(1)
+      .nullable()
+      .default(null)
+      .meta({
+        description: `Folder of a finished ${title} of these settings, such as penumbra pretrain --generator ${name} makes of a corpus, whose weights the training begins with; null: random ones`,
+      }),
     training: z
       .record(z.string(), z.json())
       .default({})
@@ -85,7 +93,8 @@ function drawnBy(name: PhotoGeneratorName, kind: ImageKind, variants: number): I
     ),
     section: sectionOf(name, variants),
     settings: (_, { model, variants: count }) => ({ generator: name, model, variants: count }),
-    trains: ({ model, training }) => (model === null ? { generator: name, settings: training } : null),
+    trains: ({ model, from, training }) =>
+      model === null ? { generator: name, from, settings: training } : null,
     inputs: async (study, { model }): Promise<Record<string, string>> =>
       model === null ? {} : { generator: loadGiven(artist, study, model).hash },
     requests: ({ train, settings, study }) =>

@@ -101,6 +101,8 @@ export interface SourceWork<Settings = Json> {
 /** A generator that learns from the training photos of a seed. */
 export interface SourceTraining {
   readonly generator: GeneratorName;
+  /** Folder of a finished model whose weights it begins with, from the study's folder on; null: random ones. */
+  readonly from: string | null;
   /** Those that differ from the defaults; size, device, precision and seed are the study's. */
   readonly settings: Readonly<Record<string, Json>>;
 }

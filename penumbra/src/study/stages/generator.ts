@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { decodePhotos, type Photo } from "../../data/index.ts";
 import {
   generatorNamed,
   type LoadedGenerator,
+  type PhotoArtist,
   photoCorpus,
   trainingFigures,
 } from "../../generators/index.ts";
@@ -13,20 +14,27 @@ import { decodingOf, labelOf, pixelsHash, type StudyContext } from "./context.ts
 /** Where a trained generator lies in its artifact. */
 const MODEL = "model";
 
-/** Trains a generator on the training photos of a seed. */
-export function generatorStage(
+/**
+ * Trains a generator on the training photos of a seed.
+ * @throws GeneratorError where the model that it is to begin with is none of the generator's
+ */
+export async function generatorStage(
   context: StudyContext,
-  { generator, settings: given }: SourceTraining,
+  { generator, from, settings: given }: SourceTraining,
   train: readonly Photo[],
   seed: number,
 ): Promise<Artifact> {
+  const origin = from === null ? null : resolve(context.folder, from);
   const settings = trainingSettings(generator, given, context, seed);
   const { device: _, ...named } = settings as Record<string, never>;
   return context.store.run({
     name: "generator",
     version: 1,
     label: labelOf(context, seed, generator),
-    inputs: { photos: pixelsHash(context, train) },
+    inputs: {
+      photos: pixelsHash(context, train),
+      ...(origin !== null && { from: artistOf(generator).load(origin).hash }),
+    },
     config: { generator, settings: named },
     seed,
     run: async ({ folder, scratch, progress }) => {
@@ -34,6 +42,7 @@ export function generatorStage(
       const written = await generatorNamed(generator).train({
         corpus: photoCorpus(train, (size) => decodePhotos(context.root, train, decodingOf(context, size))),
         ...{ out, work: scratch, settings, tokenizer: "" },
+        ...(origin !== null && { from: origin }),
         dataNote: `Training photos of seed ${seed} of a study.`,
         onProgress: (done, total) => progress(done, total, "steps"),
       });
@@ -49,7 +58,11 @@ export function loadTrained(
   artifact: Artifact,
   device: string,
 ): LoadedGenerator {
+  return artistOf(generator).load(join(artifact.folder, MODEL), { device });
+}
+
+function artistOf(generator: SourceTraining["generator"]): PhotoArtist {
   const { artist } = generatorNamed(generator);
   if (!artist) throw new RangeError(`"${generator}" draws by words, not from photos.`);
-  return artist.load(join(artifact.folder, MODEL), { device });
+  return artist;
 }

@@ -16,7 +16,7 @@ export interface AbnormalityOptions {
   readonly noise?: number;
 }
 
-type Needs = "pixels" | "network" | "classifier";
+type Needs = "pixels" | "features" | "logits" | "network" | "classifier";
 
 /**
  * The abnormality module (Hendrycks and Gimpel 2017, section 4): a decoder draws the image from the features, and a
@@ -31,7 +31,7 @@ export const abnormality = defineDetector({
   title: "Abnormality module",
   description:
     "What a decoder fails to draw from the features, read together with them and the logits (Hendrycks and Gimpel 2017)",
-  needs: ["pixels", "network", "classifier"],
+  needs: ["pixels", "features", "logits", "network", "classifier"],
   fitsOn: "train",
   tuning: everyCombination<AbnormalityOptions>({
     noise: candidatesFor(
@@ -42,22 +42,32 @@ export const abnormality = defineDetector({
   }),
   learn: (given, { noise = 0.4 }: AbnormalityOptions) => {
     requireOption("Abnormality module", "noise", noise, noise > 0, "above 0");
-    const { pixels } = given;
-    const clean = seen(given, pixels);
-    const decoder = fitDecoder(clean.features, clean.values);
-    const copies = [withNoise(pixels, noise), blurred(pixels)].map((images) => {
-      const own = seen(given, images);
-      return inputs(own, own.values.sub(decoded(own.features, decoder.state)));
-    });
-    const rows = torch.cat([inputs(clean, decoder.leftOut), ...copies]); // [3 N, D + features + C]
-    const { module, offset } = fitModule(rows, clean.values.shape[0] as number);
-    return { numbers: { noise }, tensors: { ...decoder.state, module, offset } };
+    const { pixels, features, logits, once } = given;
+    // What does not depend on the noise is the same for all its candidates.
+    const { decoder, clean, soft } = once(
+      "decoder of images, and what is seen of photos and blurred ones",
+      () => {
+        const photos = { values: flatPixels(pixels), features, logits };
+        const decoder = fitDecoder(features, photos.values);
+        const soft = differing(seen(given, blurred(pixels)), decoder.state);
+        return { decoder: decoder.state, clean: inputs(photos, decoder.leftOut), soft };
+      },
+    );
+    const noisy = differing(seen(given, withNoise(pixels, noise)), decoder);
+    const rows = torch.cat([clean, noisy, soft]); // [3 N, D + features + C]
+    const { module, offset } = fitModule(rows, clean.shape[0] as number);
+    return { numbers: { noise }, tensors: { ...decoder, module, offset } };
   },
-  score: (state, given) => {
-    const scores = given.pixels.split(CHUNK).map((images) =>
+  score: (state, { pixels, features, logits }) => {
+    const scores = pixels.split(CHUNK).map((images, chunk) =>
       scope(() => {
-        const own = seen(given, images);
-        const rows = inputs(own, own.values.sub(decoded(own.features, tensorsOf(state))));
+        const count = images.shape[0] as number;
+        const own = {
+          values: flatPixels(images),
+          features: features.narrow(0, chunk * CHUNK, count),
+          logits: logits.narrow(0, chunk * CHUNK, count),
+        };
+        const rows = differing(own, tensorsOf(state));
         return rows.matmul(tensorOf(state, "module")).add(tensorOf(state, "offset"));
       }),
     );
@@ -83,6 +93,10 @@ function seen({ network, classifier }: Given<Needs>, images: Tensor): Seen {
   const chunks = images.split(CHUNK).map((chunk) => scope(() => noGrad(() => network(chunk).to("float64"))));
   const features = torch.cat(chunks);
   return { values: flatPixels(images), features, logits: logitsBy(classifier, features) };
+}
+
+function differing(own: Seen, decoder: Decoder): Tensor {
+  return inputs(own, own.values.sub(decoded(own.features, decoder)));
 }
 
 function inputs({ features, logits }: Seen, differences: Tensor): Tensor {

@@ -1,5 +1,7 @@
-import { basename } from "node:path";
-import { tensor, zeros } from "@penumbra/torch";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { safetensors, tensor, zeros } from "@penumbra/torch";
 import { expect, test } from "vitest";
 import {
   decode,
@@ -8,9 +10,10 @@ import {
   readTexts,
   readUnclip,
   samplePrior,
+  writeUnclip,
 } from "../../../src/generators/unclip/index.ts";
 import { expectClose, type Golden, goldens } from "../../goldens.ts";
-import { eachSdGolden, modelOf, need, tokenizerFolder } from "../../sd-goldens.ts";
+import { eachSdGolden, modelOf, need, tinyModelsOf, tokenizerFolder } from "../../sd-goldens.ts";
 
 const eachUnclip = (tensorName: string, body: (golden: Golden, model: string) => void) =>
   eachSdGolden(tensorName, body, undefined, "UnCLIPPipeline");
@@ -72,4 +75,29 @@ test("embeddings are those of the image encoder's own pixels", () => {
   const row = (values: readonly number[]) => tensor([...values], { dtype: "float32" }).view([1, 3, 1, 1]);
   const pixels = need(golden, "pixel_values").mul(row(parts.std)).add(row(parts.mean));
   expectClose(embedImages(parts, pixels.mul(2).sub(1)), golden.tensors.image_embeds, 1e-3);
+});
+
+test("what is written is what diffusers and transformers wrote: the same files, names, shapes and numbers", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "penumbra-unclip-layout-"));
+  const [published] = tinyModelsOf("UnCLIPPipeline") as [string];
+  writeUnclip(scratch, load(published));
+  const files = readdirSync(published, { recursive: true, encoding: "utf8" });
+  const weights = files.filter((file) => file.endsWith(".safetensors"));
+  expect(weights).toHaveLength(5);
+  for (const file of weights) {
+    const [theirs, ours] = [published, scratch].map((folder) => safetensors.read(join(folder, file)).tensors);
+    expect(Object.keys(ours!).sort(), file).toEqual(Object.keys(theirs!).sort());
+    for (const [name, tensor] of Object.entries(theirs!))
+      expectClose(ours![name]!, tensor, 0, `${file} ${name}`);
+  }
+  const read = (folder: string, file: string) => JSON.parse(readFileSync(join(folder, file), "utf8"));
+  const index = read(published, "model_index.json");
+  expect(read(scratch, "model_index.json")).toMatchObject(index);
+  for (const file of ["prior_scheduler", "decoder_scheduler"].map(
+    (part) => `${part}/scheduler_config.json`,
+  )) {
+    const { _diffusers_version: _, ...fields } = read(published, file);
+    expect(read(scratch, file)).toMatchObject(fields);
+  }
+  rmSync(scratch, { recursive: true, force: true });
 });
