@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { parse } from "yaml";
-import type { ImageGenerator } from "../generators/index.ts";
+import type { Generated, ImageFeatures, ImageGenerator } from "../generators/index.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** CLIP's vocabulary as it lies in penumbra-mini. */
@@ -15,6 +15,8 @@ interface GenerateFlags {
   readonly compare?: string;
   readonly model?: string;
   readonly from?: string;
+  readonly images?: string;
+  readonly encoder?: string;
   readonly minutes?: string;
   readonly seed: number;
   readonly device: string;
@@ -29,7 +31,7 @@ export function generateCommand(): Command {
     )
     .argument(
       "<generator>",
-      "autoencoder, vae, gan, ddpm or unclip; a name that does not exist lists those that do",
+      "latent-diffusion, autoencoder, vae, gan, ddpm or unclip; or folder: images of --images, from another tool",
     )
     .requiredOption("--photos <folder>", "photos, a folder a class")
     .option("--count <images>", "images of each kind", wholeNumber(1), 64)
@@ -38,9 +40,20 @@ export function generateCommand(): Command {
       new Option("--kind <kind>", "what to draw").choices(["faithful", "near-ood", "both"]).default("both"),
     )
     .option("--compare <folder>", "photos that the figures compare with (default: --photos, which flatters)")
-    .option("--model <folder>", "a finished model instead of training one")
+    .option(
+      "--model <folder>",
+      "a finished model instead of training one; for latent-diffusion one that words are learned with (default: penumbra-mini)",
+    )
+    .option(
+      "--images <folder>",
+      "of the generator folder: images as class/image.png, or with a manifest.jsonl",
+    )
+    .option(
+      "--encoder <weights>",
+      "published weights whose features the figures compare (default: pixels averaged to 8 x 8)",
+    )
     .option("--from <folder>", "begin the training with the weights of a finished or published model")
-    .option("--minutes <minutes>", "time for the training (default: the generator's steps)")
+    .option("--minutes <minutes>", "time for the training, in place of the generator's steps")
     .option("--seed <number>", "seed of everything random", wholeNumber(0), 0)
     .option("--device <device>", "cpu or cuda", "cpu")
     .option(
@@ -53,10 +66,34 @@ export function generateCommand(): Command {
 }
 
 async function run(name: string, flags: GenerateFlags): Promise<void> {
-  const { generate, generatorNamed } = await import("../generators/index.ts");
+  const { generate, generatorNamed, measureImages } = await import("../generators/index.ts");
+  const {
+    out = `generated/${name}`,
+    photos,
+    count,
+    kind,
+    compare,
+    model,
+    from,
+    images,
+    seed,
+    device,
+  } = flags;
+  const features = await featuresOf(flags.encoder, device);
+  const measuring = {
+    ...{ photos, out, onLine: (line: string) => process.stdout.write(`${line}\n`) },
+    ...(kind !== "both" && { kinds: [kind] }),
+    ...(compare !== undefined && { compare }),
+    ...(features && { features }),
+  };
+  if ((name === "folder") !== (images !== undefined))
+    throw new Error("--images and the generator folder go together. Give both, or neither.");
+  if (images !== undefined) {
+    tell(out, await measureImages({ ...measuring, images }), features);
+    return;
+  }
   const generator = generatorNamed(name);
   const settings = settingsOf(generator, flags);
-  const { out = `generated/${name}`, photos, count, kind, compare, model, from, seed, device } = flags;
   const stop = new AbortController();
   const onSignal = () => {
     process.stdout.write("generate: stopping after this step; the same command goes on from here\n");
@@ -65,25 +102,41 @@ async function run(name: string, flags: GenerateFlags): Promise<void> {
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
     const made = await generate({
-      ...{ name, generator, photos, count, out, settings, seed, device, tokenizer: TOKENIZER },
-      ...(kind !== "both" && { kinds: [kind] }),
-      ...(compare !== undefined && { compare }),
+      ...{ ...measuring, name, generator, count, settings, seed, device, tokenizer: TOKENIZER },
       ...(model !== undefined && { model }),
       ...(from !== undefined && { from }),
       signal: stop.signal,
-      onLine: (line) => process.stdout.write(`${line}\n`),
     });
-    if (!made) return;
-    for (const [which, figures] of Object.entries(made.quality)) {
-      const shown = (["fid", "kid", "precision", "recall"] as const).map(
-        (figure) => `${figure} ${figures[figure]?.toPrecision(3) ?? "–"}`,
-      );
-      process.stdout.write(`${which}: ${figures.images} images, ${shown.join(", ")}\n`);
-    }
-    process.stdout.write(`Sheet: ${out}/samples.png\n`);
+    if (made) tell(out, made.quality, features);
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
+}
+
+/** Edge of the images that an encoder sees: patches of 14 and of 16 pixels divide it. */
+const ENCODER_SIDE = 112;
+
+async function featuresOf(weights: string | undefined, device: string): Promise<ImageFeatures | null> {
+  if (weights === undefined) return null;
+  const { Encoder, extractFeatures } = await import("../contrast/index.ts");
+  const { findEncoderWeights } = await import("../models/index.ts");
+  const encoder = Encoder.recognised(await findEncoderWeights(weights, {}));
+  encoder.to({ device });
+  return {
+    title: `features of ${encoder.config.network} (${weights}), ${ENCODER_SIDE} px`,
+    size: ENCODER_SIDE,
+    of: (images) => extractFeatures(encoder, images, { device }),
+  };
+}
+
+function tell(out: string, quality: Generated["quality"], features: ImageFeatures | null): void {
+  for (const [which, figures] of Object.entries(quality)) {
+    const shown = (["fid", "kid", "precision", "recall"] as const).map(
+      (figure) => `${figure} ${figures[figure]?.toPrecision(3) ?? "–"}`,
+    );
+    process.stdout.write(`${which}: ${figures.images} images, ${shown.join(", ")}\n`);
+  }
+  process.stdout.write(`By ${features?.title ?? "pixels averaged to 8 x 8"}.\nSheet: ${out}/samples.png\n`);
 }
 
 function settingsOf(generator: ImageGenerator, { set, minutes, seed, device }: GenerateFlags): object {
@@ -97,7 +150,7 @@ function settingsOf(generator: ImageGenerator, { set, minutes, seed, device }: G
     if (at < 1) throw new Error(`--set "${pair}" is not key=value. Write, for example, --set steps=500.`);
     given[pair.slice(0, at)] = parse(pair.slice(at + 1));
   }
-  const result = generator.settings.safeParse(given);
+  const result = (generator.byWords ?? generator).settings.safeParse(given);
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) => `"${path.join(".")}": ${message}`);
   throw new Error(`The settings of the training are not valid: ${problems.join("; ")}. Correct them.`);

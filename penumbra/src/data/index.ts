@@ -1,4 +1,12 @@
 /** Data: a folder of photos becomes a manifest, splits by physical object, decoded pixels and batches. */
+export {
+  type AllowedImages,
+  allowedImages,
+  BROUGHT,
+  type BroughtImage,
+  type BroughtImageLine,
+  readBroughtImages,
+} from "./brought-images.ts";
 export { mapConcurrently } from "./concurrent.ts";
 export { type DecodePhotosOptions, decodePhotos } from "./decode-cache.ts";
 export { type DrawImagesOptions, drawImages, withFile } from "./draw-images.ts";

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { PhotoArtist } from "./draw/artist.ts";
+import type { WordsArtist } from "./draw/words-artist.ts";
 import type { CardWords } from "./trainer/card.ts";
 import type { CorpusSource } from "./trainer/corpus.ts";
 
@@ -25,7 +26,7 @@ export interface TrainingOptions<Settings extends object = object> {
 }
 
 /** A kind of network that draws: an entry of the table in index.ts. What it says here is all that the rest knows of it. */
-export interface ImageGenerator<Settings extends object = object> {
+interface GeneratorEntry<Settings extends object> {
   readonly title: string;
   /** One sentence for people. */
   readonly description: string;
@@ -38,9 +39,20 @@ export interface ImageGenerator<Settings extends object = object> {
    * @returns the finished model's folder, or null when the signal ended it before
    */
   train(options: TrainingOptions<Settings>): Promise<string | null>;
-  /**
-   * How a model that was trained on photos draws more of their kind; null where that takes words learned for the
-   * classes (see diffusion/redraw).
-   */
-  readonly artist: PhotoArtist | null;
 }
+
+/** How the models of a generator make more of the kind of photos. */
+type Drawing =
+  | {
+      /** How a model that was trained on photos draws. */
+      readonly artist: PhotoArtist;
+      readonly byWords?: undefined;
+    }
+  | {
+      readonly artist: null;
+      /** How a model draws with words that are learned for the classes of photos. */
+      readonly byWords: WordsArtist;
+    };
+
+/** An entry of the table of generators. */
+export type ImageGenerator<Settings extends object = object> = GeneratorEntry<Settings> & Drawing;

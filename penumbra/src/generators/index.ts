@@ -9,9 +9,15 @@ export {
   recipeOf,
   waysOf,
 } from "./draw/draw.ts";
-export { type Generated, type GenerateOptions, generate } from "./draw/generate.ts";
+export { type Generated, type GenerateOptions, generate, measureImages } from "./draw/generate.ts";
 export { photoCorpus } from "./draw/photo-corpus.ts";
-export { pixelFeatures, type QualityFigures, qualityOf } from "./draw/quality.ts";
+export {
+  type ImageFeatures,
+  PIXEL_FEATURES,
+  pixelFeatures,
+  type QualityFigures,
+  qualityOf,
+} from "./draw/quality.ts";
 export { GeneratorError } from "./errors.ts";
 export type { ImageGenerator, TrainingOptions } from "./generator.ts";
 export { GENERATORS, type GeneratorName, generatorNamed, generatorNames } from "./generators.ts";

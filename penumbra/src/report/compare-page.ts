@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { writeFileAtomic } from "../files/index.ts";
-import type { HypothesisResult, Language, Outcome, ResultLine } from "../results/index.ts";
+import type { Language, Outcome, ResultLine } from "../results/index.ts";
 import { Html, html } from "./html.ts";
 import { counted, percent } from "./numbers.ts";
 import { average } from "./sections/arms.ts";
-import { hypothesisTitle } from "./sections/hypotheses.ts";
+import { hypothesisTitle, isSameHypothesis } from "./sections/hypotheses.ts";
 import { hypothesisCell } from "./sections/verdicts.ts";
 import { SORT_TABLES } from "./sort-tables.ts";
 import { styleSheet } from "./style.ts";
@@ -120,16 +120,15 @@ function armRows({ arms, results, training, otherShots }: Outcome) {
 }
 
 function hypothesesTable(runs: readonly ComparedRun[]): Html {
-  const keyOf = ({ name, objective }: HypothesisResult) => `${name} ${objective}`;
-  const keys = [...new Set(runs.flatMap(({ outcome }) => outcome.hypotheses.map(keyOf)))];
-  if (keys.length === 0) return html`<p>None of these studies has the arms that test one.</p>`;
-  const rows = keys.map((key) => {
-    const found = runs.map(({ outcome }) => outcome.hypotheses.find((item) => keyOf(item) === key));
-    const first = found.findIndex((item) => item !== undefined);
-    const [name, objective] = key.split(" ") as [string, string];
-    const { outcome } = runs[first] as ComparedRun;
-    const words = hypothesisTitle(found[first] as HypothesisResult, { ...outcome, hypotheses: [] });
-    const cells = found.map((item) => html`<td>${item && hypothesisCell(item)}</td>`);
+  const all = runs.flatMap(({ outcome }) => outcome.hypotheses.map((item) => ({ item, outcome })));
+  const asked = all.filter(
+    ({ item }, place) => !all.slice(0, place).some((earlier) => isSameHypothesis(earlier.item, item)),
+  );
+  if (asked.length === 0) return html`<p>None of these studies has the arms that test one.</p>`;
+  const rows = asked.map(({ item: { name, objective }, item, outcome }) => {
+    const found = runs.map((run) => run.outcome.hypotheses.find((one) => isSameHypothesis(one, item)));
+    const words = hypothesisTitle(item, { ...outcome, hypotheses: [] });
+    const cells = found.map((one) => html`<td>${one && hypothesisCell(one)}</td>`);
     return html`<tr><th scope="row"><b>${name}</b> ${words} (${titleOf(outcome.objectives, objective)})</th>${cells}</tr>`;
   });
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Hypotheses of all studies"><table>

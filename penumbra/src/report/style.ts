@@ -58,7 +58,7 @@ code, pre { font: .86em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sa
 code { background: var(--panel); padding: 1px 5px; border-radius: 4px; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 12px 14px; overflow-x: auto; }
 .note { max-width: 46em; background: var(--note-bg); color: var(--note); border-left: 4px solid var(--note-rule); padding: 10px 14px; border-radius: 0 6px 6px 0; }
-.note ul { margin: 4px 0 0; }
+.note ul { margin: 4px 0 0; } .note + p { margin-top: 12px; }
 .note code { background: none; padding: 0; font-weight: 600; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .93rem; }
@@ -108,7 +108,7 @@ ${ARM_COLOURS.map((_, index) => `.arm-${index} { --arm: var(--arm-${index}); }`)
 .arms th[scope=row] { white-space: nowrap; } .arms thead th { white-space: normal; max-width: 7.5em; }
 .grid { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); }
 .grid.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
-table + .grid, .scroll + .grid { margin-top: 30px; } .scroll + p { margin-top: 12px; } .augmented { display: block; width: 100%; max-width: 660px; height: auto; border-radius: 6px; }
+table + .grid, .scroll + .grid { margin-top: 30px; } .grid + .scroll { margin-top: 22px; } .scroll + p { margin-top: 12px; } .augmented { display: block; width: 100%; max-width: 660px; height: auto; border-radius: 6px; }
 figure { margin: 0; } figcaption { font-size: .86rem; }
 .grid > figure > figcaption { font-weight: 600; margin-bottom: 2px; }
 .strip { margin-top: 16px; border-top: 1px solid var(--grid); padding-top: 10px; } .strip h3, .strip h4 { margin: 0 0 8px; }

@@ -11,22 +11,24 @@ const MOST_SEEDS = 1000;
 /** What is asked of each objective that has the arms for it. */
 interface Hypothesis {
   readonly outcome: OutcomeName;
-  /** From the arms of one objective and the questions about it; null where they cannot test it. */
-  readonly contrast: (design: {
+  /** From the arms of one objective and the questions about it: a test for each kind of images and its use. */
+  readonly tests: (design: {
     readonly arms: readonly ArmDesign[];
     readonly questions: readonly Question[];
-  }) => Contrast | null;
+  }) => readonly HypothesisTest[];
 }
+
+interface HypothesisTest extends Contrast, Pick<HypothesisResult, "source" | "use"> {}
 
 /**
  * What Penumbra was built to find out. A positive difference speaks for H1 to H3; H4 is the interaction of the 2 x 2
  * design, (both - near-OOD) - (faithful - none), which is 0 where the effects add.
  */
 export const HYPOTHESES = {
-  H1: { outcome: "accuracy", contrast: ({ questions }) => mainEffect("positives", questions) },
-  H2: { outcome: "accuracy", contrast: ({ questions }) => mainEffect("negatives", questions) },
-  H3: { outcome: "near", contrast: ({ questions }) => mainEffect("negatives", questions) },
-  H4: { outcome: "near", contrast: ({ arms }) => interaction(arms) },
+  H1: { outcome: "accuracy", tests: ({ questions }) => mainEffects("positives", questions) },
+  H2: { outcome: "accuracy", tests: ({ questions }) => mainEffects("negatives", questions) },
+  H3: { outcome: "near", tests: ({ questions }) => mainEffects("negatives", questions) },
+  H4: { outcome: "near", tests: ({ arms }) => interaction(arms) },
 } as const satisfies Record<string, Hypothesis>;
 export type HypothesisName = keyof typeof HYPOTHESES;
 
@@ -53,13 +55,12 @@ export function testHypotheses({
       arms: arms.filter((arm) => arm.objective === objective),
       questions: questions.filter((question) => question.objective === objective),
     };
-    return Object.entries<Hypothesis>(HYPOTHESES).flatMap(([name, { outcome, contrast }]) => {
-      const sides = contrast(design);
-      const difference = sides && judge(sides, outcome);
-      if (!sides || !difference) return [];
-      const { treatment, control } = sides;
-      return [{ name, objective, outcome, treatment, control, ...difference }];
-    });
+    return Object.entries<Hypothesis>(HYPOTHESES).flatMap(([name, { outcome, tests }]) =>
+      tests(design).flatMap(({ scale, ...test }) => {
+        const difference = judge({ ...test, scale }, outcome);
+        return difference ? [{ name, objective, outcome, ...test, ...difference }] : [];
+      }),
+    );
   });
   const adjusted = holm(tested.map(({ pValue }) => pValue ?? 1));
   return tested.map((result, index) => {
@@ -79,18 +80,21 @@ function flips(name: string): () => number {
   return () => random.uniform();
 }
 
-/** The arms that differ in the first kind of images as this factor. */
-function mainEffect(factor: "positives" | "negatives", questions: readonly Question[]): Contrast | null {
+/** The questions about images of one kind as this factor, without others beside them. */
+function mainEffects(
+  factor: "positives" | "negatives",
+  questions: readonly Question[],
+): readonly HypothesisTest[] {
   const other = factor === "positives" ? "negatives" : "positives";
-  const found = questions.find(
-    ({ changes }) =>
-      changes.some((change) => change.factor === factor && change.from === null) &&
-      changes.every((change) => change.factor !== other),
-  );
-  return found ?? null;
+  return questions.flatMap(({ changes, treatment, control }) => {
+    const added = changes.find((change) => change.factor === factor && change.from === null);
+    if (!added || changes.some((change) => change.factor === other)) return [];
+    const use = changes.find((change) => change.factor === "use")?.to ?? null;
+    return [{ treatment, control, source: added.to, use }];
+  });
 }
 
-function interaction(arms: readonly ArmDesign[]): Contrast | null {
+function interaction(arms: readonly ArmDesign[]): readonly HypothesisTest[] {
   for (const both of arms) {
     if (both.positives === null || both.negatives === null) continue;
     const { positives, negatives, use } = both;
@@ -107,9 +111,10 @@ function interaction(arms: readonly ArmDesign[]): Contrast | null {
     ];
     if (base === undefined || withPositives === undefined || withNegatives === undefined) continue;
     // Means of two arms each: twice their difference is the interaction.
-    return { treatment: [both.name, base], control: [withPositives, withNegatives], scale: 2 };
+    const sides = { treatment: [both.name, base], control: [withPositives, withNegatives], scale: 2 };
+    return [{ ...sides, source: null, use: null }];
   }
-  return null;
+  return [];
 }
 
 function hypothesisVerdict(

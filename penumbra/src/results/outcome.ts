@@ -131,10 +131,14 @@ export interface Comparison extends Difference {
   readonly verdict: Verdict;
 }
 
-/** What a study was made to test: an entry of `HYPOTHESES` for one objective. */
+/** What a study was made to test: an entry of `HYPOTHESES` for one objective and one kind of images. */
 export interface HypothesisResult extends Difference {
   /** H1, H2, … */
   readonly name: string;
+  /** The source of the images; null where it is about two kinds together. */
+  readonly source: string | null;
+  /** What negatives are used as; null where it is not about negatives. */
+  readonly use: string | null;
   /** Arms whose mean is held against that of the others. */
   readonly treatment: readonly string[];
   readonly control: readonly string[];

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf, withTeachers } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, shotsOf } from "./config/index.ts";
-import { countTrained, isNeeded, needsJudges, sourceOf } from "./sources/index.ts";
+import { countBrought, countTrained, isNeeded, needsJudges, sourceOf } from "./sources/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -24,7 +24,8 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const hasJudges = needsJudges(drawn, tables.sources);
   const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
   const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
-  const made = drawn.length + countTrained(drawn, config.sources, tables.sources);
+  const made =
+    drawn.length + countTrained(drawn, config.sources, tables.sources) + countBrought(drawn, tables.sources);
   const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made;
   const shots = shotsOf(config);
   const maps = config.arms.length; // of the first seed

@@ -118,6 +118,7 @@ export async function runStudy(
       tables,
       store,
       folder,
+      photos: manifest.photos,
       root: manifest.root,
       white: manifest.white,
       cacheFolder,

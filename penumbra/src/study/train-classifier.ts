@@ -39,7 +39,7 @@ import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { judgesOf, type Study, scanOptionsOf } from "./plan-study.ts";
-import { countTrained, isNeeded, mostSteps, sourceOf } from "./sources/index.ts";
+import { countBrought, countTrained, isNeeded, mostSteps, sourceOf } from "./sources/index.ts";
 import {
   armEncoder,
   featuresFile,
@@ -140,6 +140,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
       tables: study.tables,
       store,
       folder: study.folder,
+      photos: manifest.photos,
       root: manifest.root,
       white: manifest.white,
       cacheFolder: join(study.run, "cache"),
@@ -164,7 +165,11 @@ export function classifierStageCount(
   const needs = (need: "model" | "words") => Number(isNeeded(need, drawn, tables.sources));
   const isSifted = drawn.some((name) => sourceOf(name, tables.sources).sifts !== undefined);
   const judges = isSifted ? judgesOf(config, largestShots(config)) : 0;
-  const made = drawn.length + judges + countTrained(drawn, config.sources, tables.sources);
+  const made =
+    drawn.length +
+    judges +
+    countTrained(drawn, config.sources, tables.sources) +
+    countBrought(drawn, tables.sources);
   const weights = Number(config.encoder.weights !== undefined);
   const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));
   const teachers = withTeachers([arm.arm], tables.arms).length - 1;

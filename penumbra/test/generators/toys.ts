@@ -116,4 +116,12 @@ export function discsAndFrames(size: number, perClass = 12): Corpus {
   };
 }
 
+/** Which of the two classes pictures show: a disc is bright in the middle, a frame dark. @param images [N, 3, S, S] in -1..1 */
+export function classesShown(images: Tensor): number[] {
+  const size = images.shape[2]!;
+  const [from, edge] = [Math.round(0.375 * size), Math.round(0.25 * size)];
+  const middle = images.narrow(2, from, edge).narrow(3, from, edge).mean([1, 2, 3]);
+  return middle.toNumbers().map((brightness) => (brightness > 0 ? 0 : 1));
+}
+
 export const toyCorpus: CorpusSource = async ({ size }) => discsAndFrames(size);

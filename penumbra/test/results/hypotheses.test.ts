@@ -66,6 +66,26 @@ describe("the hypotheses", () => {
     ]);
   });
 
+  it("are asked of every kind of images and of every use, the controls too", () => {
+    const arms = ["cross-entropy", "cross-entropy+background", "cross-entropy+exposure"];
+    const results = test([...arms, "cross-entropy+collage-background"], {
+      "cross-entropy+background > cross-entropy: accuracy": 0,
+      "cross-entropy+background > cross-entropy: near": 0,
+      "cross-entropy+exposure > cross-entropy: accuracy": 0,
+      "cross-entropy+exposure > cross-entropy: near": 0,
+      "cross-entropy+collage-background > cross-entropy: accuracy": 0,
+      "cross-entropy+collage-background > cross-entropy: near": 0,
+    });
+    expect(results.map(({ name, source, use }) => `${name} ${source} ${use}`)).toEqual([
+      "H2 near-ood extra-class",
+      "H2 near-ood outlier-exposure",
+      "H2 collage extra-class",
+      "H3 near-ood extra-class",
+      "H3 near-ood outlier-exposure",
+      "H3 collage extra-class",
+    ]);
+  });
+
   // Twelve studies in a hundred would find something among four effects of nothing at 5 % each; Holm keeps it at five.
   it("find something where there is nothing in no more than five of a hundred studies", () => {
     const uniform = mulberry(9);

@@ -173,6 +173,7 @@ async function runStages(config: SettledConfig, store: StageStore): Promise<void
     tables,
     store,
     folder,
+    photos: manifest.photos,
     root: manifest.root,
     white: manifest.white,
     cacheFolder: join(folder, "cache"),

@@ -1,110 +1,159 @@
 import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { deriveSeed, fromTyped, scope, type Tensor } from "@penumbra/torch";
-import { decodePhotos, IMAGE_KINDS, type ImageKind, type Manifest, scanPhotos } from "../../data/index.ts";
+import {
+  decodePhotos,
+  IMAGE_KINDS,
+  type ImageKind,
+  type ImageLine,
+  mapConcurrently,
+  type Photo,
+  readBroughtImages,
+  scanPhotos,
+} from "../../data/index.ts";
 import { writeFileAtomic } from "../../files/index.ts";
 import { decodeImage } from "../../images/index.ts";
-import { GeneratorError } from "../errors.ts";
 import type { ImageGenerator } from "../generator.ts";
 import { writeSheet } from "../trainer/sheets.ts";
-import { type DrawingRequest, type DrawnLine, drawFromPhotos, waysOf } from "./draw.ts";
+import { type DrawingRequest, drawFromPhotos, waysOf } from "./draw.ts";
 import { photoCorpus } from "./photo-corpus.ts";
-import { pixelFeatures, type QualityFigures, qualityOf } from "./quality.ts";
+import { type ImageFeatures, PIXEL_FEATURES, type QualityFigures, qualityOf } from "./quality.ts";
 
-export interface GenerateOptions {
-  /** Name of the generator in its table, and its entry. */
-  readonly name: string;
-  readonly generator: ImageGenerator;
+/** What is asked of images, whoever makes them. */
+interface MeasureOptions {
   /** Folder of photos, a folder a class. */
   readonly photos: string;
   /** Photos to compare with. Default: those that were learned from, which flatters. */
   readonly compare?: string;
+  readonly kinds?: readonly ImageKind[];
+  /** Gets samples.png and quality.json. */
+  readonly out: string;
+  /** What images are compared by. Default: pixels averaged to 8 x 8. */
+  readonly features?: ImageFeatures;
+  readonly onLine?: (line: string) => void;
+}
+
+export interface GenerateOptions extends MeasureOptions {
+  /** Name of the generator in its table, and its entry. */
+  readonly name: string;
+  readonly generator: ImageGenerator;
   /** Images of each kind. */
   readonly count: number;
-  readonly kinds?: readonly ImageKind[];
-  /** Gets model/, images/, manifest.jsonl, samples.png and quality.json. */
+  /** Gets images/ and manifest.jsonl as well, and model/ or words. */
   readonly out: string;
-  /** A finished model. Default: one is trained on the photos, in `out`/model. */
+  /** A finished model. Default: one is trained on the photos, in `out`/model; where words are learned, penumbra-mini. */
   readonly model?: string;
   /** A finished model whose weights the training begins with. Default: random ones. */
   readonly from?: string;
-  /** Of the training. */
+  /** Of the training, or of learning words. */
   readonly settings: object;
   readonly tokenizer: string;
   readonly seed: number;
   readonly device?: string;
   readonly signal?: AbortSignal;
-  readonly onLine?: (line: string) => void;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 export interface Generated {
-  readonly lines: readonly DrawnLine[];
+  readonly lines: readonly ImageLine[];
   readonly quality: Readonly<Partial<Record<ImageKind, QualityFigures>>>;
   /** Seconds that drawing took. */
   readonly seconds: number;
 }
 
+/** Something that draws more images like photos, ready to begin. */
+export interface Hand {
+  readonly imageSize: number;
+  /** SHA-256 of the model. */
+  readonly hash: string;
+  /** Names of its ways to draw images of a kind. */
+  ways(kind: ImageKind): readonly string[];
+  /** Draws what is not there yet. @param pixels uint8 [N, 3, S, S] of the photos */
+  draw(requests: readonly DrawingRequest[], pixels: Tensor): Promise<readonly ImageLine[]>;
+}
+
 /** Images on the sheet. */
 const SHOWN = 64;
+/** Edge of images on the sheet that another tool made. */
+const BROUGHT_SIZE = 64;
 
 /**
- * Trains a generator on photos, or takes a finished model, and draws images of each kind from them, with a sheet and
- * figures of how far they are from photos. Everything that is there is kept: the same call goes on where it stopped.
+ * Trains a generator on photos, or takes a finished model, or learns words for its classes, and draws images of each
+ * kind from them, with a sheet and figures of how far they are from photos. Everything that is there is kept: the same
+ * call goes on where it stopped.
  *
  * @returns null when the signal ended it before
- * @throws GeneratorError for a generator that draws by words alone; DataError for a folder without photos
+ * @throws DataError for a folder without photos
  */
 export async function generate(options: GenerateOptions): Promise<Generated | null> {
-  const {
-    name,
-    generator,
-    out,
-    count,
-    seed,
-    device = "cpu",
-    kinds = IMAGE_KINDS,
-    onLine = () => {},
-  } = options;
-  const { artist } = generator;
-  if (!artist) {
-    throw new GeneratorError(
-      `"${name}" draws by words that it learns for each class, which a study does. Choose another generator, or write a study.yaml with penumbra init.`,
-    );
-  }
-  const manifest = await scanPhotos(options.photos);
-  const photos = manifest.photos.filter(({ role }) => role === "known");
-  const decode = (size: number) => decodePhotos(manifest.root, photos, { size, white: manifest.white });
-  const folder = options.model ?? (await trained(options, photoCorpus(photos, decode)));
-  if (folder === null) return null;
-  const model = artist.load(folder, {
-    device,
-    classes: [...new Set(photos.map(({ className }) => className))],
-  });
-  for (const note of model.notes ?? []) onLine(`${name}: ${note}`);
-  const pixels = await decode(model.imageSize);
-  const classes = Math.min(model.classes.length, new Set(photos.map(({ className }) => className)).size);
-  const requests = kinds.flatMap((kind) =>
-    requestsOf(waysOf(artist, kind, classes), photos.length, count, seed),
-  );
+  const { name, generator, out, count, seed, onLine = () => {} } = options;
+  const { kinds = IMAGE_KINDS } = options;
+  const { root, photos: all, white } = await scanPhotos(options.photos);
+  const photos = all.filter(({ role }) => role === "known");
+  const decode = (size: number) => decodePhotos(root, photos, { size, white });
+  const hand = generator.artist
+    ? await handOfArtist(options, photos, decode)
+    : await generator.byWords.hand({ ...options, photos, decode });
+  if (hand === null) return null;
+  const pixels = await decode(hand.imageSize);
+  const requests = kinds.flatMap((kind) => requestsOf(hand.ways(kind), photos.length, count, seed));
   const began = performance.now();
-  const onDevice = pixels.to(device);
-  const lines = await drawFromPhotos({
-    ...{ generator: name, artist, model, photos, pixels: onDevice, requests, seed, folder: out },
-    onProgress: options.onProgress,
+  const lines = await hand.draw(requests, pixels).catch((error: unknown) => {
+    if (options.signal?.aborted) return null;
+    throw error;
   });
+  if (lines === null) return null;
   const seconds = (performance.now() - began) / 1000;
-  await showLines(out, lines, model.imageSize);
-  const others = options.compare === undefined ? pixels : await photosOf(options.compare, model.imageSize);
-  const quality = await measure(out, lines, kinds, others, model.imageSize);
-  const against = options.compare ?? "the photos that were learned from";
-  const features = "pixels averaged to 8 x 8";
-  await writeFileAtomic(
-    join(out, "quality.json"),
-    `${JSON.stringify({ generator: name, modelHash: model.hash, against, features, quality }, null, 2)}\n`,
-  );
+  pixels.dispose();
+  const images = lines.map((line) => ({ ...line, path: join(out, line.file) }));
+  const about = { generator: name, modelHash: hand.hash };
+  const quality = await writeFigures(options, { images, size: hand.imageSize, about });
   onLine(`${name}: ${lines.length} images in ${out}`);
   return { lines, quality, seconds };
+}
+
+/**
+ * The sheet and figures of images that another tool made, read where they lie (see `readBroughtImages`).
+ * @throws DataError for a folder without images of these kinds, or images of classes that the photos do not have
+ */
+export async function measureImages(
+  options: MeasureOptions & { readonly images: string },
+): Promise<Generated["quality"]> {
+  const { kinds = IMAGE_KINDS, onLine = () => {} } = options;
+  const { photos, classes } = await scanPhotos(options.photos);
+  const images: ShownImage[] = [];
+  for (const kind of kinds) {
+    const brought = await readBroughtImages(options.images, { kind, photos, classes });
+    for (const problem of brought.problems) onLine(problem);
+    for (const { id } of brought.images) images.push({ kind, recipe: kind, path: join(options.images, id) });
+  }
+  return writeFigures(options, { images, size: BROUGHT_SIZE, about: { generator: "folder" } });
+}
+
+/** The hand of a model that learned from the photos; null when the signal ended its training. */
+async function handOfArtist(
+  options: GenerateOptions,
+  photos: readonly Photo[],
+  decode: (size: number) => Promise<Tensor>,
+): Promise<Hand | null> {
+  const { name, generator, seed, out, device = "cpu", onLine = () => {}, onProgress } = options;
+  const artist = generator.artist!;
+  const folder = options.model ?? (await trained(options, photoCorpus(photos, decode)));
+  if (folder === null) return null;
+  const classes = [...new Set(photos.map(({ className }) => className))];
+  const model = artist.load(folder, { device, classes });
+  for (const note of model.notes ?? []) onLine(`${name}: ${note}`);
+  return {
+    imageSize: model.imageSize,
+    hash: model.hash,
+    ways: (kind) => waysOf(artist, kind, Math.min(model.classes.length, classes.length)),
+    draw: (requests, pixels) =>
+      drawFromPhotos({
+        ...{ generator: name, artist, model, photos, pixels: pixels.to(device), requests, seed, folder: out },
+        onProgress,
+      }),
+  };
 }
 
 async function trained(
@@ -136,49 +185,58 @@ function requestsOf(ways: readonly string[], photos: number, count: number, seed
   });
 }
 
-async function photosOf(place: string, size: number): Promise<Tensor> {
-  const { root, photos, white }: Manifest = await scanPhotos(place);
-  return decodePhotos(root, photos, { size, white });
+/** An image for the sheet and the figures. */
+interface ShownImage {
+  readonly kind: ImageKind;
+  /** Like lies beside like on the sheet. */
+  readonly recipe: string;
+  readonly path: string;
 }
 
-async function showLines(out: string, lines: readonly DrawnLine[], size: number): Promise<void> {
-  const step = Math.max(1, Math.ceil(lines.length / SHOWN));
-  // By way, so that like lies beside like.
-  const sorted = [...lines].sort((a, b) => (a.way < b.way ? -1 : Number(a.way > b.way)));
-  const images = await readImages(
-    out,
+/** Writes the sheet and the figures of images beside photos. */
+async function writeFigures(
+  { photos, compare, out, kinds = IMAGE_KINDS, features = PIXEL_FEATURES }: MeasureOptions,
+  {
+    images,
+    size,
+    about,
+  }: { readonly images: readonly ShownImage[]; readonly size: number; readonly about: object },
+): Promise<Generated["quality"]> {
+  await mkdir(out, { recursive: true });
+  const step = Math.max(1, Math.ceil(images.length / SHOWN));
+  const sorted = [...images].sort((a, b) => (a.recipe < b.recipe ? -1 : Number(a.recipe > b.recipe)));
+  const shown = await readImages(
     sorted.filter((_, i) => i % step === 0),
     size,
   );
-  await writeSheet(join(out, "samples.png"), images);
-  images.dispose();
-}
-
-async function measure(
-  out: string,
-  lines: readonly DrawnLine[],
-  kinds: readonly ImageKind[],
-  photos: Tensor,
-  size: number,
-): Promise<Generated["quality"]> {
-  const figures: Partial<Record<ImageKind, QualityFigures>> = {};
+  await writeSheet(join(out, "samples.png"), shown);
+  shown.dispose();
+  const edge = features.size ?? size;
+  const others = await scanPhotos(compare ?? photos);
+  const known = others.photos.filter(({ role }) => role === "known");
+  const pixels = await decodePhotos(others.root, known, { size: edge, white: others.white });
+  const quality: Partial<Record<ImageKind, QualityFigures>> = {};
   for (const kind of kinds) {
     const drawn = await readImages(
-      out,
-      lines.filter((line) => line.kind === kind),
-      size,
+      images.filter((image) => image.kind === kind),
+      edge,
     );
-    figures[kind] = scope(() => qualityOf(pixelFeatures(drawn), pixelFeatures(photos)));
+    quality[kind] = scope(() => qualityOf(features.of(drawn), features.of(pixels)));
     drawn.dispose();
   }
-  return figures;
+  pixels.dispose();
+  const against = compare ?? "the photos that were learned from";
+  const text = { ...about, against, features: features.title, quality };
+  await writeFileAtomic(join(out, "quality.json"), `${JSON.stringify(text, null, 2)}\n`);
+  return quality;
 }
 
 /** uint8 [N, 3, size, size] */
-async function readImages(folder: string, lines: readonly DrawnLine[], size: number): Promise<Tensor> {
+async function readImages(images: readonly ShownImage[], size: number): Promise<Tensor> {
   const length = 3 * size * size;
-  const pixels = new Uint8Array(lines.length * length);
-  for (const [i, { file }] of lines.entries())
-    pixels.set(await decodeImage(join(folder, file), size), i * length);
-  return fromTyped(pixels, [lines.length, 3, size, size]);
+  const pixels = new Uint8Array(images.length * length);
+  await mapConcurrently(images, async ({ path }, i) => {
+    pixels.set(await decodeImage(path, size), i * length);
+  });
+  return fromTyped(pixels, [images.length, 3, size, size]);
 }

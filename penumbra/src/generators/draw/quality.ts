@@ -27,6 +27,22 @@ export function pixelFeatures(images: Tensor): Tensor {
   return scope(() => asFloat(images).adaptiveAvgPool2d([EDGE, EDGE]).flatten({ startDim: 1 }));
 }
 
+/** Features that images are compared by. */
+export interface ImageFeatures {
+  /** What they are, for people. */
+  readonly title: string;
+  /** Edge of the images that they are taken of; null: any. */
+  readonly size: number | null;
+  /** @param images uint8 [N, 3, S, S] @returns float32 [N, D] */
+  of(images: Tensor): Tensor;
+}
+
+export const PIXEL_FEATURES: ImageFeatures = {
+  title: `pixels averaged to ${EDGE} x ${EDGE}`,
+  size: null,
+  of: pixelFeatures,
+};
+
 /** @param drawn, photos float [N, D]: features of both, by the same network */
 export function qualityOf(drawn: Tensor, photos: Tensor): QualityFigures {
   const [images, others] = [drawn.shape[0]!, photos.shape[0]!];

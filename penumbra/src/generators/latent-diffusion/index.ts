@@ -4,6 +4,7 @@ import type { ImageGenerator } from "../generator.ts";
 import { CARD_WORDS } from "./card.ts";
 import { PretrainSettings } from "./settings.ts";
 import { pretrain } from "./train.ts";
+import { wordsArtist } from "./words-artist.ts";
 
 export const latentDiffusion: ImageGenerator<PretrainSettings> = {
   title: "Latent diffusion",
@@ -12,4 +13,5 @@ export const latentDiffusion: ImageGenerator<PretrainSettings> = {
   card: CARD_WORDS,
   train: pretrain,
   artist: null,
+  byWords: wordsArtist,
 };

@@ -7,8 +7,6 @@ import { loadUnclip, unclipTraining } from "./model.ts";
 import { isPublished } from "./parts.ts";
 import { UnclipSettings } from "./settings.ts";
 
-export { type ClipPair, ClipTrainee, type ClipTraineeOptions } from "./clip-trainee.ts";
-export { ToldDecoder, ToldPrior, toldImages } from "./conditioned.ts";
 export * from "./draw.ts";
 export { infoNce } from "./info-nce.ts";
 export { newUnclip, readUnclip, tokensOf, type UnclipParts, writeUnclip } from "./parts.ts";

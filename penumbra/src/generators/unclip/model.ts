@@ -2,6 +2,7 @@ import { cat, deriveSeed, manualSeed, nn, noGrad, scope, type Tensor } from "@pe
 import { fillTemplate } from "../../diffusion/index.ts";
 import { DdpmTrainee } from "../ddpm/index.ts";
 import type { DrawingItem, LoadedGenerator } from "../draw/artist.ts";
+import { GeneratorError } from "../errors.ts";
 import { indices } from "../trainer/crops.ts";
 import { noiseOf } from "../trainer/noise.ts";
 import { asBytes, asFloat } from "../trainer/photo-batches.ts";
@@ -54,7 +55,8 @@ export function unclipTraining(options: PhotoParts<UnclipSettings>): StagedTrain
   const texts = textsOf(settings, classes);
   const build = () => moveTo(from ? readUnclip(from.folder) : newUnclip(settings, texts), device);
   const [parts, average] = [build(), build()];
-  if (!from) initialise(parts);
+  if (from) checkSize(parts, settings, from.folder);
+  else initialise(parts);
   const tokens = tokensOf(parts.tokenizer, texts, device);
   const common = { compute, seed, learningRate, emaDecay };
   const diffusion = { ...common, early: null, earlyShare: 1 };
@@ -114,6 +116,15 @@ export function unclipTraining(options: PhotoParts<UnclipSettings>): StagedTrain
       return { clipShare: steps[0]! / all, priorShare: steps[1]! / all };
     },
   };
+}
+
+/** @throws GeneratorError where a model that is learned on draws images of another size */
+function checkSize({ decoder }: UnclipParts, { imageSize }: UnclipSettings, folder: string): void {
+  const size = edgeOf(decoder);
+  if (size === imageSize) return;
+  throw new GeneratorError(
+    `The model in "${folder}" draws images of ${size} px, imageSize is ${imageSize}. Set imageSize to ${size}.`,
+  );
 }
 
 /** Images that it is measured on at most. */

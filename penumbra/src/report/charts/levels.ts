@@ -31,10 +31,10 @@ const DODGE = 5;
 /** Figures over a few counts, such as objects to learn from, on a scale of doublings, with intervals as whiskers. */
 export function levelsChart(
   series: readonly Series[],
-  { title, xLabel, yLabel, width = 320, height = 210 }: LevelsOptions,
+  { title, xLabel, yLabel, width = 320, height = 214 }: LevelsOptions,
 ): Html {
   const half = ((series.length - 1) * DODGE) / 2;
-  const inner = { left: 40, right: width - 14, top: 20, bottom: height - 30 };
+  const inner = { left: 40, right: width - 14, top: 20, bottom: height - 34 };
   const points = series.flatMap((one) => one.points);
   const [yLow, yHigh] = extent(points.flatMap(({ y, low = y, high = y }) => [y, low, high]));
   const pad = (yHigh - yLow || 1) * 0.06;
@@ -42,7 +42,7 @@ export function levelsChart(
   const log = linearScale(extent(counts.map(Math.log2)), [inner.left + half + 8, inner.right - half - 4]);
   const x = (count: number, place: number) => log(Math.log2(count)) - half + place * DODGE;
   const y = linearScale([yLow - pad, yHigh + pad], [inner.bottom, inner.top]);
-  const yTicks = ticks(y.domain, 4);
+  const yTicks = ticks(y.domain, 5);
   const digits = Math.max(0, ...yTicks.map((value) => (String(value).split(".")[1] ?? "").length));
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
 ${yTicks.map(
@@ -56,7 +56,7 @@ ${counts.map(
     html`<text class="tick" x="${px(log(Math.log2(count)))}" y="${inner.bottom + 14}" text-anchor="middle">${count}</text>`,
 )}
 <text class="axis" x="${inner.left}" y="${inner.top - 8}">${yLabel}</text>
-<text class="axis" x="${px((inner.left + inner.right) / 2)}" y="${height - 3}" text-anchor="middle">${xLabel}</text>
+<text class="axis" x="${px((inner.left + inner.right) / 2)}" y="${height - 6}" text-anchor="middle">${xLabel}</text>
 ${series.map(
   (
     one,

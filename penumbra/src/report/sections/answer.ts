@@ -78,8 +78,9 @@ export function describeAnswer(outcome: Outcome): string[] {
     ];
   });
   const head = ["", "accuracy", "balanced", "near AUROC", "far AUROC"].map(translated);
+  const width = Math.max(20, ...rows.map(([title = ""]) => title.length + 1));
   const table = [head, ...rows].map(
-    ([title = "", ...cells]) => `${title.padEnd(20)}${cells.map((cell) => cell.padStart(12)).join("")}`,
+    ([title = "", ...cells]) => `${title.padEnd(width)}${cells.map((cell) => cell.padStart(12)).join("")}`,
   );
   const question = decisiveQuestion(outcome);
   const differences = decisiveComparisons(outcome).map(

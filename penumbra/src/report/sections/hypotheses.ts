@@ -7,26 +7,31 @@ import type { Section } from "./section.ts";
 import { HYPOTHESIS_LOOKS, HYPOTHESIS_WORDS } from "./verdicts.ts";
 
 /** What a hypothesis says, in words. */
-export function hypothesisTitle({ name, objective, treatment }: HypothesisResult, outcome: Outcome): string {
-  const images = (factor: "positives" | "negatives") => {
-    const source = outcome.arms.find((arm) => treatment.includes(arm.name) && arm[factor] !== null)?.[factor];
-    return source ? capital(titleOf(outcome.sources, source)) : "Images";
-  };
+export function hypothesisTitle(
+  { name, objective, source, use }: HypothesisResult,
+  outcome: Outcome,
+): string {
+  const images = source === null ? "Images" : capital(titleOf(outcome.sources, source));
+  const as = use === null ? "positives" : titleOf(outcome.uses, use);
   const objectives = new Set(outcome.hypotheses.map((item) => item.objective));
   const clause = objectives.size > 1 ? ` (${titleOf(outcome.objectives, objective)})` : "";
   const detector = titleOf(outcome.detectors, outcome.detector);
   switch (name) {
     case "H1":
-      return `${images("positives")} as positives raise accuracy${clause}`;
     case "H2":
-      return `${images("negatives")} as negatives raise accuracy${clause}`;
+      return `${images} as ${as} raise accuracy${clause}`;
     case "H3":
-      return `${images("negatives")} as negatives raise the AUROC of near unknowns by ${detector}${clause}`;
+      return `${images} as ${as} raise the AUROC of near unknowns by ${detector}${clause}`;
     case "H4":
       return `Together they do more for near unknowns than each by itself adds up to${clause}`;
     default:
       throw new RangeError(`There are no words for the hypothesis ${name}.`);
   }
+}
+
+/** Whether two hypotheses, of two studies or of two sizes of one, say the same. */
+export function isSameHypothesis(a: HypothesisResult, b: HypothesisResult): boolean {
+  return (["name", "objective", "source", "use"] as const).every((key) => a[key] === b[key]);
 }
 
 function capital(text: string): string {

@@ -1,4 +1,4 @@
-import type { ArmLevel, HypothesisResult, Outcome, OutcomeName, Unit } from "../../results/index.ts";
+import type { ArmLevel, Outcome, OutcomeName, Unit } from "../../results/index.ts";
 import { outcomes } from "../../results/index.ts";
 import { levelsChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
@@ -6,7 +6,7 @@ import { counted, listed, percent } from "../numbers.ts";
 import { questionTitle, titleOf } from "../titles.ts";
 import { translated } from "../words/index.ts";
 import { armClass } from "./arms.ts";
-import { hypothesisTitle } from "./hypotheses.ts";
+import { hypothesisTitle, isSameHypothesis } from "./hypotheses.ts";
 import type { Section } from "./section.ts";
 import { comparisonCell, hypothesisCell } from "./verdicts.ts";
 
@@ -107,13 +107,13 @@ function byShots<Item>(
 }
 
 function hypothesesTable(outcome: Outcome, shots: readonly number[]): Html {
-  const isSame = (a: HypothesisResult) => (b: HypothesisResult) =>
-    a.name === b.name && a.objective === b.objective;
   return html`<h3>The hypotheses by the number of objects</h3>
 <div class="scroll" tabindex="0" role="region" aria-label="Hypotheses by objects to learn from"><table>
 <thead><tr><th scope="col">Hypothesis</th>${shotsHead(shots, "")}</tr></thead>
 <tbody>${outcome.hypotheses.map((item) => {
-    const found = byShots(outcome, shots, ({ hypotheses }) => hypotheses.find(isSame(item)));
+    const found = byShots(outcome, shots, ({ hypotheses }) =>
+      hypotheses.find((one) => isSameHypothesis(one, item)),
+    );
     return html`<tr><th scope="row"><b>${item.name}</b> ${hypothesisTitle(item, outcome)}</th>${found.map((one) => html`<td>${one && hypothesisCell(one)}</td>`)}</tr>`;
   })}</tbody></table></div>
 <p>p-values are corrected for the hypotheses of one column (Holm), not for the number of columns: the study's answer is one of them, ${counted(outcome.training.shots, "object")}.</p>`;
@@ -154,6 +154,8 @@ export function describeLearning(outcome: Outcome): string[] {
         return level ? percent(level.mean) : "–";
       })
       .join(" / ");
+  const titles = outcome.arms.map(({ name, title }) => ({ name, title: translated(title) }));
+  const width = Math.max(20, ...titles.map(({ title }) => title.length + 1));
   return [
     "",
     translated(
@@ -161,10 +163,10 @@ export function describeLearning(outcome: Outcome): string[] {
         ? "By objects of each class to learn from (accuracy / near AUROC):"
         : "By objects of each class to learn from (accuracy):",
     ),
-    `${"".padEnd(20)}${shots.map((count) => String(count).padStart(14)).join("")}`,
-    ...outcome.arms.map(
+    `${"".padEnd(width)}${shots.map((count) => String(count).padStart(14)).join("")}`,
+    ...titles.map(
       ({ name, title }) =>
-        `${translated(title).padEnd(20)}${shots.map((count) => cell(name, count).padStart(14)).join("")}`,
+        `${title.padEnd(width)}${shots.map((count) => cell(name, count).padStart(14)).join("")}`,
     ),
   ];
 }

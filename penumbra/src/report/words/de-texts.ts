@@ -190,16 +190,15 @@ export const texts: Dictionary["texts"] = {
     "auf Bildern, die für Unbekannte stehen (Near-OOD-Nachzeichnungen sowie zerschnittene und gemischte bekannte Validierungsfotos), weil die Fotos zu wenige nahe unbekannte Klassen haben, um einige für die Auswahl zurückzuhalten (zwei sind nötig)",
 
   // Hypotheses.
-  "{0} as positives raise accuracy": "{0} als Positive erhöhen die Genauigkeit",
-  "{0} as negatives raise accuracy": "{0} als Negative erhöhen die Genauigkeit",
-  "{0} as negatives raise the AUROC of near unknowns by {1}":
-    "{0} als Negative erhöhen den AUROC naher Unbekannter mit {1}",
+  positives: "Positive",
+  "{0} as {1} raise accuracy": "{0} als {1} erhöhen die Genauigkeit",
+  "{0} as {1} raise the AUROC of near unknowns by {2}":
+    "{0} als {1} erhöhen den AUROC naher Unbekannter mit {2}",
   "Together they do more for near unknowns than each by itself adds up to":
     "Zusammen bewirken sie bei nahen Unbekannten mehr als die Summe beider",
-  "{0} as positives raise accuracy ({1})": "{0} als Positive erhöhen die Genauigkeit ({1})",
-  "{0} as negatives raise accuracy ({1})": "{0} als Negative erhöhen die Genauigkeit ({1})",
-  "{0} as negatives raise the AUROC of near unknowns by {1} ({2})":
-    "{0} als Negative erhöhen den AUROC naher Unbekannter mit {1} ({2})",
+  "{0} as {1} raise accuracy ({2})": "{0} als {1} erhöhen die Genauigkeit ({2})",
+  "{0} as {1} raise the AUROC of near unknowns by {2} ({3})":
+    "{0} als {1} erhöhen den AUROC naher Unbekannter mit {2} ({3})",
   "Together they do more for near unknowns than each by itself adds up to ({0})":
     "Zusammen bewirken sie bei nahen Unbekannten mehr als die Summe beider ({0})",
   "{0}; finds {1#} points": "{0}; findet ab {1} Prozentpunkten",

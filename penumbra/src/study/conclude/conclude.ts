@@ -48,7 +48,7 @@ import {
 } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { rateCurvesOf } from "./rates.ts";
-import { chooseSheet, drawnIn, writeAugmentation, writePhotos } from "./sheet.ts";
+import { chooseSheet, drawnIn, shownImage, writeAugmentation, writePhotos } from "./sheet.ts";
 import { siftResults } from "./sifted.ts";
 import { sourceFiguresOf } from "./source-figures.ts";
 
@@ -125,6 +125,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     );
     const found = await store.observe("compare", async () => compare(own, number), `${number} shots`);
     const yields = await siftResults(
+      context,
       finished.otherSeeds.filter((seed) => seed.shots === number),
       siftedSources(context),
       finished.run,
@@ -168,7 +169,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     wordsCurves: (
       await Promise.all(seeds.map(({ seed, words }) => words && wordsCurveOf(words, seed)))
     ).filter((curve) => curve !== null),
-    sifted: await siftResults(seeds, siftedSources(context), finished.run),
+    sifted: await siftResults(context, seeds, siftedSources(context), finished.run),
     imageRoles: titled(ROLES_OF_IMAGES),
     nearness: judged.recipes,
     sourceFigures: sourceFiguresOf(context, seeds, judged.sources),
@@ -267,7 +268,7 @@ async function picturesOf(
 ): Promise<Pick<Outcome, "sheet" | "augmentation" | "mistakesArm" | "mistakes">> {
   const { split, images: drawn } = firstOf(seeds);
   const recipes = recipesIn(context.tables.sources).map(({ name }) => name);
-  const sheet = chooseSheet(split.train, await drawnIn(Object.values(drawn)), { run, recipes });
+  const sheet = chooseSheet(split.train, await drawnIn(context, Object.values(drawn)), { recipes });
   const mistakesArm = shownArm(context.config.arms, context.tables.arms);
   const mistakes = worstMistakes(scores, mistakesArm, detector, 8);
   const photos = new Map(manifest.photos.map((photo) => [photo.id, photo]));
@@ -276,7 +277,15 @@ async function picturesOf(
   const trains = context.config.arms.some((arm) => !isFrozen(context, arm));
   return {
     augmentation: trains ? await writeAugmentation(context, run, split.train) : null,
-    sheet: sheet.map((row) => ({ ...row, photo: entry(images, row.photo.id) })),
+    sheet: await Promise.all(
+      sheet.map(async (row) => ({
+        ...row,
+        photo: entry(images, row.photo.id),
+        redraws: await Promise.all(
+          row.redraws.map(async (item) => ({ ...item, image: await shownImage(context, run, item.image) })),
+        ),
+      })),
+    ),
     mistakesArm,
     mistakes: mistakes.map((mistake) => ({ ...mistake, image: entry(images, mistake.id) })),
   };

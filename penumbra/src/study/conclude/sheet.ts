@@ -1,36 +1,51 @@
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { fromTyped } from "@penumbra/torch";
 import { type ImageLine, imageLines, type Photo, photosOfAllClasses } from "../../data/index.ts";
 import type { RedrawLine } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
-import { augmentedSheet, encodeWebp } from "../../images/index.ts";
+import { augmentedSheet, decodeImage, encodeWebp } from "../../images/index.ts";
 import type { AugmentationSheet, SheetImage, SheetRow } from "../../results/index.ts";
-import { type StudyContext, withPixels } from "../stages/index.ts";
+import { imagePath, type StudyContext, withPixels } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 
-/** Images with the folder that their files are relative to. */
-export interface Drawn {
-  readonly folder: string;
-  readonly lines: readonly (ImageLine & Partial<Pick<RedrawLine, "timestep" | "signal">>)[];
+/** An image's line, and where it lies. */
+export type Drawn = ImageLine & Partial<Pick<RedrawLine, "timestep" | "signal">> & { readonly path: string };
+
+/** The images of some artifacts. */
+export async function drawnIn(context: StudyContext, artifacts: readonly Artifact[]): Promise<Drawn[]> {
+  const all = await Promise.all(
+    artifacts.map(async ({ folder }) =>
+      (await imageLines(folder)).map((line) => ({ ...line, path: imagePath(context, folder, line) })),
+    ),
+  );
+  return all.flat();
 }
 
-/** The redraws of some artifacts. */
-export function drawnIn(artifacts: readonly Artifact[]): Promise<Drawn[]> {
-  return Promise.all(artifacts.map(async ({ folder }) => ({ folder, lines: await imageLines(folder) })));
+/**
+ * The path in the run folder by which the report shows an image. One that lies elsewhere is written there as the study
+ * saw it.
+ */
+export async function shownImage({ config }: StudyContext, run: string, path: string): Promise<string> {
+  const inside = relative(run, path).replaceAll("\\", "/");
+  if (!inside.startsWith("../")) return inside;
+  const { imageSize: size, fit, interpolation } = config;
+  const name = `images/${hashOf([path, size, fit, interpolation]).slice(0, 20)}.webp`;
+  await mkdir(join(run, "images"), { recursive: true });
+  const image = fromTyped(await decodeImage(path, size, { fit, interpolation }), [3, size, size]);
+  await encodeWebp(image, join(run, name));
+  image.dispose();
+  return name;
 }
 
 /**
  * Chooses what the sheet shows: up to `rows` classes, spread over all; of each the training photo whose redraws show
- * the most different recipes and strengths, and one redraw of each of those.
+ * the most different recipes and strengths, and one redraw of each of those, by its path.
  */
 export function chooseSheet(
   train: readonly Photo[],
   drawn: readonly Drawn[],
-  {
-    run,
-    recipes,
-    rows = 6,
-  }: { readonly run: string; readonly recipes: readonly string[]; readonly rows?: number },
+  { recipes, rows = 6 }: { readonly recipes: readonly string[]; readonly rows?: number },
 ): (Omit<SheetRow, "photo"> & { readonly photo: Photo })[] {
   const classes = [...new Set(train.map(({ className }) => className))];
   const shown = classes.filter(
@@ -40,27 +55,19 @@ export function chooseSheet(
   return shown.flatMap((className) => {
     const candidates = train
       .filter((photo) => photo.className === className)
-      .map((photo) => ({ photo, className, redraws: distinct(drawn, photo, run, recipes) }));
+      .map((photo) => ({ photo, className, redraws: distinct(drawn, photo, recipes) }));
     candidates.sort((a, b) => b.redraws.length - a.redraws.length);
     return candidates.slice(0, 1);
   });
 }
 
 /** One image of a photo for each recipe and strength, recipes together, weak before strong. */
-function distinct(
-  drawn: readonly Drawn[],
-  photo: Photo,
-  run: string,
-  recipes: readonly string[],
-): SheetImage[] {
+function distinct(drawn: readonly Drawn[], photo: Photo, recipes: readonly string[]): SheetImage[] {
   const byKey = new Map<string, SheetImage>();
-  for (const { folder, lines } of drawn) {
-    for (const { parent, file, recipe, strength, timestep = null, signal = null, wordClass } of lines) {
-      const key = `${recipe} ${strength}`;
-      if (parent !== photo.id || byKey.has(key)) continue;
-      const image = relative(run, join(folder, file)).replaceAll("\\", "/");
-      byKey.set(key, { image, recipe, strength, timestep, signal, wordClass });
-    }
+  for (const { parent, path, recipe, strength, timestep = null, signal = null, wordClass } of drawn) {
+    const key = `${recipe} ${strength}`;
+    if (parent !== photo.id || byKey.has(key)) continue;
+    byKey.set(key, { image: path, recipe, strength, timestep, signal, wordClass });
   }
   return [...byKey.values()].sort(
     (a, b) => recipes.indexOf(a.recipe) - recipes.indexOf(b.recipe) || (a.strength ?? 0) - (b.strength ?? 0),

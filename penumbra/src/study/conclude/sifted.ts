@@ -1,14 +1,22 @@
-import { join, relative } from "node:path";
 import { mean, type SiftedImage, type SiftedRecipe, type SiftResult } from "../../results/index.ts";
 import { ROLES_OF_IMAGES } from "../../sift/index.ts";
 import { quantile } from "../../unknowns/index.ts";
-import { readSift, type SeedData, type SiftedLine, type SiftSummary } from "../stages/index.ts";
+import {
+  imagePath,
+  readSift,
+  type SeedData,
+  type SiftedLine,
+  type SiftSummary,
+  type StudyContext,
+} from "../stages/index.ts";
+import { shownImage } from "./sheet.ts";
 
 /** How many images of each source are shown, accepted and rejected. */
 const SHOWN = 12;
 
 /** What became of the images of every source that was sifted, over all seeds. */
 export async function siftResults(
+  context: StudyContext,
   seeds: readonly SeedData[],
   sifted: readonly string[],
   run: string,
@@ -21,8 +29,10 @@ export async function siftResults(
       const [first] = sifts;
       const folder = artifacts[0]?.folder ?? "";
       const shown = (isAccepted: boolean) =>
-        chosen(first?.lines ?? [], isAccepted).map((line) =>
-          imageOf(line, relative(run, join(folder, line.file))),
+        Promise.all(
+          chosen(first?.lines ?? [], isAccepted).map(async (line) =>
+            imageOf(line, await shownImage(context, run, imagePath(context, folder, line))),
+          ),
         );
       return {
         source,
@@ -31,8 +41,8 @@ export async function siftResults(
         nearInside: meanOf(summaries.map(({ check }) => check.nearInside)),
         nearInBand: meanOf(summaries.map(({ check }) => check.nearInBand)),
         recipes: recipesOf(summaries),
-        accepted: shown(true),
-        rejected: shown(false),
+        accepted: await shown(true),
+        rejected: await shown(false),
       };
     }),
   );
@@ -83,5 +93,5 @@ function chosen(lines: readonly SiftedLine[], isAccepted: boolean): SiftedLine[]
 
 function imageOf({ recipe, strength, className, sift }: SiftedLine, path: string): SiftedImage {
   const { role, reason } = sift;
-  return { image: path.replaceAll("\\", "/"), recipe, strength, className, role, reason };
+  return { image: path, recipe, strength, className, role, reason };
 }

@@ -14,6 +14,7 @@ import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
 import { languages } from "../../results/index.ts";
 import { defaultDetectors, measureNames } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
+import { FolderSection } from "../sources/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
@@ -648,12 +649,19 @@ export type StudyConfig = z.output<StudySchema>;
 export function studyJsonSchema(): object {
   const { arms } = studySchema.shape;
   const armNames = arms.unwrap().element;
-  const withOwnArms = studySchema.extend({
+  const { sources } = studySchema.shape;
+  const withOwn = studySchema.extend({
     arms: z
       .array(z.union([armNames, z.string(), ownArmSchemaOf(TABLES)]))
       .min(1)
       .meta({ ...arms.unwrap().meta() })
       .default(arms.parse(undefined)),
+    // By any other name images of a folder.
+    sources: sources
+      .unwrap()
+      .catchall(FolderSection)
+      .meta({ ...sources.unwrap().meta() })
+      .prefault({}),
   });
-  return z.toJSONSchema(withOwnArms, { io: "input" });
+  return z.toJSONSchema(withOwn, { io: "input" });
 }

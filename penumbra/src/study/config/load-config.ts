@@ -8,6 +8,7 @@ import { needsJudges, sourceOfRecipe } from "../sources/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
 import { explainIssue } from "./explain.ts";
 import { ownArmSchemaOf, readOwnArm } from "./own-arms.ts";
+import { withOwnSources } from "./own-sources.ts";
 import { shotsOf } from "./shots.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
@@ -105,7 +106,12 @@ function validate(
   tables: StudyTables,
   where: (path: readonly PropertyKey[]) => string,
 ): ReadSettings {
-  const own = takeOwnArms(values, tables, where);
+  const sources = withOwnSources(values, tables);
+  if (sources.problems.length > 0) {
+    const texts = sources.problems.map(({ name, message }) => `${where(["sources", name])}: ${message}`);
+    throw new ConfigError(texts.join("\n"));
+  }
+  const own = takeOwnArms(values, sources.tables, where);
   const schema = studySchemaOf(own.tables);
   const result = schema.safeParse(own.values);
   if (result.success) {

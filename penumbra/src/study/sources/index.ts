@@ -1,5 +1,6 @@
 /** Sources: where the images come from that arms take as positives and negatives beside real photos. */
 
+export { FolderSection, folderSource } from "./folder.ts";
 export { trainingSettings } from "./generated.ts";
 export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
 export { mostSteps, sourceOfRecipe } from "./redraws.ts";
@@ -13,6 +14,7 @@ export {
   type SourceWork,
 } from "./source.ts";
 export {
+  countBrought,
   countTrained,
   isNeeded,
   needsJudges,

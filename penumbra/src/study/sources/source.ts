@@ -1,6 +1,6 @@
 import type { PrecisionSetting, Tensor } from "@penumbra/torch";
 import type { z } from "zod";
-import type { ImageKind, ImageLine, Photo } from "../../data/index.ts";
+import type { BroughtImage, ImageKind, ImageLine, Photo } from "../../data/index.ts";
 import type {
   BoundaryGuide,
   FoundModel,
@@ -93,6 +93,8 @@ export interface SourceWork<Settings = Json> {
   judges(): Promise<BoundaryGuide>;
   /** What `trains` asked for, when it is trained. @throws RangeError for a source that trains nothing */
   generator(): LoadedGenerator;
+  /** The images that `brings` named, as far as this seed may learn from them. @throws RangeError for a source without */
+  brought(): readonly BroughtImage[];
   /** Gets images/ and manifest.jsonl. */
   readonly folder: string;
   readonly onProgress?: (done: number, total: number) => void;
@@ -149,6 +151,11 @@ export interface ImageSource<Section = Json, Settings extends Json = Json> {
   inputs?(study: SourceStudy, section: Section): Promise<Readonly<Record<string, string>>>;
   /** What is trained on the photos of a seed before it draws; null: nothing. Sources with the same training share it. */
   trains?(section: Section): SourceTraining | null;
+  /**
+   * A folder of images that it takes as they are, relative to the configuration. They are hashed, and none is used that
+   * gives a photo away which a seed does not train on.
+   */
+  brings?(section: Section): { readonly folder: string; readonly kind: ImageKind };
   /** Every image that a study wants of it, at the first attempt. */
   requests(work: SourceWork<Settings>): ImageRequest[];
   /**

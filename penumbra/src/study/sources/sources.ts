@@ -82,6 +82,11 @@ export function countTrained(
   }).length;
 }
 
+/** How many of these sources read images from a folder first. */
+export function countBrought(names: readonly string[], table: SourceTable = sources): number {
+  return names.filter((name) => sourceOf(name, table).brings).length;
+}
+
 /** All recipes of a table with the kind of their images, in its order. */
 export function recipesIn(table: SourceTable) {
   return Object.values(table).flatMap(({ recipes, kind, sifts }) =>

@@ -14,6 +14,8 @@ export interface StudyContext {
   readonly store: StageStore;
   /** Folder of the configuration: its relative paths start here. */
   readonly folder: string;
+  /** All photos, unknowns too: nobody may learn from those that a seed does not train on. */
+  readonly photos: readonly Photo[];
   /** Root of the photos. */
   readonly root: string;
   /** What is white in photos of 16 bits and of floats. */

@@ -1,5 +1,13 @@
-import { join } from "node:path";
-import type { Photo, Split } from "../../data/index.ts";
+import { join, resolve } from "node:path";
+import {
+  allowedImages,
+  type BroughtImage,
+  DataError,
+  type ImageKind,
+  type Photo,
+  readBroughtImages,
+  type Split,
+} from "../../data/index.ts";
 import { loadWords } from "../../diffusion/index.ts";
 import { hashOf } from "../../files/index.ts";
 import { sourceOf } from "../sources/index.ts";
@@ -37,6 +45,7 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
   const loader = source.needs === "photos" ? null : inputs.loader;
   const study = { ...context, model: loader?.model ?? null };
   const settings = source.settings(study, section);
+  const brought = source.brings ? await bringImages(context, name, source.brings(section), inputs) : null;
   const words = source.needs === "words" ? inputs.words : null;
   const training = source.trains?.(section) ?? null;
   const trained = training && (await generatorStage(context, training, train, seed));
@@ -62,6 +71,7 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
         if (training && trained) return loadTrained(training, trained, context.device);
         throw new RangeError(`The source "${name}" asks for a generator without saying that it trains one.`);
       },
+      brought: () => present(brought, name, "images of a folder"),
       words: () => loadWords(join(present(words, name, "words").folder, WORDS_FILE)),
       async judges() {
         if (!guiding) throw new RangeError(`The source "${name}" asks for judges without saying so.`);
@@ -76,10 +86,48 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
       ...(words && { words }),
       ...(loader && { model: loader.model.hash }),
       ...(trained && { generator: trained }),
+      ...(brought && { images: hashOf(brought.map(identityOf)) }),
       ...guiding,
       ...(await source.inputs?.(study, section)),
     },
   };
+}
+
+/** What of a brought image decides about a training; where its folder lies does not. */
+function identityOf({ id, hash, className, wordClass, strength, parent }: BroughtImage) {
+  return [id, hash, className, wordClass, strength, parent?.id ?? null];
+}
+
+/** The images of a folder that a seed may learn from; tells how many it may not. */
+async function bringImages(
+  { folder: base, store, photos, classes, cacheFolder }: StudyContext,
+  name: string,
+  { folder, kind }: { readonly folder: string; readonly kind: ImageKind },
+  { train, seed }: Pick<ImagesInputs, "train" | "seed">,
+): Promise<readonly BroughtImage[]> {
+  return store.observe(
+    "folder",
+    async (progress, note) => {
+      const place = resolve(base, folder);
+      const { images, problems } = await readBroughtImages(place, {
+        ...{ kind, photos, classes, cacheFolder },
+        onProgress: (done, total) => progress(done, total, "images"),
+      });
+      for (const problem of problems) note(problem);
+      const { allowed, strayChildren, copies } = allowedImages(images, train, photos);
+      const leftOut = (count: number, why: string) => {
+        if (count > 0)
+          note(`Left out ${count} of ${images.length} images: ${why} photos that it does not train on`);
+      };
+      leftOut(strayChildren, "made from");
+      leftOut(copies, "copies, or almost, of");
+      if (allowed.length > 0) return allowed;
+      throw new DataError(
+        `None of the ${images.length} ${kind} images in "${place}" may be used at seed ${seed}: all were made from photos that it does not train on, or are copies of them. Bring images of its training photos too.`,
+      );
+    },
+    `${name}, seed ${seed}`,
+  );
 }
 
 const judgingOf = ({ split, encoders }: Judging) => [split, encoders] as const;

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fromTyped } from "@penumbra/torch";
@@ -9,6 +10,7 @@ import { type Judged, type Role, roleOf, searchStrengths, type Verdict } from ".
 import type { ImageRequest, SourceWork } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelOf, type StudyContext } from "./context.ts";
+import { imagePath } from "./load-images.ts";
 import { type ImagesInputs, type Judging, prepareSource } from "./prepared-source.ts";
 import { type BandCheck, type Judges, judgesIdentity } from "./sift-judges.ts";
 
@@ -191,11 +193,12 @@ async function drawAndJudge(
   requests: readonly ImageRequest[],
 ): Promise<JudgedLine[]> {
   const lines = await source.draw(work, requests);
-  const { imageSize: size, interpolation } = context.config;
+  const { imageSize: size, interpolation, fit } = context.config;
   const length = 3 * size * size;
   const bytes = new Uint8Array(lines.length * length);
-  await mapConcurrently(lines, async ({ file }, index) => {
-    bytes.set(await decodeImage(join(work.folder, file), size, { interpolation }), index * length);
+  await mapConcurrently(lines, async (line, index) => {
+    const path = imagePath(context, work.folder, line);
+    bytes.set(await decodeImage(path, size, { interpolation, fit }), index * length);
   });
   const pixels = fromTyped(bytes, [lines.length, 3, size, size]);
   const judged = judges.judge(
@@ -238,7 +241,9 @@ function yieldOf(
 /** Removes the images that only served the search. */
 async function removeOthers(folder: string, lines: readonly ImageLine[]): Promise<void> {
   const kept = new Set(lines.map(({ file }) => file));
-  for (const name of await readdir(join(folder, "images"))) {
-    if (!kept.has(`images/${name}`)) await rm(join(folder, "images", name));
+  const images = join(folder, "images");
+  if (!existsSync(images)) return; // none was drawn
+  for (const name of await readdir(images)) {
+    if (!kept.has(`images/${name}`)) await rm(join(images, name));
   }
 }

@@ -8,7 +8,7 @@ import { DdpmSettings, DdpmTrainee, type Denoiser } from "../../../src/generator
 import { generatorNamed } from "../../../src/generators/index.ts";
 import { asFloat } from "../../../src/generators/trainer/photo-batches.ts";
 import { goldenFolder } from "../../goldens.ts";
-import { discsAndFrames, eightGaussians, mlp, modesOf, normal, toyCorpus } from "../toys.ts";
+import { classesShown, discsAndFrames, eightGaussians, mlp, modesOf, normal, toyCorpus } from "../toys.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-ddpm-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -115,6 +115,22 @@ test.each([
       expect(other.sub(faithful).abs().max().item()).toBeGreaterThan(1e-4);
   },
 );
+
+test("pictures of two classes: most of what it draws from the other class's photos shows the class asked for", async () => {
+  const out = join(scratch, "classes");
+  const settings = DdpmSettings.parse({
+    ...{ imageSize: 16, precision: "fp32", steps: 300, batchSize: 16, learningRate: 2e-3, warmup: 20 },
+    ...{ channels: [16, 32], timesteps: 100, sampleSteps: 10, emaDecay: 0.95, seed: 1 },
+    ...{ checkpointMinutes: 99, logSeconds: 999, sheetMinutes: 99 },
+  });
+  await generatorNamed("ddpm").train({ corpus: toyCorpus, out, tokenizer: scratch, settings });
+  const items = Array.from({ length: 48 }, (_, i) => ({
+    ...{ photo: i % 24, otherPhoto: (i + 1) % 24, label: i % 2, otherLabel: (i + 1) % 2, dial: 1, seed: i },
+  }));
+  const drawn = generatorNamed("ddpm").artist!.load(out).draw("crossed", items, photos);
+  const right = classesShown(drawn).filter((label, i) => label === (i + 1) % 2);
+  expect(right.length / items.length).toBeGreaterThan(0.65); // 0.5 by chance
+});
 
 test("strength 0 returns the photo, more goes further away", () => {
   const model = generatorNamed("ddpm").artist!.load(join(scratch, "epsilon"));

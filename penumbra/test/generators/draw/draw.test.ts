@@ -5,17 +5,21 @@ import { join } from "node:path";
 import { scope, type Tensor } from "@penumbra/torch";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+  type DrawnLine,
   type DrawOptions,
   drawFromPhotos,
   type Generated,
   generate,
   generatorNamed,
   type LoadedGenerator,
+  measureImages,
   pixelFeatures,
   qualityOf,
   waysOf,
 } from "../../../src/generators/index.ts";
+import { asFloat } from "../../../src/generators/trainer/photo-batches.ts";
 import { encodePng } from "../../../src/images/index.ts";
+import { saveTinyModel } from "../../study/tiny-model.ts";
 import { discsAndFrames, normal } from "../toys.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-draw-"));
@@ -64,7 +68,7 @@ test("photos become a model, images of both kinds, their lines, a sheet and figu
   expect(await readdir(join(folder, "images"))).toHaveLength(24);
   const written = JSON.parse(readFileSync(join(folder, "quality.json"), "utf8"));
   expect(written).toMatchObject({ generator: "vae", against: "the photos that were learned from" });
-  for (const line of made!.lines) {
+  for (const line of made!.lines as readonly DrawnLine[]) {
     expect(line.recipe).toBe(`vae-${line.way}`);
     expect(line.modelHash).toBe(model.hash);
     expect(line.wordClass === line.className).toBe(line.partner === null);
@@ -82,11 +86,64 @@ test("what is there is kept, and the same call makes the same images", async () 
   }
 });
 
-test("a generator that draws by words says so", async () => {
+test("a generator that draws by words learns one for each class, and redraws photos with them", async () => {
+  const modelFolder = join(scratch, "tiny-sd");
+  saveTinyModel(modelFolder);
   const generator = generatorNamed("latent-diffusion");
-  await expect(generate({ ...options("none"), name: "latent-diffusion", generator })).rejects.toThrow(
-    /draws by words/,
-  );
+  const given = {
+    ...{ ...options("words"), name: "latent-diffusion", generator, model: modelFolder, count: 3 },
+    settings: generator.byWords!.settings.parse({ steps: 2, batchSize: 1, drawSteps: 6, precision: "fp32" }),
+  };
+  const stop = new AbortController();
+  const onProgress = () => stop.abort();
+  expect(await generate({ ...given, signal: stop.signal, onProgress })).toBeNull();
+  const { lines, quality } = (await generate(given))!;
+  expect(lines.map(({ kind }) => kind)).toEqual([...Array(3).fill("faithful"), ...Array(3).fill("near-ood")]);
+  expect(new Set(lines.map(({ recipe }) => recipe))).toEqual(new Set(["faithful", "drift", "crossed"]));
+  expect(quality.faithful!.images).toBe(3);
+  const words = readFileSync(join(scratch, "words", "words.safetensors"));
+  await generate(given);
+  expect(readFileSync(join(scratch, "words", "words.safetensors")).equals(words)).toBe(true);
+});
+
+test("figures are by the features that are asked for, and say which", async () => {
+  const features = {
+    ...{ title: "brightness of corners", size: 8 },
+    of: (images: Tensor) => {
+      expect(images.shape.slice(1)).toEqual([3, 8, 8]);
+      return asFloat(images).narrow(2, 0, 2).narrow(3, 0, 2).flatten({ startDim: 1 });
+    },
+  };
+  const { quality } = (await generate({ ...options("made"), features }))!;
+  expect(quality.faithful!.fid).not.toBe(made!.quality.faithful!.fid);
+  const written = JSON.parse(readFileSync(join(scratch, "made", "quality.json"), "utf8")) as object;
+  expect(written).toMatchObject({ features: "brightness of corners", quality });
+});
+
+test("images of another tool are measured where they lie", async () => {
+  const out = join(scratch, "measured");
+  const quality = await measureImages({
+    photos: photosFolder,
+    images: photosFolder,
+    kinds: ["faithful"],
+    out,
+  });
+  expect(quality).toEqual({
+    faithful: {
+      images: 8,
+      photos: 8,
+      fid: expect.closeTo(0, 6),
+      kid: expect.any(Number),
+      precision: 1,
+      recall: 1,
+    },
+  });
+  expect(existsSync(join(out, "samples.png"))).toBe(true);
+  // As generate writes it: each image with its kind.
+  const both = await measureImages({ photos: photosFolder, images: join(scratch, "other"), out });
+  expect([both.faithful!.images, both["near-ood"]!.images]).toEqual([12, 12]);
+  const [fid, own] = [both.faithful!.fid!, made!.quality.faithful!.fid!];
+  expect(Math.abs(fid / own - 1)).toBeLessThan(0.2); // of pictures that were enlarged before
 });
 
 describe("drawing from photos", () => {

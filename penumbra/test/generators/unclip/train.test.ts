@@ -177,6 +177,10 @@ test("a published folder loads, draws under any words, and can be learned on; it
   expect([model.imageSize, model.classes]).toEqual([16, ["relay", "fuse"]]);
   expect(model.notes).toEqual([expect.stringMatching(/super-resolution.*16 x 16 px/)]);
   expect(model.draw("crossed", [item], photos).shape).toEqual([1, 3, 16, 16]);
+  const larger = options("larger", { imageSize: 32 });
+  await expect(train({ ...larger, from: published })).rejects.toThrow(
+    /draws images of 16 px, imageSize is 32\. Set imageSize to 16/,
+  );
   const given = options("adapted", { steps: 4 });
   await train({ ...given, from: published });
   const card = readFileSync(join(given.out, "README.md"), "utf8");

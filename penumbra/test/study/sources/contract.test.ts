@@ -115,6 +115,7 @@ async function workOf(name: string, source: ImageSource, folder: string): Promis
     model: () => ({ model: { imageSize: SIZE, hash: sd.hash }, get: () => sd }),
     words: () => words,
     generator: () => generator!,
+    brought: () => [],
     // Bright images lie far out.
     judges: async () => ({
       ...{ hash: "bright", upper: 2 },

@@ -39,6 +39,7 @@ async function prepare(run: string, changes: object = {}): Promise<SeedData> {
       config,
       tables: TABLES,
       folder,
+      photos: manifest.photos,
       root: manifest.root,
       white: manifest.white,
       classes: manifest.classes,
