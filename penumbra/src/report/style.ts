@@ -105,7 +105,7 @@ ${ARM_COLOURS.map((_, index) => `.arm-${index} { --arm: var(--arm-${index}); }`)
 .dots.train { stroke-width: 6; opacity: .9; } .key.train { outline: 2px solid var(--known); outline-offset: 1px; }
 .dots.faithful, .key.faithful { --series: var(--arm-2); } .dots.nearOod, .key.nearOod { --series: var(--arm-5); }
 .legend > * { white-space: nowrap; }
-.arms th[scope=row] { white-space: nowrap; } .arms thead th { white-space: normal; max-width: 7.5em; }
+.arms th[scope=row] { white-space: nowrap; } .arms thead th { white-space: normal; max-width: 9.5em; }
 .grid { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); }
 .grid.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
 table + .grid, .scroll + .grid { margin-top: 30px; } .grid + .scroll { margin-top: 22px; } .scroll + p { margin-top: 12px; } .augmented { display: block; width: 100%; max-width: 660px; height: auto; border-radius: 6px; }

@@ -23,7 +23,7 @@ export const audit: Section = {
         : null
     }${sources.map((source) => html`<th scope="col" class="number">${titleOf(outcome.sources, source)} told, %</th>`)}<th scope="col" class="number">Gain: accuracy</th><th scope="col" class="number">Gain: near AUROC</th></tr></thead>
 <tbody>${outcome.arms.map(({ name, title }) => rowOf(name, title, outcome, { sources, moved }))}</tbody></table></div>
-<p class="note">Moved by: length of the move as a share of a photo's distance to its class's mean. Look less known: AUROC of photos against their own round trips by the Mahalanobis distance; 50 = no difference. Accuracy: of the nearest class mean on the round trips minus on the photos. Gain: on test photos over the arm of the same objective that has real photos alone.</p>`;
+<p>Moved by: length of the move as a share of a photo's distance to its class's mean. Look less known: AUROC of photos against their own round trips by the Mahalanobis distance; 50 = no difference. Accuracy: of the nearest class mean on the round trips minus on the photos. Gain: on test photos over the arm of the same objective that has real photos alone.</p>`;
   },
 };
 

@@ -29,7 +29,7 @@ function siftOf(result: SiftResult, outcome: Outcome, source: ImageSource): Html
     (row) =>
       html`<tr><th scope="row">${titleOf(outcome.recipes, row.recipe)}</th><td class="number">${row.strengths ? row.strengths.map((value) => fixed(value, 2)).join(" · ") : "–"}</td><td class="number">${row.wanted}</td><td class="number">${row.drawn}</td><td class="number">${row.accepted} (${percent(row.accepted / row.wanted, 0)} %)</td>${row.roles.map(({ share }) => html`<td class="number">${percent(share, 0)} %</td>`)}</tr>`,
   )}</tbody></table></div>
-<p class="note">Strengths: lowest, median and highest over classes. Roles: of the images of the first attempt.</p>
+<p>Strengths: lowest, median and highest over classes. Roles: of the images of the first attempt.</p>
 ${tiles("Accepted", result.accepted, outcome, source)}
 ${tiles("Turned away", result.rejected, outcome, source)}`;
 }
