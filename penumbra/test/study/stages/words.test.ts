@@ -28,7 +28,7 @@ async function prepare(words: object) {
   const manifest = await scanPhotos(join(folder, "photos"), {});
   const context: StudyContext = {
     ...{ config, tables: TABLES, folder, root: manifest.root, white: manifest.white },
-    ...{ classes: manifest.classes, store: new StageStore(join(folder, "run")) },
+    ...{ classes: manifest.classes, photos: manifest.photos, store: new StageStore(join(folder, "run")) },
     ...{ cacheFolder: join(folder, "cache"), device: "cpu", precision: "fp32", weights: null },
   };
   const model = await findModel(config.model, { base: folder });
