@@ -19,6 +19,9 @@ interface StudyFlags {
   readonly json?: boolean;
 }
 
+/** How long the step at hand may take to end when a study is interrupted: images that are drawn are then written whole. */
+const MOST_TO_END_MS = 3000;
+
 /** `penumbra study CONFIG`: runs a study, or goes on with it, and ends with its report. */
 export function studyCommand(): Command {
   return new Command("study")
@@ -80,10 +83,16 @@ export function studyCommand(): Command {
         process.stdout.write(`${study.title}\nInterrupt it whenever you like: the same command goes on.\n`);
       }
       const startedAt = performance.now();
-      process.once("SIGINT", () => {
+      const stop = new AbortController();
+      const end = () => {
         lines.close();
         process.stderr.write("Interrupted. The same command goes on from here.\n");
         process.exit(130); // 128 + SIGINT, as shells have it
+      };
+      process.once("SIGINT", () => {
+        stop.abort();
+        process.once("SIGINT", end);
+        setTimeout(end, MOST_TO_END_MS).unref(); // stages may have no step to end between
       });
       const live = flags.tensorboard === undefined ? null : new LiveTensorBoard(study.run, flags.tensorboard);
       const tell = flags.json ? print : lines.onEvent;
@@ -102,7 +111,13 @@ export function studyCommand(): Command {
           if (flags.json) print({ event: "estimate", ...estimate });
           else lines.say(`${describeEstimate(estimate, shortDuration)}; what lies in the run folder is kept`);
         },
-      }).finally(() => lines.close());
+        signal: stop.signal,
+      })
+        .catch((error: unknown) => {
+          if (stop.signal.aborted) end();
+          throw error;
+        })
+        .finally(() => lines.close());
       const report = await writeReport(study.run);
       if (flags.tensorboard !== undefined) {
         const { pngOf } = await import("../images/index.ts");

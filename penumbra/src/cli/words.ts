@@ -85,18 +85,10 @@ function importCommand(): Command {
     )
     .option("-o, --out <file>", "file to write", "words.safetensors")
     .action(async (files: string[], { model, out }: { model: string; out: string }) => {
-      const { readEmbeddings, saveWords, vectorsOf } = await import("../diffusion/index.ts");
+      const { asWord, checkDimensions, readEmbeddings, saveWords } = await import("../diffusion/index.ts");
       const sd = await loadModel(model);
-      const size = sd.textEncoder.config.hidden_size;
-      const words = files.flatMap(readEmbeddings).map((word) => {
-        if (word.vector.shape.at(-1) !== size)
-          throw new Error(
-            `The word ${word.token} has vectors of ${word.vector.shape.at(-1)} numbers, the model's have ${size}. Use words of this kind of model.`,
-          );
-        const className = word.token.replace(/^<|>$/g, "");
-        const token = /^<.*>$/.test(word.token) ? word.token : `<${word.token}>`;
-        return { token, className, vector: vectorsOf(word) === 1 ? word.vector.flatten() : word.vector };
-      });
+      const words = files.flatMap(readEmbeddings).map(asWord);
+      checkDimensions(words, sd.textEncoder.config.hidden_size);
       saveWords({ words, modelHash: sd.hash }, out);
       print(`Wrote ${out}: ${words.map(({ token }) => token).join(", ")}`);
     });
@@ -154,17 +146,11 @@ async function loadModel(name: string) {
 
 /** Words of a study, or of another program: those have no class and no model. */
 async function readAny(place: string): Promise<Words> {
-  const { loadWords, readEmbeddings } = await import("../diffusion/index.ts");
+  const { isWordsFile, loadWords, readEmbeddings } = await import("../diffusion/index.ts");
   const isFile = existsSync(place) && statSync(place).isFile();
-  if (isFile && !(await isWordsFile(place)))
+  if (isFile && !isWordsFile(place))
     return { words: readEmbeddings(place).map((word) => ({ ...word, className: "" })), modelHash: "" };
   return loadWords(wordsFileAt(place));
-}
-
-async function isWordsFile(path: string): Promise<boolean> {
-  if (!path.endsWith(".safetensors")) return false;
-  const { safetensors } = await import("@penumbra/torch");
-  return safetensors.readHeader(path).metadata.format?.startsWith("penumbra-words") ?? false;
 }
 
 /** The file itself, or the one of a study's run: of its only seed. */

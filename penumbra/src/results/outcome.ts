@@ -229,6 +229,20 @@ export interface Curve {
   readonly collapse: { readonly plateau: number; readonly message: string } | null;
 }
 
+/** How learning the words of a seed went: losses of the denoiser, per sample. */
+export interface WordsCurve {
+  readonly seed: number;
+  readonly looks: readonly {
+    readonly step: number;
+    /** Of photos that were learned from since the last look. */
+    readonly training: number;
+    /** Of validation photos, the same samples every time. */
+    readonly heldOut: number;
+  }[];
+  /** Steps after which the words were as they are. */
+  readonly keptStep: number;
+}
+
 /** A synthetic image on the sheet. */
 export interface SheetImage {
   readonly image: string;
@@ -474,6 +488,8 @@ export interface Outcome {
   /** Of every arm with every number of shots; empty where the study has one. */
   readonly levels: readonly ArmLevel[];
   readonly curves: readonly Curve[];
+  /** Of every seed whose words were looked at while they were learned; missing in studies from before it was kept. */
+  readonly wordsCurves?: readonly WordsCurve[];
   readonly sheet: readonly SheetRow[];
   /** Of every arm and seed; empty where no image was made. */
   readonly audits: readonly AuditResult[];

@@ -127,7 +127,8 @@ export function isHeavy(
 
 /** Samples through the denoiser, forwards and backwards, for the words of a seed. */
 function wordSamples({ config, tables, knownClasses }: Workload): number {
-  if (!isNeeded("words", drawnSources({ config, tables }), tables.sources)) return 0;
+  if (!isNeeded("words", drawnSources({ config, tables }), tables.sources) || config.words.from !== undefined)
+    return 0;
   return config.words.steps * config.words.batchSize * knownClasses;
 }
 

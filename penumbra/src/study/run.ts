@@ -5,7 +5,7 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
-import { answerShots, largestShots, type StudyConfig, settleImages } from "./config/index.ts";
+import { answerShots, drawnSources, largestShots, type StudyConfig, settleImages } from "./config/index.ts";
 import type { Estimate } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
@@ -14,9 +14,11 @@ import { settleMachine, withThreads } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
 import { runFolder, type Study, scanOptionsOf } from "./plan-study.ts";
 import { settleWork } from "./settle-jobs.ts";
+import { mostSteps } from "./sources/index.ts";
 import {
   auditArms,
   decodeAll,
+  givenWords,
   judgeRedraws,
   mapFeatures,
   prepareAll,
@@ -24,6 +26,7 @@ import {
   splitSeeds,
   trainArms,
 } from "./stages/index.ts";
+
 import { lockRun, type StageEvent, StageStore } from "./store/index.ts";
 
 export interface RunOptions {
@@ -32,6 +35,8 @@ export interface RunOptions {
   readonly onEstimate?: (estimate: Estimate) => void;
   /** Told before any work: what the study can tell from chance. */
   readonly onForesight?: (foresight: Foresight) => void;
+  /** Ends the study where a stage begins or tells of progress; what is done is kept. */
+  readonly signal?: AbortSignal;
   /** Where the study looks at its figures more than once: which look, and the settings of all of them together. */
   readonly looks?: Looks & { readonly of: StudyConfig };
 }
@@ -43,17 +48,22 @@ export interface RunOptions {
  * What a stage throws leaves the run as it was, ready to go on.
  *
  * @throws DataError, DiffusionError, ModelError and DeviceError before anything is written
+ * @throws the signal's reason when it ended the study
  * @throws RunInUseError where another study works in the run folder
  */
 export async function runStudy(
   study: Study,
-  { onEvent, onEstimate, onForesight, looks }: RunOptions = {},
+  { onEvent, onEstimate, onForesight, looks, signal }: RunOptions = {},
 ): Promise<Outcome> {
   const { config, tables, folder, run, text } = study;
   let machine = settleMachine(config);
   const root = resolve(folder, config.photos);
   const cacheFolder = join(run, "cache");
-  const store = new StageStore(run, { machine: { ...machine }, ...(onEvent && { onEvent }) });
+  const store = new StageStore(run, {
+    machine: { ...machine },
+    ...(onEvent && { onEvent }),
+    ...(signal && { signal }),
+  });
 
   const manifest = await store.observe("scan", (progress) =>
     scanPhotos(root, {
@@ -75,12 +85,14 @@ export async function runStudy(
           loras: config.loras,
           imageSize: config.redraw.size,
           guidanceScale: config.redraw.guidanceScale,
+          steps: mostSteps(config.redraw, drawnSources(study)),
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),
         }),
       )
     : undefined;
 
+  if (study.needsModel) await givenWords(config, { folder, classes: manifest.classes });
   const weights = await findWeights(study, store);
   const settled = settleImages(config, weights);
   const load = {

@@ -39,7 +39,7 @@ import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { judgesOf, type Study, scanOptionsOf } from "./plan-study.ts";
-import { countBrought, countTrained, isNeeded, sourceOf } from "./sources/index.ts";
+import { countBrought, countTrained, isNeeded, mostSteps, sourceOf } from "./sources/index.ts";
 import {
   armEncoder,
   featuresFile,
@@ -118,6 +118,7 @@ export async function trainClassifier(study: Study, request: ClassifierRequest):
           loras: study.config.loras,
           imageSize: study.config.redraw.size,
           guidanceScale: study.config.redraw.guidanceScale,
+          steps: mostSteps(study.config.redraw, drawn),
           onNote,
           onProgress: (done, total) => progress(done, total, "MiB"),
         }),

@@ -1,8 +1,8 @@
-import { randn } from "@penumbra/torch";
+import { cat, randn } from "@penumbra/torch";
 import { expect, test } from "vitest";
 import { AutoencoderKL } from "../../src/models/index.ts";
 import { tiled } from "../../src/models/tiles.ts";
-import { expectClose } from "../goldens.ts";
+import { eachGolden, expectClose } from "../goldens.ts";
 
 test.each([
   [8, 8],
@@ -29,4 +29,21 @@ test("an autoencoder's images in tiles have their size and are near those of the
   expect(tiled(latents, { side: 24, scale: 2 }, (tile) => vae.decode(tile)).toNumbers()).toEqual(
     whole.toNumbers(),
   );
+});
+
+// Written by tiled_autoencoder.py.
+eachGolden("sd", "tiled-autoencoder", ({ json, tensors }) => {
+  const vae = new AutoencoderKL(json.config as object).eval();
+  const weights = Object.entries(tensors).filter(([name]) => name.startsWith("vae."));
+  vae.loadStateDict(Object.fromEntries(weights.map(([name, tensor]) => [name.slice("vae.".length), tensor])));
+  const side = json.side as number;
+  const moments = tiled(tensors.images!, { side, scale: 1 / vae.factor }, (tile) => {
+    const { mean, logvar } = vae.encode(tile);
+    return cat([mean, logvar], { dim: 1 });
+  });
+  expectClose(moments, cat([tensors.mean!, tensors.logvar!], { dim: 1 }), json.rtol);
+  const decoded = tiled(tensors.latents!, { side: side / vae.factor, scale: vae.factor }, (tile) =>
+    vae.decode(tile),
+  );
+  expectClose(decoded, tensors.decoded!, json.rtol);
 });

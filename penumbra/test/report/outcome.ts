@@ -248,6 +248,15 @@ export function exampleOutcome({
       ...{ comparisons: [], hypotheses: [], sifted: [] }, // below
     })),
     levels: otherShots.length === 0 ? [] : [...otherShots, 4].flatMap(levelsWith),
+    wordsCurves: seeds.map((seed) => ({
+      seed,
+      looks: Array.from({ length: 8 }, (_, place) => ({
+        step: 20 * (place + 1),
+        training: 0.2 * Math.exp(-place / 3) + 0.1,
+        heldOut: 0.2 * Math.exp(-place / 2) + 0.12 + place / 400,
+      })),
+      keptStep: 100,
+    })),
     curves: arms.flatMap((arm, index) =>
       seeds.map((seed) => ({
         arm: arm.name,

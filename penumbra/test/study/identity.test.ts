@@ -138,7 +138,10 @@ const settings = {
   redraw: {
     ...{ ...tinySettings.redraw, sampler: "ddim", masks: "masks" },
     recipes: Object.fromEntries(
-      Object.entries(tinySettings.redraw.recipes).map(([name, own]) => [name, { ...own, guidanceScale: 2 }]),
+      Object.entries(tinySettings.redraw.recipes).map(([name, own]) => [
+        name,
+        { ...own, guidanceScale: 2, negativePrompt: "a {class}" },
+      ]),
     ),
   },
   sources: { "vae-faithful": { training: TRAINING }, "vae-near-ood": { training: TRAINING } },
@@ -316,6 +319,7 @@ const NO_STAGE: Readonly<Record<string, string>> = {
   vae: "the model's hash covers it",
   loras: "the model's hash covers them",
   "redraw.size": "the model's hash says it",
+  "words.from": "other words have other hashes",
   "redraw.masks": "other masks have other hashes",
   "encoder.weights": "other weights have another hash",
   arms: "each arm is a stage of its own",

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { safetensors } from "@penumbra/torch";
 import { type HubFile, locate } from "../../hub/index.ts";
 import { weightsFileIn, weightsParts, weightsPartsAmong } from "../../models/index.ts";
-import { requireOwnGuidance } from "./distilled.ts";
+import { requireOwnWay } from "./distilled.ts";
 import { DiffusionError } from "./errors.ts";
 import { firstNonFinite } from "./finite-weights.ts";
 import { imageSizeOf } from "./image-size.ts";
@@ -53,6 +53,8 @@ export interface FindModelOptions {
   readonly loras?: readonly Lora[];
   /** The guidance that it is to be drawn with: refused where the model was made for none. */
   readonly guidanceScale?: number | undefined;
+  /** The most steps that an image is to take: refused where the model was made for few. */
+  readonly steps?: number | undefined;
   /** What a single file of Stable Diffusion 2.x predicts, where it does not say it. */
   readonly prediction?: Prediction | undefined;
   /** Side of the images in pixels, instead of the one that the model was made for. */
@@ -72,9 +74,19 @@ export interface FindModelOptions {
  */
 export async function findModel(
   name: string,
-  { base, vae, loras = [], guidanceScale, prediction, imageSize, onNote, onProgress }: FindModelOptions,
+  {
+    base,
+    vae,
+    loras = [],
+    guidanceScale,
+    steps,
+    prediction,
+    imageSize,
+    onNote,
+    onProgress,
+  }: FindModelOptions,
 ): Promise<FoundModel> {
-  requireOwnGuidance(name, guidanceScale);
+  requireOwnWay(name, { guidanceScale, steps });
   const place = (what: string, choose: (files: readonly HubFile[]) => readonly string[]) =>
     locate(what, { base, choose, onNote, onProgress });
   const path = name === MINI_NAME ? MINI_FOLDER : await place(name, (files) => modelFiles(name, files));

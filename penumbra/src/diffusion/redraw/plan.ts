@@ -17,6 +17,8 @@ export interface PlannedRedraw {
   /** How it is drawn, one pass after the other: each begins with what the one before has left. */
   readonly passes: readonly Pass[];
   readonly prompt: string;
+  /** What guidance leads away from; "" = nothing. */
+  readonly negativePrompt: string;
   readonly wordClass: string;
   /** Token of the word, or what stands in its place. */
   readonly word: string;
@@ -89,6 +91,7 @@ export function planRedraws(options: {
       strength: Math.max(...passes.map(({ strength }) => strength)),
       passes: isUnconditional ? passes.map((pass) => ({ ...pass, guidanceScale: 1 })) : passes,
       prompt: isUnconditional ? "" : filled(template, word, photo.className),
+      negativePrompt: filled(recipe.negativePrompt ?? "", word, photo.className),
       vectors: [
         ...vectors,
         ...words.words.filter(({ token }) => vectors.every((own) => own.token !== token)),

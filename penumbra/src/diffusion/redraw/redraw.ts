@@ -36,6 +36,8 @@ import { type ChosenRecipe, RECIPES, type RecipeName } from "./recipes/index.ts"
 export interface RedrawLine extends ImageLine {
   readonly recipe: RecipeName;
   readonly prompt: string;
+  /** What guidance led away from, where that was something. */
+  readonly negativePrompt?: string;
   readonly word: string;
   readonly strength: number;
   /** The algorithm that denoised, with all its settings. */
@@ -180,6 +182,7 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): R
       variant: item.variant,
       attempt: item.attempt,
       prompt: item.prompt,
+      ...(item.negativePrompt !== "" && { negativePrompt: item.negativePrompt }),
       word: item.word,
       wordClass: item.wordClass,
       strength: item.strength,
@@ -290,7 +293,9 @@ async function drawPass(
   const drawing = scope(() =>
     beginImageToImage(sd, images01, {
       context: encoded.contexts(items),
-      negativeContext: encoded.contexts([{ prompt: "", vectors: [] }]),
+      negativeContext: encoded.contexts(
+        items.map(({ negativePrompt, vectors }) => ({ prompt: negativePrompt, vectors })),
+      ),
       strengths: passes.map(({ strength }) => strength),
       guidanceScale: passes.map((pass) => pass.guidanceScale ?? guidanceScale),
       seeds: items.map(({ seed }) => (round === 0 ? seed : deriveSeed(seed, "pass", round))),

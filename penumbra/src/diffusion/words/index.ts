@@ -7,6 +7,7 @@ export {
   readEmbeddings,
   writeEmbeddings,
 } from "./embedding-files.ts";
+export { asWord, checkDimensions, importWords } from "./imported.ts";
 export {
   inversionLoss,
   type LearnedWords,
@@ -17,4 +18,13 @@ export {
 } from "./inversion.ts";
 export type { InversionBatch } from "./inversion-samples.ts";
 export { fillTemplate, PLAIN_TEMPLATE, TEMPLATES } from "./templates.ts";
-export { checkWords, loadWords, saveWords, type Word, type Words, wordOf, wordToken } from "./words.ts";
+export {
+  checkWords,
+  isWordsFile,
+  loadWords,
+  saveWords,
+  type Word,
+  type Words,
+  wordOf,
+  wordToken,
+} from "./words.ts";

@@ -56,6 +56,13 @@ export function saveWords({ words, modelHash }: Words, path: string): void {
   });
 }
 
+/** Whether a file is of `saveWords`. @throws safetensors' error when it is damaged */
+export function isWordsFile(path: string): boolean {
+  return (
+    path.toLowerCase().endsWith(".safetensors") && safetensors.readHeader(path).metadata.format === FORMAT
+  );
+}
+
 /**
  * Reads what `saveWords` wrote.
  * @throws DiffusionError when the file holds something else

@@ -1,4 +1,5 @@
 import {
+  backward,
   deriveSeed,
   Generator,
   inferenceMode,
@@ -17,6 +18,7 @@ import type { Trainee } from "../trainer/loop.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import { batchAt } from "./batches.ts";
 import { edgeWeights, klDivergence, reconstructionLoss } from "./losses.ts";
+import { adaptiveWeight, PatchDiscriminator, patchLoss } from "./patch-discriminator.ts";
 import type { PretrainSettings } from "./settings.ts";
 
 /** Name of the figure that an inspection gives. */
@@ -24,15 +26,20 @@ export const PSNR = "held-out PSNR (dB)";
 
 /**
  * The first stage: an autoencoder for the latents that the diffusion model lives in (Rombach et al. 2022,
- * section 3.1; without a perceptual network, see `reconstructionLoss` for what keeps details instead).
+ * section 3.1; without a perceptual network, see `reconstructionLoss` for what keeps details instead), with a patch
+ * discriminator where settings give it a weight.
  */
 export class AutoencoderTrainee implements Trainee {
   readonly name = "autoencoder";
-  readonly lossNames = ["reconstruction", "l1", "kl"] as const;
+  readonly lossNames: readonly string[];
   readonly vae: AutoencoderKL;
   readonly networks: Trainee["networks"];
   readonly device: string;
-  readonly optimizer: optim.AdamW;
+  readonly optimizer:
+    | optim.AdamW
+    | { readonly autoencoder: optim.AdamW; readonly discriminator: optim.AdamW };
+  readonly #own: optim.AdamW;
+  readonly #judge: { readonly network: PatchDiscriminator; readonly optimizer: optim.AdamW } | null;
   readonly #order: ShuffledRounds;
   readonly #noise: Generator;
   readonly #images: Tensor;
@@ -59,13 +66,24 @@ export class AutoencoderTrainee implements Trainee {
     this.vae = new AutoencoderKL(ARCHITECTURES[settings.preset].vae);
     if (from) this.vae.loadStateDict(from.stateDict());
     this.vae.to({ device: this.device, memoryFormat: "channelsLast" });
-    this.networks = { autoencoder: this.vae };
-    const { learningRate, weightDecay } = settings.autoencoder;
-    this.optimizer = new optim.AdamW(this.vae.parameters(), {
+    const { learningRate, weightDecay, discriminator } = settings.autoencoder;
+    this.#own = new optim.AdamW(this.vae.parameters(), {
       lr: learningRate,
       weightDecay,
       betas: [0.9, 0.99],
     });
+    this.#judge = discriminator.weight > 0 ? judgeOf(settings, this.device) : null;
+    this.networks = {
+      autoencoder: this.vae,
+      ...(this.#judge && { discriminator: this.#judge.network }),
+    };
+    this.optimizer = this.#judge
+      ? { autoencoder: this.#own, discriminator: this.#judge.optimizer }
+      : this.#own;
+    this.lossNames = [
+      ...["reconstruction", "l1", "kl"],
+      ...(this.#judge ? ["adversarial", "discriminator"] : []),
+    ];
     this.#order = new ShuffledRounds(images.shape[0]!, (epoch) =>
       deriveSeed(deriveSeed(settings.seed, "autoencoder"), "epoch", epoch),
     );
@@ -92,17 +110,59 @@ export class AutoencoderTrainee implements Trainee {
     const difference = output.to("float32").sub(images);
     const reconstruction = reconstructionLoss(difference, edgeWeights(images, edgeWeight), pyramidWeight);
     const kl = klDivergence(mean, logvar);
-    this.optimizer.zeroGrad();
-    reconstruction.add(kl.mul(klWeight)).backward();
-    optim.clipGradNorm_(this.vae.parameters(), 1);
-    this.optimizer.lr = learningRate;
-    this.optimizer.step();
-    return [reconstruction.detach(), difference.detach().abs().mean(), kl.detach()];
+    const drawn = output.to("float32");
+    const judged = this.#adversarial(step, drawn, reconstruction);
+    const own = reconstruction.add(kl.mul(klWeight));
+    const parameters = [...this.vae.parameters()];
+    this.#own.zeroGrad();
+    backward([judged ? own.add(judged.loss) : own], { inputs: parameters }); // the judge's own gradients are not wanted
+    optim.clipGradNorm_(parameters, 1);
+    this.#own.lr = learningRate;
+    this.#own.step();
+    const losses = [reconstruction.detach(), difference.detach().abs().mean(), kl.detach()];
+    if (!this.#judge) return losses;
+    if (!judged) return [...losses, kl.detach().mul(0), kl.detach().mul(0)];
+    return [...losses, judged.adversarial, this.#learnToJudge(images, drawn.detach(), learningRate)];
+  }
+
+  /** The discriminator's part of the loss, weighed against the reconstruction; null before it begins. */
+  #adversarial(step: number, drawn: Tensor, reconstruction: Tensor) {
+    const { weight, start } = this.#settings.autoencoder.discriminator;
+    if (!this.#judge || step < start) return null;
+    const { network } = this.#judge;
+    const adversarial = this.#compute(() => network.forward(drawn))
+      .to("float32")
+      .mean()
+      .neg();
+    const share = adaptiveWeight(reconstruction, adversarial, this.vae.decoder.convOut.weight);
+    return { adversarial: adversarial.detach(), loss: adversarial.mul(share).mul(weight) };
+  }
+
+  /** A step of the discriminator on photos and what was made of them. */
+  #learnToJudge(images: Tensor, drawn: Tensor, learningRate: number): Tensor {
+    const { network, optimizer } = this.#judge!;
+    const judge = (x: Tensor) => this.#compute(() => network.forward(x)).to("float32");
+    const loss = patchLoss(judge(images), judge(drawn));
+    optimizer.zeroGrad();
+    loss.backward();
+    optimizer.lr = learningRate;
+    optimizer.step();
+    return loss.detach();
   }
 
   inspect(step: number): Promise<Record<string, number>> {
     return this.#inspect?.(this.vae, step) ?? Promise.resolve({});
   }
+}
+
+/** A discriminator with weights of its own seed, so that the autoencoder's are as they are without one. */
+function judgeOf({ seed, autoencoder }: PretrainSettings, device: string) {
+  const { learningRate, discriminator } = autoencoder;
+  manualSeed(deriveSeed(seed, "autoencoder", "discriminator"));
+  const network = new PatchDiscriminator(discriminator);
+  network.to({ device, memoryFormat: "channelsLast" });
+  const settings = { lr: learningRate, weightDecay: 0, betas: [0.5, 0.9] as [number, number] };
+  return { network, optimizer: new optim.AdamW(network.parameters(), settings) };
 }
 
 /**

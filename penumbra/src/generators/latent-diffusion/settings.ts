@@ -16,6 +16,28 @@ const budget = {
   weightDecay: z.number().nonnegative(),
 };
 
+export const DiscriminatorSettings = z.strictObject({
+  weight: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe(
+      "What the judgement of a patch discriminator counts, when it pulls at the decoder's last layer as much as the reconstruction; 0: there is none.",
+    ),
+  start: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe("Steps before it begins: it only tells details from blur once there are some."),
+  channels: z.int().positive().default(64).describe("Channels of its first layer."),
+  layers: z
+    .int()
+    .min(1)
+    .max(5)
+    .default(2)
+    .describe("Layers that halve the image: 2 judge patches of 34 pixels, 3 of 70."),
+});
+
 export const AutoencoderSettings = z.strictObject({
   ...budget,
   steps: budget.steps.default(20_000),
@@ -53,6 +75,7 @@ export const AutoencoderSettings = z.strictObject({
     .nonnegative()
     .default(3)
     .describe("How much more a pixel at an edge counts than one on an even area."),
+  discriminator: DiscriminatorSettings.prefault({}),
 });
 
 export const DenoiserSettings = z.strictObject({

@@ -1,4 +1,4 @@
-import type { Curve, EvaluatedFigures, Outcome } from "../../results/index.ts";
+import type { Curve, EvaluatedFigures, Outcome, WordsCurve } from "../../results/index.ts";
 import { type Line, linesChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { armClass } from "./arms.ts";
@@ -9,7 +9,7 @@ export const curves: Section = {
   name: "curves",
   navigation: "Training",
   title: () => "Training",
-  isShown: (outcome) => outcome.curves.length > 0,
+  isShown: ({ curves, wordsCurves = [] }) => curves.length + wordsCurves.length > 0,
   render: (outcome) => {
     const byArm = outcome.arms.map((arm) => ({
       arm,
@@ -17,7 +17,13 @@ export const curves: Section = {
     }));
     const trained = byArm.filter(({ own }) => own.length > 0); // of the others nothing was trained
     const evaluated = trained.filter(({ own }) => own.some(({ evaluations }) => evaluations.length > 0));
-    return html`<p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>
+    const words = outcome.wordsCurves ?? [];
+    return html`${
+      words.length > 0 &&
+      html`<h3>Words</h3>
+<p>Loss of the denoiser under the words of the classes: dashed lines are training photos, each point of the noise that was drawn since the last, whole ones validation photos under the same noise every time, a pair per seed. Where validation no longer falls, more steps learn the photos, not the class. ${keptWords(words)}</p>
+<div class="grid">${wordsFigure(words)}</div>`
+    }${trained.length > 0 && html`<p>Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.</p>`}
 <div class="grid">${trained.map(({ arm, own }) => lossFigure(outcome, arm, own))}</div>
 ${
   evaluated.length > 0 &&
@@ -69,6 +75,27 @@ function evaluationFigure(
     xLabel: "training step",
     yLabel: figure,
   })}</figure>`;
+}
+
+function wordsFigure(words: readonly WordsCurve[]): Html {
+  const lines = words.flatMap(({ seed, looks }): Line[] =>
+    (["training", "heldOut"] as const).map((part) => ({
+      title: `${part === "training" ? "training" : "validation"} photos, seed ${seed}`,
+      ...(part === "training" && { className: "thin" }),
+      points: looks.map((look) => ({ x: look.step, y: look[part] })),
+    })),
+  );
+  return html`<figure><figcaption>Words</figcaption>${linesChart(lines, {
+    title: "Loss of the denoiser under the words on training and validation photos",
+    xLabel: "training step",
+    yLabel: "loss",
+  })}</figure>`;
+}
+
+/** After how many steps the words that were used were learned. */
+function keptWords(words: readonly WordsCurve[]): string {
+  const steps = [...new Set(words.map(({ keptStep }) => keptStep))].sort((a, b) => a - b);
+  return `The words are those after ${steps.join(", ")} steps.`;
 }
 
 /** Which weights the rest of the report is about, where they are not simply the last ones. */

@@ -199,6 +199,9 @@ export const templates: Dictionary["templates"] = {
   "{0} with random versions of each": "{0} mit zufälligen Fassungen",
 
   // sections/curves.ts
+  Words: "Wörter",
+  "Loss of the denoiser under the words of the classes: dashed lines are training photos, each point of the noise that was drawn since the last, whole ones validation photos under the same noise every time, a pair per seed. Where validation no longer falls, more steps learn the photos, not the class. {0}":
+    "Verlust des Entrauschers unter den Wörtern der Klassen: gestrichelt Trainingsfotos, jeder Punkt unter dem seit dem letzten gezogenen Rauschen, durchgezogen Validierungsfotos unter immer demselben Rauschen, ein Paar je Seed. Wo die Validierung nicht mehr fällt, lernen weitere Schritte die Fotos, nicht die Klasse. {0}",
   "Loss of each encoder, a line per seed. The losses of different arms are different functions: compare their course, not their height.":
     "Verlust jedes Encoders, eine Linie je Seed. Die Verluste verschiedener Arme sind verschiedene Funktionen: Zu vergleichen ist ihr Verlauf, nicht ihre Höhe.",
   "On training and validation photos": "Auf Trainings- und Validierungsfotos",

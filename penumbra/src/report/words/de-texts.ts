@@ -539,6 +539,9 @@ export const texts: Dictionary["texts"] = {
   "validation photos, seed {0#}": "Validierungsfotos, Seed {0}",
   "accuracy on training and validation photos, {0}": "Genauigkeit auf Trainings- und Validierungsfotos, {0}",
   "loss on training and validation photos, {0}": "Verlust auf Trainings- und Validierungsfotos, {0}",
+  "Loss of the denoiser under the words on training and validation photos":
+    "Verlust des Entrauschers unter den Wörtern auf Trainings- und Validierungsfotos",
+  "The words are those after {0} steps.": "Die Wörter sind die nach {0} Schritten.",
   "{0#} of {1#} encoders are kept as they were before their last step: after {2#} steps.":
     "{0} von {1} Encodern sind im Stand vor ihrem letzten Schritt behalten: nach {2} Schritten.",
   "{0#} of {1#} encoders are kept as they were before their last step: after {2#} to {3#} steps.":

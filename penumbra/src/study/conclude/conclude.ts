@@ -44,6 +44,7 @@ import {
   scoresFile,
   splitNames,
   type TrainedArm,
+  wordsCurveOf,
 } from "../stages/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { rateCurvesOf } from "./rates.ts";
@@ -165,6 +166,9 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
       (a, b) => a.shots - b.shots,
     ),
     curves: trained.filter(({ arm }) => !isFrozen(context, arm)).map((item) => curveOf(context, item)),
+    wordsCurves: (
+      await Promise.all(seeds.map(({ seed, words }) => words && wordsCurveOf(words, seed)))
+    ).filter((curve) => curve !== null),
     sifted: await siftResults(context, seeds, siftedSources(context), finished.run),
     imageRoles: titled(ROLES_OF_IMAGES),
     nearness: judged.recipes,

@@ -220,6 +220,13 @@ export const studySchemaOf = (tables: StudyTables) =>
       .prefault({}),
     words: z
       .strictObject({
+        from: z
+          .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+          .meta({
+            description:
+              "Words that are there already, in place of learning any: an embedding of diffusers (learned_embeds.safetensors) or AUTOMATIC1111, or a study's words.safetensors, or several; called as the classes are. They must not know the photos of the test",
+          })
+          .optional(),
         steps: count("Training steps; every step takes photos of all classes").default(1000),
         batchSize: count("Photos of each class per step").default(4),
         learningRate: rate("Learning rate of AdamW").default(2e-3),

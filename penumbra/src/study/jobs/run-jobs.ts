@@ -123,12 +123,16 @@ class Pool {
       for (const job of this.#jobs) job.process.kill("SIGKILL");
     };
     process.once("exit", endAll);
+    const { signal } = this.#store;
+    const onAbort = () => this.#fail(signal?.reason);
+    signal?.addEventListener("abort", onAbort);
     try {
       for (let started = 0; started < count; started++) this.#start();
       await lock.share(this.#jobs.flatMap(({ process: { pid } }) => pid ?? []));
       await this.#done;
     } finally {
       process.off("exit", endAll);
+      signal?.removeEventListener("abort", onAbort);
       endAll();
       await Promise.all(this.#jobs.map(({ process }) => hasEnded(process)));
       this.#store.addMemory(this.#jobs.reduce((sum, { peakMemory }) => sum + peakMemory, 0));

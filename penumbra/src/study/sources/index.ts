@@ -3,7 +3,7 @@
 export { FolderSection, folderSource } from "./folder.ts";
 export { trainingSettings } from "./generated.ts";
 export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
-export { sourceOfRecipe } from "./redraws.ts";
+export { mostSteps, sourceOfRecipe } from "./redraws.ts";
 export {
   defineSource,
   type ImageRequest,

@@ -25,6 +25,20 @@ export function sourceOfRecipe(name: RecipeName): keyof typeof NAMES {
   return isGuided ? NAMES.boundary : NAMES[kind];
 }
 
+/** The most steps that a redraw of these sources takes. */
+export function mostSteps(
+  { steps, recipes }: SourceStudy["config"]["redraw"],
+  names: readonly string[],
+): number {
+  const all = recipeNames.flatMap((name) =>
+    names.some((source) => source.replace(/^sifted-/, "") === sourceOfRecipe(name)) &&
+    recipes[name].variants > 0
+      ? recipes[name].strengths
+      : [],
+  );
+  return Math.floor(steps * Math.max(0, ...all));
+}
+
 /** Redraws by the study's diffusion model: all recipes of a source, with the settings of `redraw`. */
 function redrawsOf(source: keyof typeof NAMES, title: string, description: string): ImageSource {
   const isJudged = source === NAMES.boundary;

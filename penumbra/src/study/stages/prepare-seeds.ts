@@ -21,6 +21,8 @@ export interface SeedSplit {
 /** What a seed learns from: its split, and its synthetic images where an arm wants them. */
 export interface SeedData extends SeedSplit {
   readonly images: SeedImages;
+  /** Null where no source needs any. */
+  readonly words: Artifact | null;
 }
 
 /** The images of a seed, by the sources that some arm names. */
@@ -98,7 +100,7 @@ export async function prepareSeed(
         ? await imagesStage(context, name, inputs)
         : await siftStage(context, sifts, inputs);
   }
-  return { ...own, images };
+  return { ...own, images, words };
 }
 
 /** Decodes photos into the cache, a few hundred at a time: their pixels never lie in memory all at once. */

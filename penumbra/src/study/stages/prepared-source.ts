@@ -62,7 +62,7 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
   return {
     source,
     settings,
-    learned: trained ?? words,
+    learned: trained ?? (config.words.from === undefined ? words : null),
     work: {
       ...{ study, train, seed, settings },
       withPixels: withPixels.bind(null, context, train) as SourcePixels,

@@ -92,6 +92,8 @@ export interface StageStoreOptions {
    * back. Default: nobody else makes any.
    */
   readonly claim?: (hash: string) => Promise<() => void>;
+  /** Ends the work where a stage begins or tells of progress, between the steps of a redraw for example, with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 const unclaimed = async () => () => {};
@@ -112,14 +114,17 @@ export class StageStore {
   readonly #onEvent: (event: StageEvent) => void;
   readonly #claim: (hash: string) => Promise<() => void>;
   readonly #records: StageRecord[] = [];
+  /** Ends the work, with its reason. */
+  readonly signal: AbortSignal | undefined;
   /** Hashes of stages that processes of this study made for it, and that nobody asked for yet. */
   readonly #adopted = new Set<string>();
   #peakMemory = 0;
 
   constructor(
     folder: string,
-    { machine = {}, onEvent = () => {}, claim = unclaimed }: StageStoreOptions = {},
+    { machine = {}, onEvent = () => {}, claim = unclaimed, signal }: StageStoreOptions = {},
   ) {
+    this.signal = signal;
     this.#artifacts = join(folder, "artifacts");
     this.#work = join(folder, "work");
     this.machine = machine;
@@ -166,11 +171,12 @@ export class StageStore {
     run: (progress: StageWork["progress"], note: (text: string) => void) => Promise<T>,
     label = "",
   ): Promise<T> {
+    this.signal?.throwIfAborted();
     const title = { stage, label, hash: "" };
     const startedAt = performance.now();
     this.#onEvent({ ...title, event: "start", isResumed: false });
     const result = await run(
-      (done, total, unit = "") => this.#onEvent({ ...title, event: "progress", done, total, unit }),
+      (done, total, unit = "") => this.#tell(title, done, total, unit),
       (text) => this.#onEvent({ ...title, event: "note", text }),
     );
     const seconds = (performance.now() - startedAt) / 1000;
@@ -181,10 +187,16 @@ export class StageStore {
 
   /** The artifact of a stage, made now if it does not lie there complete. Rethrows what the stage's `run` throws. */
   async run(spec: StageSpec): Promise<Artifact> {
+    this.signal?.throwIfAborted();
     const place = this.#placeOf(spec);
     const artifact = (await this.#reuse(place)) ?? (await this.#claimed(spec, place));
     this.#record(artifact);
     return artifact;
+  }
+
+  #tell(title: StagePlace["title"], done: number, total: number, unit: string): void {
+    this.#onEvent({ ...title, event: "progress", done, total, unit });
+    this.signal?.throwIfAborted();
   }
 
   /** The artifact of a stage if it lies there complete, told to nobody; a damaged one is removed. */
@@ -246,6 +258,7 @@ export class StageStore {
         clock.tick();
         const told = { ...title, event: "progress", done, total, unit } as const;
         this.#onEvent(loss === undefined ? told : { ...told, loss });
+        this.signal?.throwIfAborted();
       },
     });
     await removeTools(work);

@@ -106,7 +106,12 @@ describe("a model's folder", () => {
       await expect(findModel(name, { base: "/", guidanceScale: 5 })).rejects.toThrow(
         /distilled to draw without guidance.*"redraw.guidanceScale" to 1/,
       );
-    await expect(findModel("models/sd-turbo", { base: "/", guidanceScale: 1 })).rejects.toThrow(/not there/);
+    await expect(findModel("sd-turbo", { base: "/", guidanceScale: 1, steps: 10 })).rejects.toThrow(
+      /one to four steps; an image takes 10 steps. Set .*"redraw.steps" so that a strength takes one to four/,
+    );
+    await expect(findModel("models/sd-turbo", { base: "/", guidanceScale: 1, steps: 4 })).rejects.toThrow(
+      /not there/,
+    );
     expect((await findModel("penumbra-mini", { base: "/", guidanceScale: 5 })).imageSize).toBe(64);
   });
 

@@ -311,6 +311,15 @@ describe.skipIf(tinyModels.length === 0)("recipes with settings of their own", (
     expect(named?.prompt).toBe("a photo of a bolt");
   });
 
+  test("guidance leads away from a negative prompt, which may be the class's own name", async () => {
+    const recipe: ChosenRecipe = { name: "faithful", strengths: [0.75], variants: 1 };
+    const [plain] = await redraw(options("plain", recipe));
+    const [away] = await redraw(options("away", { ...recipe, negativePrompt: "a {class}" }));
+    expect(plain).not.toHaveProperty("negativePrompt");
+    expect(away).toMatchObject({ negativePrompt: "a bolt", prompt: plain!.prompt, seed: plain!.seed });
+    expect(await pixelsOf("away", away!.file)).not.toEqual(await pixelsOf("plain", plain!.file));
+  });
+
   test("guidance that does not fit the strengths is refused", async () => {
     const recipe: ChosenRecipe = { name: "drift", strengths: [0.5, 1], variants: 1, guidanceScale: [2] };
     await expect(redraw(options("wrong", recipe))).rejects.toThrow(/"guidanceScale" has 1 numbers for 2/);

@@ -17,6 +17,7 @@ const empty: Outcome = {
   hypotheses: [],
   results: [],
   curves: [],
+  wordsCurves: [],
   sheet: [],
   sifted: [],
   audits: [],

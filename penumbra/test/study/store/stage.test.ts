@@ -47,6 +47,29 @@ describe("a stage", () => {
     expect(await readFile(join(second.folder, "number.txt"), "utf8")).toBe("3");
   });
 
+  it("ends where it tells of progress when it is told to, and goes on from what lies there", async () => {
+    const stop = new AbortController();
+    const stopping = new StageStore(folder, { signal: stop.signal });
+    const steps: number[] = [];
+    const counting = spec({
+      run: async ({ scratch, progress }) => {
+        const done = join(scratch, "done");
+        for (let step = existsSync(done) ? Number(await readFile(done, "utf8")) + 1 : 0; step < 3; step++) {
+          steps.push(step);
+          await writeFile(done, String(step));
+          if (step === 1) stop.abort(new Error("enough"));
+          progress(step, 3);
+        }
+        return {};
+      },
+    });
+    await expect(stopping.run(counting)).rejects.toThrow("enough");
+    await expect(stopping.run(spec({ seed: 6 }))).rejects.toThrow("enough");
+    await expect(stopping.observe("look", async () => 1)).rejects.toThrow("enough");
+    expect((await store().run(counting)).manifest.starts).toBe(2);
+    expect(steps).toEqual([0, 1, 2]);
+  });
+
   it("has a manifest that says what made it", async () => {
     const { manifest } = await store().run(spec());
     expect(manifest).toMatchObject({

@@ -14,6 +14,8 @@ export type RecipeSettings = {
   readonly stacking?: "parallel" | "sequence";
   /** Of these each image gets one: {} stands for the word, {class} for the class's name. */
   readonly prompts?: readonly string[];
+  /** What guidance leads away from: {class} for the class's name. Default nothing. */
+  readonly negativePrompt?: string;
   /** One for all strengths, or one for each; default the study's. */
   readonly guidanceScale?: number | readonly number[];
   /** Default nothing. */
@@ -100,6 +102,14 @@ export function recipeSettings({ strengths, variants }: Pick<RecipeSettings, "st
         description: "Prompts, one of them per image: {} stands for the word, {class} for the class's name",
       })
       .default([PLAIN_TEMPLATE]),
+    negativePrompt: z
+      .string()
+      .min(1)
+      .meta({
+        description:
+          'What guidance leads away from, {class} stands for the class\'s name. "{class}" is the control for what the model knows of the class by its name: only the learned word is left of it',
+      })
+      .optional(),
     guidanceScale: z
       .union([scale, z.array(scale).min(1)])
       .meta({ description: "In place of redraw.guidanceScale: one for all strengths, or one for each" })
