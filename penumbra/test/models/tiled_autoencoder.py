@@ -1,4 +1,4 @@
-# Writes goldens/sd/tiled-autoencoder-*.{json,safetensors}: images of a tiny AutoencoderKL with random weights, encoded
+# Writes goldens/tiles/tiled-autoencoder-*.{json,safetensors}: images of a tiny AutoencoderKL with random weights, encoded
 # and decoded in tiles by diffusers (enable_tiling). Run: python3 penumbra/test/models/tiled_autoencoder.py
 import json
 import pathlib
@@ -8,7 +8,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
-FOLDER = pathlib.Path(__file__).parent.parent / "goldens" / "sd"
+FOLDER = pathlib.Path(__file__).parent.parent / "goldens" / "tiles"
 CONFIG = dict(
     latent_channels=4,
     block_out_channels=[8, 16],

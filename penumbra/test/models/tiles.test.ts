@@ -32,7 +32,7 @@ test("an autoencoder's images in tiles have their size and are near those of the
 });
 
 // Written by tiled_autoencoder.py.
-eachGolden("sd", "tiled-autoencoder", ({ json, tensors }) => {
+eachGolden("tiles", "tiled-autoencoder", ({ json, tensors }) => {
   const vae = new AutoencoderKL(json.config as object).eval();
   const weights = Object.entries(tensors).filter(([name]) => name.startsWith("vae."));
   vae.loadStateDict(Object.fromEntries(weights.map(([name, tensor]) => [name.slice("vae.".length), tensor])));
