@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { writeFileAtomic, writeFolderAsync } from "../../files/index.ts";
 import { DeployError, loadClassifier } from "../classifier/index.ts";
-import { escaped, PAGE_STYLE } from "../page/index.ts";
+import { escaped, PAGE_SCRIPT, PAGE_STYLE } from "../page/index.ts";
 import { type Exported, type ExportOptions, exportOnnx, referencesOf } from "./export-onnx.ts";
 
 const PACKAGE = "onnxruntime-web";
@@ -141,12 +141,9 @@ export async function judge(...photos) {
 }
 `;
 
-const SCRIPT = `
-// Photos may be dropped before the classifier is there: they wait for it.
+const SCRIPT = `${PAGE_SCRIPT}// Photos may be dropped before the classifier is there: they wait for it.
 const engine = import("./judge.mjs");
 engine.catch((error) => byId("answers").prepend("The classifier cannot be loaded: " + error.message));
-const byId = (id) => document.getElementById(id);
-const percent = (value) => (100 * value).toFixed(1) + " %";
 const verdictOf = ({ isUnknown, className, confidence }) => isUnknown ? "unknown, resembles " + className : className + "  " + percent(confidence);
 const detailsOf = ({ unknownScore, classes }) => "p " + (1 - unknownScore).toFixed(3) + " · " + classes.slice(0, 3).map((item) => item.className + " " + percent(item.probability)).join(", ");
 function show(element, answer) {
@@ -159,18 +156,7 @@ function show(element, answer) {
   }));
 }
 async function take(files) {
-  const box = document.createElement("div");
-  box.className = "answer";
-  for (const file of files.slice(0, 8)) {
-    const picture = new Image();
-    picture.src = URL.createObjectURL(file);
-    picture.alt = file.name;
-    box.append(picture);
-  }
-  const text = document.createElement("div");
-  text.textContent = "…";
-  box.append(text);
-  byId("answers").prepend(box);
+  const { text } = newAnswer(files);
   try {
     const { judge, pixelsOf } = await engine;
     const photos = [];
@@ -212,10 +198,7 @@ byId("camera").addEventListener("click", async () => {
   byId("live").hidden = !stream;
   byId("camera").textContent = stream ? "Stop the camera" : "Use the camera";
 });
-byId("files").addEventListener("change", (event) => { takeAll(event.target.files); event.target.value = ""; });
-byId("drop").addEventListener("dragover", (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
-byId("drop").addEventListener("dragleave", () => byId("drop").classList.remove("over"));
-byId("drop").addEventListener("drop", (event) => { event.preventDefault(); byId("drop").classList.remove("over"); takeAll(event.dataTransfer.files); });
+onFiles(takeAll);
 `;
 
 const STYLE = `${PAGE_STYLE}

@@ -1,4 +1,4 @@
-import { escaped, PAGE_STYLE } from "../page/index.ts";
+import { escaped, PAGE_SCRIPT, PAGE_STYLE } from "../page/index.ts";
 
 /** The page for people: drop photos, see verdicts. Nothing is loaded from anywhere else. */
 export function pageOf(models: readonly string[]): string {
@@ -18,22 +18,8 @@ export function pageOf(models: readonly string[]): string {
 const STYLE = `${PAGE_STYLE}
 .answer .like { display: flex; gap: .25rem; margin-left: auto } .answer .like img { width: 48px; height: 48px }`;
 
-const SCRIPT = `
-const byId = (id) => document.getElementById(id);
-const percent = (value) => (100 * value).toFixed(1) + " %";
-async function judge(files) {
-  const box = document.createElement("div");
-  box.className = "answer";
-  for (const file of files.slice(0, 8)) {
-    const picture = new Image();
-    picture.src = URL.createObjectURL(file);
-    picture.alt = file.name;
-    box.append(picture);
-  }
-  const text = document.createElement("div");
-  text.textContent = "…";
-  box.append(text);
-  byId("answers").prepend(box);
+const SCRIPT = `${PAGE_SCRIPT}async function judge(files) {
+  const { box, text } = newAnswer(files);
   const form = new FormData();
   for (const file of files) form.append("image", file);
   const token = sessionStorage.getItem("token");
@@ -74,8 +60,5 @@ function take(list) {
   if (byId("views").checked) judge(files);
   else for (const file of files) judge([file]);
 }
-byId("files").addEventListener("change", (event) => { take(event.target.files); event.target.value = ""; });
-byId("drop").addEventListener("dragover", (event) => { event.preventDefault(); byId("drop").classList.add("over"); });
-byId("drop").addEventListener("dragleave", () => byId("drop").classList.remove("over"));
-byId("drop").addEventListener("drop", (event) => { event.preventDefault(); byId("drop").classList.remove("over"); take(event.dataTransfer.files); });
+onFiles(take);
 `;
