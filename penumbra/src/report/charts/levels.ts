@@ -1,6 +1,6 @@
 import { type Html, html } from "../html.ts";
-import { fixed } from "../numbers.ts";
-import { extent, linearScale, px, ticks } from "./scale.ts";
+import { extent, linearScale, px } from "./scale.ts";
+import { valueAxis } from "./value-axis.ts";
 
 /** A figure at a place of the x axis, with its interval where there is one. */
 export interface Level {
@@ -36,21 +36,16 @@ export function levelsChart(
   const half = ((series.length - 1) * DODGE) / 2;
   const inner = { left: 40, right: width - 14, top: 20, bottom: height - 34 };
   const points = series.flatMap((one) => one.points);
-  const [yLow, yHigh] = extent(points.flatMap(({ y, low = y, high = y }) => [y, low, high]));
-  const pad = (yHigh - yLow || 1) * 0.06;
   const counts = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
   const log = linearScale(extent(counts.map(Math.log2)), [inner.left + half + 8, inner.right - half - 4]);
   const x = (count: number, place: number) => log(Math.log2(count)) - half + place * DODGE;
-  const y = linearScale([yLow - pad, yHigh + pad], [inner.bottom, inner.top]);
-  const yTicks = ticks(y.domain, 5);
-  const digits = Math.max(0, ...yTicks.map((value) => (String(value).split(".")[1] ?? "").length));
+  const { y, grid } = valueAxis(
+    points.flatMap(({ y, low = y, high = y }) => [y, low, high]),
+    inner,
+    5,
+  );
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
-${yTicks.map(
-  (
-    value,
-  ) => html`<line class="gridline" x1="${inner.left}" x2="${inner.right}" y1="${px(y(value))}" y2="${px(y(value))}"/>
-<text class="tick" x="${inner.left - 6}" y="${px(y(value) + 3.5)}" text-anchor="end">${fixed(value, digits)}</text>`,
-)}
+${grid}
 ${counts.map(
   (count) =>
     html`<text class="tick" x="${px(log(Math.log2(count)))}" y="${inner.bottom + 14}" text-anchor="middle">${count}</text>`,

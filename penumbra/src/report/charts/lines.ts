@@ -1,6 +1,6 @@
 import { type Html, html } from "../html.ts";
-import { fixed } from "../numbers.ts";
 import { extent, linearScale, px, ticks } from "./scale.ts";
+import { valueAxis } from "./value-axis.ts";
 
 export interface Line {
   readonly title: string;
@@ -28,19 +28,10 @@ export function linesChart(
 ): Html {
   const inner = { left: 40, right: width - 14, top: 20, bottom: height - 30 };
   const all = lines.flatMap((line) => line.points);
-  const [yLow, yHigh] = extent([...all.map(({ y }) => y), ...(level ? [level.y] : [])]);
-  const pad = (yHigh - yLow || 1) * 0.06;
   const x = linearScale(extent(all.map((point) => point.x)), [inner.left, inner.right]);
-  const y = linearScale([yLow - pad, yHigh + pad], [inner.bottom, inner.top]);
-  const yTicks = ticks(y.domain, 4);
-  const digits = Math.max(0, ...yTicks.map((value) => (String(value).split(".")[1] ?? "").length));
+  const { y, grid } = valueAxis([...all.map(({ y }) => y), ...(level ? [level.y] : [])], inner, 4);
   return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
-${yTicks.map(
-  (
-    value,
-  ) => html`<line class="gridline" x1="${inner.left}" x2="${inner.right}" y1="${px(y(value))}" y2="${px(y(value))}"/>
-<text class="tick" x="${inner.left - 6}" y="${px(y(value) + 3.5)}" text-anchor="end">${fixed(value, digits)}</text>`,
-)}
+${grid}
 ${ticks(x.domain, 4).map(
   (value) =>
     html`<text class="tick" x="${px(x(value))}" y="${inner.bottom + 14}" text-anchor="middle">${value}</text>`,
