@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { samplerNames } from "../../diffusion/index.ts";
 import { photoSettings } from "../trainer/photo-settings.ts";
+import { LEVELS_MESSAGE, levelsFit, unetSettings } from "../trainer/unet-settings.ts";
 
 const Fields = z.strictObject({
   ...photoSettings({
@@ -16,12 +17,8 @@ const Fields = z.strictObject({
     .nonempty()
     .default([32, 64, 96])
     .describe("Channels of the UNet's levels, from the largest image to the smallest; multiples of 8."),
-  layersPerBlock: z.int().positive().default(1).describe("Residual blocks a level, one more on the way up."),
-  attentionLevels: z
-    .int()
-    .nonnegative()
-    .default(1)
-    .describe("How many of the smallest levels have attention."),
+  layersPerBlock: unetSettings.layersPerBlock,
+  attentionLevels: unetSettings.attentionLevels,
   predictionType: z.enum(["epsilon", "v_prediction"]).default("epsilon"),
   noiseSchedule: z
     .enum(["linear", "cosine"])
@@ -29,7 +26,7 @@ const Fields = z.strictObject({
     .describe(
       "How noise grows: linear in the variance (Ho et al.), or a squared cosine (Nichol and Dhariwal).",
     ),
-  timesteps: z.int().min(2).default(1000),
+  timesteps: unetSettings.timesteps,
   variance: z
     .enum(["fixed", "learned"])
     .default("fixed")
@@ -47,11 +44,7 @@ const Fields = z.strictObject({
     .default(0.15)
     .describe("Share of the training after which the weights are kept for early images."),
   sampler: z.enum(samplerNames).default("ddim").describe("The algorithm that draws."),
-  sampleSteps: z
-    .int()
-    .positive()
-    .default(25)
-    .describe("Steps from pure noise to the image; a strength s takes about s of them."),
+  sampleSteps: unetSettings.sampleSteps,
   guidanceScale: z
     .number()
     .nonnegative()
@@ -59,8 +52,5 @@ const Fields = z.strictObject({
     .describe("How much more of the class than the network says; up to 1 costs half."),
 });
 
-export const DdpmSettings = Fields.refine(
-  ({ imageSize, channels }) => imageSize % 2 ** (channels.length - 1) === 0,
-  { path: ["channels"], message: "each level but the last halves imageSize: give fewer levels" },
-);
+export const DdpmSettings = Fields.refine(levelsFit, LEVELS_MESSAGE);
 export type DdpmSettings = z.output<typeof DdpmSettings>;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { samplerNames } from "../../diffusion/index.ts";
 import { photoSettings } from "../trainer/photo-settings.ts";
+import { LEVELS_MESSAGE, levelsFit, unetSettings } from "../trainer/unet-settings.ts";
 
 const share = z.number().min(0).max(1);
 
@@ -42,12 +43,8 @@ const Fields = z.strictObject({
     .nonempty()
     .default([32, 64, 96])
     .describe("Channels of the decoder's levels, from the largest image to the smallest; multiples of 8."),
-  layersPerBlock: z.int().positive().default(1).describe("Residual blocks a level, one more on the way up."),
-  attentionLevels: z
-    .int()
-    .nonnegative()
-    .default(1)
-    .describe("How many of the smallest levels have attention."),
+  layersPerBlock: unetSettings.layersPerBlock,
+  attentionLevels: unetSettings.attentionLevels,
   viewWeight: z
     .number()
     .nonnegative()
@@ -55,7 +52,7 @@ const Fields = z.strictObject({
     .describe(
       "Weight of telling photos apart by a changed copy of each (SLIP), beside telling their texts apart: embeddings then say more than the class.",
     ),
-  timesteps: z.int().min(2).default(1000),
+  timesteps: unetSettings.timesteps,
   wordDropout: share.default(0.1).describe("Share of the prior's examples without words, for guidance."),
   embeddingDropout: share
     .default(0.1)
@@ -67,11 +64,7 @@ const Fields = z.strictObject({
     .default(1.5)
     .describe("How much more of the words than the prior says; up to 1 costs half."),
   sampler: z.enum(samplerNames).default("ddpm").describe("The algorithm that decodes."),
-  sampleSteps: z
-    .int()
-    .positive()
-    .default(25)
-    .describe("Steps from pure noise to the image; a strength s takes about s of them."),
+  sampleSteps: unetSettings.sampleSteps,
   guidanceScale: z
     .number()
     .nonnegative()
@@ -79,11 +72,11 @@ const Fields = z.strictObject({
     .describe("How much more of the embedding than the decoder says; up to 1 costs half."),
 });
 
-export const UnclipSettings = Fields.refine(
-  ({ imageSize, channels }) => imageSize % 2 ** (channels.length - 1) === 0,
-  { path: ["channels"], message: "each level but the last halves imageSize: give fewer levels" },
-).refine(({ clipShare, priorShare }) => clipShare + priorShare < 1, {
-  path: ["priorShare"],
-  message: "clipShare and priorShare leave the decoder nothing: give less",
-});
+export const UnclipSettings = Fields.refine(levelsFit, LEVELS_MESSAGE).refine(
+  ({ clipShare, priorShare }) => clipShare + priorShare < 1,
+  {
+    path: ["priorShare"],
+    message: "clipShare and priorShare leave the decoder nothing: give less",
+  },
+);
 export type UnclipSettings = z.output<typeof UnclipSettings>;
