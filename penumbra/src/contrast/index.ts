@@ -53,6 +53,7 @@ export { Encoder, type EncoderConfig, NETWORKS, type ResolvedEncoderConfig } fro
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
 export { type Evaluation, KEPT_WEIGHTS, type KeptWeights } from "./training/evaluation.ts";
 export {
+  batchNormOf,
   type FineTuning,
   frozenEncoder,
   TRAINED_LAYERS,

@@ -73,13 +73,18 @@ export function rateGroups(
   return [{ params: head.parameters(), scale: 1 }, ...trained.filter(({ params }) => params.length > 0)];
 }
 
+/** What becomes of the statistics of batch norms where nothing is said of it, or what is said. */
+export function batchNormOf({ batchNorm }: FineTuning, isPublished: boolean): "trained" | "frozen" {
+  return batchNorm ?? (isPublished ? "frozen" : "trained");
+}
+
 /** Training mode for what is trained; layers that are not, and frozen batch norms, stay in evaluation mode. */
-export function setTrainingMode(encoder: Encoder, { layers = "full", batchNorm }: FineTuning): void {
+export function setTrainingMode(encoder: Encoder, fineTuning: FineTuning, isPublished: boolean): void {
   encoder.train();
-  for (const layer of frozenLayers(encoder.network.layers(), layers)) {
+  for (const layer of frozenLayers(encoder.network.layers(), fineTuning.layers ?? "full")) {
     for (const module of modulesOf(layer)) module.training = false;
   }
-  if (batchNorm === "trained") return;
+  if (batchNormOf(fineTuning, isPublished) === "trained") return;
   for (const module of encoder.modules()) if (module instanceof nn.BatchNorm2d) module.training = false;
 }
 

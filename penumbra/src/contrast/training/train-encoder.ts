@@ -149,7 +149,7 @@ async function takeSteps(training: Training, options: TrainOptions): Promise<voi
   const { steps, weights, fineTuning = {}, checkpointFolder, checkpointEvery = 100, onProgress } = options;
   const { state, identity } = training;
   const beginTraining = () => {
-    setTrainingMode(state.encoder, { batchNorm: weights ? "frozen" : "trained", ...fineTuning });
+    setTrainingMode(state.encoder, fineTuning, weights !== undefined);
     state.head.train();
   };
   beginTraining();

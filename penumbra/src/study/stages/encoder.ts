@@ -1,5 +1,6 @@
 import type { Tensor } from "@penumbra/torch";
 import {
+  batchNormOf,
   Encoder,
   type FineTuning,
   frozenEncoder,
@@ -171,8 +172,7 @@ function fineTuningOf(
   { train, layerDecay, batchNorm }: FineTuningSettings,
   isPublished: boolean,
 ): { fineTuning?: FineTuning } {
-  const usual = isPublished ? "frozen" : "trained";
-  const statistics = batchNorm === "auto" ? usual : batchNorm;
+  const statistics = batchNormOf(batchNorm === "auto" ? {} : { batchNorm }, isPublished);
   const fineTuning: FineTuning = {
     ...(train !== "full" && { layers: train as TrainedLayers }),
     ...(layerDecay !== 1 && { layerDecay }),
