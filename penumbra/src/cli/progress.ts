@@ -95,7 +95,7 @@ export class StageLines {
     const rate = (event.done - current.firstDone) / seconds;
     const speed = rate > 0 ? `  ${rate.toPrecision(3)}${event.unit ? ` ${event.unit}` : ""}/s` : "";
     const left = rate > 0 ? `  ${shortDuration((event.total - event.done) / rate)} left` : "";
-    const text = `${this.#head(event)}${event.done}/${event.total}${event.unit ? ` ${event.unit}` : ""}${speed}${left}`;
+    const text = `${this.#head(event)}${Math.floor(event.done)}/${event.total}${event.unit ? ` ${event.unit}` : ""}${speed}${left}`;
     if (this.#target.isTTY) this.#draw(text);
     else this.#target.write(`${text}\n`);
   }

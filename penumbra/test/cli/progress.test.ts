@@ -24,7 +24,7 @@ const run = (emit: (event: StageEvent) => void, wait: (seconds: number) => void)
   emit({ ...stage, event: "start", isResumed: false });
   emit({ ...stage, event: "progress", done: 0, total: 1000, unit: "steps" });
   wait(20);
-  emit({ ...stage, event: "progress", done: 400, total: 1000, unit: "steps" });
+  emit({ ...stage, event: "progress", done: 400.7, total: 1000, unit: "steps" }); // redraws count steps as parts of images
   wait(30);
   emit({ ...stage, event: "done", seconds: 50 });
 };
