@@ -3,6 +3,7 @@ import { checkCommand } from "./check.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { doctorCommand } from "./doctor.ts";
+import { eraseCommand } from "./erase.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { exportCommand } from "./export.ts";
 import { generateCommand } from "./generate.ts";
@@ -59,6 +60,7 @@ const program = new Command("penumbra")
   .addCommand(pretrainCommand())
   .addCommand(wordsCommand())
   .addCommand(convertCommand())
+  .addCommand(eraseCommand())
   .addCommand(doctorCommand());
 
 // A reader that has seen enough (penumbra study … | head) must not end the work.

@@ -22,6 +22,12 @@ export { GeneratorError } from "./errors.ts";
 export type { ImageGenerator, TrainingOptions } from "./generator.ts";
 export { GENERATORS, type GeneratorName, generatorNamed, generatorNames } from "./generators.ts";
 export { ARCHITECTURES } from "./latent-diffusion/architectures.ts";
+export {
+  type EraseOptions,
+  EraseSettings,
+  eraseConcepts,
+  erasureTarget,
+} from "./latent-diffusion/erase.ts";
 export { PretrainSettings } from "./latent-diffusion/settings.ts";
 export { type PretrainOptions, pretrain } from "./latent-diffusion/train.ts";
 export { type Corpus, type CorpusSource, readCorpus } from "./trainer/corpus.ts";

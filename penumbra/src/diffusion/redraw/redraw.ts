@@ -164,6 +164,8 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): R
   const { dtype } = resolvePrecision(precision, sd.device);
   return plan.map((item) => {
     const photo = photos[item.photo]!;
+    const isGuided = item.passes.every((pass) => (pass.guidanceScale ?? guidanceScale) > 1);
+    if (item.negativePrompt !== "" && !isGuided) throw noGuidance(item);
     const all = item.passes.map(({ strength }) => {
       const resolved = resolveStrength(sd.schedulerConfig, steps, strength, choice);
       if (resolved.calls === 0) throw noStep(item, strength, steps);
@@ -206,6 +208,12 @@ function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): R
     ];
     return withFile<RedrawLine>(line, others.length === 0 ? vectors : [vectors, ...others]);
   });
+}
+
+function noGuidance({ recipe, negativePrompt }: PlannedRedraw): DiffusionError {
+  return new DiffusionError(
+    `The recipe "${recipe.name}" has the negative prompt "${negativePrompt}", and nothing would lead away from it: guidance does, above a scale of 1. Raise guidanceScale, or leave negativePrompt out.`,
+  );
 }
 
 function noStep({ recipe }: PlannedRedraw, strength: number, steps: number): DiffusionError {

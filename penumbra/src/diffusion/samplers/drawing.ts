@@ -106,6 +106,11 @@ export class Drawing implements Disposable {
     return this.#walking.step(this.#predict);
   }
 
+  /** [B, c, h, w]: the scaled latents as they are between two steps. */
+  latents(): Tensor {
+    return this.#walking.now();
+  }
+
   /** What the last step took the images for: float32 [B, 3, H, W] in 0..1, soft at first and sharp at the end. */
   preview(): Tensor {
     return noGrad(() => scope(() => decodeLatents(this.#sd, this.#walking.now("image"), this.#precision)));

@@ -20,7 +20,7 @@ export interface GenerationOptions {
   prompts?: readonly string[];
   /** [B, L, D]: prompts that are encoded already. */
   context?: Tensor;
-  /** What guidance leads away from. Default "". */
+  /** What guidance leads away from; it needs a scale above 1. Default "". */
   negativePrompt?: string;
   /** [1, L, D] or [B, L, D]: in place of `negativePrompt`. */
   negativeContext?: Tensor;
@@ -67,7 +67,8 @@ export interface ImageToImageOptions extends GenerationOptions {
  * Images from text alone: latent diffusion from pure noise (Rombach et al. 2022).
  *
  * @returns float32 [B, 3, H, W] in 0..1
- * @throws DiffusionError when numbers of prompts and seeds differ or a size does not fit the model
+ * @throws DiffusionError when numbers of prompts and seeds differ, a size does not fit the model, or there is a negative
+ *   prompt without guidance
  * @example textToImage(sd, { prompts: ["a photo of a relay"], steps: 20, seeds: [7] })
  */
 export function textToImage(sd: StableDiffusion, options: TextToImageOptions): Tensor {
@@ -98,7 +99,8 @@ export function beginTextToImage(sd: StableDiffusion, options: TextToImageOption
  *
  * @param images01 float [B, 3, H, W] in 0..1, H and W multiples of the autoencoder's factor
  * @returns float32 [B, 3, H, W] in 0..1
- * @throws DiffusionError when the numbers of images, prompts, strengths and seeds differ, or a size does not fit
+ * @throws DiffusionError when the numbers of images, prompts, strengths and seeds differ, a size does not fit, or there
+ *   is a negative prompt without guidance
  * @example imageToImage(sd, photos, { prompts, strengths: [0.25, 0.75], seeds: [1, 2] })
  */
 export function imageToImage(sd: StableDiffusion, images01: Tensor, options: ImageToImageOptions): Tensor {
@@ -204,14 +206,19 @@ function begin(
   const { words, negativePrompt = "", guidanceScale = 7.5, precision = "fp32" } = options;
   const { context, negativeContext, seeds, steer } = options;
   const size = latents.shape.slice(2);
+  const guidanceScales = walks.map((_, item) =>
+    typeof guidanceScale === "number" ? guidanceScale : (guidanceScale[item] as number),
+  );
+  if (negativePrompt !== "" && guidanceScales.every((scale) => scale <= 1)) {
+    throw new DiffusionError(
+      `Nothing would lead away from the negative prompt "${negativePrompt}": guidance does, above a scale of 1. Raise guidanceScale (7.5 is usual), or leave the negative prompt out.`,
+    );
+  }
   return new Drawing({
     ...{ sd, latents, walks, precision, kept, steer },
     context: (context ?? encodePrompts(sd, options.prompts as readonly string[], { words })).to(sd.device),
     negativeContext: () => (negativeContext ?? encodePrompts(sd, [negativePrompt], { words })).to(sd.device),
-    sampler: samplerOf(sd, options),
-    guidanceScales: walks.map((_, item) =>
-      typeof guidanceScale === "number" ? guidanceScale : (guidanceScale[item] as number),
-    ),
+    ...{ sampler: samplerOf(sd, options), guidanceScales },
     stepNoise: (items, step) =>
       latentNoise(
         sd,

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
-import { recipeNames, smallestStrength } from "../../diffusion/index.ts";
+import { type RecipeName, recipeNames, smallestStrength } from "../../diffusion/index.ts";
 import { type Arm, armOf, sourcesOf, UNTRAINED } from "../arms/index.ts";
 import { needsJudges, sourceOfRecipe } from "../sources/index.ts";
 import { type StudyConfig, studySchemaOf } from "./config.ts";
@@ -181,6 +181,7 @@ function checkMeaning(
   checkShots(config, where);
   checkMemory(config, tables, where);
   checkStrengths(config, tables, where);
+  checkNegativePrompts(config, tables, where);
   checkSift(config, tables, where);
   return config;
 }
@@ -228,22 +229,46 @@ function checkSift(
   }
 }
 
+/** The recipes that make images for the arms. */
+function followedRecipes({ arms, redraw }: StudyConfig, tables: StudyTables): RecipeName[] {
+  const drawn = sourcesOf(arms, tables.arms, tables.sources);
+  return recipeNames.filter(
+    (recipe) => drawn.includes(sourceOfRecipe(recipe)) && redraw.recipes[recipe].variants > 0,
+  );
+}
+
 /** A strength that takes no step would make redraws without noise, which are the photos again. */
 function checkStrengths(
-  { arms, redraw }: StudyConfig,
+  config: StudyConfig,
   tables: StudyTables,
   where: (path: readonly PropertyKey[]) => string,
 ): void {
-  const drawn = sourcesOf(arms, tables.arms, tables.sources);
-  for (const name of recipeNames.filter(
-    (recipe) => drawn.includes(sourceOfRecipe(recipe)) && redraw.recipes[recipe].variants > 0,
-  )) {
+  const { redraw } = config;
+  for (const name of followedRecipes(config, tables)) {
     const weak = redraw.recipes[name].strengths.find((strength) => Math.floor(redraw.steps * strength) < 1);
     if (weak === undefined) continue;
     const path = ["redraw", "recipes", name, "strengths"];
     const least = smallestStrength(redraw.steps);
     throw new ConfigError(
       `${where(path)}: ${path.join(".")} has ${weak}, which takes no step of redraw.steps: ${redraw.steps}: its images would be the photos again. The smallest strength that takes one is ${least}; or set redraw.steps to ${Math.ceil(1 / weak)} or more.`,
+    );
+  }
+}
+
+/** Without guidance nothing leads away from a negative prompt: the control would be the redraws that it is held against. */
+function checkNegativePrompts(
+  config: StudyConfig,
+  tables: StudyTables,
+  where: (path: readonly PropertyKey[]) => string,
+): void {
+  const { redraw } = config;
+  for (const name of followedRecipes(config, tables)) {
+    const { negativePrompt, guidanceScale = redraw.guidanceScale } = redraw.recipes[name];
+    const isGuided = name !== "unconditional" && [guidanceScale].flat().every((scale) => scale > 1);
+    if (negativePrompt === undefined || isGuided) continue;
+    const path = ["redraw", "recipes", name, "negativePrompt"];
+    throw new ConfigError(
+      `${where(path)}: ${path.join(".")} is "${negativePrompt}", and nothing would lead away from it: guidance does, above a scale of 1. ${name === "unconditional" ? "This recipe has none" : "Raise guidanceScale"}, or leave negativePrompt out.`,
     );
   }
 }

@@ -320,6 +320,15 @@ describe.skipIf(tinyModels.length === 0)("recipes with settings of their own", (
     expect(await pixelsOf("away", away!.file)).not.toEqual(await pixelsOf("plain", plain!.file));
   });
 
+  test("a negative prompt that nothing leads away from is refused", async () => {
+    const recipe: ChosenRecipe = { name: "faithful", strengths: [0.5, 1], variants: 4, negativePrompt: "x" };
+    const refusal = /"faithful" has the negative prompt "x", and nothing would lead away from it/;
+    await expect(redraw(options("wrong", { ...recipe, guidanceScale: [1, 3] }))).rejects.toThrow(refusal);
+    await expect(
+      redraw(options("wrong", { ...recipe, name: "unconditional", strengths: [1] })),
+    ).rejects.toThrow(/nothing would lead away/);
+  });
+
   test("guidance that does not fit the strengths is refused", async () => {
     const recipe: ChosenRecipe = { name: "drift", strengths: [0.5, 1], variants: 1, guidanceScale: [2] };
     await expect(redraw(options("wrong", recipe))).rejects.toThrow(/"guidanceScale" has 1 numbers for 2/);

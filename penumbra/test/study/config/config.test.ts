@@ -127,6 +127,10 @@ describe("a configuration", () => {
       "redraw: {steps: 3}",
       "study.yaml:2: redraw.recipes.faithful.strengths has 0.2, which takes no step of redraw.steps: 3",
     ],
+    [
+      'redraw: {guidanceScale: 1, recipes: {faithful: {negativePrompt: "{class}"}}}',
+      'study.yaml:2: redraw.recipes.faithful.negativePrompt is "{class}", and nothing would lead away from it',
+    ],
     ["encoder: {augment: {flop: 1}}", 'Did you mean "flip"?'],
   ])("with %s is refused and told what to write", (text, remedy) => {
     expect(refused(`photos: x\n${text}\n`)).toContain(remedy);
