@@ -1,8 +1,8 @@
-// `node --import tsx --conditions=source bench/doors.ts MODEL PHOTOS [--count 200] [--files as-they-are|formats|views]
+// `node --import tsx --conditions=source bench/doors.ts MODEL PHOTOS [--count 200] [--files as-they-are|formats|views|sizes]
 // [--python python3] [--chromium chromium]`: one classifier through each of its doors (library, command, HTTP, protocol
 // v2, ONNX in Node, Python and Chromium): the same verdicts of the same objects, scores within 1e-4. `formats` writes the
 // photos again, larger and in the kinds of files that cameras and scanners write; `views` takes the photos of a folder for
-// views of one object. Ends with 1 where a door says something else. docs/export.md has what came out.
+// views of one object, `sizes` too, each written again in another size. Ends with 1 where a door says something else. docs/export.md has what came out.
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ import {
 } from "../penumbra/src/deploy/index.ts";
 import type { Answer } from "./doors/answer.ts";
 import { judgeInChromium } from "./doors/chromium.ts";
-import { writeInFormats } from "./doors/formats.ts";
+import { writeInFormats, writeInSizes } from "./doors/formats.ts";
 
 const LIMIT = 1e-4;
 const { values, positionals } = parseArgs({
@@ -34,9 +34,9 @@ const { values, positionals } = parseArgs({
   },
 });
 const [model, place] = positionals;
-if (!model || !place || !["as-they-are", "formats", "views"].includes(values.files)) {
+if (!model || !place || !["as-they-are", "formats", "views", "sizes"].includes(values.files)) {
   process.stderr.write(
-    "Give the classifier, a folder of photos, and --files as-they-are, formats or views.\n",
+    "Give the classifier, a folder of photos, and --files as-they-are, formats, views or sizes.\n",
   );
   process.exit(2);
 }
@@ -49,8 +49,8 @@ interface Shown {
 }
 
 const scratch = await mkdtemp(join(tmpdir(), "penumbra-doors-"));
+const hasViews = values.files === "views" || values.files === "sizes";
 const objects = await shownObjects(resolve(place), Number(values.count));
-const hasViews = values.files === "views";
 const onnx = join(scratch, "model.onnx");
 const page = join(scratch, "page");
 const inRepository = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -179,15 +179,12 @@ if (!isSame) process.exitCode = 1;
 /** As many objects as are wanted, from all over the folder. */
 async function shownObjects(folder: string, count: number): Promise<Shown[]> {
   const files = await listPhotoFiles(folder);
-  const whole =
-    values.files === "views" ? [...groupBy(files, dirname).values()] : files.map((file) => [file]);
+  const whole = hasViews ? [...groupBy(files, dirname).values()] : files.map((file) => [file]);
   const step = Math.max(1, whole.length / count);
   const some = Array.from({ length: Math.min(whole.length, count) }, (_, i) => whole[Math.floor(i * step)]!);
   if (values.files === "formats") return writeInFormats(some.flat(), scratch);
-  return some.map((photos) => ({
-    photos,
-    kind: values.files === "views" ? "views of an object" : "as they are",
-  }));
+  if (values.files === "sizes") return writeInSizes(some, scratch);
+  return some.map((photos) => ({ photos, kind: hasViews ? "views of an object" : "as they are" }));
 }
 
 async function serving<T>(use: (url: string) => Promise<T>): Promise<T> {

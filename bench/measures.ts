@@ -4,7 +4,7 @@ import { compiled } from "./compiled.ts";
 import { scaling } from "./distributed.ts";
 import type { Measure } from "./measure.ts";
 import { resident } from "./memory.ts";
-import { predicting, predictingLarge, serving } from "./serving.ts";
+import { predicting, predictingLarge, predictingTurned, serving } from "./serving.ts";
 import { timed } from "./timing.ts";
 import { withoutModel } from "./workloads/index.ts";
 import { makeResNet18, RESNET_SHAPE } from "./workloads/resnet18.ts";
@@ -248,6 +248,7 @@ export const MEASURES: readonly Measure[] = [
   serving,
   predicting,
   predictingLarge,
+  predictingTurned,
   resident({
     name: "memory-resnet18",
     title: "peak resident memory of a process that trains ResNet-18 as above",

@@ -1,6 +1,6 @@
 // `node --import tsx --conditions=source bench/pages.ts MODEL PHOTO OTHER --out FOLDER [--chromium chromium]`: the pages for
 // people in headless Chromium, the service's and the exported one: photos that are dropped, several views of one object
-// (PHOTO and OTHER, of one size), a camera that shows PHOTO, in light and dark. Says of each step whether it does what it should, keeps
+// (PHOTO and OTHER), a camera that shows PHOTO, in light and dark. Says of each step whether it does what it should, keeps
 // pictures in FOLDER, and ends with 1 where one does not.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
 const [model, ...photos] = positionals;
 const { out } = values;
 if (!model || photos.length !== 2 || out === undefined) {
-  process.stderr.write("Give the classifier, two photos of one size, and --out FOLDER.\n");
+  process.stderr.write("Give the classifier, two photos, and --out FOLDER.\n");
   process.exit(2);
 }
 

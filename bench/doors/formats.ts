@@ -1,5 +1,5 @@
 /** Photos written again in the kinds of files that cameras and scanners write, larger than any classifier looks at them. */
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp, { type Sharp } from "sharp";
 
@@ -38,6 +38,28 @@ const FORMATS: readonly Format[] = [
   },
   { name: "JPEG 4000 x 3000", ending: "jpg", size: [4000, 3000], encode: (picture) => picture.jpeg() },
 ];
+
+/** The views of objects, each object in a folder of its own, as JPEG of several sizes. */
+export function writeInSizes(objects: readonly (readonly string[])[], folder: string) {
+  return Promise.all(
+    objects.map(async (views, object) => ({
+      photos: await Promise.all(
+        views.map(async (view, index) => {
+          const own = join(folder, `object-${object}`);
+          await mkdir(own, { recursive: true });
+          const path = join(own, `${index}.jpg`);
+          await sharp(view)
+            .flatten({ background: "white" })
+            .resize(320 + 40 * (index % 5), 240 + 30 * (index % 3), { fit: "fill" })
+            .jpeg({ quality: 90 })
+            .toFile(path);
+          return path;
+        }),
+      ),
+      kind: "views of several sizes",
+    })),
+  );
+}
 
 /** Every photo in one of the formats, in turns. */
 export function writeInFormats(photos: readonly string[], folder: string) {

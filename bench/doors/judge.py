@@ -20,7 +20,10 @@ metadata = session.get_modelmeta().custom_metadata_map
 classes = json.loads(metadata["classes"])
 for line in sys.stdin:
     photos = [ImageOps.exif_transpose(Image.open(photo)).convert("RGB") for photo in line.rstrip("\n").split("\t")]
-    pixels = np.stack([np.asarray(photo, dtype=np.uint8) for photo in photos])  # [views, height, width, 3]
+    views = [np.asarray(photo, dtype=np.uint8)[None] for photo in photos]  # each [1, height, width, 3]
+    if len({view.shape for view in views}) > 1:  # views of several sizes: as the model resizes each
+        views = [session.run(["resized"], {"images": view})[0] for view in views]
+    pixels = np.concatenate(views)
     names = ["objectClass", "objectConfidence", "objectUnknownScore", "objectIsUnknown"]
     label, confidence, score, is_unknown = (output[0] for output in session.run(names, {"images": pixels}))
     answer = {

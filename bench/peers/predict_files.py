@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from resnet18 import ResNet
 
@@ -16,7 +16,7 @@ def prepare(files, classes, size, width, batch, **_):
     def pixels_of(file):
         with Image.open(file) as image:
             # As torchvision's loader and Resize on PIL images do it: decoded whole, then made smaller.
-            return np.asarray(image.convert("RGB").resize((size, size), Image.LANCZOS))
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB").resize((size, size), Image.LANCZOS))
 
     def step():
         verdicts = []

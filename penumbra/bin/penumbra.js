@@ -12,11 +12,6 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1);
 }
 
-// libtorch's threads spin while they wait for each other, by default so long that on a busy machine most of the time
-// goes there (measured beside two other busy processes: a third of the processor time with this, the same on an idle
-// machine). Read when libtorch is loaded, which is later.
-if (!process.env.OMP_WAIT_POLICY) process.env.GOMP_SPINCOUNT ??= "5000";
-
 const source = new URL("../src/cli/main.ts", import.meta.url);
 const isCheckout = existsSync(new URL("../../package-lock.json", import.meta.url)) && existsSync(source);
 

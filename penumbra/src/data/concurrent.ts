@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 
-/** sharp decodes on libuv's four threads; a few files more in flight hide the reading. */
-const IN_FLIGHT = Math.max(4, 2 * availableParallelism());
+/** sharp decodes on libuv's four threads; as many files more in flight hide the reading. */
+const IN_FLIGHT = Math.max(8, 2 * availableParallelism());
 
 /** Runs `task` over `items`, a few at a time, and returns the results in the items' order. */
 export async function mapConcurrently<T, R>(

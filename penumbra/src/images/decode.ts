@@ -82,9 +82,8 @@ export async function decodeImage(
       throw new TooLargeRefusal(
         `it has ${width} x ${height} pixels, and ${maxPixels} are allowed. Make it smaller`,
       );
-    const picture = image.isInOrder
-      ? unshrunk(image, await plainRgb(image, background, white))
-      : await rowByRow(await wholeOf(image, background, white));
+    const rgb = await plainRgb(image, background, white);
+    const picture = image.isInOrder ? unshrunk(image, rgb) : await rowByRow(rgb);
     return toSquare(picture, size, { fit, interpolation, background });
   });
 }
@@ -103,11 +102,12 @@ export interface WholeImage {
  * @returns as `decodeImage`
  */
 export async function squareOf(
-  whole: WholeImage,
+  { data, width, height }: WholeImage,
   size: number,
   { fit = "squash", interpolation = "lanczos3", background = WHITE }: Omit<DecodeOptions, "white"> = {},
 ): Promise<Uint8Array> {
-  return toSquare(await rowByRow(whole), size, { fit, interpolation, background });
+  const picture = await rowByRow(sharp(data, { raw: { width, height, channels: 3 } }));
+  return toSquare(picture, size, { fit, interpolation, background });
 }
 
 /** What opening a file tells about it. */
@@ -285,12 +285,8 @@ function unshrunk({ width, height }: OpenImage, picture: Sharp): Sharp {
  * A file in memory that is read from top to bottom, as most photos are: where a position lies just between two of
  * libvips' 64 phases, the rows that it computes at a time decide, and they depend on how a picture is read.
  */
-async function rowByRow({ data, width, height }: WholeImage): Promise<Sharp> {
-  return sharp(
-    await sharp(data, { raw: { width, height, channels: 3 } })
-      .tiff({ compression: "none" })
-      .toBuffer(),
-  );
+async function rowByRow(picture: Sharp): Promise<Sharp> {
+  return sharp(await picture.tiff({ compression: "none" }).toBuffer());
 }
 
 async function wholeOf(image: OpenImage, background: Rgb, white: White): Promise<WholeImage> {

@@ -28,6 +28,9 @@ export interface OpenImage {
   readonly warning?: string;
 }
 
+/** EXIF orientations whose rows lie as they are seen: upright, and mirrored from left to right. */
+const IN_ORDER = [1, 2];
+
 /** How libvips calls the values of a file, and as what they are read; all others are read as floats. */
 function kindOf(depth: string | undefined): SampleKind {
   if (depth === "uchar" || depth === "char") return "uint8";
@@ -66,7 +69,7 @@ async function ofSharp(format: ImageFormat, bytes: Uint8Array): Promise<OpenImag
   const isPlainCmyk = metadata.space === "cmyk" && !metadata.icc;
   const shape = { format, ...sizeOf(metadata), kind, isPlainCmyk };
   if (!isEnded) return withoutEnd(bytes, shape);
-  const isInOrder = kind === "uint8" && !isPlainCmyk && (metadata.orientation ?? 1) === 1;
+  const isInOrder = kind === "uint8" && !isPlainCmyk && IN_ORDER.includes(metadata.orientation ?? 1);
   return { ...shape, isInOrder, pipeline: () => pipelineOf(bytes) };
 }
 

@@ -4,9 +4,20 @@
 
 #include <node_api.h>
 
+#include <cstdlib>
 #include <vector>
 
 namespace {
+
+/**
+ * libtorch's threads spin while they wait for each other, by default so long that beside other busy threads (decoders
+ * of photos, other processes) much of the processor's time goes there. libgomp reads this once, when it is loaded.
+ */
+void spinBriefly() {
+#ifndef _WIN32
+  if (getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "5000", 0);
+#endif
+}
 
 // open(path): throws what the system says where the library cannot be opened.
 napi_value open(napi_env env, napi_callback_info info) {
@@ -19,6 +30,7 @@ napi_value open(napi_env env, napi_callback_info info) {
   }
   std::vector<char> path(length + 1);
   napi_get_value_string_utf8(env, argument, path.data(), path.size(), &length);
+  spinBriefly();
   std::string problem = penumbra::openLibrary(path.data());
   if (!problem.empty()) napi_throw_error(env, nullptr, problem.c_str());
   return nullptr;

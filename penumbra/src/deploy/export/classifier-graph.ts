@@ -22,6 +22,8 @@ export const OUTPUTS = {
   logits: "float32",
   /** [N, D], of the encoder. */
   features: "float32",
+  /** [N, imageSize, imageSize, 3]: the photos as the encoder sees them, which the model takes for what they are. */
+  resized: "uint8",
 } as const;
 
 /** The outputs for all photos of the batch as the views of one object: [1], or as said. */
@@ -77,7 +79,8 @@ export function drawClassifier(
   options: DrawOptions,
 ): Graph {
   requireExportable(parts.detectorName);
-  const { graph, stages: photos, images } = begin(parts, options);
+  const { graph, stages: photos, images, pixels } = begin(parts, options);
+  const { imageSize } = parts.preprocessing;
   const { probe, detectorName, detector, level, classes } = parts;
   return scope(() => {
     // The last row is the object that the photos are views of: detector and classifier are there once for both.
@@ -104,6 +107,8 @@ export function drawClassifier(
     give("isUnknown", each.isUnknown, OUTPUTS.isUnknown, ["N"]);
     give("logits", ownLogits, OUTPUTS.logits, ["N", classes.length]);
     give("features", photos.at(-1)!, OUTPUTS.features, ["N", parts.encoder.dimensions]);
+    const seen = graph.cast(graph.op("Transpose", [pixels], { perm: [0, 2, 3, 1] }), OUTPUTS.resized);
+    give("resized", seen, OUTPUTS.resized, ["N", imageSize, imageSize, 3]);
     give("objectClass", object.class, OBJECT_OUTPUTS.objectClass, [1]);
     give("objectConfidence", object.confidence, OBJECT_OUTPUTS.objectConfidence, [1]);
     give("objectUnknownScore", object.unknownScore, OBJECT_OUTPUTS.objectUnknownScore, [1]);
@@ -132,11 +137,12 @@ function begin(parts: ClassifierParts, { precision, ranges = [] }: DrawOptions) 
   const pen = PRECISIONS[precision].arithmetic(graph, ranges);
   const normalised = graph.within("preprocessing", () => drawNormalisation(graph, pixels, encoder.config));
   const stages = drawNetwork(pen, encoder.network, pen.enter(normalised), imageSize).map(pen.leave);
-  return { graph, pen, stages, images } satisfies {
+  return { graph, pen, stages, images, pixels } satisfies {
     graph: Graph;
     pen: Arithmetic;
     stages: Value[];
     images: Value;
+    pixels: Value;
   };
 }
 

@@ -3,16 +3,15 @@ import { decodeWhole } from "../../images/index.ts";
 import { DeployError } from "../classifier/index.ts";
 import { readMetadata } from "./onnx/metadata.ts";
 import { loadModel } from "./onnx-runtime.ts";
-import { asInput, type ExportedVerdict, judgeExportedObject } from "./verify.ts";
+import { type ExportedVerdict, judgeExportedObject, viewsAsInput } from "./verify.ts";
 
 /**
  * What an exported file says of objects, one after the other, with onnxruntime-node: the classifier's folder is not
  * needed.
  *
  * @param file as {@link exportOnnx} writes it
- * @param objects one photo each, or several photos (views) of one object, which have the same width and height
- * @throws DeployError where the package onnxruntime-node is not installed, for a file that it refuses, and for views of
- * several sizes
+ * @param objects one photo each, or several photos (views) of one object
+ * @throws DeployError where the package onnxruntime-node is not installed, and for a file that it refuses
  * @throws ImageError for a photo that cannot be read
  */
 export async function judgeOnnx(
@@ -29,7 +28,7 @@ export async function judgeOnnx(
     const verdicts: ExportedVerdict[] = [];
     for (const object of objects) {
       const views = await Promise.all([object].flat().map((photo) => decodeWhole(photo)));
-      verdicts.push(await judgeExportedObject(model, asInput(views), classes));
+      verdicts.push(await judgeExportedObject(model, await viewsAsInput(model, views), classes));
     }
     return verdicts;
   } finally {

@@ -3,9 +3,7 @@ import { type Classifier, DeployError, type Verdict } from "../classifier/index.
 import { INPUT } from "./classifier-graph.ts";
 import { interleaved } from "./encoder-numbers.ts";
 import { type ModelPhoto, wholePhoto } from "./model-photos.ts";
-import { Graph } from "./onnx/graph.ts";
 import { loadModel, type RuntimeModel, type RuntimeTensor } from "./onnx-runtime.ts";
-import { drawPreprocessing } from "./preprocessing.ts";
 
 /** How far confidence and unknown score of an exported model may be from the classifier's. */
 export const LIMIT = 1e-4;
@@ -59,7 +57,6 @@ export async function verifyExport(
   judge: Judge,
 ): Promise<Verification> {
   const { imageSize } = classifier.preprocessing;
-  const resizing = await loadModel(resizingModel(classifier));
   const model = await loadModel(bytes);
   const files = { equal: 0, largest: 0 };
   const pixels = { equal: 0, largest: 0 };
@@ -79,8 +76,8 @@ export async function verifyExport(
   try {
     for await (const photo of photos) {
       const whole = await wholePhoto(classifier, photo);
-      const made = await resizing.run({ [INPUT]: asInput([whole]) });
-      const square = Uint8Array.from(made.pixels!.data as Float32Array);
+      const input = asInput([whole]);
+      const square = planes((await resized(model, input)).data as Uint8Array);
       const own = await classifier.decodePhoto(photo.bytes);
       const off = largestOf(square, own);
       if (off > PIXEL_LIMIT) {
@@ -90,7 +87,7 @@ export async function verifyExport(
       }
       if (off === 0) pixels.equal++;
       pixels.largest = Math.max(pixels.largest, off);
-      const [exported] = await judgeExported(model, asInput([whole]), classifier.classes);
+      const [exported] = await judgeExported(model, input, classifier.classes);
       const wanted = await judge([square]);
       compare(photo.used.id, exported!, wanted);
       const ofFile = off === 0 ? wanted : await judge([own]);
@@ -105,7 +102,7 @@ export async function verifyExport(
       compare(`${object} with ${views.length} views`, exported, await judge(views));
     }
   } finally {
-    await Promise.all([model.release(), resizing.release()]);
+    await model.release();
   }
   const several = [...objects.values()].filter(({ length }) => length > 1).length;
   return { photos: count, largestDifference, pixels, files, objects: several };
@@ -144,32 +141,42 @@ export async function judgeExportedObject(
   };
 }
 
-/** Photos as the input of an exported model. @throws DeployError where they differ in size */
-export function asInput(photos: readonly WholeImage[]): RuntimeTensor {
-  const [{ width, height }] = photos as [WholeImage];
-  const other = photos.find((photo) => photo.width !== width || photo.height !== height);
-  if (other) {
-    throw new DeployError(
-      `The views of an object have ${width} x ${height} and ${other.width} x ${other.height} pixels, and an exported model takes photos of one size. Bring them to one size, or give them to the classifier itself.`,
-    );
+/**
+ * The views of an object as one input of an exported model: where they differ in size, as the model itself resizes each.
+ */
+export async function viewsAsInput(
+  model: RuntimeModel,
+  views: readonly WholeImage[],
+): Promise<RuntimeTensor> {
+  const [{ width, height }] = views as [WholeImage];
+  if (views.every((view) => view.width === width && view.height === height)) return asInput(views);
+  const squares: WholeImage[] = [];
+  for (const view of views) {
+    const { dims, data } = await resized(model, asInput([view]));
+    squares.push({ data: data as Uint8Array, height: dims[1]!, width: dims[2]! });
   }
+  return asInput(squares);
+}
+
+/** Photos as an exported model resizes them, uint8 [N, imageSize, imageSize, 3]. */
+async function resized(model: RuntimeModel, images: RuntimeTensor): Promise<RuntimeTensor> {
+  if (!model.outputNames.includes("resized"))
+    throw new DeployError("The model was exported by an older version. Export the classifier again.");
+  return (await model.run({ [INPUT]: images }, ["resized"])).resized!;
+}
+
+/** Photos of one size as the input of an exported model. */
+function asInput(photos: readonly WholeImage[]): RuntimeTensor {
+  const [{ width, height }] = photos as [WholeImage];
   const data = new Uint8Array(photos.length * 3 * width * height);
   for (const [index, photo] of photos.entries()) data.set(photo.data, index * photo.data.length);
   return { type: "uint8", dims: [photos.length, height, width, 3], data };
 }
 
-/** The first part of an exported model alone. */
-function resizingModel({ preprocessing }: Classifier): Uint8Array {
-  const graph = new Graph();
-  const images = graph.input(INPUT, "uint8", ["N", "height", "width", 3]);
-  const { imageSize } = preprocessing;
-  graph.output("pixels", drawPreprocessing(graph, images, preprocessing), "float32", [
-    "N",
-    3,
-    imageSize,
-    imageSize,
-  ]);
-  return graph.toModel("resizing", "").toBytes();
+/** Red, green and blue of each pixel as three planes. */
+function planes(pixels: Uint8Array): Uint8Array {
+  const count = pixels.length / 3;
+  return Uint8Array.from(pixels, (_, i) => pixels[3 * (i % count) + Math.floor(i / count)]!);
 }
 
 function isSame(a: ExportedVerdict, b: Verdict): boolean {

@@ -112,14 +112,31 @@ export async function pixelsOf(source) {
   return { data, width, height };
 }
 
-/** What the classifier says of an object by the pixels of its photos, one or more of one size; classes by falling probability. */
-export async function judge(...photos) {
+/** Photos of one size as the model's input. */
+function asInput(photos) {
   const [{ width, height }] = photos;
-  if (photos.some((photo) => photo.width !== width || photo.height !== height))
-    throw new Error("the views of an object must have one size");
   const data = new Uint8Array(photos.length * 3 * width * height);
   photos.forEach((photo, i) => data.set(photo.data, i * photo.data.length));
-  const images = new ort.Tensor("uint8", data, [photos.length, height, width, 3]);
+  return new ort.Tensor("uint8", data, [photos.length, height, width, 3]);
+}
+
+/** A photo as the model itself resizes it. */
+async function resized(photo) {
+  const { resized: tensor } = await session.run({ images: asInput([photo]) }, ["resized"]);
+  const [, height, width] = tensor.dims;
+  const data = tensor.data.slice();
+  tensor.dispose();
+  return { data, width, height };
+}
+
+/** What the classifier says of an object by the pixels of its photos, one or more; classes by falling probability. */
+export async function judge(...photos) {
+  let views = photos;
+  if (photos.some(({ width, height }) => width !== photos[0].width || height !== photos[0].height)) {
+    views = [];
+    for (const photo of photos) views.push(await resized(photo));
+  }
+  const images = asInput(views);
   const outputs = await session.run({ images });
   const temperature = about.temperatures[Math.min(photos.length, about.temperatures.length) - 1];
   const scaled = Array.from(outputs.objectLogits.data, (logit) => logit / temperature);
