@@ -83,5 +83,5 @@ function message(error: unknown): string {
   const remedy = remedies[(error as NodeJS.ErrnoException).code ?? ""];
   if (!remedy) return `Error: ${error.message}`;
   // A file is written aside, under a name that says nothing to whoever asked for it.
-  return `Error: ${error.message.replaceAll(/\.\d+\.[0-9a-f]+\.partial/g, "")}. ${remedy}`;
+  return `Error: ${error.message.replaceAll(/\.[0-9a-f]{8}-\d+-[0-9a-f]{8}\.partial/g, "")}. ${remedy}`;
 }

@@ -1,13 +1,16 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
-
-/**
- * What the names of files and folders end with that are being written, here and by the engine: whatever is found
- * under such a name was cut off.
- */
-export const ASIDE_ENDING = ".partial";
+import { basename, dirname, join, resolve } from "node:path";
+import { ASIDE_ENDING, asideStem, leftByDead } from "./aside.ts";
 
 export interface WriteFileOptions {
   /**
@@ -19,7 +22,8 @@ export interface WriteFileOptions {
 
 /**
  * Writes a file whole or not at all: aside, then renamed over `path`, whose folder is made where it is missing.
- * Readers see the old content or the new one, never a part; when writing fails, nothing is left behind.
+ * Readers see the old content or the new one, never a part; when writing fails, nothing is left behind. What processes
+ * that were killed amid writing a file have left in that folder is removed.
  */
 export async function writeFileAtomic(
   path: string,
@@ -27,7 +31,7 @@ export async function writeFileAtomic(
   { flush = true }: WriteFileOptions = {},
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const aside = asideOf(path);
+  const aside = beginBeside(path);
   try {
     const file = await open(aside, "wx");
     try {
@@ -50,7 +54,7 @@ export function writeFileAtomicSync(
   { flush = true }: WriteFileOptions = {},
 ): void {
   mkdirSync(dirname(path), { recursive: true });
-  const aside = asideOf(path);
+  const aside = beginBeside(path);
   try {
     const file = openSync(aside, "wx");
     try {
@@ -66,7 +70,17 @@ export function writeFileAtomicSync(
   }
 }
 
-/** A name beside `path` that no other writer takes: two processes may write the same file. */
-function asideOf(path: string): string {
-  return `${path}.${process.pid}.${randomBytes(4).toString("hex")}${ASIDE_ENDING}`;
+/** Folders that were looked through for what the dead have left: once is enough, caches have many files. */
+const cleared = new Set<string>();
+
+/** The name beside `path` under which it is written. */
+function beginBeside(path: string): string {
+  const place = resolve(dirname(path));
+  if (!cleared.has(place)) {
+    cleared.add(place);
+    // What a folder's writer left may be all that there is of it: that is left to its next writer.
+    for (const { path: left } of leftByDead(place))
+      if (lstatSync(left, { throwIfNoEntry: false })?.isFile()) rmSync(left, { force: true });
+  }
+  return join(place, `${asideStem(basename(path))}${ASIDE_ENDING}`);
 }

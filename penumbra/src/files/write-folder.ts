@@ -1,8 +1,6 @@
-import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { ASIDE_ENDING } from "./write-file.ts";
+import { ASIDE_ENDING, asideStem, leftByDead } from "./aside.ts";
 
 /**
  * Makes a folder as a whole: `write` fills one aside, which then takes the name. Whoever reads finds the old folder
@@ -35,11 +33,10 @@ export async function writeFolderAsync(
 /** A folder aside; `commit` gives it the name, `end` removes what is in neither place's name any more. */
 function beginReplacing(folder: string) {
   const target = resolve(folder);
-  const stem = `.${basename(target)}.${HOST}`;
-  clearAfterDead(target, stem);
-  const name = `${stem}-${process.pid}-${randomBytes(4).toString("hex")}`;
-  const aside = join(dirname(target), `${name}${ASIDE_ENDING}`);
-  const old = join(dirname(target), `${name}${OLD_ENDING}`);
+  const hidden = `.${basename(target)}`;
+  clearAfterDead(target, hidden);
+  const stem = join(dirname(target), asideStem(hidden));
+  const [aside, old] = [`${stem}${ASIDE_ENDING}`, `${stem}${OLD_ENDING}`];
   mkdirSync(aside, { recursive: true });
   return {
     aside,
@@ -56,32 +53,14 @@ function beginReplacing(folder: string) {
 
 const OLD_ENDING = ".old";
 
-/** Tells processes of this machine from those of another that writes to the same disk. */
-const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
-
 /**
  * What processes that were killed amid their work have left beside a folder: the old folder gets its name back where
  * there is no new one, the rest is removed.
  */
-function clearAfterDead(target: string, stem: string): void {
-  const place = dirname(target);
-  if (!existsSync(place)) return;
-  const left = readdirSync(place).filter((name) => {
-    const pid = name.startsWith(`${stem}-`) && /^-(\d+)-/.exec(name.slice(stem.length))?.[1];
-    return pid && Number(pid) !== process.pid && !isAlive(Number(pid));
-  });
-  for (const name of left) {
-    const path = join(place, name);
-    if (name.endsWith(OLD_ENDING) && !existsSync(target)) renameSync(path, target);
+function clearAfterDead(target: string, hidden: string): void {
+  for (const { path, of } of leftByDead(dirname(target))) {
+    if (of !== hidden) continue;
+    if (path.endsWith(OLD_ENDING) && !existsSync(target)) renameSync(path, target);
     else rmSync(path, { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH"; // EPERM: somebody else's, and alive
   }
 }

@@ -84,6 +84,7 @@ it("leaves an export whole or as it was when it is killed amid writing it", asyn
   const size = (await stat(join(folder, part[0]!))).size;
   expect(await killedAmid("/model.onnx", ...exporting)).toBe("SIGKILL");
   expect((await stat(join(folder, "tiny.onnx"))).size).toBeGreaterThan(1.9 * size);
+  expect((await readdir(folder)).filter((name) => /^tiny\.onnx\./.test(name))).toEqual([]); // of the first
   expect(await readdir(folder)).not.toContain("page");
   expect(await exportWebPage(join(folder, "models", "tiny"), { out: join(folder, "page") })).toBeDefined();
   expect((await readdir(folder)).filter((name) => name.includes("page"))).toEqual(["page"]);

@@ -87,20 +87,46 @@ describe.each(Object.entries(folderWriters))("%s", (name, write) => {
   });
 });
 
-describe("what a process leaves that was killed while it wrote a folder", () => {
+/** Runs a program with what the room exports, in a process of its own that kills itself. */
+function killedAmid(program: string): void {
   const files = new URL("../../src/files/index.ts", import.meta.url).href;
-  /** Fills a folder in a process of its own, which kills itself amid that. */
-  const killedAmid = (folder: string) => {
-    const program = `
-      const { writeFolder } = await import(${JSON.stringify(files)});
-      writeFolder(${JSON.stringify(folder)}, () => process.kill(process.pid, "SIGKILL"));`;
-    const options = ["--import", "tsx", "--conditions=source", "--input-type=module", "--eval", program];
-    expect(spawnSync(process.execPath, options).signal).toBe("SIGKILL");
-  };
+  const whole = `const { writeFolder, writeFileAtomicSync } = await import(${JSON.stringify(files)}); ${program}`;
+  const options = ["--import", "tsx", "--conditions=source", "--input-type=module", "--eval", whole];
+  expect(spawnSync(process.execPath, options).signal).toBe("SIGKILL");
+}
+
+describe.each(Object.entries(writers))(
+  "what a process leaves that was killed while it wrote a file",
+  (name, write) => {
+    test(`is removed by the next ${name} in that folder`, async () => {
+      const place = join(scratch, `killed beside ${name}`);
+      // Killed while its bytes go to the disk.
+      killedAmid(`
+        const { default: fs } = await import("node:fs");
+        fs.fsyncSync = () => process.kill(process.pid, "SIGKILL");
+        (await import("node:module")).syncBuiltinESMExports();
+        writeFileAtomicSync(${JSON.stringify(join(place, "file.txt"))}, "half");`);
+      const [left = ""] = readdirSync(place);
+      expect(left).toMatch(/^file\.txt\..*\.partial$/);
+      // Those of a process that lives, and of another machine, are not touched.
+      const others = [
+        left.replace(/-\d+-/, `-${process.ppid}-`),
+        left.replace(/\.[0-9a-f]{8}-/, ".00000000-"),
+      ];
+      for (const other of others) writeFileSync(join(place, other), "");
+      await write(join(place, "another.txt"), "text");
+      expect(readdirSync(place).sort()).toEqual(["another.txt", ...others].sort());
+    });
+  },
+);
+
+describe("what a process leaves that was killed while it wrote a folder", () => {
+  const killedAmidFolder = (folder: string) =>
+    killedAmid(`writeFolder(${JSON.stringify(folder)}, () => process.kill(process.pid, "SIGKILL"));`);
 
   test("is removed by the next one that writes this folder, and by no other", () => {
     const parent = join(scratch, "killed");
-    killedAmid(join(parent, "made"));
+    killedAmidFolder(join(parent, "made"));
     expect(readdirSync(parent)).toEqual([expect.stringMatching(/^\.made\..*\.partial$/)]);
     writeFolder(join(parent, "other"), () => {});
     expect(readdirSync(parent)).toHaveLength(2);
@@ -115,7 +141,7 @@ describe("what a process leaves that was killed while it wrote a folder", () => 
   test("is the old folder again where the new one never took its name", () => {
     const parent = join(scratch, "between");
     const folder = join(parent, "made");
-    killedAmid(folder);
+    killedAmidFolder(folder);
     const [aside = ""] = readdirSync(parent);
     // Killed between the two renames.
     renameSync(join(parent, aside), join(parent, aside.replace(".partial", ".old")));
