@@ -46,13 +46,13 @@ import {
   featuresStage,
   labelsOf,
   loadProbe,
+  partsByClass,
   pixelsOf,
   prepareSeeds,
   probeStage,
   readEncoder,
   readStandIns,
   type StudyContext,
-  samplesByClass,
   stageFeatures,
   standInsStage,
 } from "./stages/index.ts";
@@ -289,7 +289,8 @@ async function assemble(
   const looks = config.detectors.some((name) => looksAtPixels(name, tables.detectors));
   const network = looks ? networkOf(trained.encoder.eval(), context.device) : undefined;
   const { train, calibration, near } = await samplesOf(context, split, parts, { probe, network });
-  const unknown = near ? [near] : samplesByClass(await readStandIns(parts.standIns, probe, network));
+  const standIns = partsByClass(await readStandIns(parts.standIns, probe, network));
+  const unknown = near ? [near] : standIns.flatMap(({ evidence }) => evidence ?? []);
   const detector = chooseDetectorForUse(
     { train, calibration, unknown, by: near ? "near unknowns" : "stand-ins" },
     { names: config.detectors, table: tables.detectors, tuning: config.tuning },

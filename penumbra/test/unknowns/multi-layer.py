@@ -4,7 +4,7 @@ python3 multi-layer.py    # numpy, scikit-learn, torch; written from the formula
 
 MM++ (arXiv 2606.17352, as its authors run it): the entropy density of a layer is H/D with H the entropy of the eigenvalues
 of the shrunk within-class covariance of features of length 1; the last layer and the count - 1 others with the largest
-fall from the layer before are joined.
+fall from the layer before are joined, those where nothing falls left out.
 """
 import json
 from pathlib import Path

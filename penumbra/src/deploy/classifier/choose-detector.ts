@@ -5,6 +5,7 @@ import {
   type FittedDetector,
   fitChosen,
   type Samples,
+  withSharing,
 } from "../../unknowns/index.ts";
 import { DeployError } from "./errors.ts";
 
@@ -53,12 +54,14 @@ export function chooseDetectorForUse(
 ): ChosenDetector {
   if (unknown.length === 0)
     throw new DeployError("A detector cannot be chosen without unknowns or stand-ins.");
-  const tried = names.map((name) => {
-    const choice = { train, validation: calibration, unknown };
-    const fitted = fitChosen(detectorOf(name, table), choice, tuning[name]).detector;
-    const known = fitted.score(calibration);
-    const each = unknown.map((set) => auroc(known, fitted.score(set)));
-    return { name, fitted, auroc: each.reduce((sum, value) => sum + value, 0) / each.length };
+  const tried = withSharing([train, calibration, ...unknown], ([learned, held, ...sets]) => {
+    const choice = { train: learned as Samples, validation: held as Samples, unknown: sets };
+    return names.map((name) => {
+      const fitted = fitChosen(detectorOf(name, table), choice, tuning[name]).detector;
+      const known = fitted.score(choice.validation);
+      const each = sets.map((set) => auroc(known, fitted.score(set)));
+      return { name, fitted, auroc: each.reduce((sum, value) => sum + value, 0) / each.length };
+    });
   });
   const best = tried.reduce((leader, next) => (next.auroc > leader.auroc ? next : leader));
   const among = names.length === 1 ? "It was the only one" : `Of ${names.length} it was the best`;

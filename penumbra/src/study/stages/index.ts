@@ -15,7 +15,7 @@ export * from "./nearness.ts";
 export * from "./prepare-seeds.ts";
 export * from "./prepared-source.ts";
 export * from "./probe.ts";
-export { samplesByClass } from "./samples.ts";
+export { partsByClass } from "./samples.ts";
 export * from "./score.ts";
 export * from "./score-unit.ts";
 export * from "./sift.ts";

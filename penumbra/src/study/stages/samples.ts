@@ -111,20 +111,26 @@ export function samplesOf({ evidence, labels, objects }: PartSamples): Samples {
   return { ...evidence, labels, objects };
 }
 
-/** A part's items by their class: of stand-ins, a set for each kind. */
-export function samplesByClass({ evidence, classNames }: PartSamples): Samples[] {
+/** A part's items by their class, a part for each: of stand-ins, one for each kind. */
+export function partsByClass(part: PartSamples): PartSamples[] {
+  const { evidence, classNames } = part;
   if (!evidence) return [];
-  return [...new Set(classNames)].map((name) => {
-    const rows = torch.tensor(
-      classNames.flatMap((other, index) => (other === name ? [index] : [])),
-      { dtype: "int64" },
-    );
+  return [...new Set(classNames)].map((name): PartSamples => {
+    const places = classNames.flatMap((other, index) => (other === name ? [index] : []));
+    const rows = torch.tensor(places, { dtype: "int64" });
     const pick = (tensor: Tensor) => tensor.indexSelect(0, rows);
+    const choose = <T>(list: readonly T[]) => places.map((place) => list[place] as T);
     const { features, logits, stages, pixels } = evidence;
     return {
-      ...evidence,
-      ...{ features: pick(features), logits: pick(logits), stages: stages.map(pick) },
-      ...(pixels && { pixels: pick(pixels) }),
+      ids: choose(part.ids),
+      objects: choose(part.objects),
+      classNames: choose(classNames),
+      labels: choose(part.labels),
+      evidence: {
+        ...evidence,
+        ...{ features: pick(features), logits: pick(logits), stages: stages.map(pick) },
+        ...(pixels && { pixels: pick(pixels) }),
+      },
     };
   });
 }

@@ -28,12 +28,12 @@ import {
   macroF1,
   nll,
   type Samples,
-  Shared,
   softmax,
   topAccuracy,
+  withSharing,
 } from "../../unknowns/index.ts";
 import type { StudyConfig } from "../config/index.ts";
-import { type PartSamples, samplesByClass, samplesOf, type UnitSamples } from "./samples.ts";
+import { type PartSamples, partsByClass, samplesOf, type UnitSamples } from "./samples.ts";
 import { fusedResults, unknownsResults } from "./unknowns-results.ts";
 
 /** Which detectors score, and what their candidates are. */
@@ -152,8 +152,10 @@ function chooseDetectors(
       looking.length > 0 ? part : withoutPixels(part),
     ),
   ];
-  return withSamples(parts, ([train, validation, nearValidation]) => {
-    const { choice, chosenBy } = choiceOf(samples, { train, validation, nearValidation } as Choosing);
+  const { standIns, chosenBy } = choosersOf(samples);
+  return withSamples([...parts, ...standIns], ([train, validation, nearValidation, ...sets]) => {
+    const unknown = chosenBy === "validation" ? [nearValidation as Samples] : sets;
+    const choice: ChoiceSamples = { train: train as Samples, validation: validation as Samples, unknown };
     const partOf = new Map([
       [validation, samples.validation],
       [nearValidation, samples.nearValidation],
@@ -185,8 +187,6 @@ function chooseDetectors(
   });
 }
 
-type Choosing = Readonly<Record<"train" | "validation" | "nearValidation", Samples>>;
-
 /**
  * Hands over what detectors see of some parts. Decoded pixels, and what detectors share of a part, are there only while
  * `use` runs.
@@ -196,17 +196,16 @@ async function withSamples<T>(
   use: (seen: readonly Samples[]) => T,
 ): Promise<T> {
   const decoded: Tensor[] = [];
-  const shared = parts.map(() => new Shared());
   try {
-    const seen: Samples[] = [];
-    for (const [place, part] of parts.entries()) {
+    const samples: Samples[] = [];
+    for (const part of parts) {
       const pixels = part.evidence && part.pixels ? await part.pixels() : null;
       if (pixels) decoded.push(pixels);
-      seen.push({ ...samplesOf(part), ...(pixels && { pixels }), shared: shared[place] });
+      samples.push({ ...samplesOf(part), ...(pixels && { pixels }) });
     }
-    return use(seen);
+    return withSharing(samples, use);
   } finally {
-    for (const made of [...decoded, ...shared]) made.dispose();
+    for (const pixels of decoded) pixels.dispose();
   }
 }
 
@@ -215,19 +214,13 @@ function withoutPixels({ pixels: _, ...part }: PartSamples): PartSamples {
 }
 
 /** What choices are made by: validation unknowns, else what stands in for them, each kind with the same say. */
-function choiceOf(
-  samples: UnitSamples,
-  { train, validation, nearValidation }: Choosing,
-): {
-  readonly choice: ChoiceSamples;
+function choosersOf({ nearValidation, standIns }: UnitSamples): {
+  readonly standIns: readonly PartSamples[];
   readonly chosenBy: UnitScores["trials"][number]["chosenBy"];
 } {
-  const known = { train, validation };
-  if (samples.nearValidation.evidence) {
-    return { choice: { ...known, unknown: [nearValidation] }, chosenBy: "validation" };
-  }
-  const unknown = samplesByClass(samples.standIns);
-  return { choice: { ...known, unknown }, chosenBy: unknown.length > 0 ? "standIns" : null };
+  if (nearValidation.evidence) return { standIns: [], chosenBy: "validation" };
+  const kinds = partsByClass(standIns);
+  return { standIns: kinds, chosenBy: kinds.length > 0 ? "standIns" : null };
 }
 
 function rowsOf({ evidence }: PartSamples): number[][] {

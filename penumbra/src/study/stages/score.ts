@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { safetensors } from "@penumbra/torch";
 import type { Split, SplitName } from "../../data/index.ts";
 import { writeFileAtomic } from "../../files/index.ts";
+import { autocastTo } from "../../models/index.ts";
 import type { ScoreFile, Unit, UnitScores } from "../../results/index.ts";
 import { type DetectorTable, detectorOf } from "../../unknowns/index.ts";
 import type { StudyConfig } from "../config/index.ts";
@@ -29,7 +30,7 @@ export interface ScoreInputs {
 
 /** Scores of an arm at a seed, of single photos and, where objects have several views, of objects. */
 export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInputs): Promise<Artifact> {
-  const { config, tables, store, classes } = context;
+  const { config, tables, store, classes, precision } = context;
   const { arm, seed, encoder, features, probe, standIns } = inputs;
   const { detectors: names } = config;
   const tuned = Object.entries(config.tuning).filter(([name]) => names.includes(name));
@@ -52,7 +53,7 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
     },
     config: {
       ...settings,
-      ...(looksAtPixels && { imageSize: config.imageSize }),
+      ...(looksAtPixels && { imageSize: config.imageSize, precision }),
       ...(Object.keys(versions).length > 0 && { versions }),
     },
     run: async ({ folder }) => {
@@ -91,11 +92,17 @@ function networkEvidence(
   split: Split,
   artifact: Artifact,
 ): NonNullable<PhotoEvidence["network"]> {
-  const { config, device } = context;
+  const { config, device, precision } = context;
   const { encoder } = readEncoder(context, artifact);
   encoder.eval(); // an image's features must not depend on the other images
+  const exactly = autocastTo(device, "float32");
+  // In float16 small gradients would become 0.
+  const roughly = autocastTo(device, precision === "bf16" ? "bfloat16" : "float32");
   return {
-    forward: (pixels01) => encoder.forward(pixels01.to(device)).to("cpu"),
+    forward: (pixels01, purpose) => {
+      const compute = purpose === "signs" ? roughly : exactly;
+      return compute(() => encoder.forward(pixels01.to(device))).to("cpu");
+    },
     pixels: (part) => pixelsOf(context, split[part], config.imageSize),
   };
 }

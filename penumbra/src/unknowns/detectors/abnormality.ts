@@ -3,7 +3,7 @@ import { noGrad, optim, scope, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { logitsBy } from "./classifier.ts";
 import { type DetectorState, defineDetector, requireOption, tensorOf } from "./detector.ts";
-import { flatPixels } from "./flat-pixels.ts";
+import { flatPixels, rowsOfPixels } from "./flat-pixels.ts";
 import type { Given } from "./samples.ts";
 import { candidatesFor, everyCombination } from "./tuning.ts";
 
@@ -43,34 +43,40 @@ export const abnormality = defineDetector({
   learn: (given, { noise = 0.4 }: AbnormalityOptions) => {
     requireOption("Abnormality module", "noise", noise, noise > 0, "above 0");
     const { pixels, features, logits, once } = given;
-    // What does not depend on the noise is the same for all its candidates.
-    const { decoder, clean, soft } = once(
-      "decoder of images, and what is seen of photos and blurred ones",
+    // What does not depend on the size of the noise is the same for all its candidates.
+    const { decoder, clean, soft, grain } = once(
+      "decoder of images, what is seen of photos and blurred ones, and noise",
       () => {
-        const photos = { values: flatPixels(pixels), features, logits };
+        const photos = { values: rowsOfPixels(given), features, logits };
         const decoder = fitDecoder(features, photos.values);
         const soft = differing(seen(given, blurred(pixels)), decoder.state);
-        return { decoder: decoder.state, clean: inputs(photos, decoder.leftOut), soft };
+        const clean = inputs(photos, decoder.leftOut);
+        return { decoder: decoder.state, clean, soft, grain: noiseOf(pixels) };
       },
     );
-    const noisy = differing(seen(given, withNoise(pixels, noise)), decoder);
+    const noisy = differing(
+      seen(given, pixels.add(grain, { alpha: noise }).clampMin(0).clampMax(1)),
+      decoder,
+    );
     const rows = torch.cat([clean, noisy, soft]); // [3 N, D + features + C]
     const { module, offset } = fitModule(rows, clean.shape[0] as number);
     return { numbers: { noise }, tensors: { ...decoder, module, offset } };
   },
-  score: (state, { pixels, features, logits }) => {
-    const scores = pixels.split(CHUNK).map((images, chunk) =>
-      scope(() => {
-        const count = images.shape[0] as number;
-        const own = {
-          values: flatPixels(images),
-          features: features.narrow(0, chunk * CHUNK, count),
-          logits: logits.narrow(0, chunk * CHUNK, count),
-        };
-        const rows = differing(own, tensorsOf(state));
-        return rows.matmul(tensorOf(state, "module")).add(tensorOf(state, "offset"));
-      }),
-    );
+  score: (state, { features, logits, ...images }) => {
+    const scores = rowsOfPixels(images)
+      .split(CHUNK)
+      .map((values, chunk) =>
+        scope(() => {
+          const count = values.shape[0] as number;
+          const own = {
+            values,
+            features: features.narrow(0, chunk * CHUNK, count),
+            logits: logits.narrow(0, chunk * CHUNK, count),
+          };
+          const rows = differing(own, tensorsOf(state));
+          return rows.matmul(tensorOf(state, "module")).add(tensorOf(state, "offset"));
+        }),
+      );
     return torch.cat(scores);
   },
 });
@@ -178,19 +184,23 @@ function fitModule(rows: Tensor, clean: number): { readonly module: Tensor; read
   return { module, offset: minimum.point.narrow(0, width, 1).sub(module.mul(mean).sum()) };
 }
 
-/** Every image with noise of its own, which its pixels seed: whatever the order, the same. */
-function withNoise(pixels: Tensor, deviation: number): Tensor {
-  const copies = pixels.split(1).map((image) => {
+/** Noise of deviation 1 for every image, which its pixels seed: whatever the order, the same. */
+function noiseOf(pixels: Tensor): Tensor {
+  const each = pixels.split(1).map((image) => {
     const generator = new torch.Generator({ seed: contentHash(image) });
-    return image.add(torch.randn([...image.shape], { generator }), { alpha: deviation });
+    return torch.randn([...image.shape], { generator });
   });
-  return torch.cat(copies).clampMin(0).clampMax(1);
+  return torch.cat(each);
 }
 
-/** Each pixel as the mean of those around it, a sixth of the image wide. */
+/** Each pixel as the mean of those around it, a sixth of the image wide: of the rows first, then of the columns. */
 function blurred(pixels: Tensor): Tensor {
   const half = Math.max(1, Math.floor((pixels.shape[3] as number) / 12));
-  return pixels.avgPool2d(2 * half + 1, { stride: 1, padding: half, countIncludePad: false });
+  const along = (rows: number, columns: number) => (images: Tensor) =>
+    images.avgPool2d([2 * rows + 1, 2 * columns + 1], {
+      ...{ stride: 1, padding: [rows, columns], countIncludePad: false },
+    });
+  return along(half, 0)(along(0, half)(pixels));
 }
 
 /** FNV-1a of the pixels as bytes. */

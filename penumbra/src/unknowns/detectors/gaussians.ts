@@ -133,8 +133,8 @@ export function nearestMean(features: Tensor, means: Tensor, factor: Tensor): Te
 
 /**
  * Nats per dimension of the classes' common spread: H / D, H = -sum_i p_i ln p_i, p the eigenvalues of their covariance,
- * shrunk as Ledoit and Wolf do and at least 1e-8, as shares of their sum (MM++, arXiv 2606.17352, eq. 4): low where a few
- * directions hold all of it.
+ * shrunk as Ledoit and Wolf do and at least 1e-8, as shares of their sum (as the code of MM++ has it, arXiv 2606.17352):
+ * low where a few directions hold all of it.
  *
  * @param features [N, D] in float64
  */

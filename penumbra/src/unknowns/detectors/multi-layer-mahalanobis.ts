@@ -11,9 +11,15 @@ import { unitRows } from "./unit-rows.ts";
 export interface MultiLayerMahalanobisOptions extends StagesOptions, ShrinkageOptions {
   /**
    * "joint": one covariance of all stages, each of length 1, so that what they say together counts. "mm++": the same of
-   * the last stage and those before which the entropy of the features falls most ({@link entropyDensity}; MM++,
-   * arXiv 2606.17352): `last` is their number, the last one included. "per-layer": the sum of the stages' distances (Lee
-   * et al. 2018, section 2.2). Default "joint".
+   * the last stage and those at which the entropy of the features falls most ({@link entropyDensity}): `last` is their
+   * number, the last one included. "per-layer": the sum of the stages' distances (Lee et al. 2018, section 2.2). Default
+   * "joint".
+   *
+   * Where MM++ is from: one shrunk covariance of the last layer and of those where the entropy density drops is what the
+   * abstract says (arXiv 2606.17352); H/D as that density, and its reason, what the authors answered their reviewers; the
+   * floor of the eigenvalues, the order of the falls and the concatenation of unweighted layers, for transformers too,
+   * what the code behind their tables does. That code can also add up layers of equal width, weighted by their falls,
+   * which none of those tables has: not offered here. It fills up with stages where nothing falls; here they stay out.
    */
   readonly fusion?: (typeof FUSIONS)[number];
   /** Of "per-layer": the weight of each counted stage, first to last. Default 1 each. */
@@ -93,7 +99,7 @@ export function countedStages<T>(state: DetectorState, stages: readonly T[]): re
 
 /**
  * The places of the last stage and of up to count - 1 others, first to last: those with the largest fall of the entropy
- * density from the stage before, where it falls (MM++, algorithm 1; Delta_l = H_{l-1}/D_{l-1} - H_l/D_l > 0).
+ * density from the stage before, Delta_l = H_{l-1}/D_{l-1} - H_l/D_l, where it falls.
  */
 function compressingStages(
   { stages, labels, once }: { readonly stages: readonly Tensor[] } & KnownImages & Sharing,

@@ -80,7 +80,7 @@ function movedAgainst(uphill: Tensor, images: Tensor, noise: number): Tensor {
 function uphillOf(images: Tensor, network: Network, classifier: Classifier, temperature: number): Tensor {
   return scope(() => {
     const pixels = images.detach().clone().requiresGrad_();
-    const logits = logitsBy(classifier, network(pixels).to("float64")).div(temperature);
+    const logits = logitsBy(classifier, network(pixels, "signs").to("float64")).div(temperature);
     const surprise = logits
       .logSoftmax(1)
       .amax({ dim: [1] })

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineDetector, requireOption, tensorOf } from "./detector.ts";
-import { flatPixels } from "./flat-pixels.ts";
+import { rowsOfPixels } from "./flat-pixels.ts";
 import { candidatesFor, everyCombination } from "./tuning.ts";
 
 export interface ReconstructionOptions {
@@ -25,9 +25,9 @@ export const reconstruction = defineDetector({
       [0.9, 0.7, 0.98],
     ),
   }),
-  learn: ({ pixels }, { share = 0.9 }: ReconstructionOptions) => {
+  learn: (given, { share = 0.9 }: ReconstructionOptions) => {
     requireOption("Reconstruction error", "share", share, share > 0 && share < 1, "above 0 and below 1");
-    const rows = flatPixels(pixels); // [N, D]
+    const rows = rowsOfPixels(given); // [N, D]
     const mean = rows.mean([0]);
     const centred = rows.sub(mean);
     const [images, values] = rows.shape as [number, number];
@@ -42,9 +42,9 @@ export const reconstruction = defineDetector({
     const directions = isWide ? centred.t().matmul(own).div(lengths) : own; // [D, components]
     return { numbers: { components }, tensors: { mean, directions } };
   },
-  score: (state, { pixels }) => {
+  score: (state, images) => {
     const directions = tensorOf(state, "directions");
-    const rest = flatPixels(pixels).sub(tensorOf(state, "mean"));
+    const rest = rowsOfPixels(images).sub(tensorOf(state, "mean"));
     return rest.sub(rest.matmul(directions).matmul(directions.t())).square().mean([1]).neg();
   },
 });

@@ -10,8 +10,12 @@ export interface Classifier {
   readonly bias: Tensor;
 }
 
-/** An encoder as a differentiable function: pixels in 0..1, [N, 3, H, W], to features [N, D]. */
-export type Network = (pixels01: Tensor) => Tensor;
+/**
+ * An encoder as a differentiable function: pixels in 0..1, [N, 3, H, W], to features [N, D].
+ * @param purpose "signs" where nothing but the sign of a gradient is taken from the features: a network may then compute
+ *   in a shorter dtype, which costs half and turns only what hardly matters. Default "features".
+ */
+export type Network = (pixels01: Tensor, purpose?: "features" | "signs") => Tensor;
 
 /** All that a detector can look at: what an encoder and its classifier say about N images, and these themselves. */
 export interface Evidence {

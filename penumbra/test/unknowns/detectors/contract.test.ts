@@ -243,7 +243,8 @@ for (const [name, detector] of Object.entries(detectors) as [string, Detector][]
         const fitted = fit(all);
         const before = torch.memory().tensors;
         fitted.score(all.unknown);
-        expect(torch.memory().tensors).toBe(before);
+        // Below, where tensors of earlier tests were collected meanwhile.
+        expect(torch.memory().tensors).toBeLessThanOrEqual(before);
       }));
 
     test("is chosen by unknowns: the best of its candidates, all of them told, or the first where there are none", () =>

@@ -4,11 +4,14 @@ import { describe, expect, test } from "vitest";
 import {
   auroc,
   detectors,
+  fitChosen,
   fitTemperature,
   ledoitWolfShrinkage,
+  type Network,
   nll,
   type Samples,
   UnknownsError,
+  withSharing,
 } from "../../../src/unknowns/index.ts";
 import ledoitWolf from "./ledoit-wolf.json" with { type: "json" };
 
@@ -192,3 +195,54 @@ describe("Mahalanobis", () => {
     }
   });
 });
+
+describe("ODIN", () => {
+  const IMAGES = 6;
+
+  /** Pixels, and a network that remembers how many images it was shown for what. */
+  function watched() {
+    const generator = new torch.Generator({ seed: 1 });
+    const normal = (shape: number[]) => torch.randn(shape, { generator });
+    const weights = normal([12, 5]);
+    const seen = { features: 0, signs: 0 };
+    const network: Network = (pixels01, purpose = "features") => {
+      seen[purpose] += pixels01.shape[0] as number;
+      return pixels01.flatten({ startDim: 1 }).matmul(weights).relu();
+    };
+    const classifier = { weight: normal([3, 5]), bias: normal([3]) };
+    const samples = (): Samples => ({
+      ...{ pixels: normal([IMAGES, 3, 2, 2]).sigmoid(), network, classifier },
+    });
+    return { seen, train: samples(), validation: samples(), unknown: samples() };
+  }
+
+  test("takes the gradient of each image once for all sizes of the step, and of gradients asks for signs alone", () =>
+    scope(() => {
+      const { seen, ...all } = watched();
+      const noise = [0.001, 0.002, 0.004];
+      const chosen = withSharing(Object.values(all), ([train, validation, unknown]) => {
+        const choice = { train: train!, validation: validation!, unknown: [unknown!] };
+        return fitChosen(detectors.odin, choice, { noise });
+      });
+      expect(chosen.trials).toHaveLength(noise.length);
+      expect(seen).toEqual({ signs: 2 * IMAGES, features: noise.length * 2 * IMAGES });
+    }));
+});
+
+test("what is shared among detectors ends with its use, whatever becomes of that", () =>
+  scope(() => {
+    const before = torch.memory().tensors;
+    const seen = withSharing([{}, {}], (samples) => {
+      for (const { shared } of samples) shared?.once("rows", () => ({ rows: torch.ones([3]) }));
+      expect(torch.memory().tensors).toBe(before + 2);
+      return samples.length;
+    });
+    expect(seen).toBe(2);
+    const fails = () =>
+      withSharing([{}], ([sample]) => {
+        sample?.shared?.once("rows", () => ({ rows: torch.ones([3]) }));
+        throw new Error("no use");
+      });
+    expect(fails).toThrow("no use");
+    expect(torch.memory().tensors).toBe(before);
+  }));
