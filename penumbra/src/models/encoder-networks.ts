@@ -43,7 +43,7 @@ export interface EncoderNetwork<Sizes extends NetworkSizes = NetworkSizes> {
 export const STEMS = ["cifar", "imagenet"] as const;
 
 /** Other sizes than the published ones are Penumbra's own, for small images. */
-function resnet(depth: 10 | 18 | 34 | 50, timmName: RegExp) {
+function resnet(depth: 10 | 18 | 34 | 50 | 101, timmName: RegExp) {
   return define({
     sizes: z.strictObject({
       stem: z.enum(STEMS).default("imagenet"),
@@ -60,7 +60,7 @@ function resnet(depth: 10 | 18 | 34 | 50, timmName: RegExp) {
   });
 }
 
-function visionTransformer(dimensions: number, timmName: RegExp) {
+function visionTransformer(size: { readonly dimensions: number; readonly depth: number }, timmName: RegExp) {
   return define({
     sizes: z.strictObject({
       patchSize: z.int().positive().default(16),
@@ -72,9 +72,9 @@ function visionTransformer(dimensions: number, timmName: RegExp) {
       qkvBias: z.boolean().default(true),
     }),
     make: ({ hasLayerScale, ...sizes }) =>
-      new VisionTransformer({ ...sizes, dimensions, layerScale: hasLayerScale ? LAYER_SCALE : null }),
+      new VisionTransformer({ ...sizes, ...size, layerScale: hasLayerScale ? LAYER_SCALE : null }),
     sizesOf: transformerSizes,
-    refusalOf: (weights) => transformerRefusal(weights, dimensions),
+    refusalOf: (weights) => transformerRefusal(weights, size.dimensions),
     ownWeights: ownTransformerWeights,
     // LayerScale came with DeiT and DINOv2, which take ImageNet's; timm's own weights of plain transformers take 0.5.
     normalisationOf: ({ hasLayerScale }) => (hasLayerScale ? IMAGENET : HALF),
@@ -91,8 +91,10 @@ export const encoderNetworks = {
   resnet18: resnet(18, /^resnet18$/),
   resnet34: resnet(34, /^resnet34$/),
   resnet50: resnet(50, /^resnet50$/),
-  "vit-small": visionTransformer(384, /^vit_small_patch\d+_/),
-  "vit-base": visionTransformer(768, /^vit_base_patch\d+_/),
+  resnet101: resnet(101, /^resnet101$/),
+  "vit-small": visionTransformer({ dimensions: 384, depth: 12 }, /^vit_small_patch\d+_/),
+  "vit-base": visionTransformer({ dimensions: 768, depth: 12 }, /^vit_base_patch\d+_/),
+  "vit-large": visionTransformer({ dimensions: 1024, depth: 24 }, /^vit_large_patch\d+_/),
   "efficientnet-lite0": define({
     sizes: z.strictObject({}),
     make: () => new EfficientNetLite(),
@@ -140,14 +142,14 @@ function transformerRefusal(weights: PublishedWeights, dimensions: number): stri
   const [, taken] = weights["blocks.0.mlp.fc2.weight"]?.shape ?? [];
   const isPacked = hidden !== undefined && taken !== undefined && hidden === 2 * taken; // timm's SwiGLUPacked
   if (isPacked || Object.keys(weights).some((name) => GATED.test(name))) {
-    return "a vision transformer with gated MLPs (SwiGLU), as DINOv2's giant and DINOv3's plus, huge and 7B have; the networks here have plain ones. Take ViT-S or ViT-B of the same family, such as hf:timm/vit_small_patch14_dinov2.lvd142m or hf:timm/vit_base_patch16_dinov3.lvd1689m";
+    return "a vision transformer with gated MLPs (SwiGLU), as DINOv2's giant and DINOv3's plus, huge and 7B have; the networks here have plain ones. Take ViT-S, ViT-B or ViT-L of the same family, such as hf:timm/vit_small_patch14_dinov2.lvd142m or hf:timm/vit_base_patch16_dinov3.lvd1689m";
   }
   const width = weights.cls_token?.shape[2];
   if (width === undefined || width === dimensions) return null;
   const { title, network } = WIDTHS[width] ?? {};
   return network
     ? `${title}. Set "encoder.network" to ${network}`
-    : `a vision transformer of ${width} dimensions${title ? ` (${title})` : ""}; the networks here have 384 (vit-small) and 768 (vit-base). Take weights of one of them`;
+    : `a vision transformer of ${width} dimensions${title ? ` (${title})` : ""}; the networks here have 384 (vit-small), 768 (vit-base) and 1024 (vit-large). Take weights of one of them`;
 }
 
 /** What transformers of a width are called, and which of them are here. */
@@ -155,7 +157,7 @@ const WIDTHS: Readonly<Record<number, { readonly title: string; readonly network
   192: { title: "ViT-Ti" },
   384: { title: "ViT-S", network: "vit-small" },
   768: { title: "ViT-B", network: "vit-base" },
-  1024: { title: "ViT-L" },
+  1024: { title: "ViT-L", network: "vit-large" },
   1280: { title: "ViT-H" },
   1408: { title: "ViT-g" },
   1536: { title: "ViT-g of DINOv2" },

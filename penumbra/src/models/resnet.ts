@@ -11,6 +11,7 @@ const DEPTHS = {
   18: { block: "basic", blocks: [2, 2, 2, 2] },
   34: { block: "basic", blocks: [3, 4, 6, 3] },
   50: { block: "bottleneck", blocks: [3, 4, 6, 3] },
+  101: { block: "bottleneck", blocks: [3, 4, 23, 3] },
 } as const satisfies Readonly<Record<number, Pick<ResNetDesign, "block" | "blocks">>>;
 
 /** A residual network in all its sizes. */
@@ -25,7 +26,7 @@ export interface ResNetDesign {
 }
 
 export interface ResNetOptions {
-  /** 10 = one basic block a stage; 18, 34 and 50 as torchvision and timm have them. Default 18. */
+  /** 10 = one basic block a stage; 18, 34, 50 and 101 as torchvision and timm have them. Default 18. */
   readonly depth?: keyof typeof DEPTHS;
   /**
    * "imagenet": 7x7 convolution of stride 2 and a max-pool, 1/4 of the side, as torchvision; "cifar": 3x3 convolution

@@ -14,9 +14,9 @@ export interface VisionTransformerOptions {
   readonly imageSize?: number;
   /** Side of a patch. Default 16. */
   readonly patchSize?: number;
-  /** D. Default 384, as ViT-S; 768 is ViT-B. */
+  /** D. Default 384, as ViT-S; 768 is ViT-B, 1024 ViT-L. */
   readonly dimensions?: number;
-  /** Blocks. Default 12. */
+  /** Blocks. Default 12; ViT-L has 24. */
   readonly depth?: number;
   /** Heads of attention. Default D / 64. */
   readonly heads?: number;

@@ -33,8 +33,8 @@ const MINI_DENOISER = 7.08e6 * 64 ** 2;
 const CIFAR_STEM = 12;
 /** Multiply-adds of one image of 224 pixels in the published width, in thousands of millions, as timm's tables have them. */
 const MULTIPLY_ADDS: Readonly<Record<EncoderNetworkName, number>> = {
-  ...{ resnet10: 0.89, resnet18: 1.82, resnet34: 3.67, resnet50: 4.11 },
-  ...{ "vit-small": 4.61, "vit-base": 17.6, "efficientnet-lite0": 0.4 },
+  ...{ resnet10: 0.89, resnet18: 1.82, resnet34: 3.67, resnet50: 4.11, resnet101: 7.83 },
+  ...{ "vit-small": 4.61, "vit-base": 17.6, "vit-large": 61.6, "efficientnet-lite0": 0.4 },
 };
 /** Cores beyond this speed up small networks no more. */
 const MOST_CORES = 8;

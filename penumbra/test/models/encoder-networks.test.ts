@@ -21,8 +21,10 @@ const shapesOf = (network: ImageEncoder) =>
 const PUBLISHED: Readonly<Record<string, () => ImageEncoder>> = {
   resnet34: () => new ResNet({ depth: 34, classes: 1000 }),
   resnet50: () => new ResNet({ depth: 50, classes: 1000 }),
+  resnet101: () => new ResNet({ depth: 101, classes: 1000 }),
   vit_small_patch16_224: () => new VisionTransformer({ classes: 1000 }),
   vit_base_patch16_224: () => new VisionTransformer({ dimensions: 768, classes: 1000 }),
+  vit_large_patch16_224: () => new VisionTransformer({ dimensions: 1024, depth: 24, classes: 1000 }),
   vit_small_patch14_dinov2: () => new VisionTransformer({ patchSize: 14, imageSize: 518, layerScale: 1e-5 }),
   vit_small_patch14_reg4_dinov2: () =>
     new VisionTransformer({

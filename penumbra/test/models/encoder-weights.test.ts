@@ -145,9 +145,10 @@ describe("an encoder's weights", () => {
         /other.safetensors holds .*gated MLPs \(SwiGLU\), as DINOv2's giant/,
       );
     const width = (dimensions: number) => ({ cls_token: torch.zeros([1, 1, dimensions]) });
-    await expect(load(width(1024), /^$/, "vit-base")).rejects.toThrow(
-      /of 1024 dimensions \(ViT-L\).*vit-base/,
+    await expect(load(width(1280), /^$/, "vit-base")).rejects.toThrow(
+      /of 1280 dimensions \(ViT-H\).*vit-base/,
     );
+    await expect(load(width(1024), /^$/, "vit-base")).rejects.toThrow(/of ViT-L. Set .* to vit-large/);
     await expect(load(width(99), /^$/, "vit-base")).rejects.toThrow(/of 99 dimensions; the networks here/);
     await expect(load({}, /^$/, "vit-base")).rejects.toThrow(/of ViT-S. Set "encoder.network" to vit-small/);
   });

@@ -125,10 +125,9 @@ describe.each(Object.keys(FAMILIES))("%s", (name) => {
 
 test("every network of the table is of a family that is drawn", () => {
   const families = [ResNet, EfficientNetLite, VisionTransformer];
-  const tiny: Readonly<Record<string, object>> = { "vit-small": { patchSize: 16, imageSize: 16 } };
-  for (const name of encoderNetworkNames.filter((each) => each !== "vit-base")) {
+  for (const name of encoderNetworkNames) {
     const { make, sizes } = encoderNetworks[name];
-    const network = make(sizes.parse(tiny[name] ?? {}));
+    using network = nn.init.skip(() => make(sizes.parse({})));
     expect(families.map((family) => network instanceof family)).toContain(true);
   }
 });
