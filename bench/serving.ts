@@ -61,8 +61,7 @@ export async function makeServed({
   saveClassifier(model, {
     ...{ name: "served", classes, level: 0.05, trained, probe, photos: [] },
     preprocessing: { imageSize: SHAPE.size, fit: "squash", interpolation: "lanczos3", white: FULL_DEPTH },
-    detectorName: "mahalanobis",
-    detector: detectors.mahalanobis.fit({ features, labels }),
+    detectors: [{ name: "mahalanobis", fitted: detectors.mahalanobis.fit({ features, labels }) }],
     calibration: { objects: labels.map((_, i) => `object-${i}`), labels, stages },
     gallery: {
       photos: [{ id: "0", className: "part-0", picture: await photo(0, width, height) }],

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { Manifest } from "../data/index.ts";
 import type { SeenPhoto } from "../deploy/index.ts";
 import type { Evaluation, Language, Share } from "../results/index.ts";
+import { detectorOption } from "./detector.ts";
 import { languageOption } from "./language.ts";
 import { showingStage } from "./progress.ts";
 import { version } from "./version.ts";
@@ -13,6 +14,7 @@ interface EvaluateFlags {
   readonly html?: string;
   readonly json?: boolean;
   readonly device: string;
+  readonly detector?: string;
   readonly language?: Language;
 }
 
@@ -33,12 +35,13 @@ export function evaluateCommand(): Command {
     .addOption(languageOption("English, or that of the study.yaml"))
     .option("--json", "print all figures as one JSON object")
     .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
+    .addOption(detectorOption())
     .action(async (model: string, place: string, flags: EvaluateFlags) => {
       if (flags.anyway && flags.unseen)
         throw new Error("--anyway and --unseen exclude each other. Give one of them.");
       const { evaluateClassifier, evaluationReport, loadClassifier, readUsedPhotos, seenPhotos } =
         await import("../deploy/index.ts");
-      using classifier = loadClassifier(model, { device: flags.device });
+      using classifier = loadClassifier(model, flags);
       const { manifest: whole, language } = await scan(place);
       const found = seenPhotos(whole.photos, await readUsedPhotos(model));
       if (found.length > 0 && !flags.anyway && !flags.unseen)

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Exported, ExportPrecision, QualityFigures } from "../deploy/index.ts";
+import { detectorOption } from "./detector.ts";
 
 interface ExportFlags {
   readonly onnx?: string;
@@ -7,6 +8,7 @@ interface ExportFlags {
   readonly fp16?: boolean;
   readonly int8?: boolean;
   readonly photos?: string;
+  readonly detector?: string;
   readonly json?: boolean;
 }
 
@@ -26,6 +28,7 @@ export function exportCommand(): Command {
       "--photos <folder>",
       "where the photos lie that the classifier was made with (default: where they lay then)",
     )
+    .addOption(detectorOption())
     .option("--json", "print what was written and how it compares as one JSON object")
     .action(async (model: string, flags: ExportFlags) => {
       if (flags.fp16 && flags.int8)
@@ -39,6 +42,7 @@ export function exportCommand(): Command {
       const options = {
         ...{ precision, onProgress: flags.json ? () => {} : showProgress },
         ...(flags.photos !== undefined && { photos: flags.photos }),
+        ...(flags.detector !== undefined && { detector: flags.detector }),
       };
       const print = (exported: Exported) =>
         process.stdout.write(flags.json ? `${JSON.stringify(exported)}\n` : describe(exported));

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import type { Classifier, WatchAnswer } from "../deploy/index.ts";
 import type { Language } from "../results/index.ts";
+import { detectorOption } from "./detector.ts";
 import { Explanations } from "./explanations.ts";
 import { objectsOf } from "./file-objects.ts";
 import { languageOption } from "./language.ts";
@@ -22,6 +23,7 @@ interface PredictFlags {
   readonly log?: string;
   readonly keepUnknown?: string;
   readonly device: string;
+  readonly detector?: string;
   readonly batch: number;
   readonly failOnUnknown?: boolean;
 }
@@ -48,6 +50,7 @@ export function predictCommand(): Command {
     .option("--log <file>", "lines of JSON that --watch appends to, and goes by after a restart")
     .option("--keep-unknown <folder>", "with --watch: keep the photos of unknown objects, for penumbra label")
     .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
+    .addOption(detectorOption())
     .option("--batch <photos>", "photos that go through the network together", wholeNumber(1), 64)
     .option("--fail-on-unknown", `exit with ${EXIT.unknown} when an object is unknown`)
     .addHelpText(
@@ -57,7 +60,7 @@ export function predictCommand(): Command {
     .action(async (model: string, photos: string[], flags: PredictFlags) => {
       if (flags.json && flags.csv) throw new Error("--json and --csv exclude each other. Give one of them.");
       const { loadClassifier } = await import("../deploy/index.ts");
-      using classifier = loadClassifier(model, { device: flags.device });
+      using classifier = loadClassifier(model, flags);
       if (flags.watch) await watch(classifier, photos, flags);
       else await predictAll(classifier, model, photos, flags);
     });

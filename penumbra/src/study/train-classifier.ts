@@ -25,6 +25,7 @@ import {
   networkOf,
   type Provenance,
   saveClassifier,
+  type TriedDetector,
   UNKNOWN,
   type UsedPhoto,
   writeCard,
@@ -276,7 +277,7 @@ interface AssembleOptions extends ClassifierRequest {
   readonly seed: number;
 }
 
-/** Chooses the detector, calibrates, and writes the folder whole or not at all. */
+/** Fits the detectors and chooses one, calibrates, and writes the folder whole or not at all. */
 async function assemble(
   context: StudyContext,
   split: UseSplit,
@@ -309,19 +310,30 @@ async function assemble(
       white,
     },
   };
-  const scores = looksAtPixels(detector.name, tables.detectors)
-    ? [torch.fromTyped(detector.fitted.score(calibration), [objects.length, 1])]
-    : [];
+  const kept = [detector, ...detector.others].map(({ name, fitted }) => ({
+    ...{ name, fitted },
+    ...(looksAtPixels(name, tables.detectors) && {
+      scores: torch.fromTyped(fitted.score(calibration), [objects.length, 1]),
+    }),
+  }));
   await writeFolderAsync(out, async (aside) => {
     saveClassifier(aside, {
-      ...{ ...about, probe, detectorName: detector.name, detector: detector.fitted },
-      trained,
-      calibration: { objects, labels, stages: [...scores, ...calibration.stages] },
+      ...{ ...about, probe, trained, detectors: kept },
+      calibration: { objects, labels, stages: calibration.stages },
       gallery: await galleryOf(context, split.train, train.features),
     });
-    const { title } = detectorOf(detector.name, tables.detectors);
+    const titled = <T extends TriedDetector>(tried: T) => ({
+      ...tried,
+      title: detectorOf(tried.name, tables.detectors).title,
+    });
     const figures = figuresOf(probe.logits(calibration.features), labels, classes);
-    await writeCard(aside, { ...about, wantedLevel, figures, detector: { ...detector, title } });
+    await writeCard(aside, {
+      ...about,
+      wantedLevel,
+      figures,
+      detector: titled(detector),
+      others: detector.others.map(titled),
+    });
   });
   return { folder: out, arm: chosen, detector: { name: detector.name, reason: detector.reason }, level };
 }

@@ -3,6 +3,7 @@ import { copyFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadClassifier } from "../../src/deploy/index.ts";
 import { makeTinyStudy, tinySettings } from "../study/tiny-study.ts";
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
@@ -10,7 +11,7 @@ let folder = "";
 
 beforeAll(async () => {
   folder = await makeTinyStudy(
-    { ...tinySettings, detectors: ["knn"] },
+    { ...tinySettings, detectors: ["knn", "msp"] },
     { known: 2, near: 2, far: 1, views: 2 },
   );
   const { code, out } = await penumbra(["train", "study.yaml"]);
@@ -63,6 +64,19 @@ describe("penumbra predict", () => {
       expect(unknownScore).toBe(1 - pValue);
       expect(classes).toHaveLength(2);
     }
+  });
+
+  it("asks the detector that is named, and names those that there are where it is none of them", async () => {
+    const photo = "photos/known/part-0/0/0.png";
+    for (const detector of ["knn", "msp"]) {
+      const { out } = await penumbra(["predict", "models/tiny", photo, "--json", "--detector", detector]);
+      using wanted = loadClassifier(join(folder, "models", "tiny"), { detector });
+      const [verdict] = await wanted.predict([join(folder, photo)]);
+      expect(JSON.parse(out)).toMatchObject({ pValue: verdict!.pValue });
+    }
+    const { code, err } = await penumbra(["predict", "models/tiny", photo, "--detector", "vim"]);
+    expect(err).toMatch(/has no detector "vim"\. It has (knn, msp|msp, knn);/);
+    expect(code).toBe(1);
   });
 
   it("writes CSV that quotes what must be quoted, and sorts copies into folders without losing one", async () => {

@@ -22,11 +22,12 @@ export const CLASSES = ["dark", "light", "red"];
 /**
  * A classifier of three shades, trained for a moment: enough to tell them apart.
  * @param photos a folder that its calibration photos and some near unknowns are written to
+ * @param names of its detectors, the chosen one first
  */
 export async function writeClassifier(
   where: string,
   photos?: string,
-  detectorName: DetectorName = "mahalanobis",
+  names: readonly DetectorName[] = ["mahalanobis", "knn"],
 ): Promise<void> {
   const images = torch.stack(
     Array.from({ length: 48 }, (_, i) => torch.fromTyped(shade(i % 3, i), [3, SIZE, SIZE])),
@@ -44,25 +45,25 @@ export async function writeClassifier(
   const { encoder } = trained;
   const network = networkOf(encoder.eval(), "cpu");
   const seen = { pixels: train.images, network, classifier: probe };
-  const detector = (detectors[detectorName] as Detector).fit({
-    ...{ ...seen, features, logits: probe.logits(features), labels: train.labels },
-  });
+  const samples = { ...seen, features, logits: probe.logits(features), labels: train.labels };
   const calibrated = images.narrow(0, 36, 12);
-  const scores = looksAtPixels(detectorName)
-    ? [pixelScores(detector, { pixels: calibrated, encoder, probe, device: "cpu" })]
-    : [];
+  const kept = names.map((name) => {
+    const fitted = (detectors[name] as Detector).fit(samples);
+    if (!looksAtPixels(name)) return { name, fitted };
+    const scores = pixelScores(fitted, { pixels: calibrated, encoder, probe, device: "cpu" });
+    return { name, fitted, scores };
+  });
   saveClassifier(where, {
     name: "shades",
     classes: CLASSES,
     preprocessing: { imageSize: SIZE, fit: "squash", interpolation: "lanczos3", white: FULL_DEPTH },
     trained,
     probe,
-    detectorName,
-    detector,
+    detectors: kept,
     calibration: {
       objects: Array.from({ length: 12 }, (_, i) => `object-${i}`),
       labels: labels.slice(36),
-      stages: [...scores, ...stagesOf(calibrated)],
+      stages: stagesOf(calibrated),
     },
     gallery: {
       photos: await Promise.all(

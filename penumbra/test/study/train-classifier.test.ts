@@ -2,7 +2,12 @@ import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scanPhotos, splitByObject, splitForUse } from "../../src/data/index.ts";
-import { loadClassifier, readProvenance, readUsedPhotos } from "../../src/deploy/index.ts";
+import {
+  loadClassifier,
+  readClassifierInfo,
+  readProvenance,
+  readUsedPhotos,
+} from "../../src/deploy/index.ts";
 import {
   chooseArm,
   classifierStageCount,
@@ -52,10 +57,14 @@ describe("training a classifier", () => {
     expect(made.arm.arm).toBe("cross-entropy");
     expect(made.arm.reason).toMatch(/No study was run/);
     expect(await readdir(out("plain"))).toEqual([
-      ...["README.md", "calibration.safetensors", "classifier.json", "detector.safetensors"],
+      ...["README.md", "calibration.safetensors", "classifier.json", "detectors"],
       ...["encoder", "gallery.safetensors", "photos.jsonl", "probe.safetensors"],
     ]);
     using classifier = loadClassifier(out("plain"));
+    const { detectors } = readClassifierInfo(out("plain"));
+    expect([...detectors].sort()).toEqual(["knn", "msp"]);
+    expect(detectors[0]).toBe(made.detector.name);
+    loadClassifier(out("plain"), { detector: detectors[1]! }).dispose();
     const photos = join(folder, "photos");
     const [verdict] = await classifier.predict([
       [join(photos, "known", "part-0", "0", "0.png"), join(photos, "known", "part-0", "0", "1.png")],
@@ -65,6 +74,7 @@ describe("training a classifier", () => {
     expect(made.level).toBeCloseTo(1 / 3, 12);
     const card = await readFile(join(out("plain"), "README.md"), "utf8");
     expect(card).toMatch(/5\.0 % were asked for; 2 calibration objects allow no less than 1 in 3/);
+    expect(card).toMatch(new RegExp(`--detector NAME.*\\(\`${detectors[1]}\`, AUROC [\\d.]+\\)`));
     expect(card).toMatch(/\| part-1 \| 4 \/ 8 \| 1 \/ 2 \|/);
   });
 

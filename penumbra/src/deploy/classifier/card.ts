@@ -19,6 +19,8 @@ export interface CardFacts {
   /** The level that was asked for. */
   readonly wantedLevel: number;
   readonly detector: { readonly title: string; readonly reason: string; readonly auroc: number };
+  /** The others that can be asked for, by the names that they are asked for by. */
+  readonly others: readonly { readonly name: string; readonly title: string; readonly auroc: number }[];
   readonly figures: readonly ClassFigures[];
   readonly provenance: Provenance;
   readonly photos: readonly UsedPhoto[];
@@ -85,7 +87,7 @@ function photosTable({ classes, photos: all }: CardFacts): string[] {
   ];
 }
 
-function figuresOf({ figures, detector }: CardFacts): string[] {
+function figuresOf({ figures, detector, others }: CardFacts): string[] {
   const photos = figures.reduce((sum, figure) => sum + figure.photos, 0);
   const right = figures.reduce((sum, figure) => sum + figure.right, 0);
   const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
@@ -99,6 +101,11 @@ function figuresOf({ figures, detector }: CardFacts): string[] {
     ),
     "",
     `Detector of unknowns: ${detector.title}. ${detector.reason}`,
+    ...(others.length === 0
+      ? []
+      : [
+          `Others are kept with it, for \`--detector NAME\`: ${others.map(({ name, title, auroc }) => `${title} (\`${name}\`, AUROC ${(100 * auroc).toFixed(1)})`).join(", ")}.`,
+        ]),
     "The detector and the penalty of the linear classifier were chosen on these photos, so these figures flatter it a little. For figures that nothing was chosen by, run `penumbra evaluate` on photos that it has not seen.",
   ];
 }

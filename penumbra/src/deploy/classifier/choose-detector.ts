@@ -19,13 +19,19 @@ export interface ChoiceForUse {
   readonly by: "near unknowns" | "stand-ins";
 }
 
-export interface ChosenDetector {
+/** A detector and how well it does. */
+export interface TriedDetector {
   readonly name: string;
   readonly fitted: FittedDetector;
   /** AUROC of the calibration photos against the unknowns or stand-ins, the mean over their sets. */
   readonly auroc: number;
+}
+
+export interface ChosenDetector extends TriedDetector {
   /** Why it, in a sentence. */
   readonly reason: string;
+  /** Those that were not chosen. */
+  readonly others: readonly TriedDetector[];
 }
 
 /** How people call what was chosen by. */
@@ -67,6 +73,7 @@ export function chooseDetectorForUse(
   const among = names.length === 1 ? "It was the only one" : `Of ${names.length} it was the best`;
   return {
     ...best,
+    others: tried.filter((each) => each !== best),
     reason: `${among} at telling the calibration photos from ${WORDS[by]} (AUROC ${(100 * best.auroc).toFixed(1)}).`,
   };
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
@@ -6,10 +6,12 @@ import { loadEncoder, probeOf, saveEncoder, type TrainedEncoder } from "../../co
 import { readJsonLines, writeFileAtomicSync } from "../../files/index.ts";
 import { FITS, INTERPOLATIONS, type Look } from "../../images/index.ts";
 import { foldBatchNorms } from "../../models/index.ts";
-import { detectors, readDetector, writeDetector } from "../../unknowns/index.ts";
-import { Classifier, type ClassifierParts } from "./classifier.ts";
+import { detectors, type FittedDetector, readDetector, writeDetector } from "../../unknowns/index.ts";
+import type { CalibrationObjects } from "./calibration.ts";
+import { Classifier, type ClassifierParts, type Rows } from "./classifier.ts";
 import { DeployError } from "./errors.ts";
 import { type GalleryContent, writeGallery } from "./gallery.ts";
+import { looksAtPixels } from "./pixel-scores.ts";
 
 /** A photo that a classifier was made with: whoever evaluates it must not use this photo again. */
 export interface UsedPhoto {
@@ -40,7 +42,7 @@ const provenanceSchema = z.object({
 
 /** What `classifier.json` holds. */
 const fileSchema = z.object({
-  format: z.literal(1),
+  format: z.literal(2),
   name: z.string().min(1),
   classes: z.array(z.string()).min(2),
   preprocessing: z.object({
@@ -50,6 +52,8 @@ const fileSchema = z.object({
     white: z.object({ uint16: z.number().positive(), float32: z.number().positive() }),
   }),
   level: z.number().gt(0).lt(1),
+  /** Those that were fitted, the chosen one first. */
+  detectors: z.array(z.string()).min(1),
   provenance: provenanceSchema,
 });
 
@@ -63,14 +67,28 @@ const FILES = {
   description: "classifier.json",
   encoder: "encoder",
   probe: "probe.safetensors",
-  detector: "detector.safetensors",
+  detectors: "detectors",
   calibration: "calibration.safetensors",
   photos: "photos.jsonl",
 } as const;
 
+/** A detector as it is kept with a classifier. */
+export interface SavedDetector {
+  /** Its name in the table of detectors. */
+  readonly name: string;
+  readonly fitted: FittedDetector;
+  /** What it says of the calibration photos, [N, 1], where it looks at pixels. */
+  readonly scores?: Tensor;
+}
+
 /** What is written: the parts, with the training's result in place of the encoder alone, and how they came about. */
-export interface SavedClassifier extends Omit<ClassifierParts, "encoder" | "device"> {
+export interface SavedClassifier
+  extends Omit<ClassifierParts, "encoder" | "device" | "detector" | "detectorName" | "calibration"> {
   readonly trained: TrainedEncoder;
+  /** The first is the chosen one. */
+  readonly detectors: readonly SavedDetector[];
+  /** The stages are the encoder's. */
+  readonly calibration: CalibrationObjects & Rows;
   readonly provenance: Provenance;
   readonly photos: readonly UsedPhoto[];
   /** Some of the photos that it learned from, to be shown beside what resembles them. */
@@ -79,26 +97,31 @@ export interface SavedClassifier extends Omit<ClassifierParts, "encoder" | "devi
 
 /** Writes a classifier into a folder that is there and empty; `classifier.json` comes last. */
 export function saveClassifier(folder: string, saved: SavedClassifier): void {
-  const { trained, probe, detectorName, detector, calibration, provenance, photos, gallery, ...rest } = saved;
+  const { trained, probe, detectors: fitted, calibration, provenance, photos, gallery, ...rest } = saved;
   saveEncoder(join(folder, FILES.encoder), trained);
   safetensors.write(
     join(folder, FILES.probe),
     { weight: probe.weight, bias: probe.bias },
     { l2: String(probe.l2) },
   );
-  writeDetector(join(folder, FILES.detector), detectorName, detector);
-  const stages = Object.fromEntries(calibration.stages.map((rows, index) => [stageName(index), rows]));
+  mkdirSync(join(folder, FILES.detectors));
+  for (const { name, fitted: detector } of fitted) writeDetector(detectorPath(folder, name), name, detector);
+  const stages = calibration.stages.map((rows, index) => [stageName(index), rows] as const);
+  const scores = fitted.flatMap(({ name, scores: rows }) =>
+    rows ? [[scoresName(name), rows] as const] : [],
+  );
   const { objects, labels } = calibration;
   const whose = { objects: JSON.stringify(objects), labels: JSON.stringify(labels) };
-  safetensors.write(join(folder, FILES.calibration), stages, whose);
+  safetensors.write(join(folder, FILES.calibration), Object.fromEntries([...stages, ...scores]), whose);
   writeGallery(folder, gallery);
   writeFileAtomicSync(
     join(folder, FILES.photos),
     photos.map((photo) => `${JSON.stringify(photo)}\n`).join(""),
   );
   const description: z.input<typeof fileSchema> = {
-    format: 1,
+    format: 2,
     ...{ name: rest.name, classes: [...rest.classes], preprocessing: rest.preprocessing, level: rest.level },
+    detectors: fitted.map(({ name }) => name),
     provenance,
   };
   writeFileAtomicSync(join(folder, FILES.description), `${JSON.stringify(description, null, 1)}\n`);
@@ -109,16 +132,23 @@ export function saveClassifier(folder: string, saved: SavedClassifier): void {
  *
  * @param folder such as models/parts
  * @param options.device default "cpu"
- * @throws DeployError when the folder holds no classifier, or a part of it is missing, damaged or of another version
+ * @param options.detector which of its detectors says unknown. Default: the one that was chosen when it was trained
+ * @throws DeployError when the folder holds no classifier, a part of it is missing, damaged or of another version, or it
+ * has no such detector
  * @example
  * using classifier = loadClassifier("models/parts");
  * const verdicts = await classifier.predict(["a.jpg", ["b-left.jpg", "b-right.jpg"]]);
  */
 export function loadClassifier(
   folder: string,
-  { device = "cpu" }: { readonly device?: string } = {},
+  { device = "cpu", detector: wanted }: { readonly device?: string; readonly detector?: string } = {},
 ): Classifier {
-  const { name, classes, preprocessing, level } = readDescription(folder);
+  const { name, classes, preprocessing, level, detectors: fitted } = readDescription(folder);
+  const detectorName = wanted ?? fitted[0]!;
+  if (!fitted.includes(detectorName))
+    throw new DeployError(
+      `The classifier ${folder} has no detector "${detectorName}". It has ${fitted.join(", ")}; others are fitted where study.yaml lists them under "detectors".`,
+    );
   const part = <T>(file: string, read: (path: string) => T): T => {
     const path = join(folder, file);
     try {
@@ -134,18 +164,26 @@ export function loadClassifier(
   return new Classifier({
     ...{ name, classes, preprocessing, level, device, encoder },
     probe: part(FILES.probe, readProbe),
-    ...part(FILES.detector, readFittedDetector),
-    calibration: part(FILES.calibration, readCalibration),
+    detectorName,
+    detector: part(
+      join(FILES.detectors, `${detectorName}.safetensors`),
+      (path) => readDetector(path, detectors).detector,
+    ),
+    calibration: part(FILES.calibration, (path) => readCalibration(path, detectorName)),
   });
 }
 
 /** What a classifier is, read without loading it. */
-export type ClassifierInfo = Pick<ClassifierParts, "name" | "classes" | "preprocessing" | "level">;
+export interface ClassifierInfo
+  extends Pick<ClassifierParts, "name" | "classes" | "preprocessing" | "level"> {
+  /** The detectors that it has, the chosen one first. */
+  readonly detectors: readonly string[];
+}
 
 /** Reads what a classifier is. @throws DeployError as {@link loadClassifier} */
 export function readClassifierInfo(folder: string): ClassifierInfo {
-  const { name, classes, preprocessing, level } = readDescription(folder);
-  return { name, classes, preprocessing, level };
+  const { provenance: _, format: __, ...info } = readDescription(folder);
+  return info;
 }
 
 /** How a classifier came about. @throws DeployError as {@link loadClassifier} */
@@ -201,25 +239,31 @@ function readProbe(path: string) {
   return probeOf(weight, bias, Number(metadata.l2));
 }
 
-function readFittedDetector(path: string) {
-  const { name, detector } = readDetector(path, detectors);
-  return { detectorName: name, detector };
-}
-
-function readCalibration(path: string): ClassifierParts["calibration"] {
+function readCalibration(path: string, detectorName: string): ClassifierParts["calibration"] {
   const { tensors, metadata } = safetensors.read(path);
   const parsed = calibrationSchema.safeParse({
     objects: JSON.parse(metadata.objects ?? "null"),
     labels: JSON.parse(metadata.labels ?? "null"),
   });
   const photos = parsed.data?.objects.length;
-  const stages = Array.from({ length: Object.keys(tensors).length }, (_, index) => tensors[stageName(index)]);
-  const isWhole = stages.length > 0 && stages.every((rows) => rows?.shape[0] === photos);
+  const count = Object.keys(tensors).filter((name) => name.startsWith(stageName(""))).length;
+  const stages = Array.from({ length: count }, (_, index) => tensors[stageName(index)]);
+  const rows = looksAtPixels(detectorName) ? [tensors[scoresName(detectorName)], ...stages] : stages;
+  const isWhole = count > 0 && rows.every((each) => each?.shape[0] === photos);
   if (!parsed.data || parsed.data.labels.length !== photos || !isWhole)
-    throw new DeployError("it lacks the features, objects or labels. Train the classifier again.");
-  return { ...parsed.data, stages: stages as Tensor[] };
+    throw new DeployError("it lacks the features, scores, objects or labels. Train the classifier again.");
+  for (const tensor of Object.values(tensors)) if (!rows.includes(tensor)) tensor.dispose();
+  return { ...parsed.data, stages: rows as Tensor[] };
 }
 
-function stageName(index: number): string {
+function detectorPath(folder: string, name: string): string {
+  return join(folder, FILES.detectors, `${name}.safetensors`);
+}
+
+function scoresName(detector: string): string {
+  return `scores.${detector}`;
+}
+
+function stageName(index: number | ""): string {
   return `stage.${index}`;
 }

@@ -8,7 +8,12 @@ export {
   viewSets,
 } from "./calibration.ts";
 export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
-export { type ChoiceForUse, type ChosenDetector, chooseDetectorForUse } from "./choose-detector.ts";
+export {
+  type ChoiceForUse,
+  type ChosenDetector,
+  chooseDetectorForUse,
+  type TriedDetector,
+} from "./choose-detector.ts";
 export {
   blockAverages,
   Classifier,
@@ -27,6 +32,7 @@ export {
   readProvenance,
   readUsedPhotos,
   type SavedClassifier,
+  type SavedDetector,
   saveClassifier,
   type UsedPhoto,
 } from "./classifier-files.ts";

@@ -28,6 +28,8 @@ export interface ExportOptions {
   readonly precision?: ExportPrecision;
   /** Where the photos lie that the classifier was made with. Default: where they lay then. */
   readonly photos?: string;
+  /** Which of the classifier's detectors. Default: the one that its training chose. */
+  readonly detector?: string;
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
@@ -60,9 +62,9 @@ export interface Exported {
  */
 export async function exportOnnx(
   folder: string,
-  { out, precision = "fp32", photos, onProgress = () => {} }: ExportOptions,
+  { out, precision = "fp32", photos, detector, onProgress = () => {} }: ExportOptions,
 ): Promise<Exported> {
-  using classifier = loadClassifier(folder);
+  using classifier = loadClassifier(folder, { ...(detector !== undefined && { detector }) });
   // Refuses what cannot be drawn before anything is read.
   scope(() => drawClassifier(classifier.parts, [classifier.reference(1)], { precision: "fp32" }));
   const provenance = readProvenance(folder);

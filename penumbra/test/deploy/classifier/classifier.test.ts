@@ -9,6 +9,7 @@ import {
   loadClassifier,
   type PhotoSource,
   predictEach,
+  readClassifierInfo,
   readUsedPhotos,
   type Verdict,
 } from "../../../src/deploy/index.ts";
@@ -103,6 +104,25 @@ describe("a classifier on the disk", () => {
     expect(again.classes).toEqual(CLASSES);
   });
 
+  it("keeps every fitted detector, each with p-values of its own, and takes the chosen one where none is named", async () => {
+    const photos = await Promise.all([photo(0, 930), photo(1, 931), noise()]);
+    expect(readClassifierInfo(folder).detectors).toEqual(["mahalanobis", "knn"]);
+    using other = loadClassifier(folder, { detector: "knn" });
+    expect([classifier.detector, other.detector]).toEqual(["mahalanobis", "knn"]);
+    const copy = mkdtempSync(join(tmpdir(), "penumbra-classifier-knn-"));
+    await writeClassifier(copy, undefined, ["knn"]);
+    using wanted = loadClassifier(copy);
+    const verdicts = await other.predict(photos);
+    expect(verdicts).toEqual(await wanted.predict(photos));
+    expect(verdicts.map(({ score }) => score)).not.toEqual(
+      (await classifier.predict(photos)).map(({ score }) => score),
+    );
+    expect(() => loadClassifier(folder, { detector: "vim" })).toThrow(
+      /has no detector "vim"\. It has mahalanobis, knn; .*study\.yaml/,
+    );
+    rmSync(copy, { recursive: true });
+  });
+
   it("tells which photos it was made with", async () => {
     expect(await readUsedPhotos(folder)).toEqual([
       { id: "a.png", object: "dark/a", className: "dark", hash: "00", look: lookLike("a"), use: "train" },
@@ -112,7 +132,7 @@ describe("a classifier on the disk", () => {
   it.each([
     ["classifier.json", /is no classifier/],
     ["probe.safetensors", /probe\.safetensors/],
-    ["detector.safetensors", /detector\.safetensors/],
+    ["detectors/mahalanobis.safetensors", /mahalanobis\.safetensors/],
     ["calibration.safetensors", /calibration\.safetensors/],
   ])("is refused without %s, which is named", async (file, message) => {
     const copy = await copied();
@@ -127,7 +147,7 @@ describe("a classifier on the disk", () => {
     const text = readFileSync(path, "utf8");
     writeFileSync(path, text.slice(0, 50));
     expect(() => loadClassifier(copy)).toThrow(/classifier\.json is damaged/);
-    writeFileSync(path, text.replace('"format": 1', '"format": 99'));
+    writeFileSync(path, text.replace('"format": 2', '"format": 99'));
     expect(() => loadClassifier(copy)).toThrow(/another version or damaged\. format/);
     rmSync(copy, { recursive: true });
   });

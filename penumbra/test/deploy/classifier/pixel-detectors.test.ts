@@ -22,7 +22,7 @@ describe.each(["odin", "reconstruction", "abnormality"] as const)(
     let classifier: Classifier;
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "penumbra-pixels-"));
-      await writeClassifier(join(folder, "shades"), undefined, detector);
+      await writeClassifier(join(folder, "shades"), undefined, [detector, "msp"]);
       classifier = loadClassifier(join(folder, "shades"));
     });
     afterAll(() => {
