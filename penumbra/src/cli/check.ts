@@ -104,7 +104,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
           {
             cores: availableParallelism(),
             memoryBytes: totalmem(),
-            device: config.device.startsWith("cuda") ? config.device : "cpu",
+            device: [config.device].flat().find((device) => device.startsWith("cuda")) ?? "cpu",
           },
         ).estimate
       : undefined;

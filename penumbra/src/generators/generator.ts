@@ -20,7 +20,8 @@ export interface TrainingOptions<Settings extends object = object> {
   /** What the corpus is and its licence, as Markdown for the model card. */
   readonly dataNote?: string;
   readonly onLine?: (line: string) => void;
-  readonly onProgress?: (done: number, total: number) => void;
+  /** In steps, or in seconds of the time that parts of a training share. */
+  readonly onProgress?: (done: number, total: number, unit: "steps" | "seconds") => void;
   /** Ends after the current step with a checkpoint; the next call goes on from there. */
   readonly signal?: AbortSignal;
 }
@@ -42,17 +43,20 @@ interface GeneratorEntry<Settings extends object> {
 }
 
 /** How the models of a generator make more of the kind of photos. */
-type Drawing =
+type Drawing<Settings extends object> =
   | {
       /** How a model that was trained on photos draws. */
       readonly artist: PhotoArtist;
       readonly byWords?: undefined;
+      /** Seconds that a step of these settings takes on one core, reckoned from one that was measured. */
+      stepSeconds(settings: Settings): number;
     }
   | {
       readonly artist: null;
+      readonly stepSeconds?: undefined;
       /** How a model draws with words that are learned for the classes of photos. */
       readonly byWords: WordsArtist;
     };
 
 /** An entry of the table of generators. */
-export type ImageGenerator<Settings extends object = object> = GeneratorEntry<Settings> & Drawing;
+export type ImageGenerator<Settings extends object = object> = GeneratorEntry<Settings> & Drawing<Settings>;

@@ -31,4 +31,5 @@ export {
 export { PretrainSettings } from "./latent-diffusion/settings.ts";
 export { type PretrainOptions, pretrain } from "./latent-diffusion/train.ts";
 export { type Corpus, type CorpusSource, readCorpus } from "./trainer/corpus.ts";
+export type { PhotoSettings } from "./trainer/photo-settings.ts";
 export { type TrainingFigures, trainingFigures } from "./trainer/training-figures.ts";

@@ -208,6 +208,80 @@ export const REFERENCES = {
     CVPR,
     2023,
   ),
+  yoon2024: arxiv(
+    "Yoon, Suhee and others",
+    "Diffusion based Semantic Outlier Generation via Nuisance Awareness for Out-of-Distribution Detection",
+    2024,
+    "2408.14841",
+  ),
+  du2023: paper(
+    "Du, Xuefeng and Sun, Yiyou and Zhu, Xiaojin and Li, Yixuan",
+    "Dream the Impossible: Outlier Imagination with Diffusion Models",
+    NEURIPS,
+    2023,
+  ),
+  liao2025: paper(
+    "Liao, Qilin and Yang, Shuo and Zhao, Bo and Luo, Ping and Zhao, Hengshuang",
+    "{BOOD}: Boundary-based Out-Of-Distribution Data Generation",
+    ICML,
+    2025,
+  ),
+  li2025: paper(
+    "Li, Jinglun and Jiang, Kaixun and Chen, Zhaoyu and Lin, Bo and Tang, Yao and Ge, Weifeng and Zhang, Wenqiang",
+    "Synthesizing Near-Boundary {OOD} Samples for Out-of-Distribution Detection",
+    ICCV,
+    2025,
+  ),
+  mirzaei2023: paper(
+    "Mirzaei, Hossein and others",
+    "Fake It Until You Make It: Towards Accurate Near-Distribution Novelty Detection",
+    ICLR,
+    2023,
+  ),
+  noroozi2016: paper(
+    "Noroozi, Mehdi and Favaro, Paolo",
+    "Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles",
+    "European Conference on Computer Vision",
+    2016,
+  ),
+  lisohn2021: paper(
+    "Li, Chun-Liang and Sohn, Kihyuk and Yoon, Jinsung and Pfister, Tomas",
+    "{CutPaste}: Self-Supervised Learning for Anomaly Detection and Localization",
+    CVPR,
+    2021,
+  ),
+  simard2003: paper(
+    "Simard, Patrice Y. and Steinkraus, Dave and Platt, John C.",
+    "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis",
+    "International Conference on Document Analysis and Recognition",
+    2003,
+  ),
+  cubuk2020: paper(
+    "Cubuk, Ekin D. and Zoph, Barret and Shlens, Jonathon and Le, Quoc V.",
+    "{RandAugment}: Practical Automated Data Augmentation with a Reduced Search Space",
+    NEURIPS,
+    2020,
+  ),
+  kingma2014: paper("Kingma, Diederik P. and Welling, Max", "Auto-Encoding Variational {Bayes}", ICLR, 2014),
+  goodfellow2014: paper("Goodfellow, Ian and others", "Generative Adversarial Nets", NEURIPS, 2014),
+  zhao2020: paper(
+    "Zhao, Shengyu and Liu, Zhijian and Lin, Ji and Zhu, Jun-Yan and Han, Song",
+    "Differentiable Augmentation for Data-Efficient {GAN} Training",
+    NEURIPS,
+    2020,
+  ),
+  ho2020: paper(
+    "Ho, Jonathan and Jain, Ajay and Abbeel, Pieter",
+    "Denoising Diffusion Probabilistic Models",
+    NEURIPS,
+    2020,
+  ),
+  ramesh2022: arxiv(
+    "Ramesh, Aditya and Dhariwal, Prafulla and Nichol, Alex and Chu, Casey and Chen, Mark",
+    "Hierarchical Text-Conditional Image Generation with {CLIP} Latents",
+    2022,
+    "2204.06125",
+  ),
   ledoit2004: article(
     "Ledoit, Olivier and Wolf, Michael",
     "A well-conditioned estimator for large-dimensional covariance matrices",
@@ -231,7 +305,7 @@ export type ReferenceKey = keyof typeof REFERENCES;
 
 /** What a thing of the tables comes from; one that is missing is the project's own, or as old as the field. */
 export const REFERENCES_OF: Readonly<
-  Record<"objectives" | "uses" | "detectors", Readonly<Record<string, readonly ReferenceKey[]>>>
+  Record<"objectives" | "uses" | "sources" | "detectors", Readonly<Record<string, readonly ReferenceKey[]>>>
 > = {
   objectives: {
     supcon: ["khosla2020"],
@@ -245,6 +319,20 @@ export const REFERENCES_OF: Readonly<
     "genscl+mix": ["kim2022", "zhang2018", "yun2019"],
   },
   uses: { "outlier-exposure": ["hendrycks2019"], energy: ["liu2020"] },
+  sources: {
+    "near-ood": ["mirzaei2023"],
+    boundary: ["yoon2024", "du2023", "liao2025", "li2025"],
+    collage: ["noroozi2016", "yun2019", "zhang2018", "lisohn2021", "simard2003"],
+    augmented: ["cubuk2020"],
+    "vae-faithful": ["kingma2014"],
+    "vae-near-ood": ["kingma2014"],
+    "gan-faithful": ["goodfellow2014", "zhao2020"],
+    "gan-near-ood": ["goodfellow2014", "zhao2020"],
+    "ddpm-faithful": ["ho2020"],
+    "ddpm-near-ood": ["ho2020", "mirzaei2023"],
+    "unclip-faithful": ["ramesh2022"],
+    "unclip-near-ood": ["ramesh2022"],
+  },
   detectors: {
     msp: ["hendrycks2017"],
     temperature: ["guo2017"],
@@ -284,6 +372,11 @@ export const REDRAW_REFERENCES: readonly ReferenceKey[] = [
   "rombach2022",
 ];
 
+/** What images of a source come from, sifted or not; those of a configuration's own say nothing. */
+export function referencesOfSource(name: string): readonly ReferenceKey[] {
+  return REFERENCES_OF.sources[name.replace(/^sifted-/, "")] ?? [];
+}
+
 /** All that a study's methods come from, each once, in the order of the paragraph. */
 export function referencesOf(outcome: Outcome): ReferenceKey[] {
   const of = (table: keyof typeof REFERENCES_OF, names: readonly (string | null)[]) =>
@@ -297,6 +390,9 @@ export function referencesOf(outcome: Outcome): ReferenceKey[] {
       ...of(
         "uses",
         outcome.arms.map(({ use }) => use),
+      ),
+      ...outcome.arms.flatMap(({ positives, negatives }) =>
+        [positives, negatives].flatMap((name) => (name === null ? [] : referencesOfSource(name))),
       ),
       ...(outcome.model ? REDRAW_REFERENCES : []),
       ...of(

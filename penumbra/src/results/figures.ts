@@ -56,7 +56,11 @@ export class StudyScores {
 }
 
 /** All lines of results.jsonl with a number of shots, in the order of arms and seeds. */
-export function resultLines(scores: StudyScores, shots: number): ResultLine[] {
+export function resultLines(
+  scores: StudyScores,
+  shots: number,
+  isSeen: (arm: string, recipe: string) => boolean,
+): ResultLine[] {
   return scores.arms.flatMap((arm) =>
     scores.seeds.flatMap((seed) =>
       (["photo", "object"] as const).flatMap((unit): ResultLine[] => {
@@ -66,6 +70,12 @@ export function resultLines(scores: StudyScores, shots: number): ResultLine[] {
           { kind: "classification", arm, seed, shots, unit, ...found.classification },
           ...found.unknowns.map(
             (line): ResultLine => ({ kind: "unknowns", arm, seed, shots, unit, ...line }),
+          ),
+          ...found.synthetic.map(
+            (line): ResultLine => ({
+              ...{ kind: "synthetic", arm, seed, shots, unit, isSeen: isSeen(arm, line.recipe) },
+              ...line,
+            }),
           ),
           ...found.trials.map((line): ResultLine => ({ kind: "trial", arm, seed, shots, unit, ...line })),
         ];

@@ -76,6 +76,17 @@ export interface UnknownsResult {
   readonly ccrAtFpr1: number;
 }
 
+/**
+ * One line of results.jsonl: how well a detector tells the known test items from images of a recipe, made of photos that
+ * no arm learns from. Detection of unknowns is told by real ones; this says what an arm learned of how images are made.
+ */
+export interface SyntheticResult extends Omit<UnknownsResult, "kind" | "part" | "role" | "unknownClass"> {
+  readonly kind: "synthetic";
+  readonly recipe: string;
+  /** Whether the arm learned from images of this recipe, made of its training photos. */
+  readonly isSeen: boolean;
+}
+
 /** One line of results.jsonl: one candidate for the settings of a detector. */
 export interface TrialResult {
   readonly kind: "trial";
@@ -92,7 +103,7 @@ export interface TrialResult {
   readonly isChosen: boolean;
 }
 
-export type ResultLine = ClassificationResult | UnknownsResult | TrialResult;
+export type ResultLine = ClassificationResult | UnknownsResult | SyntheticResult | TrialResult;
 
 /** The figures that the answer is about; all are better when larger. */
 export const outcomes = ["accuracy", "near", "far"] as const;

@@ -1,4 +1,4 @@
-import type { ClassificationResult, TrialResult, Unit, UnknownsResult } from "./outcome.ts";
+import type { ClassificationResult, SyntheticResult, TrialResult, Unit, UnknownsResult } from "./outcome.ts";
 
 /** What the score stage writes for an arm and a seed: plain data, from which everything in the report follows. */
 export interface ScoreFile {
@@ -14,13 +14,14 @@ export interface UnitScores {
   readonly parts: Readonly<Record<ScoredPart, PartScores>>;
   readonly classification: Omit<ClassificationResult, Whose>;
   readonly unknowns: readonly Omit<UnknownsResult, Whose>[];
+  readonly synthetic: readonly Omit<SyntheticResult, Whose | "isSeen">[];
   /** What was tried for each detector that has something to choose. */
   readonly trials: readonly Omit<TrialResult, Whose>[];
 }
 
 /**
- * The parts of a split that are scored, and the images that stand in for unknowns where there are none to choose by;
- * these have the kind of stand-in as their class.
+ * The parts of a split that are scored, the images that stand in for unknowns where there are none to choose by (with
+ * the kind of stand-in as their class), and images that no arm learns from (with their recipe).
  */
 export const scoredParts = [
   "validation",
@@ -29,6 +30,7 @@ export const scoredParts = [
   "standIns",
   "nearTest",
   "farTest",
+  "synthetic",
 ] as const;
 export type ScoredPart = (typeof scoredParts)[number];
 

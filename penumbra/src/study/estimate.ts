@@ -3,6 +3,7 @@
  * deciding between a coffee and a night, not for more; so it is told as a range.
  */
 import { isFollowed, type RecipeName, recipeNames } from "../diffusion/index.ts";
+import { generatorNamed, type PhotoSettings } from "../generators/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
 import { type Arm, armOf, isFrozen, withTeachers } from "./arms/index.ts";
 import {
@@ -12,8 +13,16 @@ import {
   type SettledConfig,
   shotsOf,
 } from "./config/index.ts";
-import { countTrained, isNeeded, needsJudges, sourceOf, sourceOfRecipe } from "./sources/index.ts";
-import { LARGE_SIDE } from "./stages/index.ts";
+import {
+  isNeeded,
+  needsJudges,
+  type SourceTraining,
+  sourceOf,
+  sourceOfRecipe,
+  trainingSettings,
+  trainingsOf,
+} from "./sources/index.ts";
+import { LARGE_SIDE, UNLEARNED_PHOTOS, unlearnedSources } from "./stages/index.ts";
 
 /**
  * Seconds on 2 cores (AMD EPYC with AVX2, fp32), from the stages of `npm run demo`: 960 samples of words in 14 s, 5,760
@@ -58,7 +67,7 @@ export interface Workload {
 }
 
 /** Parts of a study that are told apart, in the order in which they come. */
-export const ESTIMATED = ["words", "redraws", "sift", "encoders", "audits", "rest"] as const;
+export const ESTIMATED = ["words", "generators", "redraws", "sift", "encoders", "audits", "rest"] as const;
 
 /** Seconds by part of the study, at the demo's speed on as many cores. */
 export interface Estimate extends Readonly<Record<(typeof ESTIMATED)[number], number>> {
@@ -66,14 +75,12 @@ export interface Estimate extends Readonly<Record<(typeof ESTIMATED)[number], nu
   readonly high: number;
   readonly threads: number;
   readonly jobs: number;
-  /** Networks that learn to draw, whose time is not counted: it depends on their own settings. */
-  readonly uncounted: number;
 }
 
 /** Estimates a study on the processor that begins with nothing done; undefined where it is to run on a GPU. */
 export function estimateStudy(load: Workload): Estimate | undefined {
-  const { config, tables, photos, threads, jobs } = load;
-  if (config.device.startsWith("cuda")) return undefined;
+  const { config, photos, threads, jobs } = load;
+  if ([config.device].flat().some((device) => device.startsWith("cuda"))) return undefined;
   const speed = Math.min(threads, MOST_CORES) / DEMO.cores;
   const seeds = config.seeds.length;
   const shots = shotsOf(config);
@@ -86,27 +93,26 @@ export function estimateStudy(load: Workload): Estimate | undefined {
   const sift = siftWork(load);
   const evaluation = DEMO.denoiserEvaluation * denoiserScale(load);
   const encoded = DEMO.encodedPhoto * scale;
+  const generators = generatorTime(load);
   const parts = {
     words: (seeds * shots.length * wordSamples(load) * DEMO.wordSample * denoiserScale(load)) / drawing,
+    generators:
+      (seeds * shots.length * (generators.exact * speed + generators.seconds / DEMO.cores)) / drawing,
     redraws: (seeds * part * denoiserEvaluations(load) * evaluation) / drawing,
     sift:
       (seeds *
         (sift.evaluations * evaluation + sift.images * encoded + sift.trained * DEMO.encoderImage * scale)) /
       drawing,
     encoders: (seeds * shots.length * encoderImages(load) * DEMO.encoderImage * scale) / training,
-    audits: (auditedImages(load) * encoded) / training,
+    audits:
+      (auditedImages(load) * encoded) / training +
+      (seeds * shots.length * unlearnedEvaluations(load) * evaluation) / drawing,
     rest: (encodings(load) * photos * encoded) / training,
   };
-  const total = ESTIMATED.reduce((sum, name) => sum + parts[name], 0);
-  const drawn = drawnSources({ config, tables });
-  return {
-    ...parts,
-    low: RANGE.low * total,
-    high: RANGE.high * total,
-    threads,
-    jobs,
-    uncounted: countTrained(drawn, config.sources, tables.sources),
-  };
+  // Minutes that a training is given are no matter of the machine.
+  const exact = (seeds * shots.length * generators.exact * speed) / drawing;
+  const total = ESTIMATED.reduce((sum, name) => sum + parts[name], 0) - exact;
+  return { ...parts, low: exact + RANGE.low * total, high: exact + RANGE.high * total, threads, jobs };
 }
 
 /** Seconds in the middle of the range. */
@@ -125,6 +131,20 @@ export function isHeavy(
   return (model?.imageSize ?? 0) >= LARGE_SIDE || encoderScale(config) >= HEAVY_ENCODER;
 }
 
+/** Seconds that a seed's trainings of generators take: those that minutes are given to, and others on one core. */
+function generatorTime({ config, tables }: Workload): { readonly exact: number; readonly seconds: number } {
+  const all = trainingsOf(drawnSources({ config, tables }), config.sources, tables.sources);
+  const own = new Map(all.map((training): [string, SourceTraining] => [JSON.stringify(training), training]));
+  const time = { exact: 0, seconds: 0 };
+  for (const { generator, settings: given } of own.values()) {
+    const study = { config, device: "cpu", precision: "auto" } as const;
+    const settings = trainingSettings(generator, given, study, 0) as PhotoSettings;
+    if (settings.minutes !== undefined) time.exact += 60 * settings.minutes;
+    else time.seconds += settings.steps * (generatorNamed(generator).stepSeconds?.(settings) ?? 0);
+  }
+  return time;
+}
+
 /** Samples through the denoiser, forwards and backwards, for the words of a seed. */
 function wordSamples({ config, tables, knownClasses }: Workload): number {
   if (!isNeeded("words", drawnSources({ config, tables }), tables.sources) || config.words.from !== undefined)
@@ -136,13 +156,23 @@ function wordSamples({ config, tables, knownClasses }: Workload): number {
 const LED = 2.6;
 
 /** Calls of the denoiser for one image each, for the redraws of a seed that are taken as they come. */
-function denoiserEvaluations({ config, tables, trainPhotos, knownClasses }: Workload): number {
+function denoiserEvaluations(load: Workload): number {
+  return load.trainPhotos * evaluationsOf(drawnSources(load), load);
+}
+
+/** The same for the redraws of some validation photos that nothing learns from. */
+function unlearnedEvaluations(load: Workload): number {
+  return Math.min(UNLEARNED_PHOTOS, load.validationPhotos) * evaluationsOf(unlearnedSources(load), load);
+}
+
+/** Calls of the denoiser for all redraws of one photo by these sources. */
+function evaluationsOf(sources: readonly string[], { config, knownClasses }: Workload): number {
   const { steps, recipes } = config.redraw;
-  return followed(config, drawnSources({ config, tables }), knownClasses).reduce((sum, name) => {
+  return followed(config, sources, knownClasses).reduce((sum, name) => {
     const { strengths, variants, stacking } = recipes[name];
     const all = strengths.reduce((calls, strength) => calls + Math.floor(steps * strength), 0);
     const calls = stacking === "sequence" ? all : all / strengths.length;
-    return sum + trainPhotos * variants * calls * guided(config, name);
+    return sum + variants * calls * guided(config, name);
   }, 0);
 }
 
@@ -254,16 +284,12 @@ function encoderScale({ encoder, imageSize }: SettledConfig): number {
 
 /** The estimate as one line for people; `lasting` writes seconds. */
 export function describeEstimate(estimate: Estimate, lasting: (seconds: number) => string): string {
-  const { low, high, threads, jobs, uncounted } = estimate;
+  const { low, high, threads, jobs } = estimate;
   const total = expectedSeconds(estimate);
   const shares = ESTIMATED.filter((name) => estimate[name] > 0).map(
     (name) => `${name} ${Math.round((100 * estimate[name]) / total)} %`,
   );
   const cores = threads * jobs;
   const side = jobs > 1 ? `, ${jobs} stages side by side` : "";
-  const more =
-    uncounted > 0
-      ? `; not counted: the training of ${uncounted === 1 ? "a generator" : `${uncounted} generators`}`
-      : "";
-  return `Time: ${lasting(low)} to ${lasting(high)} on ${cores === 1 ? "1 core" : `${cores} cores`}${side} without a GPU, by the demo's pace (${shares.join(", ")})${more}`;
+  return `Time: ${lasting(low)} to ${lasting(high)} on ${cores === 1 ? "1 core" : `${cores} cores`}${side} without a GPU, by the demo's pace (${shares.join(", ")})`;
 }

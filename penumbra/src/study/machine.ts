@@ -10,6 +10,22 @@ export class DeviceError extends Error {
 }
 
 /**
+ * The devices that a study computes on, the first of them in its own process.
+ * @throws DeviceError for a CUDA device that is not there
+ */
+export function settleDevices(wanted: StudyConfig["device"]): readonly [string, ...string[]] {
+  const count = torch.cuda.deviceCount();
+  const devices = [wanted].flat().map((name) => (name === "auto" ? (count > 0 ? "cuda" : "cpu") : name));
+  const missing = devices.find(
+    (device) => device.startsWith("cuda") && Number(device.split(":")[1] ?? 0) >= count,
+  );
+  if (missing === undefined) return devices as [string, ...string[]];
+  throw new DeviceError(
+    `The device ${missing} is not there: libtorch ${torch.version()} sees ${count === 0 ? "no CUDA device" : `CUDA devices 0 to ${count - 1}`}. Set "device" to cpu or auto, or run: penumbra doctor`,
+  );
+}
+
+/**
  * Decides device, precision and threads once for the whole study, sets the threads, and says what was decided. Without
  * a number of threads there is one per core.
  *
@@ -20,14 +36,7 @@ export function settleMachine({
   precision,
   threads,
 }: Pick<StudyConfig, "device" | "precision" | "threads">): Machine {
-  const devices = torch.cuda.deviceCount();
-  const device = wanted === "auto" ? (devices > 0 ? "cuda" : "cpu") : wanted;
-  const index = Number(device.split(":")[1] ?? 0);
-  if (device.startsWith("cuda") && index >= devices) {
-    throw new DeviceError(
-      `The device ${device} is not there: libtorch ${torch.version()} sees ${devices === 0 ? "no CUDA device" : `CUDA devices 0 to ${devices - 1}`}. Set "device" to cpu or auto, or run: penumbra doctor`,
-    );
-  }
+  const [device] = settleDevices(wanted);
   torch.setNumThreads(threads === 0 ? availableParallelism() : threads);
   const { dtype, reason } = torch.resolvePrecision(precision, device);
   return {

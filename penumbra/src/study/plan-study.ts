@@ -2,7 +2,8 @@ import { resolve } from "node:path";
 import type { ScanOptions } from "../data/index.ts";
 import { isFrozen, judgeOf, withTeachers } from "./arms/index.ts";
 import { drawnSources, type LoadedConfig, shotsOf } from "./config/index.ts";
-import { countBrought, countTrained, isNeeded, needsJudges, sourceOf } from "./sources/index.ts";
+import { countBrought, isNeeded, needsJudges, sourceOf, trainingsOf } from "./sources/index.ts";
+import { unlearnedSources } from "./stages/index.ts";
 
 /** A study that is ready to run. */
 export interface Study extends LoadedConfig {
@@ -25,8 +26,12 @@ export function planStudy(loaded: LoadedConfig, out?: string): Study {
   const isRaw = drawn.some((name) => sourceOf(name, tables.sources).sifts === undefined);
   const isJudged = isRaw && judgeOf(config.arms, tables.arms) !== undefined;
   const made =
-    drawn.length + countTrained(drawn, config.sources, tables.sources) + countBrought(drawn, tables.sources);
-  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made;
+    drawn.length +
+    trainingsOf(drawn, config.sources, tables.sources).length +
+    countBrought(drawn, tables.sources);
+  const unlearned = unlearnedSources(loaded);
+  const again = unlearned.length + trainingsOf(unlearned, config.sources, tables.sources).length;
+  const synthetic = (isNeeded("words", drawn, tables.sources) ? 1 : 0) + made + again;
   const shots = shotsOf(config);
   const maps = config.arms.length; // of the first seed
   // Every arm at every seed, and the round trips of the validation photos, which all seeds share in their own order.

@@ -10,7 +10,7 @@ import type { Estimate } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
 import { runJobs } from "./jobs/index.ts";
-import { settleMachine, withThreads } from "./machine.ts";
+import { settleDevices, settleMachine, withThreads } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
 import { runFolder, type Study, scanOptionsOf } from "./plan-study.ts";
 import { settleWork } from "./settle-jobs.ts";
@@ -104,7 +104,8 @@ export async function runStudy(
     photos: manifest.photos.length,
     model,
   };
-  const { threads, jobs, estimate } = settleWork(load, machine);
+  const devices = settleDevices(config.device);
+  const { threads, jobs, estimate } = settleWork(load, { ...machine, devices });
   machine = withThreads(machine, threads);
   store.machine = { ...machine };
   if (estimate) onEstimate?.(estimate);
@@ -129,7 +130,7 @@ export async function runStudy(
     };
     const shared = await splitSeeds(context, manifest);
     await decodeAll(context, manifest);
-    if (jobs > 1) await runJobs({ context, run, machine, splits: shared, model, jobs, lock });
+    if (jobs > 1) await runJobs({ context, run, machine, splits: shared, model, jobs, devices, lock });
     const all = await prepareAll(context, shared, model);
     const allTrained = await trainArms(context, all);
     // Learning curves are of the figures; everything else is about the shots of the answer.

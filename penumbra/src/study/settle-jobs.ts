@@ -1,4 +1,4 @@
-import { type LoadedConfig, TABLES } from "./config/index.ts";
+import { type LoadedConfig, TABLES, withOwnSources } from "./config/index.ts";
 import { type Estimate, estimateStudy, expectedSeconds, isHeavy, type Workload } from "./estimate.ts";
 
 /**
@@ -17,6 +17,8 @@ export interface JobsMachine {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly device: string;
+  /** That jobs are spread over. Default: the one. */
+  readonly devices?: readonly string[];
 }
 
 /** How a study goes to work. */
@@ -32,7 +34,7 @@ export interface Work {
 /**
  * Decides with how many threads a stage computes, and how many stages are made side by side: what the configuration
  * says; else the threads by study and machine alone, never by the jobs, and as many jobs as there are cores and memory
- * for, one for what is short, heavy or on a GPU, and for tables of a caller's own.
+ * for, one for what is short, heavy or on a GPU, one for each of several devices, and one for tables of a caller's own.
  *
  * @throws JobsError for several jobs with entries of a caller's own: their functions cannot be sent to a process
  */
@@ -44,7 +46,9 @@ export function settleWork(load: Omit<Workload, "threads" | "jobs">, machine: Jo
   const onDevice = { ...load, config: { ...config, device: machine.device } };
   const alone = estimateStudy({ ...onDevice, threads, jobs: 1 });
   const isShort = alone !== undefined && expectedSeconds(alone) < SHORT_SECONDS;
-  const jobs = jobsOf(load, isLarge || isShort ? 1 : roomFor(machine, threads));
+  const onDevices = machine.devices?.length ?? 1;
+  const room = isLarge || isShort ? 1 : roomFor(machine, threads);
+  const jobs = jobsOf(load, onDevices > 1 ? onDevices : room);
   return { threads, jobs, estimate: estimateStudy({ ...onDevice, threads, jobs }) };
 }
 
@@ -54,9 +58,12 @@ function roomFor({ cores, memoryBytes }: JobsMachine, threads: number): number {
 }
 
 function jobsOf({ config, tables }: Pick<LoadedConfig, "config" | "tables">, usual: number): number {
+  // Sources that the configuration describes are made of it again.
+  const described = withOwnSources(config, TABLES).tables.sources;
   const own = (["objectives", "detectors", "sources"] as const).find((name) => {
     const usual: Readonly<Record<string, unknown>> = TABLES[name];
-    return Object.entries(tables[name]).some(([key, entry]) => usual[key] !== entry);
+    const isAgain = (key: string) => name === "sources" && !(key in usual) && key in described;
+    return Object.entries(tables[name]).some(([key, entry]) => usual[key] !== entry && !isAgain(key));
   });
   const { jobs } = config;
   if (own === undefined) return jobs === "auto" ? usual : jobs;

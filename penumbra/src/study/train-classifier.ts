@@ -40,7 +40,7 @@ import { drawnSources, largestShots, settleImages } from "./config/index.ts";
 import { findWeights } from "./find-weights.ts";
 import { settleMachine } from "./machine.ts";
 import { judgesOf, type Study, scanOptionsOf } from "./plan-study.ts";
-import { countBrought, countTrained, isNeeded, mostSteps, sourceOf } from "./sources/index.ts";
+import { countBrought, isNeeded, mostSteps, sourceOf, trainingsOf } from "./sources/index.ts";
 import {
   armEncoder,
   featuresFile,
@@ -169,7 +169,7 @@ export function classifierStageCount(
   const made =
     drawn.length +
     judges +
-    countTrained(drawn, config.sources, tables.sources) +
+    trainingsOf(drawn, config.sources, tables.sources).length +
     countBrought(drawn, tables.sources);
   const weights = Number(config.encoder.weights !== undefined);
   const standIns = Number(!manifest.photos.some(({ role }) => role === "near"));

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { objectives } from "../../src/contrast/index.ts";
 import { bibliography, REFERENCES, REFERENCES_OF, referencesOf } from "../../src/report/references.ts";
 import { methodsParagraph } from "../../src/report/sections/methods.ts";
+import { sources } from "../../src/study/sources/index.ts";
 import { detectors } from "../../src/unknowns/index.ts";
 import { exampleOutcome } from "./outcome.ts";
 
@@ -13,8 +14,14 @@ describe("the sources of a study's methods", () => {
       names.filter((name) => REFERENCES_OF[table][name] === undefined);
     expect(without(Object.keys(objectives), "objectives")).toEqual(["cross-entropy"]);
     expect(without(Object.keys(detectors), "detectors")).toEqual(["entropy", "cosine-prototypes"]);
+    // Faithful redraws are the model's own method; a round trip and a plain autoencoder are nobody's.
+    const drawn = Object.keys(sources).filter((name) => !name.startsWith("sifted-"));
+    expect(without(drawn, "sources")).toEqual([
+      ...["faithful", "round-trip", "autoencoder-faithful", "autoencoder-near-ood"],
+    ]);
     for (const [table, all] of [
       ["objectives", objectives],
+      ["sources", sources],
       ["detectors", detectors],
     ] as const) {
       for (const name of Object.keys(REFERENCES_OF[table])) expect(Object.keys(all)).toContain(name);
@@ -41,6 +48,13 @@ describe("the methods paragraph", () => {
     expect(text).toMatch(/3 seeds, 4 objects of a class to learn from/);
     expect(text).toMatch(/resnet10, from random weights\) were trained for 240 steps/);
     expect(text).not.toMatch(/undefined|NaN|null/);
+  });
+
+  it("cites what boundary redraws come from where they are used, sifted too", () => {
+    const boundary = { ...outcome.arms[0]!, negatives: "sifted-boundary" };
+    const text = methodsParagraph({ ...outcome, arms: [boundary] });
+    expect(text).toContain("sifted boundary redraws \\cite{yoon2024,du2023,liao2025,li2025}");
+    expect(methodsParagraph(outcome)).not.toContain("yoon2024");
   });
 
   it("of a study without synthetic images or unknowns speaks of none", () => {

@@ -91,6 +91,18 @@ export function exampleOutcome({
           ...{ oscr: 0.6, ccrAtFpr10: 0.4, ccrAtFpr1: 0.2 },
         }),
       ),
+      ...["drift", "crossed", "jigsaw"].map(
+        (recipe, place): ResultLine => ({
+          ...{ kind: "synthetic", arm: arm.name, seed, shots: 4, unit: "photo", detector: "knn", recipe },
+          ...{
+            views: "single",
+            isSeen: place < 2 && /near|both/.test(arm.name),
+            auroc: arm.near + place / 20,
+          },
+          ...{ auprIn: 0.8, auprOut: 0.7, fpr95OodPositive: 0.6, fpr95IdPositive: 0.5 },
+          ...{ oscr: 0.6, ccrAtFpr10: 0.4, ccrAtFpr1: 0.2 },
+        }),
+      ),
       ...[1, 5].map(
         (k): ResultLine => ({
           ...{ kind: "trial", arm: arm.name, seed, shots: 4, unit: "photo", detector: "knn", options: { k } },
@@ -150,6 +162,7 @@ export function exampleOutcome({
       { name: "faithful", title: "faithful", kind: "faithful" },
       { name: "drift", title: "drift", kind: "near-ood" },
       { name: "crossed", title: "crossed", kind: "near-ood" },
+      { name: "jigsaw", title: "jigsaw", kind: "near-ood" },
     ],
     audits: arms.flatMap(({ name }) =>
       seeds.map((seed) => ({

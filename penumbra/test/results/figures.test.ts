@@ -54,6 +54,7 @@ function scoreFile(mistakes: number): ScoreFile {
           standIns: part("jigsaw", 0, [], 0),
           nearTest: part("screw", 4, [], 8),
           farTest: part("cat", 0, [], 0),
+          synthetic: part("drift", 0, [], 0),
         },
         classification: {
           ...{ accuracy: right / 16, balancedAccuracy: right / 16, top5: 1, macroF1: right / 16 },
@@ -61,6 +62,13 @@ function scoreFile(mistakes: number): ScoreFile {
           ...{ items: 16, classes: [] },
         },
         unknowns: [],
+        synthetic: [
+          {
+            ...{ kind: "synthetic", detector: "knn", views: "single", recipe: "drift", auroc: 0.7 },
+            ...{ auprIn: 0.8, auprOut: 0.7, fpr95OodPositive: 0.6, fpr95IdPositive: 0.5 },
+            ...{ oscr: 0.6, ccrAtFpr10: 0.4, ccrAtFpr1: 0.2 },
+          },
+        ],
         trials: [],
       },
     },
@@ -77,7 +85,13 @@ const scores = new StudyScores(classes, [
 
 describe("the figures of a study", () => {
   it("come as a line for each arm, seed and unit", () => {
-    expect(resultLines(scores, 2).map(({ arm, seed }) => `${arm} ${seed}`)).toEqual([
+    const lines = resultLines(scores, 2, (arm, recipe) => arm === "supcon+both" && recipe === "drift");
+    const synthetic = lines.flatMap((line) => (line.kind === "synthetic" ? [line] : []));
+    expect(synthetic.map(({ arm, isSeen }) => `${arm} ${isSeen}`)).toEqual([
+      ...["supcon false", "supcon false", "supcon+both true", "supcon+both true"],
+    ]);
+    const others = lines.filter(({ kind }) => kind !== "synthetic");
+    expect(others.map(({ arm, seed }) => `${arm} ${seed}`)).toEqual([
       "supcon 0",
       "supcon 1",
       "supcon+both 0",

@@ -26,8 +26,10 @@ function fileOf(parts: Readonly<Record<"validation" | "test" | "nearTest", reado
       standIns: part("jigsaw", []),
       nearTest: part("screw", parts.nearTest),
       farTest: part("cat", []),
+      synthetic: part("drift", []),
     },
     unknowns: [],
+    synthetic: [],
     trials: [],
   } as unknown as UnitScores;
   return { units: { photo }, fitted: {} };

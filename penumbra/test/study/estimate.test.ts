@@ -1,8 +1,11 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encoderNetworkNames } from "../../src/models/index.ts";
 import { armOf } from "../../src/study/arms/index.ts";
-import { parseConfig, settleImages, TABLES, tablesWith } from "../../src/study/config/index.ts";
+import { loadConfig, parseConfig, settleImages, TABLES, tablesWith } from "../../src/study/config/index.ts";
 import {
   describeEstimate,
   estimateStudy,
@@ -55,6 +58,14 @@ describe("how a study goes to work", () => {
     expect(work(demo, { ...machine, cores: 1 })).toMatchObject({ threads: 1, jobs: 1 });
   });
 
+  it("gives each of several devices a job", () => {
+    const gpus = { ...large, device: "cuda:0", devices: ["cuda:0", "cuda:1", "cuda:2"] };
+    expect(work(demo, gpus)).toMatchObject({ jobs: 3, estimate: undefined });
+    expect(work(`${demo}jobs: 6\n`, gpus).jobs).toBe(6);
+    expect(load(`${demo}device: [cuda:0, cuda:1]\n`).config.device).toEqual(["cuda:0", "cuda:1"]);
+    expect(() => parseConfig(`${demo}device: [gpu]\n`, "study.yaml")).toThrow(/device.*Use "auto"/s);
+  });
+
   it("settles the threads whatever the jobs are", () => {
     for (const jobs of [1, 2, 5]) {
       expect(work(`${demo}jobs: ${jobs}\n`, large)).toMatchObject({ threads: 2, jobs });
@@ -78,6 +89,16 @@ describe("how a study goes to work", () => {
     const own = { tables: tablesWith({ detectors: { mine: detectors.msp } }) };
     expect(work(demo, large, own).jobs).toBe(1);
     expect(() => work(`${demo}jobs: 2\n`, large, own)).toThrow(/detectors of its own.*Set jobs to 1/);
+  });
+
+  it("has several jobs with sources that the configuration describes", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "penumbra-jobs-"));
+    const sources = "sources: {wgan: {generator: gan, kind: near-ood}, mine: {folder: made, kind: faithful}}";
+    await writeFile(join(folder, "study.yaml"), `${demo}${sources}\n`);
+    const { config, tables } = await loadConfig(join(folder, "study.yaml"));
+    await rm(folder, { recursive: true });
+    expect(Object.keys(tables.sources)).toEqual(expect.arrayContaining(["wgan", "sifted-wgan", "mine"]));
+    expect(work(demo, large, { config: settleImages(config, null), tables }).jobs).toBe(8);
   });
 });
 
@@ -119,7 +140,10 @@ describe("the time of a study", () => {
     const shots = estimate(`${demo}split: {shots: [1, 2, 4]}\n`);
     expect(shots.encoders).toBeCloseTo(3 * one.encoders);
     expect(shots.redraws).toBeCloseTo(1.75 * one.redraws); // of a quarter, a half and all photos
-    expect(shots.audits).toBeCloseTo(one.audits);
+    // Audits are of the shots of the answer; near-OOD redraws of 32 validation photos are drawn with each.
+    const redrawsOf = demo.replace(/arms: .*/, "arms: [supcon+near-ood]");
+    const unlearned = (estimate(redrawsOf).redraws * 32) / 192;
+    expect(shots.audits).toBeCloseTo(one.audits + 2 * unlearned);
   });
 
   it("is shorter with jobs, as far as there is something for each", () => {
@@ -130,12 +154,43 @@ describe("the time of a study", () => {
     expect(describeEstimate(four, String)).toContain("on 8 cores, 4 stages side by side");
   });
 
-  it("says that the training of generators is not counted", () => {
-    const arms = { mine: { ...armOf("supcon+faithful"), positives: "vae-faithful" } } as const;
+  describe("of generators that are trained", () => {
+    const arms = {
+      one: { ...armOf("supcon+near-ood"), positives: "vae-faithful", negatives: "gan-near-ood" },
+      other: { ...armOf("supcon+near-ood"), negatives: "vae-near-ood" },
+    } as const;
     const tables = tablesWith({ arms });
-    const config = parseConfig(demo.replace(/arms: .*/, "arms: [mine]"), "study.yaml", tables);
-    const text = describeEstimate(estimate(demo, { tables, config: settleImages(config, null) }), String);
-    expect(text).toContain("not counted: the training of a generator");
+    const of = (training: object, rest: Partial<Workload> = {}) => {
+      const names = ["vae-faithful", "vae-near-ood", "gan-near-ood"];
+      const sources = Object.fromEntries(names.map((name) => [name, { training }]));
+      const text = `${demo.replace(/arms: .*/, "arms: [one, other]")}sources: ${JSON.stringify(sources)}\n`;
+      const config = settleImages(parseConfig(text, "study.yaml", tables), null);
+      return estimate(demo, { tables, config, ...rest });
+    };
+
+    it("counts minutes as they are, once for sources that share a training, at every seed", () => {
+      const given = of({ minutes: 5 });
+      expect(given.generators).toBeCloseTo(2 * 2 * 300); // two seeds, a VAE and a GAN
+      expect(of({ minutes: 5 }, { threads: 8 }).generators).toBeCloseTo(given.generators);
+      expect(of({ minutes: 5 }, { jobs: 2 }).generators).toBeCloseTo(given.generators / 2);
+      // The range is of what is reckoned: not of minutes.
+      const without = total(given) - given.generators;
+      expect(given.low).toBeCloseTo(given.generators + without / 2);
+      expect(given.high).toBeCloseTo(given.generators + 3 * without);
+    });
+
+    it("reckons steps by the pace that was measured, which falls with batches, images and networks", () => {
+      const base = of({ steps: 1000 }).generators;
+      // On one core 1,000 steps of the defaults took 295 s (VAE) and 278 s (GAN).
+      expect(base).toBeCloseTo((2 * (295 + 278)) / 2);
+      expect(of({ steps: 3000 }).generators).toBeCloseTo(3 * base);
+      expect(of({ steps: 1000, batchSize: 64 }).generators).toBeCloseTo(
+        (2 * 2 * 295) / 2 + (2 * 4 * 278) / 2,
+      );
+      expect(of({ steps: 1000, imageSize: 128 }).generators).toBeCloseTo(4 * base);
+      expect(of({ steps: 1000, width: 64 }).generators).toBeCloseTo(4 * base);
+      expect(describeEstimate(of({ steps: 1000 }), String)).toMatch(/generators \d+ %/);
+    });
   });
 
   it("grows by looks at photos, as many as there are, and by a teacher that is trained and asked", () => {

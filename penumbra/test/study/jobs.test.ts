@@ -13,12 +13,23 @@ import { madeStages, makeTinyStudy, tinySettings, writeSettings } from "./tiny-s
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const settings = {
-  ...{ ...tinySettings, arms: ["cross-entropy", "supcon+near-ood"], detectors: ["msp", "mahalanobis"] },
+  ...{ ...tinySettings, detectors: ["msp", "mahalanobis"] },
+  arms: [
+    ...["cross-entropy", "supcon+near-ood"],
+    { name: "supcon+small", objective: "supcon", negatives: "small" },
+  ],
+  sources: {
+    small: {
+      ...{ generator: "autoencoder", kind: "near-ood" },
+      training: { steps: 2, batchSize: 2, width: 8, latentSize: 4, sheetMinutes: 60 },
+    },
+  },
   split: { ...tinySettings.split, shots: [1, 2] },
 };
 
 async function run(folder: string, jobs: number, name: string) {
-  await writeSettings(folder, { ...settings, jobs });
+  // Two devices stand in for two GPUs; jobs take them in turn.
+  await writeSettings(folder, { ...settings, jobs, device: jobs > 1 ? ["cpu", "cpu"] : "cpu" });
   const events: StageEvent[] = [];
   const study = planStudy(await loadConfig(join(folder, "study.yaml")), join(folder, name));
   const outcome = await runStudy(study, { onEvent: (event) => events.push(event) });

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { imageLines } from "../../src/data/index.ts";
 import { writeReport } from "../../src/report/index.ts";
 import type { Outcome, ResultLine } from "../../src/results/index.ts";
 import { loadConfig } from "../../src/study/config/load-config.ts";
@@ -12,7 +13,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 /** The shares of a line. */
 function figuresOf(line: ResultLine): number[] {
   if (line.kind === "trial") return [line.auroc as number];
-  if (line.kind === "unknowns")
+  if (line.kind !== "classification")
     return [line.auroc, line.auprIn, line.fpr95IdPositive, line.oscr, line.ccrAtFpr10];
   return [line.accuracy, line.top5, line.macroF1, line.ece, line.adaptiveEce, line.aurc];
 }
@@ -39,8 +40,8 @@ describe("a whole study", () => {
         const own = outcome.results.filter((line) => line.arm === arm && line.seed === seed);
         // Photos and objects: one line of classification, for 5 detectors the near validation class, the near test
         // class and the far class, each with its mean, and two candidates for the number of neighbours; of objects the
-        // means by the two other ways to fuse views too.
-        expect(own).toHaveLength(2 * (1 + 5 * 6 + 2) + 5 * 2 * 3);
+        // means by the two other ways to fuse views too. Beside that two recipes of redraws and four of collages.
+        expect(own).toHaveLength(2 * (1 + 5 * 6 + 2 + 5 * 6) + 5 * 2 * 3);
         for (const line of own) {
           for (const figure of figuresOf(line)) expect(figure >= 0 && figure <= 1).toBe(true);
         }
@@ -112,6 +113,31 @@ describe("a whole study", () => {
     for (const id of train) expect(id.startsWith("known/")).toBe(true);
   });
 
+  it("asks every arm of recipes that it has seen and of others, by images that nothing learned from", async () => {
+    const lines = outcome.results.flatMap((line) => (line.kind === "synthetic" ? [line] : []));
+    const seen = (arm: string) =>
+      new Set(lines.filter((line) => line.arm === arm && line.isSeen).map(({ recipe }) => recipe));
+    const all = new Set(lines.map(({ recipe }) => recipe));
+    expect(all).toEqual(new Set(["drift", "crossed", "jigsaw", "cutmix", "blend", "patches"]));
+    for (const { name, negatives } of outcome.arms)
+      expect(seen(name)).toEqual(new Set(negatives === null ? [] : ["drift", "crossed"]));
+    const artifacts = join(folder, "run", "artifacts");
+    const names = await readdir(artifacts);
+    const parentsOf = async (name: string) =>
+      (await imageLines(join(artifacts, name))).map(({ parent }) => parent);
+    const splitOf = async (name: string) =>
+      JSON.parse(await readFile(join(artifacts, name, "split.json"), "utf8")) as Record<string, string[]>;
+    const splits = await Promise.all(names.filter((name) => name.startsWith("split")).map(splitOf));
+    const validation = new Set(splits.flatMap((split) => split.validation!));
+    const unlearned = names.filter((name) => name.startsWith("unlearned"));
+    expect(unlearned).toHaveLength(4); // near-OOD redraws and collages of two seeds
+    for (const name of unlearned) {
+      const parents = await parentsOf(name);
+      expect(parents.length).toBeGreaterThan(0);
+      for (const parent of parents) expect(validation.has(parent)).toBe(true);
+    }
+  });
+
   it("says in each artifact's manifest what made it, how long it took and on what", async () => {
     const artifacts = join(folder, "run", "artifacts");
     const name = (await readdir(artifacts)).find((item) => item.startsWith("encoder")) ?? "";
@@ -169,7 +195,7 @@ describe("a whole study", () => {
           recipes: { ...tinySettings.redraw.recipes, drift: { strengths: [1], variants: 1 } },
         },
       },
-      ["images", "encoder", "features", "probe", "score", "nearness", "feature-map", "audit"],
+      ["images", "unlearned", "score", "encoder", "features", "probe", "nearness", "feature-map", "audit"],
     ],
     ["the bootstrap", { statistics: { bootstrap: 60 } }, []],
   ])("with another setting for %s makes again only what depends on it", async (_, change, kinds) => {
@@ -178,8 +204,9 @@ describe("a whole study", () => {
     const made = madeStages(changed.events);
     expect([...new Set(made.map((name) => name.split(" ")[0]))]).toEqual(kinds);
     if (kinds[0] === "encoder" || kinds[0] === "images") {
-      // Only the arms that have near-OOD redraws are concerned; maps and audits look at the redraws in every arm.
-      const others = made.filter((name) => !/^(feature-map|audit)/.test(name));
+      // Only the arms that have near-OOD redraws are concerned; scores, maps and audits look at redraws in every arm.
+      const looking = kinds[0] === "images" ? /^(score|feature-map|audit)/ : /^(feature-map|audit)/;
+      const others = made.filter((name) => !looking.test(name));
       expect(others.filter((name) => /(cross-entropy|supcon|supcon\+faithful),/.test(name))).toEqual([]);
     }
   });

@@ -2,26 +2,20 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { appendFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  fromTyped,
-  type PrecisionSetting,
-  resolvePrecision,
-  scope,
-  stack,
-  type Tensor,
-} from "@penumbra/torch";
+import { fromTyped, resolvePrecision, scope, stack, type Tensor } from "@penumbra/torch";
 import { readJsonLines } from "../../files/index.ts";
 import { contactSheet, decodeWhole, encodePng, encodeWebp, toUint8 } from "../../images/index.ts";
-import { DiffusionError, type StableDiffusion, type WordVector } from "../model/index.ts";
+import { DiffusionError, type WordVector } from "../model/index.ts";
 import {
   beginImageToImage,
   beginTextToImage,
+  DENOISING,
   type Drawing,
   defaultSampler,
   denoiserSlice,
+  type FolderDrawing,
   readySampler,
   resolveStrength,
-  type SamplerChoice,
   smallestStrength,
   takeSteps,
   withKept,
@@ -48,8 +42,8 @@ export interface DrawnPhoto {
   readonly kept?: { readonly mask: Tensor; readonly what: string };
 }
 
-export interface DrawToFilesOptions {
-  readonly sd: StableDiffusion;
+/** How requests become files. In the folder lie sheet.png and, while it works, preview.png too. */
+export interface DrawToFilesOptions extends FolderDrawing {
   /** As people call the model. */
   readonly modelName: string;
   readonly requests: readonly DrawRequest[];
@@ -57,27 +51,14 @@ export interface DrawToFilesOptions {
   readonly words?: readonly WordVector[];
   /** Default "". */
   readonly negativePrompt?: string;
-  /** Steps from pure noise to the image. Default 20. */
-  readonly steps?: number;
-  /** Default 5. */
-  readonly guidanceScale?: number;
-  /** Default: the one that the model's scheduler asks for. */
-  readonly sampler?: SamplerChoice;
   /** [height, width] in pixels of images from prompts; default the model's. */
   readonly size?: readonly [number, number];
-  /** Default "fp32". */
-  readonly precision?: PrecisionSetting;
-  /** Images drawn at once, at most; fewer where memory is small. Default 16. */
-  readonly batchSize?: number;
-  /** Gets the images, manifest.jsonl, sheet.png and, while it works, preview.png. */
-  readonly folder: string;
   /** Default "png". */
   readonly format?: "png" | "webp";
   /** Steps from one preview to the next; default none. */
   readonly previewEvery?: number;
   /** Images in a row of the sheet. Default 4. */
   readonly columns?: number;
-  readonly signal?: AbortSignal;
   /** Images that are there, of all; in `step` of `steps` of the batch that is drawn. */
   readonly onProgress?: (progress: { done: number; total: number; step: number; steps: number }) => void;
 }
@@ -137,7 +118,8 @@ async function knownIn(folder: string): Promise<Set<string>> {
 
 function describe(options: DrawToFilesOptions, { prompt, seed, photo }: DrawRequest): DrawnImage {
   const { sd, modelName, words = [], negativePrompt = "", format = "png" } = options;
-  const { steps = 20, guidanceScale = 5, precision = "fp32" } = options;
+  const { steps = DENOISING.steps, guidanceScale = DENOISING.guidanceScale } = options;
+  const { precision = DENOISING.precision } = options;
   const sampler = readySampler(options.sampler ?? defaultSampler(sd.schedulerConfig));
   const side = sd.imageSize;
   const strength = photo && resolveStrength(sd.schedulerConfig, steps, photo.strength, sampler.choice);
@@ -175,7 +157,13 @@ function vectorHash(vector: Tensor): string {
 }
 
 function batchSizeOf(
-  { sd, guidanceScale = 5, batchSize = 16, size, requests }: DrawToFilesOptions,
+  {
+    sd,
+    guidanceScale = DENOISING.guidanceScale,
+    batchSize = DENOISING.batchSize,
+    size,
+    requests,
+  }: DrawToFilesOptions,
   count: number,
 ) {
   const photo = requests[0]?.photo;
@@ -216,7 +204,7 @@ function beginBatch(
   options: DrawToFilesOptions,
   batch: readonly Described[],
 ): { drawing: Drawing; finish: (images: Tensor) => Tensor; held: readonly Tensor[] } {
-  const { sd, words, negativePrompt, steps = 20, guidanceScale = 5, precision, sampler } = options;
+  const { sd, words, negativePrompt, steps, guidanceScale, precision, sampler } = options;
   const generation = {
     ...{ words, negativePrompt, steps, guidanceScale, precision, sampler },
     prompts: batch.map(({ request }) => request.prompt),

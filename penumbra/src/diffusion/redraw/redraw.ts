@@ -1,21 +1,13 @@
-import {
-  cat,
-  cuda,
-  deriveSeed,
-  type PrecisionSetting,
-  resolvePrecision,
-  scope,
-  stack,
-  type Tensor,
-  zeros,
-} from "@penumbra/torch";
+import { cat, cuda, deriveSeed, resolvePrecision, scope, stack, type Tensor, zeros } from "@penumbra/torch";
 import { drawImages, type ImageLine, type ParentPhoto, withFile } from "../../data/index.ts";
 import { keptOf, toUint8 } from "../../images/index.ts";
-import { DiffusionError, type StableDiffusion } from "../model/index.ts";
+import { DiffusionError } from "../model/index.ts";
 import {
   beginImageToImage,
+  DENOISING,
   defaultSampler,
   denoiserSlice,
+  type FolderDrawing,
   isOutOfMemory,
   type ReadySampler,
   type ResolvedStrength,
@@ -63,8 +55,7 @@ export interface RedrawLine extends ImageLine {
   readonly modelHash: string;
 }
 
-export interface RedrawOptions {
-  readonly sd: StableDiffusion;
+export interface RedrawOptions extends FolderDrawing {
   /** Learned with this very model. */
   readonly words: Words;
   readonly photos: readonly ParentPhoto[];
@@ -73,25 +64,11 @@ export interface RedrawOptions {
   readonly recipes: readonly ChosenRecipe[];
   /** Which images of these recipes. Default: every variant of every recipe, of every photo. */
   readonly requests?: readonly RedrawRequest[];
-  /** The algorithm that denoises. Default: the one that the model's scheduler asks for. */
-  readonly sampler?: SamplerChoice;
-  /** Steps from pure noise to the image; a strength s takes about s of them. Default 50. */
-  readonly steps?: number;
-  /** Default 7.5. */
-  readonly guidanceScale?: number;
   readonly seed: number;
-  /** Gets images/ and manifest.jsonl. */
-  readonly folder: string;
   /** Masks of photos by their ids, for recipes that keep a part: float [1, H, W], 1 where the object is. */
   readonly masks?: ReadonlyMap<string, Tensor>;
   /** Leads the images of guided recipes. */
   readonly guide?: BoundaryGuide;
-  /** Images drawn at once, at most; fewer where memory is small. Default 16. */
-  readonly batchSize?: number;
-  /** Default "fp32". */
-  readonly precision?: PrecisionSetting;
-  /** Ends the work between two steps, with its reason. */
-  readonly signal?: AbortSignal;
   /** Called after each step: images that are there, with what is done of those that are being drawn. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -110,7 +87,8 @@ export interface RedrawOptions {
  *   class, a photo is not of a known class, or a recipe cannot be followed
  */
 export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
-  const { folder, sd, pixels, guidanceScale = 7.5, batchSize = 16, onProgress } = options;
+  const { folder, sd, pixels, onProgress } = options;
+  const { guidanceScale = DENOISING.guidanceScale, batchSize = DENOISING.batchSize } = options;
   checkInput(options);
   const plan = planRedraws(options);
   const unled = options.guide ? undefined : plan.find(isLed);
@@ -121,7 +99,7 @@ export async function redraw(options: RedrawOptions): Promise<RedrawLine[]> {
   }
   const lines = describePlan(options, plan);
   const latents = pixels.shape.slice(2).map((side) => side / sd.vae.factor);
-  using encoded = new Encoded(sd, pixels, options.precision ?? "fp32");
+  using encoded = new Encoded(sd, pixels, options.precision ?? DENOISING.precision);
   await drawImages({
     ...{ folder, lines, onProgress },
     batchSize: denoiserSlice(sd, latents, batchSize, guidanceScale > 1),
@@ -159,7 +137,8 @@ function checkInput({ sd, words, photos, pixels, recipes, masks }: RedrawOptions
 
 /** What will be known of each image of a plan, in its order. */
 function describePlan(options: RedrawOptions, plan: readonly PlannedRedraw[]): RedrawLine[] {
-  const { sd, photos, steps = 50, guidanceScale = 7.5, precision = "fp32" } = options;
+  const { sd, photos, steps = DENOISING.steps, guidanceScale = DENOISING.guidanceScale } = options;
+  const { precision = DENOISING.precision } = options;
   const { choice } = samplerOf(options);
   const { dtype } = resolvePrecision(precision, sd.device);
   return plan.map((item) => {
@@ -294,7 +273,7 @@ async function drawPass(
     readonly onShare: (share: number) => void;
   },
 ): Promise<Tensor> {
-  const { sd, sampler, steps = 50, guidanceScale = 7.5, precision = "fp32", signal, guide } = options;
+  const { sd, sampler, steps, guidanceScale = DENOISING.guidanceScale, precision, signal, guide } = options;
   const { items, images01, round, onShare } = work;
   const passes = items.map((item) => item.passes[round]!);
   const kept = scope(() => keptMasks(options, items));

@@ -7,6 +7,9 @@ export { denoiserSlice, gradientSlice, halving, isOutOfMemory } from "./memory.t
 export {
   beginImageToImage,
   beginTextToImage,
+  DENOISING,
+  type DenoisingOptions,
+  type FolderDrawing,
   type GenerationOptions,
   type ImageToImageOptions,
   imageToImage,

@@ -14,8 +14,34 @@ import type { Walk } from "./sampler.ts";
 import { defaultSampler, type ReadySampler, readySampler, type SamplerChoice } from "./samplers.ts";
 import { resolveStrength } from "./strength.ts";
 
+/** What stands in for what {@link DenoisingOptions} leaves out. */
+export const DENOISING = { steps: 50, guidanceScale: 7.5, precision: "fp32", batchSize: 16 } as const;
+
+/** How images are denoised, whatever they are made of. */
+export interface DenoisingOptions {
+  /** Steps from pure noise to the image; a strength s takes about s of them. Default 50. */
+  readonly steps?: number | undefined;
+  /** Up to 1: the prompt alone decides and each step costs half. Default 7.5. */
+  readonly guidanceScale?: number | undefined;
+  /** The algorithm that denoises, with its settings. Default: the one that the model's scheduler asks for. */
+  readonly sampler?: SamplerChoice | undefined;
+  /** Default "fp32". */
+  readonly precision?: PrecisionSetting | undefined;
+}
+
+/** What draws many images into a folder has this in common, beside what it draws. */
+export interface FolderDrawing extends DenoisingOptions {
+  readonly sd: StableDiffusion;
+  /** Gets the images and manifest.jsonl. */
+  readonly folder: string;
+  /** Images drawn at once, at most; fewer where memory is small. Default 16. */
+  readonly batchSize?: number | undefined;
+  /** Ends the work between two steps, with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What text-to-image and image-to-image have in common. */
-export interface GenerationOptions {
+export interface GenerationOptions extends Omit<DenoisingOptions, "guidanceScale"> {
   /** One for each image; or `context`. */
   prompts?: readonly string[];
   /** [B, L, D]: prompts that are encoded already. */
@@ -26,16 +52,10 @@ export interface GenerationOptions {
   negativeContext?: Tensor;
   /** Words of one's own that the prompts may hold. */
   words?: readonly WordVector[];
-  /** Steps from pure noise to the image. Default 50. */
-  steps?: number;
-  /** Up to 1: the prompt alone decides and each step costs half. One for all, or one for each image. Default 7.5. */
-  guidanceScale?: number | readonly number[];
+  /** One for all, or one for each image. */
+  guidanceScale?: DenoisingOptions["guidanceScale"] | readonly number[];
   /** One for each image: it decides about all of the image's noise, whatever else is in the batch. */
   seeds: readonly number[];
-  /** Default "fp32". */
-  precision?: PrecisionSetting;
-  /** The algorithm that denoises, with its settings. Default: the one that the model's scheduler asks for. */
-  sampler?: SamplerChoice;
   /** [B, c, h, w]: the noise to begin with, in place of the one that the seeds give. */
   noise?: Tensor;
   /** Leads the images on their way; default: nothing does. */
@@ -82,7 +102,7 @@ export function beginTextToImage(sd: StableDiffusion, options: TextToImageOption
   checkCounts(options, seeds.length, { seeds: seeds.length });
   const latentSize = latentSizeOf(sd, size);
   const sampler = samplerOf(sd, options);
-  const walk = sampler.walk(sd.schedulerConfig, options.steps ?? 50);
+  const walk = sampler.walk(sd.schedulerConfig, options.steps ?? DENOISING.steps);
   return noGrad(() =>
     scope(() => {
       const noise = options.noise ?? latentNoise(sd, seeds, "noise", latentSize);
@@ -117,7 +137,7 @@ export function beginImageToImage(
   images01: Tensor,
   options: ImageToImageOptions,
 ): Drawing {
-  const { seeds, strengths, steps = 50, kept } = options;
+  const { seeds, strengths, steps = DENOISING.steps, kept } = options;
   const count = images01.shape[0] as number;
   checkCounts(options, count, { seeds: seeds.length, strengths: strengths.length });
   if (images01.ndim !== 4 || !images01.isFloatingPoint()) {
@@ -203,7 +223,8 @@ function begin(
   walks: readonly Walk[],
   kept?: KeptLatents,
 ): Drawing {
-  const { words, negativePrompt = "", guidanceScale = 7.5, precision = "fp32" } = options;
+  const { words, negativePrompt = "" } = options;
+  const { guidanceScale = DENOISING.guidanceScale, precision = DENOISING.precision } = options;
   const { context, negativeContext, seeds, steer } = options;
   const size = latents.shape.slice(2);
   const guidanceScales = walks.map((_, item) =>

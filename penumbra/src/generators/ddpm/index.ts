@@ -3,6 +3,7 @@
 import type { DrawingWay } from "../draw/artist.ts";
 import type { ImageGenerator } from "../generator.ts";
 import { trainOnPhotos } from "../trainer/train-on-photos.ts";
+import { unetSeconds } from "../trainer/unet-settings.ts";
 import { ddpmTrainee, isPublished, loadDdpm } from "./model.ts";
 import { DdpmSettings } from "./settings.ts";
 
@@ -67,4 +68,5 @@ export const ddpm: ImageGenerator<DdpmSettings> = {
   },
   train: (options) => trainOnPhotos({ name: "ddpm", card: ddpm.card, isPublished }, options, ddpmTrainee),
   artist: { ways: WAYS, load: loadDdpm },
+  stepSeconds: unetSeconds,
 };

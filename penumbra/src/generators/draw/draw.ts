@@ -32,6 +32,8 @@ export interface DrawnLine extends ImageLine {
 export interface DrawOptions {
   /** Name of the generator in its table. */
   readonly generator: string;
+  /** What its recipes begin with. Default: the generator's name. */
+  readonly source?: string;
   readonly artist: PhotoArtist;
   readonly model: LoadedGenerator;
   readonly photos: readonly ParentPhoto[];
@@ -53,9 +55,9 @@ export function waysOf(artist: PhotoArtist, kind: ImageKind, classes: number): s
     .map(([name]) => name);
 }
 
-/** Name of a way among the recipes of all sources of images. */
-export function recipeOf(generator: string, way: string): string {
-  return `${generator}-${way}`;
+/** Name of a source's way among the recipes of all sources of images. */
+export function recipeOf(source: string, way: string): string {
+  return `${source}-${way}`;
 }
 
 /**
@@ -115,7 +117,7 @@ function checkPhotos({ model, photos, pixels }: DrawOptions): void {
 
 /** All that decides about one image: from its own seed, whatever else is drawn. */
 function plan(
-  { generator, artist, model, photos, seed }: DrawOptions,
+  { generator, source = generator, artist, model, photos, seed }: DrawOptions,
   { photo: place, way: name, variant, attempt = 0, dial: given }: DrawingRequest,
 ): { readonly item: DrawingItem; readonly line: DrawnLine } {
   const photo = photos[place]!;
@@ -141,7 +143,7 @@ function plan(
         object: photo.object,
         className: photo.className,
       },
-      ...{ generator, recipe: recipeOf(generator, name), kind: way.kind, variant, attempt },
+      ...{ generator, recipe: recipeOf(source, name), kind: way.kind, variant, attempt },
       ...{ wordClass: other.className, strength: way.hasStrength ? dial : null, seed: itemSeed },
       ...{ way: name, dial, modelHash: model.hash },
       partner: way.needsOtherClass ? other.id : null,

@@ -65,4 +65,12 @@ export const gan: ImageGenerator<GanSettings> = {
   },
   train: (options) => trainOnPhotos({ name: "gan", card: gan.card }, options, ganTrainee),
   artist: { ways: WAYS, load: loadGan },
+  // Measured: 0.278 s on one core (AMD EPYC, bf16) for a step of 16 images of 64 pixels with the defaults.
+  stepSeconds: ({ batchSize, imageSize, width, discriminatorSteps, architecture }) =>
+    0.278 *
+    (batchSize / 16) *
+    (imageSize / 64) ** 2 *
+    (width / 32) ** 2 *
+    ((1 + discriminatorSteps) / 2) *
+    (architecture === "residual" ? 2 : 1),
 };

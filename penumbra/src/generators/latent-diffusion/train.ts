@@ -92,7 +92,7 @@ async function prepare(options: PretrainOptions): Promise<Workroom> {
     `corpus: ${corpus.fileOf.length} images of ${corpus.files.length} files, ${corpus.captions.length} captions, ${heldOut.items.length} images held out; ${precision.reason}`,
   );
   const { checkpointMinutes, sheetMinutes: inspectMinutes, logSeconds } = settings;
-  const { onProgress } = options;
+  const onProgress = (done: number, total: number) => options.onProgress?.(done, total, "steps");
   const budgets = { folder: work, checkpointMinutes, inspectMinutes, logSeconds, onLine, onProgress, signal };
   const compute = autocastTo(device, precision.dtype);
   const streams = { ...settings, seed: runSeed(seed, origin?.runs.length ?? 0) };

@@ -168,20 +168,21 @@ interface StageResult {
 }
 
 /**
- * Tells of a stage as a part of the whole, where it is not all of it: in steps, or in thousandths of a time, of which
- * later stages have not counted their steps yet.
+ * Tells of a stage as a part of the whole, where it is not all of it: in steps, or in seconds of a time, of which later
+ * stages have not counted their steps yet.
  */
 function progressOf(
-  onProgress: ((done: number, total: number) => void) | undefined,
+  onProgress: TrainingOptions["onProgress"],
   { steps, minutes }: Pick<PhotoSettings, "steps" | "minutes">,
   before: number,
   share: number,
 ): ((done: number, total: number) => void) | undefined {
-  if (share === 1) return onProgress;
-  const all = minutes === undefined ? steps : 1000;
-  return (
-    onProgress && ((done, total) => onProgress(Math.round(all * (before + (share * done) / total)), all))
-  );
+  if (!onProgress) return undefined;
+  if (share === 1) return (done, total) => onProgress(done, total, "steps");
+  const [all, unit] =
+    minutes === undefined ? ([steps, "steps"] as const) : ([60 * minutes, "seconds"] as const);
+  return (done, total) =>
+    onProgress(Math.round(all * (before + (share * done) / total)), Math.round(all), unit);
 }
 
 interface Origin {

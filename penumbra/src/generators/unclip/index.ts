@@ -3,6 +3,7 @@
 import type { DrawingWay } from "../draw/artist.ts";
 import type { ImageGenerator } from "../generator.ts";
 import { trainOnPhotos } from "../trainer/train-on-photos.ts";
+import { unetSeconds } from "../trainer/unet-settings.ts";
 import { loadUnclip, unclipTraining } from "./model.ts";
 import { isPublished } from "./parts.ts";
 import { UnclipSettings } from "./settings.ts";
@@ -81,4 +82,6 @@ export const unclip: ImageGenerator<UnclipSettings> = {
   train: (options) =>
     trainOnPhotos({ name: "unclip", card: unclip.card, isPublished }, options, unclipTraining),
   artist: { ways: WAYS, load: loadUnclip },
+  // Its first parts' steps cost less than the decoder's: the share that they take in steps is counted as none in time.
+  stepSeconds: (settings) => (1 - settings.clipShare - settings.priorShare) * unetSeconds(settings),
 };

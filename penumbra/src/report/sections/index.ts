@@ -11,6 +11,7 @@ import { learning } from "./learning.ts";
 import { map } from "./map.ts";
 import { methods } from "./methods.ts";
 import { mistakes } from "./mistakes.ts";
+import { recipes } from "./recipes.ts";
 import { run } from "./run.ts";
 import { scores } from "./scores.ts";
 import type { Section } from "./section.ts";
@@ -25,6 +26,7 @@ export const SECTIONS: readonly Section[] = [
   sheet,
   sifted,
   audit,
+  recipes,
   detectors,
   scores,
   map,

@@ -7,6 +7,7 @@ import {
   REFERENCES_OF,
   type ReferenceKey,
   referencesOf,
+  referencesOfSource,
 } from "../references.ts";
 import { titleOf } from "../titles.ts";
 import { joined } from "../words/index.ts";
@@ -30,7 +31,7 @@ export function methodsParagraph(outcome: Outcome): string {
     objectives.length > 0 &&
       `Encoders (${network}${isPretrained ? ", from published weights" : ", from random weights"}${trained === "full" ? "" : `, ${trained} trained`}) were trained for ${steps} steps on batches of ${counted(batchSize, "photo")} with ${listed(objectives.map((name) => `${titleOf(outcome.objectives, name)}${cite(REFERENCES_OF.objectives[name])}`))}, followed by a linear classifier on the frozen features.`,
     sources.length > 0 &&
-      `Beside real photos, arms had ${listed(sources.map((name) => titleOf(outcome.sources, name)))}${uses.length > 0 ? ` (use of negatives: ${listed(uses.map((name) => `${titleOf(outcome.uses, name)}${cite(REFERENCES_OF.uses[name])}`))})` : ""}.`,
+      `Beside real photos, arms had ${listed(sources.map((name) => `${titleOf(outcome.sources, name)}${cite(referencesOfSource(name))}`))}${uses.length > 0 ? ` (use of negatives: ${listed(uses.map((name) => `${titleOf(outcome.uses, name)}${cite(REFERENCES_OF.uses[name])}`))})` : ""}.`,
     model &&
       `Redraws were drawn by ${model.name} with a word learned for each class${cite(REDRAW_REFERENCES)}.`,
     `Unknowns were told by ${listed(outcome.detectors.map(({ name, title }) => `${title}${cite(REFERENCES_OF.detectors[name])}`))}. ${outcome.detectorReason}`,

@@ -105,8 +105,10 @@ function finalsOf(line: ResultLine): { readonly name: string; readonly value: nu
     );
   const { unit } = line;
   if (line.kind === "classification") return figures((figure) => `${unit}/${figure}`);
-  const { part, role, detector, views, unknownClass } = line;
-  if (part !== "test" || unknownClass !== null) return [];
+  const { detector, views } = line;
   const read = views === "single" || views === "features" ? unit : `${unit}-${views}`;
+  if (line.kind === "synthetic") return figures((figure) => `${read}/${line.recipe}/${figure}/${detector}`);
+  const { part, role, unknownClass } = line;
+  if (part !== "test" || unknownClass !== null) return [];
   return figures((figure) => `${read}/${role}/${figure}/${detector}`);
 }

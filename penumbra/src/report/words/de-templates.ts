@@ -137,6 +137,17 @@ export const templates: Dictionary["templates"] = {
   "Moved by: length of the move as a share of a photo's distance to its class's mean. Look less known: AUROC of photos against their own round trips by the Mahalanobis distance; 50 = no difference. Accuracy: of the nearest class mean on the round trips minus on the photos. Gain: on test photos over the arm of the same objective that has real photos alone.":
     "Verschoben um: Länge der Verschiebung als Anteil am Abstand eines Fotos zum Mittel seiner Klasse. Weniger bekannt: AUROC der Fotos gegen ihre eigenen Durchläufe nach der Mahalanobis-Distanz; 50 = kein Unterschied. Genauigkeit: die des nächsten Klassenmittels auf den Durchläufen minus die auf den Fotos. Gewinn: auf Testfotos gegenüber dem Arm mit demselben Ziel, der nur echte Fotos hat.",
 
+  // sections/recipes.ts
+  "AUROC of known test photos against near-OOD images by {0}, in %: 50 is chance. The images were made of validation photos, and nothing learned from them; a recipe is seen where the arm learned from others that were made in the same way of its training photos. An arm that tells seen recipes far better than others, and real unknowns no better than an arm without, has learned how images are made. Only the real unknowns decide anything. Mean over {1}.":
+    "AUROC bekannter Testfotos gegen Near-OOD-Bilder nach {0}, in %: 50 ist Zufall. Die Bilder wurden aus Validierungsfotos gemacht, und nichts hat von ihnen gelernt; gesehen ist ein Rezept, wenn der Arm von anderen Bildern gelernt hat, die ebenso aus seinen Trainingsfotos gemacht wurden. Ein Arm, der gesehene Rezepte weit besser erkennt als andere und echte Unbekannte nicht besser als ein Arm ohne solche Bilder, hat gelernt, wie Bilder gemacht werden. Es entscheiden allein die echten Unbekannten. Mittel über {1}.",
+  "Seen and unseen recipes": "Gesehene und andere Rezepte",
+  "Seen recipes": "Gesehene Rezepte",
+  "Other recipes": "Andere Rezepte",
+  "Real near": "Echte nahe",
+  "Real far": "Echte ferne",
+  "Every recipe": "Jedes Rezept",
+  Seen: "Gesehen",
+
   // sections/detectors.ts
   "AUROC in % on test photos, mean over {0}: 50 is chance, 100 perfect. {1} is the one that the answer is about; bold is the best of an arm. A click on a heading sorts.":
     "AUROC in % auf Testfotos, Mittel über {0}: 50 ist Zufall, 100 fehlerfrei. Die Antwort beruht auf {1}; fett ist das Beste eines Arms. Ein Klick auf eine Überschrift sortiert.",

@@ -87,6 +87,7 @@ export const texts: Dictionary["texts"] = {
   "What ran": "Was gelaufen ist",
   Sift: "Sichtung",
   Shortcuts: "Abkürzungen",
+  Recipes: "Rezepte",
   audit: "Prüfen",
   "Does it see the object, or how the image was made?":
     "Sieht der Encoder das Objekt, oder wie das Bild entstand?",
@@ -308,6 +309,7 @@ export const texts: Dictionary["texts"] = {
   "energy margin": "Energieabstand",
   "Energy margin": "Energieabstand",
   mixing: "Mischen",
+  augmented: "augmentiert",
   "collage background": "Hintergrundklasse aus Collagen",
   "SupCon, faithful as negatives": "SupCon, getreue als Negative",
   "Joint, faithful as negatives": "Kombiniert, getreue als Negative",
@@ -356,6 +358,10 @@ export const texts: Dictionary["texts"] = {
     "Collagen aus Fotos, die keinen Generator brauchen, sind Spalten im Nenner des Verlusts",
   "collages of photos, which need no generator, are columns of SupCon's denominator":
     "Collagen aus Fotos, die keinen Generator brauchen, sind Spalten im Nenner von SupCon",
+  "Classically augmented copies, which need no generator, stand in for their photos":
+    "Klassisch augmentierte Kopien, die keinen Generator brauchen, vertreten ihre Fotos",
+  "classically augmented copies, which need no generator, stand in for their photos":
+    "klassisch augmentierte Kopien, die keinen Generator brauchen, vertreten ihre Fotos",
   "collages of photos, which need no generator, are one class more":
     "Collagen aus Fotos, die keinen Generator brauchen, sind eine weitere Klasse",
   "collages of photos, which need no generator, are to find every class equally likely":
@@ -404,6 +410,10 @@ export const texts: Dictionary["texts"] = {
   "of the redraws that a judge led to just outside of every class those that came there are columns of SupCon's denominator":
     "von den Nachzeichnungen, die ein Richter knapp außerhalb jeder Klasse geführt hat, sind die dort angekommenen Spalten im Nenner von SupCon",
 
+  "Recipes that an arm has seen, and others": "Rezepte, die ein Arm gesehen hat, und andere",
+  yes: "ja",
+  no: "nein",
+
   // Images, recipes and what they are used as.
   "faithful redraws": "getreue Nachzeichnungen",
   "near-OOD redraws": "Near-OOD-Nachzeichnungen",
@@ -414,6 +424,7 @@ export const texts: Dictionary["texts"] = {
   "Faithful redraws": "Getreue Nachzeichnungen",
   "Near-OOD redraws": "Near-OOD-Nachzeichnungen",
   collages: "Collagen",
+  "augmented copies": "augmentierte Kopien",
   "round trips": "Autoencoder-Durchläufe",
   "round trip": "Autoencoder-Durchlauf",
   Images: "Bilder",
@@ -429,6 +440,7 @@ export const texts: Dictionary["texts"] = {
   jigsaw: "Puzzle",
   blend: "Überblendung",
   patches: "Flicken",
+  elastic: "elastisch",
   "sifted {0}": "gesichtete {0}",
   "{0} faithful images": "getreue Bilder ({0})",
   "{0} near-OOD images": "Near-OOD-Bilder ({0})",

@@ -203,6 +203,13 @@ export const arms = {
     ...REAL,
     ...COLLAGE_COLUMNS,
   },
+  "supcon+augmented": {
+    title: "SupCon + augmented",
+    description: "Classically augmented copies, which need no generator, stand in for their photos",
+    objective: "supcon",
+    ...REAL,
+    positives: "augmented",
+  },
   "supcon+ce+collage": {
     title: "Joint + collages",
     description:
@@ -210,6 +217,14 @@ export const arms = {
     objective: "supcon+ce",
     ...REAL,
     ...COLLAGE_COLUMNS,
+  },
+  "supcon+ce+augmented": {
+    title: "Joint + augmented",
+    description:
+      "SupCon and cross-entropy together; classically augmented copies, which need no generator, stand in for their photos",
+    objective: "supcon+ce",
+    ...REAL,
+    positives: "augmented",
   },
   "cross-entropy+collage-background": {
     title: "Cross-entropy + collage background",

@@ -42,6 +42,7 @@ import {
   type SeedData,
   type StudyContext,
   scoresFile,
+  seenRecipes,
   splitNames,
   type TrainedArm,
   wordsCurveOf,
@@ -98,7 +99,9 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
   } = finished;
   const scores = await readScores(manifest, trained);
   const shots = answerShots(config);
-  const results = resultLines(scores, shots);
+  const seen = new Map(config.arms.map((arm) => [arm, seenRecipes(arm, tables)]));
+  const isSeen = (arm: string, recipe: string) => seen.get(arm)!.has(recipe);
+  const results = resultLines(scores, shots, isSeen);
   const { detector, reason } = chooseDetector(results, config.detectors);
   const designs = designsOf(config.arms, tables.arms);
   const questions = questionsOf(designs);
@@ -131,7 +134,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
       finished.run,
     );
     const sifted = yields.map(({ source, recipes }) => ({ source, recipes }));
-    otherShots.push({ shots: number, results: resultLines(own, number), sifted, ...found });
+    otherShots.push({ shots: number, results: resultLines(own, number, isSeen), sifted, ...found });
   }
   const operatingPoints = await store.observe("operating points", async () =>
     operatingPointsOf(scores, { detector, ...config.statistics }),

@@ -14,7 +14,7 @@ import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
 import { languages } from "../../results/index.ts";
 import { defaultDetectors, measureNames } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
-import { FolderSection } from "../sources/index.ts";
+import { FolderSection, ownSectionOf, photoGenerators } from "../sources/index.ts";
 import { ownArmSchemaOf } from "./own-arms.ts";
 import { type StudyTables, TABLES } from "./tables.ts";
 
@@ -42,6 +42,8 @@ const shotsList = z
   .array(z.int().positive())
   .min(1)
   .refine((shots) => new Set(shots).size === shots.length, "List each number once.");
+
+const deviceName = z.string().regex(/^(auto|cpu|cuda(:\d+)?)$/, 'Use "auto", "cpu", "cuda" or "cuda:N".');
 
 /** The last blocks of an encoder, by their number. */
 const LAST_BLOCKS = /^last-[1-9]\d*$/;
@@ -184,7 +186,7 @@ export const studySchemaOf = (tables: StudyTables) =>
       .min(1)
       .meta({
         description:
-          "What is compared: names, and arms of your own as { name, objective, positives, negatives, use, settings }",
+          "What is compared: names, and arms of your own as { name, objective, positives, negatives, use, settings }, such as { name: supcon+gan, objective: supcon, negatives: gan-near-ood } for near-OOD images by another generator",
       })
       .default(usualArms(tables.arms)),
     seeds: z
@@ -343,7 +345,8 @@ export const studySchemaOf = (tables: StudyTables) =>
     sources: z
       .strictObject(sourceSections(tables))
       .meta({
-        description: "Where synthetic images come from, beside the redraws; an arm names its sources",
+        description:
+          "Where synthetic images come from, beside the redraws; an arm names its sources. By names of your own: { folder, kind } for images of another tool, { generator, kind, training } for a generator with other settings",
       })
       .prefault({}),
     sift: z
@@ -612,9 +615,11 @@ export const studySchemaOf = (tables: StudyTables) =>
       })
       .default("en"),
     device: z
-      .string()
-      .regex(/^(auto|cpu|cuda(:\d+)?)$/, 'Use "auto", "cpu", "cuda" or "cuda:N".')
-      .meta({ description: "auto takes a CUDA device when libtorch has one" })
+      .union([deviceName, z.array(deviceName).min(1)])
+      .meta({
+        description:
+          "auto takes a CUDA device when libtorch has one; several of one kind, such as [cuda:0, cuda:1], share the stages among them, each with jobs of its own",
+      })
       .default("auto"),
     precision: z
       .enum(["auto", "fp32", "bf16", "fp16"])
@@ -656,10 +661,10 @@ export function studyJsonSchema(): object {
       .min(1)
       .meta({ ...arms.unwrap().meta() })
       .default(arms.parse(undefined)),
-    // By any other name images of a folder.
+    // By any other name images of a folder, or of a generator with settings of its own.
     sources: sources
       .unwrap()
-      .catchall(FolderSection)
+      .catchall(z.union([FolderSection, ...photoGenerators.map((name) => ownSectionOf(name, "near-ood"))]))
       .meta({ ...sources.unwrap().meta() })
       .prefault({}),
   });

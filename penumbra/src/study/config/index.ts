@@ -3,6 +3,7 @@
 export * from "./config.ts";
 export * from "./drawn-sources.ts";
 export * from "./load-config.ts";
+export { withOwnSources } from "./own-sources.ts";
 export * from "./plan.ts";
 export * from "./presets.ts";
 export * from "./scaffold.ts";

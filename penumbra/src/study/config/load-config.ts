@@ -108,7 +108,7 @@ function validate(
 ): ReadSettings {
   const sources = withOwnSources(values, tables);
   if (sources.problems.length > 0) {
-    const texts = sources.problems.map(({ name, message }) => `${where(["sources", name])}: ${message}`);
+    const texts = sources.problems.map(({ at, message }) => `${where(["sources", ...at])}: ${message}`);
     throw new ConfigError(texts.join("\n"));
   }
   const own = takeOwnArms(values, sources.tables, where);

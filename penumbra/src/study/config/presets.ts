@@ -44,6 +44,8 @@ const ALL = [
   "supcon+sifted",
   "supcon+ce+boundary",
   "supcon+ce+sifted-boundary",
+  "supcon+augmented",
+  "supcon+ce+augmented",
   "supcon+round-trip",
   "supcon+round-trip+near-ood",
   "supcon+faithful-negatives",

@@ -1,6 +1,6 @@
 /** The process of a job: it is told a study, then task after task, and ends with the process that started it. */
 import { setNumThreads } from "@penumbra/torch";
-import { TABLES } from "../config/index.ts";
+import { TABLES, withOwnSources } from "../config/index.ts";
 import type { StudyContext } from "../stages/index.ts";
 import { type StageEvent, StageStore } from "../store/index.ts";
 import { type FromJob, type JobFailure, type JobStudy, type ToJob, unpackSplits } from "./messages.ts";
@@ -34,7 +34,8 @@ async function work(message: Exclude<ToJob, { readonly kind: "granted" }>): Prom
 function prepare({ context, arms, run: folder, machine, model, ...packed }: JobStudy) {
   setNumThreads(machine.threads);
   store = new StageStore(folder, { machine: { ...machine }, onEvent, claim });
-  const whole: StudyContext = { ...context, store, tables: { ...TABLES, arms } };
+  const { tables } = withOwnSources(context.config, { ...TABLES, arms });
+  const whole: StudyContext = { ...context, store, tables };
   return taskRunner(whole, unpackSplits(packed), model);
 }
 

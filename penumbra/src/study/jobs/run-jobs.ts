@@ -29,6 +29,8 @@ export interface JobsOptions {
   readonly model: FoundModel | undefined;
   /** How many processes work at the same time. */
   readonly jobs: number;
+  /** That they are spread over, in turn; all of one kind, or the bits depend on who makes a stage. */
+  readonly devices: readonly string[];
   readonly lock: RunLock;
 }
 
@@ -40,11 +42,11 @@ export interface JobsOptions {
  * @throws JobError with what the first job throws, when all others have been ended; each stage is whole or not there
  */
 export async function runJobs(options: JobsOptions): Promise<void> {
-  const { context, splits, jobs, lock } = options;
+  const { context, splits, jobs, devices, lock } = options;
   const pending = await pendingTasks(options);
   if (Math.min(jobs, pending.length) < 2) return;
   const study: JobStudy = { ...studyOf(options), ...packSplits(splits) };
-  await new Pool(context.store, pending, study).run(Math.min(jobs, pending.length), lock);
+  await new Pool(context.store, pending, { study, devices }).run(Math.min(jobs, pending.length), lock);
 }
 
 /** Thrown by a store that only looks. */
@@ -100,6 +102,7 @@ interface Job {
 class Pool {
   readonly #store: StageStore;
   readonly #study: JobStudy;
+  readonly #devices: readonly string[];
   readonly #pending: StudyTask[];
   readonly #jobs: Job[] = [];
   /** By the hash of a stage: who makes it first, and who waits for that. */
@@ -108,7 +111,11 @@ class Pool {
   #succeed = () => {};
   #fail: (error: Error) => void = () => {};
 
-  constructor(store: StageStore, pending: readonly StudyTask[], study: JobStudy) {
+  constructor(
+    store: StageStore,
+    pending: readonly StudyTask[],
+    { study, devices }: { readonly study: JobStudy; readonly devices: readonly string[] },
+  ) {
     this.#done = new Promise((resolve, reject) => {
       this.#succeed = resolve;
       this.#fail = reject;
@@ -116,6 +123,7 @@ class Pool {
     this.#store = store;
     this.#pending = [...pending];
     this.#study = study;
+    this.#devices = devices;
   }
 
   async run(count: number, lock: RunLock): Promise<void> {
@@ -151,7 +159,14 @@ class Pool {
       const message = `A job of the study ${how}${what}. Where memory is short, run it with fewer (--jobs 1); what is finished is kept.`;
       this.#fail(new JobError({ name: "JobError", message, stack: undefined, code: undefined }));
     });
-    this.#tell(job, { kind: "study", study: this.#study });
+    this.#tell(job, { kind: "study", study: this.#studyOn(this.#jobs.length - 1) });
+  }
+
+  /** The study as a job is told it: with the device that is its turn. */
+  #studyOn(place: number): JobStudy {
+    const { context, machine, ...others } = this.#study;
+    const device = this.#devices[place % this.#devices.length]!;
+    return { ...others, context: { ...context, device }, machine: { ...machine, device } };
   }
 
   #hear(job: Job, message: FromJob): void {

@@ -2,6 +2,7 @@ import { deriveSeed, fromTyped } from "@penumbra/torch";
 import { Random } from "@penumbra/torch/random";
 import { z } from "zod";
 import { drawImages, type ImageLine, type Photo, withFile } from "../../data/index.ts";
+import { elastic } from "./elastic.ts";
 import { blend, cutMix, jigsaw, patches, type SquareImages } from "./mixing.ts";
 import { defineSource, type ImageRequest } from "./source.ts";
 
@@ -12,6 +13,8 @@ interface MixRecipe {
   readonly description: string;
   /** Whether it mixes with a photo of another class. */
   readonly needsPartner: boolean;
+  /** Images of each training photo where nothing is said. */
+  readonly usual: number;
   readonly mix: Mix;
 }
 
@@ -21,25 +24,37 @@ const MIXES = {
     title: "jigsaw",
     description: "A photo's tiles in another order",
     needsPartner: false,
+    usual: 1,
     mix: (images, index, _, random) => jigsaw(images, index, random),
   },
   cutmix: {
     title: "CutMix",
     description: "A box of a photo of another class in its place",
     needsPartner: true,
+    usual: 1,
     mix: cutMix,
   },
   blend: {
     title: "blend",
     description: "A photo of another class laid over it",
     needsPartner: true,
+    usual: 1,
     mix: blend,
   },
   patches: {
     title: "patches",
     description: "Small patches of a photo of another class in other places",
     needsPartner: true,
+    usual: 1,
     mix: patches,
+  },
+  elastic: {
+    title: "elastic",
+    description: "A photo bent until its shape is gone",
+    needsPartner: false,
+    // What docs/evidence.md measured goes without.
+    usual: 0,
+    mix: (images, index, _, random) => elastic(images, index, random),
   },
 } as const satisfies Readonly<Record<string, MixRecipe>>;
 
@@ -54,16 +69,16 @@ const Section = z.strictObject(
         .int()
         .nonnegative()
         .meta({ description: `${MIXES[name].description}: images of each training photo` })
-        .default(1),
+        .default(MIXES[name].usual),
     ]),
   ) as Record<MixName, z.ZodDefault<z.ZodInt>>,
 );
 type Section = z.output<typeof Section>;
 
 /** Images that no generator draws: the control of every negative that one does. */
-export const collage = defineSource<Section, Section & { readonly imageSize: number }>({
+export const collage = defineSource<Section, Partial<Section> & { readonly imageSize: number }>({
   title: "collages",
-  description: "Negatives that need no generator: training photos cut up and mixed across classes",
+  description: "Negatives that need no generator: training photos cut up, bent and mixed across classes",
   kind: "near-ood",
   needs: "photos",
   version: 1,
@@ -71,14 +86,18 @@ export const collage = defineSource<Section, Section & { readonly imageSize: num
     mixNames.map((name) => [name, { title: MIXES[name].title, hasStrength: false, hasChance: true }]),
   ),
   section: Section,
-  settings: ({ config }, section) => ({ ...section, imageSize: config.imageSize }),
+  // A way that makes none decides about nothing: sections from before it was there have the same images.
+  settings: ({ config }, section) => ({
+    ...Object.fromEntries(Object.entries(section).filter(([, count]) => count > 0)),
+    imageSize: config.imageSize,
+  }),
   requests: ({ train, settings, study }) =>
     train.flatMap((_, photo) =>
       mixNames
         .filter((name) => study.classes.length > 1 || !MIXES[name].needsPartner)
         .flatMap((recipe) =>
           Array.from(
-            { length: settings[recipe] },
+            { length: settings[recipe] ?? 0 },
             (_, variant): ImageRequest => ({ photo, recipe, variant }),
           ),
         ),

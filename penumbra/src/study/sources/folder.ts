@@ -11,15 +11,16 @@ import {
 } from "../../data/index.ts";
 import { defineSource, type ImageSource } from "./source.ts";
 
+/** What a source of a configuration's own says of its images. */
+export const KIND_DESCRIPTION = "What they are meant to be: faithful = of the class, near-ood = beside it";
+
 /** A source of a configuration's own: images that lie in a folder, from another tool. */
 export const FolderSection = z.strictObject({
   folder: z.string().min(1).meta({
     description:
       "Folder of images that another tool made, relative to this file: class/image.png, or with a manifest.jsonl (file, parent, className, kind)",
   }),
-  kind: z
-    .enum(IMAGE_KINDS)
-    .meta({ description: "What they are meant to be: faithful = of the class, near-ood = beside it" }),
+  kind: z.enum(IMAGE_KINDS).meta({ description: KIND_DESCRIPTION }),
 });
 export type FolderSection = z.output<typeof FolderSection>;
 

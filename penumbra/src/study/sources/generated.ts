@@ -1,20 +1,25 @@
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { ImageKind } from "../../data/index.ts";
+import { IMAGE_KINDS, type ImageKind } from "../../data/index.ts";
 import type { Json } from "../../files/index.ts";
 import {
   drawFromPhotos,
   GENERATORS,
   type GeneratorName,
   generatorNamed,
+  generatorNames,
   type PhotoArtist,
   recipeOf,
   waysOf,
 } from "../../generators/index.ts";
+import { KIND_DESCRIPTION } from "./folder.ts";
 import { defineSource, type ImageRequest, type ImageSource, type SourceStudy } from "./source.ts";
 
 /** Generators that draw from photos. */
-type PhotoGeneratorName = Exclude<GeneratorName, "latent-diffusion">;
+export type PhotoGeneratorName = Exclude<GeneratorName, "latent-diffusion">;
+export const photoGenerators = generatorNames.filter(
+  (name): name is PhotoGeneratorName => GENERATORS[name].artist !== null,
+);
 
 /** Settings of a training that the study decides about. */
 const OF_STUDY = ["seed", "device", "precision"] as const;
@@ -72,29 +77,50 @@ type Settings = {
   readonly variants: number;
 };
 
+/** Images of each training photo by each way. */
+const USUAL_VARIANTS: Readonly<Record<ImageKind, number>> = { faithful: 2, "near-ood": 1 };
+
 const KIND_WORDS: Readonly<Record<ImageKind, string>> = { faithful: "faithful", "near-ood": "near-OOD" };
 
+/** A source of images that a generator draws from the training photos. */
+interface DrawnSource<OwnSection> {
+  /** Its recipes begin with it. */
+  readonly name: string;
+  readonly title: string;
+  /** What people call its ways to draw begins so. */
+  readonly titleOfWays: string;
+  readonly generator: PhotoGeneratorName;
+  readonly kind: ImageKind;
+  readonly section: z.ZodType<OwnSection>;
+}
+
 /** All images of a kind that a generator draws from the training photos. */
-function drawnBy(name: PhotoGeneratorName, kind: ImageKind, variants: number): ImageSource {
-  const { title, artist } = GENERATORS[name] as { title: string; artist: PhotoArtist };
+function drawnSource<OwnSection extends Section>({
+  name,
+  title,
+  titleOfWays,
+  generator,
+  kind,
+  section: schema,
+}: DrawnSource<OwnSection>): ImageSource {
+  const { title: ofGenerator, artist } = GENERATORS[generator] as { title: string; artist: PhotoArtist };
   const ways = Object.entries(artist.ways).filter(([, way]) => way.kind === kind);
   const wayOfRecipe = new Map(ways.map(([way]) => [recipeOf(name, way), way]));
-  return defineSource<Section, Settings>({
-    title: `${title} ${KIND_WORDS[kind]} images`,
-    description: `Images that a ${title} draws from training photos: ${ways.map(([, way]) => way.title).join(", ")}`,
+  return defineSource<OwnSection, Settings>({
+    title,
+    description: `Images that ${/^[aeiou]/i.test(ofGenerator) ? "an" : "a"} ${ofGenerator} draws from training photos: ${ways.map(([, way]) => way.title).join(", ")}`,
     kind,
     needs: "photos",
     version: 1,
     recipes: Object.fromEntries(
       ways.map(([way, { title: of, hasStrength, range }]) => [
         recipeOf(name, way),
-        { title: `${title} ${of}`, hasStrength, range, hasChance: true },
+        { title: `${titleOfWays} ${of}`, hasStrength, range, hasChance: true },
       ]),
     ),
-    section: sectionOf(name, variants),
-    settings: (_, { model, variants: count }) => ({ generator: name, model, variants: count }),
-    trains: ({ model, from, training }) =>
-      model === null ? { generator: name, from, settings: training } : null,
+    section: schema,
+    settings: (_, { model, variants }) => ({ generator, model, variants }),
+    trains: ({ model, from, training }) => (model === null ? { generator, from, settings: training } : null),
     inputs: async (study, { model }): Promise<Record<string, string>> =>
       model === null ? {} : { generator: loadGiven(artist, study, model).hash },
     requests: ({ train, settings, study }) =>
@@ -111,8 +137,8 @@ function drawnBy(name: PhotoGeneratorName, kind: ImageKind, variants: number): I
       const model = settings.model === null ? work.generator() : loadGiven(artist, study, settings.model);
       return work.withPixels(model.imageSize, (pixels) =>
         drawFromPhotos({
-          ...{ generator: name, artist, model, photos: train, pixels: pixels.to(study.device), seed, folder },
-          ...{ batchSize: study.config.redraw.batchSize, onProgress },
+          ...{ generator, source: name, artist, model, photos: train, seed, folder, onProgress },
+          ...{ pixels: pixels.to(study.device), batchSize: study.config.redraw.batchSize },
           requests: requests.map(({ photo, recipe, variant, attempt, strength }) => ({
             ...{ photo, way: wayOfRecipe.get(recipe)!, variant },
             ...(attempt !== undefined && { attempt }),
@@ -121,6 +147,31 @@ function drawnBy(name: PhotoGeneratorName, kind: ImageKind, variants: number): I
         }),
       );
     },
+  });
+}
+
+/** A built-in source: a generator's images of a kind. Its recipes are called as the generator's own. */
+function drawnBy(generator: PhotoGeneratorName, kind: ImageKind): ImageSource {
+  const { title } = GENERATORS[generator];
+  return drawnSource({
+    ...{ name: generator, title: `${title} ${KIND_WORDS[kind]} images`, titleOfWays: title },
+    ...{ generator, kind, section: sectionOf(generator, USUAL_VARIANTS[kind]) },
+  });
+}
+
+/** The section of a source of a configuration's own: a generator's images of a kind, by settings of its own. */
+export function ownSectionOf(generator: PhotoGeneratorName, kind: ImageKind) {
+  return sectionOf(generator, USUAL_VARIANTS[kind]).extend({
+    generator: z.literal(generator).meta({ description: "What draws the images" }),
+    kind: z.enum(IMAGE_KINDS).meta({ description: KIND_DESCRIPTION }),
+  });
+}
+
+/** The source of a generator's images of a kind, by a name of the configuration's own. */
+export function generatorSource(name: string, generator: PhotoGeneratorName, kind: ImageKind): ImageSource {
+  return drawnSource({
+    ...{ name, title: name, titleOfWays: name, generator, kind },
+    section: ownSectionOf(generator, kind),
   });
 }
 
@@ -142,14 +193,14 @@ export function trainingSettings(
 }
 
 export const generated = {
-  "autoencoder-faithful": drawnBy("autoencoder", "faithful", 2),
-  "autoencoder-near-ood": drawnBy("autoencoder", "near-ood", 1),
-  "vae-faithful": drawnBy("vae", "faithful", 2),
-  "vae-near-ood": drawnBy("vae", "near-ood", 1),
-  "gan-faithful": drawnBy("gan", "faithful", 2),
-  "gan-near-ood": drawnBy("gan", "near-ood", 1),
-  "ddpm-faithful": drawnBy("ddpm", "faithful", 2),
-  "ddpm-near-ood": drawnBy("ddpm", "near-ood", 1),
-  "unclip-faithful": drawnBy("unclip", "faithful", 2),
-  "unclip-near-ood": drawnBy("unclip", "near-ood", 1),
+  "autoencoder-faithful": drawnBy("autoencoder", "faithful"),
+  "autoencoder-near-ood": drawnBy("autoencoder", "near-ood"),
+  "vae-faithful": drawnBy("vae", "faithful"),
+  "vae-near-ood": drawnBy("vae", "near-ood"),
+  "gan-faithful": drawnBy("gan", "faithful"),
+  "gan-near-ood": drawnBy("gan", "near-ood"),
+  "ddpm-faithful": drawnBy("ddpm", "faithful"),
+  "ddpm-near-ood": drawnBy("ddpm", "near-ood"),
+  "unclip-faithful": drawnBy("unclip", "faithful"),
+  "unclip-near-ood": drawnBy("unclip", "near-ood"),
 } as const satisfies Readonly<Record<string, ImageSource>>;

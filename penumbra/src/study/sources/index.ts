@@ -1,7 +1,7 @@
 /** Sources: where the images come from that arms take as positives and negatives beside real photos. */
 
 export { FolderSection, folderSource } from "./folder.ts";
-export { trainingSettings } from "./generated.ts";
+export { generatorSource, ownSectionOf, photoGenerators, trainingSettings } from "./generated.ts";
 export { cutMix, jigsaw, type SquareImages } from "./mixing.ts";
 export { mostSteps, sourceOfRecipe } from "./redraws.ts";
 export {
@@ -15,7 +15,6 @@ export {
 } from "./source.ts";
 export {
   countBrought,
-  countTrained,
   isNeeded,
   needsJudges,
   recipesIn,
@@ -23,5 +22,6 @@ export {
   type SourceTable,
   sourceOf,
   sources,
+  trainingsOf,
   withSifted,
 } from "./sources.ts";

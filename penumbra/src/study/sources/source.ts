@@ -79,7 +79,7 @@ export interface SourceModel {
 /** What a source works with. */
 export interface SourceWork<Settings = Json> {
   readonly study: SourceStudy;
-  /** Training photos of a seed: nothing else may be looked at. */
+  /** Photos to make images of, the training photos of a seed: nothing else may be looked at. */
   readonly train: readonly Photo[];
   /** Hands their pixels to `use`, uint8 [N, 3, size, size] on the CPU, and releases them when it is done. */
   withPixels<T>(size: number, use: (pixels: Tensor) => Promise<T>): Promise<T>;

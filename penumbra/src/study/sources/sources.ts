@@ -1,10 +1,11 @@
 // The table of where images come from. A new source is a file beside this one and a line in the table.
 import type { Json } from "../../files/index.ts";
+import { augmented } from "./augmented.ts";
 import { collage } from "./collage.ts";
 import { generated } from "./generated.ts";
 import { boundary, faithful, nearOod } from "./redraws.ts";
 import { roundTrips } from "./round-trip.ts";
-import type { ImageSource, SourceNeed } from "./source.ts";
+import type { ImageSource, SourceNeed, SourceTraining } from "./source.ts";
 
 /** What draws, in the order in which it is drawn and shown. */
 const drawn = {
@@ -12,6 +13,7 @@ const drawn = {
   "near-ood": nearOod,
   boundary,
   collage,
+  augmented,
   "round-trip": roundTrips,
   ...generated,
 } as const satisfies Readonly<Record<string, ImageSource>>;
@@ -70,16 +72,16 @@ export function needsJudges(names: readonly string[], table: SourceTable = sourc
   });
 }
 
-/** How many of these sources train a generator of their own first. */
-export function countTrained(
+/** The generator that each of these sources trains first, where it trains one; equal ones are trained once. */
+export function trainingsOf(
   names: readonly string[],
   sections: Readonly<Record<string, Json | undefined>>,
   table: SourceTable = sources,
-): number {
-  return names.filter((name) => {
+): SourceTraining[] {
+  return names.flatMap((name) => {
     const { trains, sifts = name } = sourceOf(name, table);
-    return trains?.(sections[sifts] ?? null);
-  }).length;
+    return trains?.(sections[sifts] ?? null) ?? [];
+  });
 }
 
 /** How many of these sources read images from a folder first. */

@@ -44,7 +44,7 @@ export async function generatorStage(
         ...{ out, work: scratch, settings, tokenizer: "" },
         ...(origin !== null && { from: origin }),
         dataNote: `Training photos of seed ${seed} of a study.`,
-        onProgress: (done, total) => progress(done, total, "steps"),
+        onProgress: progress,
       });
       if (written === null) throw new Error(`The training of ${generator} ended early. Run the study again.`);
       return { photos: train.length, ...(await trainingFigures(out)) };

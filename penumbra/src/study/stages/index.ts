@@ -23,4 +23,5 @@ export * from "./sift-judges.ts";
 export * from "./split.ts";
 export * from "./stand-ins.ts";
 export * from "./train-arms.ts";
+export { seenRecipes, UNLEARNED_PHOTOS, unlearnedImages, unlearnedSources } from "./unlearned.ts";
 export * from "./words.ts";

@@ -9,6 +9,7 @@ import { judgeEncoders } from "./judge-encoders.ts";
 import { ModelLoader } from "./model-loader.ts";
 import { siftStage } from "./sift.ts";
 import { splitStage } from "./split.ts";
+import { unlearnedImages } from "./unlearned.ts";
 import { wordsStage } from "./words.ts";
 
 /** The photos of a seed with a number of shots. */
@@ -21,6 +22,8 @@ export interface SeedSplit {
 /** What a seed learns from: its split, and its synthetic images where an arm wants them. */
 export interface SeedData extends SeedSplit {
   readonly images: SeedImages;
+  /** Images that no arm learns from, by their sources. */
+  readonly unlearned: SeedImages;
   /** Null where no source needs any. */
   readonly words: Artifact | null;
 }
@@ -100,7 +103,8 @@ export async function prepareSeed(
         ? await imagesStage(context, name, inputs)
         : await siftStage(context, sifts, inputs);
   }
-  return { ...own, images, words };
+  const unlearned = await unlearnedImages(context, split.validation, inputs);
+  return { ...own, images, unlearned, words };
 }
 
 /** Decodes photos into the cache, a few hundred at a time: their pixels never lie in memory all at once. */

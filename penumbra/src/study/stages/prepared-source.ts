@@ -20,6 +20,8 @@ import { WORDS_FILE } from "./words.ts";
 
 export interface ImagesInputs {
   readonly train: readonly Photo[];
+  /** Photos that images are made of. Default: the training photos, of which everything is learned. */
+  readonly of?: readonly Photo[];
   readonly seed: number;
   /** The diffusion model and the words of the seed, where some source needs them. */
   readonly loader: ModelLoader | null;
@@ -39,7 +41,7 @@ export interface Judging {
 /** A source with all that it works with, and all that decides about its images. */
 export async function prepareSource(context: StudyContext, name: string, inputs: ImagesInputs) {
   const { config, tables } = context;
-  const { train, seed } = inputs;
+  const { train, of = train, seed } = inputs;
   const source = sourceOf(name, tables.sources);
   const section = config.sources[name] ?? null;
   const loader = source.needs === "photos" ? null : inputs.loader;
@@ -64,8 +66,8 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
     settings,
     learned: trained ?? (config.words.from === undefined ? words : null),
     work: {
-      ...{ study, train, seed, settings },
-      withPixels: withPixels.bind(null, context, train) as SourcePixels,
+      ...{ study, train: of, seed, settings },
+      withPixels: withPixels.bind(null, context, of) as SourcePixels,
       model: () => present(loader, name, "the diffusion model"),
       generator: () => {
         if (training && trained) return loadTrained(training, trained, context.device);
@@ -82,7 +84,7 @@ export async function prepareSource(context: StudyContext, name: string, inputs:
     },
     judges,
     hashes: {
-      photos: pixelsHash(context, train),
+      photos: pixelsHash(context, of),
       ...(words && { words }),
       ...(loader && { model: loader.model.hash }),
       ...(trained && { generator: trained }),

@@ -37,11 +37,11 @@ export interface PhotoEvidence {
   };
 }
 
-/** A row per photo; `standIns` are the images that stand in for validation unknowns. */
+/** A row per photo, beside the parts that are images of another origin. */
 export function photoSamples(
   split: Split,
   { features, probe, network }: PhotoEvidence,
-  standIns: PartSamples,
+  others: Pick<UnitSamples, "standIns" | "synthetic">,
   classes: readonly string[],
 ): UnitSamples {
   const part = (name: SplitName): PartSamples => {
@@ -62,7 +62,7 @@ export function photoSamples(
     };
   };
   const parts = Object.fromEntries(splitNames.map((name) => [name, part(name)]));
-  return { ...(parts as Record<SplitName, PartSamples>), standIns };
+  return { ...(parts as Record<SplitName, PartSamples>), ...others };
 }
 
 /** A part without items. */
@@ -92,6 +92,7 @@ export function objectSamples(photos: UnitSamples, probe: LinearProbe): UnitSamp
     standIns: fuse(photos.standIns),
     nearTest: fuse(photos.nearTest),
     farTest: fuse(photos.farTest),
+    synthetic: fuse(photos.synthetic),
   };
 }
 

@@ -34,7 +34,7 @@ import {
 } from "../../unknowns/index.ts";
 import type { StudyConfig } from "../config/index.ts";
 import { type PartSamples, partsByClass, samplesOf, type UnitSamples } from "./samples.ts";
-import { fusedResults, unknownsResults } from "./unknowns-results.ts";
+import { fusedResults, syntheticResults, unknownsResults } from "./unknowns-results.ts";
 
 /** Which detectors score, and what their candidates are. */
 export interface ScoreSettings {
@@ -62,6 +62,7 @@ export async function scorePhotos(samples: UnitSamples, settings: ScoreSettings)
       parts,
       classification: classify(samples.test, settings.classes),
       unknowns: settings.detectors.flatMap((name) => unknownsResults(parts, name, isRight, "single")),
+      synthetic: settings.detectors.flatMap((name) => syntheticResults(parts, name, isRight, "single")),
       trials,
     },
     fitted,
@@ -91,6 +92,7 @@ export async function scoreObjects(
         rules.flatMap((rule) => fusedResults(parts, photos.parts, name, isRight, rule)),
       ),
     ],
+    synthetic: onFeatures.flatMap((name) => syntheticResults(parts, name, isRight, "features")),
     trials,
   };
 }

@@ -10,11 +10,13 @@ import type { Artifact } from "../store/index.ts";
 import { labelOf, photosHash, pixelsHash, pixelsOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
+import type { SeedImages } from "./prepare-seeds.ts";
 import { loadProbe } from "./probe.ts";
 import { objectSamples, type PhotoEvidence, photoSamples } from "./samples.ts";
 import { scoreObjects, scorePhotos } from "./score-unit.ts";
 import { splitNames } from "./split.ts";
 import { readStandIns } from "./stand-ins.ts";
+import { readUnlearned } from "./unlearned.ts";
 
 export const scoresFile = "scores.json";
 
@@ -26,12 +28,14 @@ export interface ScoreInputs {
   readonly probe: Artifact;
   /** What stands in for validation unknowns, where there are none. */
   readonly standIns?: Artifact | undefined;
+  /** Images that no arm learns from. */
+  readonly unlearned: SeedImages;
 }
 
 /** Scores of an arm at a seed, of single photos and, where objects have several views, of objects. */
 export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInputs): Promise<Artifact> {
   const { config, tables, store, classes, precision } = context;
-  const { arm, seed, encoder, features, probe, standIns } = inputs;
+  const { arm, seed, encoder, features, probe, standIns, unlearned } = inputs;
   const { detectors: names } = config;
   const tuned = Object.entries(config.tuning).filter(([name]) => names.includes(name));
   const settings = { detectors: names, tuning: Object.fromEntries(tuned) as StudyConfig["tuning"] };
@@ -42,18 +46,22 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
     : (name: SplitName) => photosHash(split[name]);
   return store.run({
     name: "score",
-    version: 6,
+    version: 7,
     label: labelOf(context, seed, arm),
     inputs: {
       features,
       probe,
       ...(standIns && { standIns }),
-      ...(looksAtPixels && { encoder }),
+      ...((looksAtPixels || Object.keys(unlearned).length > 0) && { encoder }),
+      ...Object.fromEntries(
+        Object.entries(unlearned).map(([name, artifact]) => [`unlearned ${name}`, artifact]),
+      ),
       ...Object.fromEntries(splitNames.map((name) => [name, hashOfPhotos(name)])),
     },
     config: {
       ...settings,
-      ...(looksAtPixels && { imageSize: config.imageSize, precision }),
+      ...((looksAtPixels || Object.keys(unlearned).length > 0) && { imageSize: config.imageSize }),
+      ...(looksAtPixels && { precision }),
       ...(Object.keys(versions).length > 0 && { versions }),
     },
     run: async ({ folder }) => {
@@ -62,7 +70,11 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
         probe: loadProbe(probe),
         ...(looksAtPixels && { network: networkEvidence(context, split, encoder) }),
       };
-      const others = await readStandIns(standIns, evidence.probe, evidence.network?.forward);
+      const seenBy = [evidence.probe, evidence.network?.forward] as const;
+      const others = {
+        standIns: await readStandIns(standIns, ...seenBy),
+        synthetic: await readUnlearned(context, encoder, unlearned, ...seenBy),
+      };
       const photo = photoSamples(split, evidence, others, classes);
       const all = { ...settings, table: tables.detectors, classes, fits: new Map() };
       const { scores, fitted } = await scorePhotos(photo, all);

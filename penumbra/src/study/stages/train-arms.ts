@@ -60,13 +60,15 @@ async function score(
   { encoder, features }: Pick<TrainedArm, "encoder" | "features">,
 ): Promise<TrainedArm> {
   const context = contextOf(study, own);
-  const { seed, shots, split, images } = own;
+  const { seed, shots, split, images, unlearned } = own;
   const probe = await probeStage(context, split, features, arm, seed);
   const standIns =
     split.nearValidation.length > 0
       ? undefined
       : await standInsStage(context, split, { arm, seed, encoder, redraws: images["near-ood"] });
-  const scores = await scoreStage(context, split, { arm, seed, encoder, features, probe, standIns });
+  const scores = await scoreStage(context, split, {
+    ...{ arm, seed, encoder, features, probe, standIns, unlearned },
+  });
   return { arm, seed, shots, encoder, features, score: scores };
 }
 

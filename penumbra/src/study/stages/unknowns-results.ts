@@ -22,6 +22,7 @@ import {
 type Parts = Readonly<Record<ScoredPart, PartScores>>;
 type Line = UnitScores["unknowns"][number];
 type Figures = Pick<Line, (typeof FIGURES)[number]>;
+type SyntheticLine = UnitScores["synthetic"][number];
 
 const FIGURES = [
   "auroc",
@@ -78,6 +79,21 @@ export function unknownsResults(
     );
     return [line(null, meanFigures(perClass)), ...perClass];
   });
+}
+
+/** A detector's figures against the images of each recipe that no arm learns from. */
+export function syntheticResults(
+  { test, synthetic }: Parts,
+  detector: string,
+  isRight: (part: PartScores) => readonly boolean[],
+  views: Line["views"],
+): SyntheticLine[] {
+  if (test.ids.length === 0) return [];
+  const known = { scores: scoresOf(test, detector), isRight: isRight(test) };
+  return [...scoresByClass(synthetic, detector)].map(([recipe, scores]) => ({
+    ...{ kind: "synthetic", detector, views, recipe },
+    ...figuresOf(known, scores),
+  }));
 }
 
 /** As {@link unknownsResults} of objects whose views were scored one by one: only the means over classes. */

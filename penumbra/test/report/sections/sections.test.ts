@@ -162,3 +162,23 @@ it("sources stand side by side with what they cost, and a collapse is told in wo
   expect(table).toContain("<b>Mode collapse</b>");
   expect(table).toContain("at seed 1: samples differ from each other by 12 %");
 });
+
+it("seen and other recipes stand beside real unknowns, each the mean over its recipes and seeds", () => {
+  const section = SECTIONS.find(({ name }) => name === "recipes")!;
+  const [table = ""] = section.render(whole, examplePng).text.split("<details>");
+  const rowOf = (title: string) => {
+    const row = new RegExp(`</span>${title.replace("+", "\\+")}</th>(.*?)</tr>`).exec(table)![1]!;
+    return [...row.matchAll(/>([^<]*)<\/td>/g)].map(([, text]) => text);
+  };
+  // In the example a recipe is 5 points easier than the one before it: drift and crossed are seen, jigsaw is not.
+  expect(rowOf("SupCon + near-OOD").slice(0, 2)).toEqual(["74.5", "82.0"]);
+  expect(rowOf("SupCon").slice(0, 2)).toEqual(["–", "73.0"]);
+  const real = whole.results.flatMap((line) =>
+    line.kind === "unknowns" && line.arm === "supcon" && line.detector === "knn" && line.unit === "photo"
+      ? line.role === "near" && line.unknownClass === null
+        ? [line.auroc]
+        : []
+      : [],
+  );
+  expect(rowOf("SupCon")[2]).toBe(((100 * (real[0]! + real[1]!)) / 2).toFixed(1));
+});

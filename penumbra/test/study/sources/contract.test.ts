@@ -73,7 +73,11 @@ const sections = Object.fromEntries(
       : [],
   ),
 );
-const config = { ...parseSettings({ ...tinySettings, sources: sections }, "test"), imageSize: SIZE };
+const config = {
+  // Every way to make a collage, those too that nobody gets without asking.
+  ...parseSettings({ ...tinySettings, sources: { ...sections, collage: { elastic: 1 } } }, "test"),
+  imageSize: SIZE,
+};
 
 /** Finished models by their trainings. */
 const trained = new Map<string, Promise<LoadedGenerator>>();
@@ -223,12 +227,38 @@ describe.each(drawn)("the source %s", (name, source) => {
 describe("collages", () => {
   it("mix training photos of two classes, and name the other one", async () => {
     const lines = await imageLines(join(scratch, "collage-all"));
+    const recipes = Object.keys(sourceOf("collage").recipes);
+    expect(new Set(lines.map(({ recipe }) => recipe))).toEqual(new Set(recipes));
     for (const { recipe, partner, className, wordClass } of lines) {
-      if (recipe === "jigsaw") expect([partner, wordClass]).toEqual([null, className]);
+      if (["jigsaw", "elastic"].includes(recipe)) expect([partner, wordClass]).toEqual([null, className]);
       else {
         expect(wordClass).not.toBe(className);
         expect(train.find(({ id }) => id === partner)?.className).toBe(wordClass);
       }
+    }
+  });
+});
+
+describe("augmented copies", () => {
+  it("are of the settings' augmentation alone: without any they are the photos", async () => {
+    const source = sourceOf("augmented");
+    const work = await workOf("augmented", source, "augmented-none");
+    const plain = { ...work, settings: { augment: { preset: "none" }, variants: 1, imageSize: SIZE } };
+    const lines = await source.draw(plain, source.requests(plain));
+    expect(lines.map(({ parent }) => parent)).toEqual(train.map(({ id }) => id));
+    for (const [place, { file }] of lines.entries()) {
+      const image = await decodeImage(join(scratch, "augmented-none", file), SIZE);
+      expect(image).toHaveLength(3 * SIZE * SIZE);
+      image.forEach((value, i) => {
+        expect(value).toBe(pixels[place * image.length + i]);
+      });
+    }
+    const copies = await imageLines(join(scratch, "augmented-all"));
+    expect(new Set(copies.map(({ file }) => file)).size).toBe(copies.length);
+    for (const { file, parent } of copies) {
+      const image = await decodeImage(join(scratch, "augmented-all", file), SIZE);
+      const place = train.findIndex(({ id }) => id === parent);
+      expect([...image]).not.toEqual([...pixels.subarray(place * image.length, (place + 1) * image.length)]);
     }
   });
 });

@@ -1,0 +1,70 @@
+import { deriveSeed, scope, tensor } from "@penumbra/torch";
+import { z } from "zod";
+import { drawImages, type ImageLine, withFile } from "../../data/index.ts";
+import { type AugmentSpec, AugmentSpecSchema, augment, toUint8 } from "../../images/index.ts";
+import { defineSource, type ImageRequest } from "./source.ts";
+
+const RECIPE = "augmented";
+
+const Section = z.strictObject({
+  augment: AugmentSpecSchema.meta({
+    description: "Random changes that make a copy; what is left out is off, or as the preset has it",
+  }).prefault({ crop: { scale: [0.6, 1] }, flip: 0.5, randAugment: {} }),
+  variants: z.int().positive().default(2).meta({ description: "Copies of each training photo" }),
+});
+type Section = z.output<typeof Section>;
+
+/**
+ * Copies by classical augmentation: the control of every faithful image that a generator draws. What encoders do to
+ * images at every step comes on top, as with all others.
+ */
+export const augmented = defineSource<
+  Section,
+  { readonly augment: AugmentSpec; readonly variants: number; readonly imageSize: number }
+>({
+  title: "augmented copies",
+  description:
+    "Positives that need no generator: training photos under classical augmentation (crop, flip, RandAugment)",
+  kind: "faithful",
+  needs: "photos",
+  version: 1,
+  recipes: { [RECIPE]: { title: "augmented", hasStrength: false, hasChance: true } },
+  section: Section,
+  settings: ({ config }, section) => ({ ...section, imageSize: config.imageSize }),
+  requests: ({ train, settings }) =>
+    train.flatMap((_, photo) =>
+      Array.from(
+        { length: settings.variants },
+        (_, variant): ImageRequest => ({ photo, recipe: RECIPE, variant }),
+      ),
+    ),
+  draw: ({ train, seed, settings, folder, onProgress, withPixels }, requests) =>
+    withPixels(settings.imageSize, async (pixels) => {
+      const lines = requests.map(({ photo: place, variant, attempt = 0 }) => {
+        const photo = train[place]!;
+        const again = attempt === 0 ? [] : [attempt];
+        return withFile<ImageLine>(
+          {
+            ...{ parent: photo.id, parentHash: photo.hash, object: photo.object, className: photo.className },
+            ...{ generator: "augmentation", recipe: RECIPE, kind: "faithful", variant, attempt },
+            ...{ wordClass: photo.className, strength: null },
+            seed: deriveSeed(seed, RECIPE, photo.id, variant, ...again),
+          },
+          settings,
+        );
+      });
+      await drawImages({
+        ...{ folder, lines, onProgress, batchSize: 64 },
+        draw: (places) =>
+          scope(() => {
+            const rows = tensor(
+              places.map((place) => requests[place]!.photo),
+              { dtype: "int64" },
+            );
+            const seeds = places.map((place) => lines[place]!.seed);
+            return toUint8(augment(pixels.indexSelect(0, rows), settings.augment, seeds));
+          }),
+      });
+      return lines;
+    }),
+});
