@@ -5,7 +5,7 @@ import { localNumber } from "../words/index.ts";
 
 /** What the columns of {@link qualityCells} say. */
 export const qualityWords = () =>
-  html`<p>FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.</p>`;
+  html`<p>FID and KID say how far the images are from known validation photos by the features of an encoder that saw no synthetic image (0: no difference; they compare rows of one table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.</p>`;
 
 export const QUALITY_HEADS = ["FID", "KID", "Precision", "Recall"].map(
   (head) => html`<th scope="col" class="number">${head}</th>`,

@@ -15,7 +15,7 @@ export const recipes: Section = {
     const lines = linesOf(outcome);
     const names = [...new Set(lines.map(({ recipe }) => recipe))];
     return html`<p>AUROC of known test photos against near-OOD images by ${titleOf(outcome.detectors, outcome.detector)}, in %: 50 is chance. The images were made of validation photos, and nothing learned from them; a recipe is seen where the arm learned from others that were made in the same way of its training photos. An arm that tells seen recipes far better than others, and real unknowns no better than an arm without, has learned how images are made. Only the real unknowns decide anything. Mean over ${counted(outcome.seeds.length, "seed")}.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Seen and unseen recipes"><table class="plain sortable"><thead><tr><th scope="col">Arm</th><th scope="col" class="number">Seen recipes</th><th scope="col" class="number">Other recipes</th><th scope="col" class="number">Real near</th><th scope="col" class="number">Real far</th></tr></thead>
+<div class="scroll" tabindex="0" role="region" aria-label="Seen and unseen recipes"><table class="arms sortable"><thead><tr><th scope="col">Arm</th><th scope="col" class="number">Seen recipes</th><th scope="col" class="number">Other recipes</th><th scope="col" class="number">Real near</th><th scope="col" class="number">Real far</th></tr></thead>
 <tbody>${outcome.arms.map(({ name, title }) => {
       const of = (isSeen: boolean) => lines.filter((line) => line.arm === name && line.isSeen === isSeen);
       return html`<tr><th scope="row"><span class="swatch ${armClass(outcome, name)}"></span>${title}</th>${cell(of(true))}${cell(of(false))}${cell(realOf(outcome, name, "near"))}${cell(realOf(outcome, name, "far"))}</tr>`;

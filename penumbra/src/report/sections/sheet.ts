@@ -4,7 +4,7 @@ import { fixed, percent } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
 import { QUALITY_HEADS, qualityCells, qualityWords } from "./quality.ts";
 import type { ImageSource, Section } from "./section.ts";
-import { sourceTable } from "./source-table.ts";
+import { isMeasuredBySource, sourceTable } from "./source-table.ts";
 
 /** Photo and redraws side by side, with the strength of each, and how many of them still look known. */
 export const sheet: Section = {
@@ -13,7 +13,7 @@ export const sheet: Section = {
   title: () => "What was drawn",
   isShown: (outcome) => outcome.sheet.some(({ redraws }) => redraws.length > 0),
   render(outcome, source) {
-    return html`<p>Each row starts with a training photo. <span class="key known"></span> <b>Faithful</b> redraws stay in the class and are used as positives; <span class="key near"></span> <b>near-OOD</b> redraws fall beside it and are used as negatives only. <b>Strength</b> says how much noise the photo was given before ${outcome.model?.name ?? "the model"} drew it again: 0 leaves it as it is, 1 is almost pure noise. t is the noise level that this resolves to, signal the share of the photo that survives it.</p>
+    return html`<p>Each row starts with a training photo. <span class="key known"></span> <b>Faithful</b> images stay in the class and are used as positives; <span class="key near"></span> <b>near-OOD</b> images fall beside it and are used as negatives only. <b>Strength</b> says how far from its photo an image was drawn: 0 leaves it as it is.${outcome.model && html` Of redraws it is the noise that the photo was given before ${outcome.model.name} drew it again, 1 being almost pure noise; t is the noise level that this resolves to, signal the share of the photo that survives it.`}</p>
 <div class="${outcome.sheet.every(isShort) ? "pairs" : ""}">${outcome.sheet.map(
       (row) => html`<div class="strip"><h3 class="id">${row.className}</h3><div class="tiles">
 <figure class="tile photo"><img src="${source(row.photo)}" alt="training photo of ${row.className}" loading="lazy"><figcaption><b>photo</b></figcaption></figure>
@@ -52,7 +52,7 @@ function nearnessTable(outcome: Outcome): Html | null {
   const isMeasured = outcome.nearness.some(({ quality }) => quality);
   return html`<h3>How many still look known</h3>
 <p>Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.</p>
-${isMeasured && qualityWords()}
+${isMeasured && !isMeasuredBySource(outcome) && qualityWords()}
 <div class="scroll" tabindex="0" role="region" aria-label="Nearness of redraws"><table class="plain nearness"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Images</th><th scope="col" class="number">Look known</th><th scope="col"></th>${isMeasured && QUALITY_HEADS}</tr></thead>
 <tbody>${outcome.nearness.map(
     ({ recipe, strength, images, insideShare, quality }) =>

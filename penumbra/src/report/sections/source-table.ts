@@ -8,7 +8,7 @@ import { QUALITY_HEADS, qualityCells, qualityWords } from "./quality.ts";
 export function sourceTable({ sourceFigures = [], sources }: Outcome): Html | null {
   if (sourceFigures.length === 0) return null;
   const hasDivergence = sourceFigures.some(({ training }) => training?.divergence != null);
-  const isMeasured = sourceFigures.some(({ quality }) => quality);
+  const isMeasured = isMeasuredBySource({ sourceFigures });
   const number = (value: Html | string) => html`<td class="number">${value}</td>`;
   const row = ({ source, images, insideShare, quality, training, drawing }: SourceFigures) =>
     html`<tr><th scope="row">${titleOf(sources, source)}</th>${number(String(images))}${number(
@@ -30,6 +30,11 @@ ${collapsedIn(sourceFigures).map(
   ({ source, seed, diversity }) =>
     html`<p class="note"><b>Mode collapse</b> of ${titleOf(sources, source)} at seed ${seed}: samples differ from each other by ${percent(diversity, 0)} % of what photos do, so they are nearly one image over and over.</p>`,
 )}`;
+}
+
+/** Whether the table says how far images are from photos. */
+export function isMeasuredBySource({ sourceFigures = [] }: Pick<Outcome, "sourceFigures">): boolean {
+  return sourceFigures.some(({ quality }) => quality);
 }
 
 function collapsedIn(figures: readonly SourceFigures[]) {

@@ -69,10 +69,12 @@ export const templates: Dictionary["templates"] = {
 
   // sections/sheet.ts
   "Each row starts with a training photo.": "Jede Zeile beginnt mit einem Trainingsfoto.",
-  "<b>Faithful</b> redraws stay in the class and are used as positives;":
-    "<b>Getreue</b> Nachzeichnungen bleiben in der Klasse und dienen als Positive;",
-  "<b>near-OOD</b> redraws fall beside it and are used as negatives only. <b>Strength</b> says how much noise the photo was given before {0} drew it again: 0 leaves it as it is, 1 is almost pure noise. t is the noise level that this resolves to, signal the share of the photo that survives it.":
-    "<b>Near-OOD</b>-Nachzeichnungen fallen neben die Klasse und dienen nur als Negative. Die <b>Stärke</b> gibt an, wie stark das Foto verrauscht wurde, bevor {0} es neu zeichnete: 0 lässt es unverändert, 1 ist fast reines Rauschen. t ist die zugehörige Rauschstufe, Signal der Anteil des Fotos, der sie übersteht.",
+  "<b>Faithful</b> images stay in the class and are used as positives;":
+    "<b>Getreue</b> Bilder bleiben in der Klasse und dienen als Positive;",
+  "<b>near-OOD</b> images fall beside it and are used as negatives only. <b>Strength</b> says how far from its photo an image was drawn: 0 leaves it as it is.{0}":
+    "<b>Near-OOD</b>-Bilder fallen neben die Klasse und dienen nur als Negative. Die <b>Stärke</b> gibt an, wie weit von seinem Foto entfernt ein Bild gezeichnet wurde: 0 lässt es unverändert.{0}",
+  "Of redraws it is the noise that the photo was given before {0} drew it again, 1 being almost pure noise; t is the noise level that this resolves to, signal the share of the photo that survives it.":
+    "Bei Nachzeichnungen ist es das Rauschen, das das Foto bekam, bevor {0} es neu zeichnete, und 1 fast reines Rauschen; t ist die zugehörige Rauschstufe, Signal der Anteil des Fotos, der sie übersteht.",
   "training photo of {0}": "Trainingsfoto von {0}",
   "<b>photo</b>": "<b>Foto</b>",
   towards: "in Richtung",
@@ -98,8 +100,8 @@ export const templates: Dictionary["templates"] = {
   "How many still look known": "Wie viele noch bekannt aussehen",
   "Judged by the encoder that saw no synthetic image: a redraw looks known where its Mahalanobis score is above the one that 95 % of the known validation photos reach. Faithful redraws should, near-OOD redraws should not: those that do are negatives that lie inside a class.":
     "Beurteilt mit dem Encoder, der kein synthetisches Bild gesehen hat: Eine Nachzeichnung sieht bekannt aus, wenn ihr Mahalanobis-Wert über dem liegt, den 95 % der bekannten Validierungsfotos erreichen. Getreue Nachzeichnungen sollen es, Near-OOD-Nachzeichnungen nicht: Solche sind Negative, die innerhalb einer Klasse liegen.",
-  "FID and KID say how far the images are from known validation photos by that encoder's features (0: no difference; they compare rows of this table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.":
-    "FID und KID geben an, wie weit die Bilder nach den Merkmalen dieses Encoders von bekannten Validierungsfotos entfernt sind (0: kein Unterschied; vergleichbar nur innerhalb dieser Tabelle, und FID ist bei weniger Bildern größer), Precision, wie viele von ihnen unter den Fotos liegen, Recall, wie viele Fotos unter ihnen liegen.",
+  "FID and KID say how far the images are from known validation photos by the features of an encoder that saw no synthetic image (0: no difference; they compare rows of one table only, and FID is larger for fewer images), precision how many of them lie among the photos, recall how many photos lie among them.":
+    "FID und KID geben an, wie weit die Bilder nach den Merkmalen eines Encoders, der kein synthetisches Bild gesehen hat, von bekannten Validierungsfotos entfernt sind (0: kein Unterschied; vergleichbar nur innerhalb einer Tabelle, und FID ist bei weniger Bildern größer), Precision, wie viele von ihnen unter den Fotos liegen, Recall, wie viele Fotos unter ihnen liegen.",
   "Nearness of redraws": "Nähe der Nachzeichnungen",
   Recipe: "Rezept",
   Strength: "Stärke",
