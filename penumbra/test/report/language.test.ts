@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { NEGATIVE_USES, objectives } from "../../src/contrast/index.ts";
 import { renderComparison } from "../../src/report/compare-page.ts";
@@ -224,6 +225,19 @@ describe("the German report", () => {
       ...detectorNames.map((name) => detectorOf(name).title),
     ];
     expect(inGerman(() => titles.map(translated)).missing).toEqual([]);
+  });
+
+  it("knows the names of all stages", async () => {
+    const study = new URL("../../src/study/", import.meta.url);
+    const files = (await readdir(study, { recursive: true })).filter((file) => file.endsWith(".ts"));
+    const texts = await Promise.all(files.map((file) => readFile(new URL(file, study), "utf8")));
+    const named =
+      /store\.run\(\{\s*name: (?:inputs\.stage \?\? )?"([^"]+)"|observe\(\s*"([^"]+)"|stage: "([^"]+)"/g;
+    const names = texts.flatMap((text) =>
+      [...text.matchAll(named)].map(([, run, observed, stage]) => run ?? observed ?? stage!),
+    );
+    expect(names).toEqual(expect.arrayContaining(["encoder", "images", "scan", "folder", "unlearned"]));
+    expect(inGerman(() => names.map(translated)).missing).toEqual([]);
   });
 
   it("says why a detector was chosen", () => {

@@ -21,7 +21,8 @@ export interface VaeTraineeOptions {
 
 /** Minimises the negative ELBO, or its relatives, by the reparameterised gradient (Kingma and Welling 2014, algorithm 1). */
 export class VaeTrainee implements Trainee {
-  readonly name = "vae";
+  /** What it is: with a beta of 0 no prior is learned. */
+  readonly name: "autoencoder" | "vae";
   readonly lossNames = ["loss", "reconstruction", "kl"] as const;
   readonly device: string;
   readonly networks: { readonly vae: LatentAutoencoder };
@@ -32,6 +33,7 @@ export class VaeTrainee implements Trainee {
 
   constructor(options: VaeTraineeOptions) {
     this.#options = options;
+    this.name = options.beta === 0 ? "autoencoder" : "vae";
     this.device = options.batches.device;
     this.networks = { vae: options.network };
     this.averages = {

@@ -629,6 +629,17 @@ export const texts: Dictionary["texts"] = {
   features: "Merkmale",
   score: "Bewerten",
   nearness: "Nähe",
+  model: "Modell",
+  weights: "Gewichte",
+  split: "Aufteilen",
+  folder: "Ordner",
+  generator: "Generator",
+  unlearned: "Bilder nur zum Prüfen",
+  "stand-ins": "Stellvertreter",
+  "feature-map": "Merkmalskarte",
+  "round-trips": "Autoencoder-Durchläufe",
+  compare: "Vergleichen",
+  "operating points": "Arbeitspunkte",
 
   // Other pages: check, evaluate, predict --explain.
   "{0}, {1} times in all": "{0}, zusammen {1} Mal",

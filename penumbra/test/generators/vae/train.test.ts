@@ -33,7 +33,7 @@ class PointVae extends nn.Module<[Tensor]> implements LatentAutoencoder {
 }
 
 /** @returns the averaged network, and the last losses */
-function trainPoints(beta: number, steps: number): { network: PointVae; losses: number[] } {
+function trainPoints(beta: number, steps: number): { name: string; network: PointVae; losses: number[] } {
   manualSeed(1);
   const average = new PointVae();
   const trainee = new VaeTrainee({
@@ -50,7 +50,7 @@ function trainPoints(beta: number, steps: number): { network: PointVae; losses: 
       if (step === steps - 1) losses = tensors.map((loss) => loss.item());
     });
   }
-  return { network: average, losses };
+  return { name: trainee.name, network: average, losses };
 }
 
 test("learns eight Gaussians: all come back, and samples of the prior show them all", () => {
@@ -65,7 +65,8 @@ test("learns eight Gaussians: all come back, and samples of the prior show them 
 });
 
 test("without a prior it is an autoencoder: nothing is drawn, and points come back as they are", () => {
-  const { network, losses } = trainPoints(0, 500);
+  const { name, network, losses } = trainPoints(0, 500);
+  expect(name).toBe("autoencoder");
   const { x } = eightGaussians(3, 200).at(0);
   expect(noGrad(() => network.forward(x).sub(x).abs().mean().item())).toBeLessThan(0.05);
   expect(losses[0]).toBe(losses[1]); // the reconstruction alone
