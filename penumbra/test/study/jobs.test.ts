@@ -36,11 +36,14 @@ async function run(folder: string, jobs: number, name: string) {
   return { study, outcome, events };
 }
 
+/** Files that say when they were made, and how long it took: of artifacts, and of generators that were trained. */
+const TIMED = /(manifest|training|generator)\.json$|README\.md$|log\.jsonl$/;
+
 /** What the artifacts of a run hold, without their times. */
 async function contentsOf(run: string): Promise<Map<string, Buffer>> {
   const folder = join(run, "artifacts");
   const names = await readdir(folder, { recursive: true });
-  const files = names.filter((name) => !name.endsWith("manifest.json"));
+  const files = names.filter((name) => !TIMED.test(name));
   const contents = new Map<string, Buffer>();
   for (const name of files.sort()) {
     const path = join(folder, name);
