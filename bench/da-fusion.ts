@@ -1,9 +1,6 @@
 // Variants of one photo as DA-Fusion makes them (diffusers, one image a call, PNDM, 50 steps, guidance 7.5) beside ours, interleaved, in seconds of
 // processor time (a busy machine does not change them much):
 // node --import tsx --conditions=source bench/da-fusion.ts --python PYTHON, a Python that has diffusers, transformers and torch.
-import { spawn } from "node:child_process";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import * as torch from "@penumbra/torch";
 import {
@@ -12,6 +9,7 @@ import {
   imageToImage,
   type SamplerChoice,
 } from "../penumbra/src/diffusion/index.ts";
+import { inWords, processorTime, startTimed } from "./timed-peer.ts";
 import { loadModel, MODEL } from "./workloads/stable-diffusion.ts";
 
 const { values } = parseArgs({
@@ -30,8 +28,7 @@ const sd = loadModel();
 const photo = torch.rand([1, 3, sd.imageSize, sd.imageSize]);
 
 /** All variants in one batch; photo and prompt are encoded once. */
-function ours(sampler: SamplerChoice, steps: number): number {
-  const started = process.cpuUsage();
+function ours(sampler: SamplerChoice, steps: number): void {
   torch.scope(() => {
     const { mean, logvar } = encodeImages(sd, photo);
     const all = (tensor: torch.Tensor) => tensor.expand([variants, -1, -1, -1]);
@@ -43,45 +40,24 @@ function ours(sampler: SamplerChoice, steps: number): number {
       seeds: Array.from({ length: variants }, (_, seed) => seed),
     });
   });
-  const { user, system } = process.cpuUsage(started);
-  return (user + system) / 1e6;
 }
 
-const peer = spawn(
-  values.python,
-  [
-    join(import.meta.dirname, "peers", "da_fusion.py"),
-    ...[MODEL, values.threads, STEPS, variants, STRENGTH, GUIDANCE, PROMPT].map(String),
-  ],
-  { stdio: ["pipe", "pipe", "inherit"] },
-);
-const answers = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-const answer = async (): Promise<string> => {
-  const { value, done } = await answers.next();
-  if (done)
-    throw new Error("The Python peer ended; its error is above. It needs torch, diffusers and transformers.");
-  return value;
-};
-await answer();
+const peer = await startTimed(values.python, "da_fusion.py", [
+  ...[MODEL, values.threads, STEPS, variants, STRENGTH, GUIDANCE, PROMPT],
+]);
 const WAYS = {
   "PNDM, 50 steps": [{ name: "pndm" }, 50],
   "DPM-Solver++ 2M, 20 steps": [{ name: "dpm-solver++" }, 20],
 } as const;
 const ratios = new Map<string, number[]>();
 for (let round = 0; round < Number(values.rounds) + 1; round++) {
-  peer.stdin.write("go\n");
-  const theirs = Number(await answer());
+  const theirs = await peer.time();
   for (const [way, [sampler, steps]] of Object.entries(WAYS)) {
-    const own = ours(sampler, steps);
+    const own = processorTime(() => ours(sampler, steps));
     if (round === 0) continue; // both sides warm up
     ratios.set(way, [...(ratios.get(way) ?? []), theirs / own]);
     console.log(`round ${round}: diffusers ${theirs.toFixed(2)} s, ours (${way}) ${own.toFixed(2)} s`);
   }
 }
-peer.stdin.end();
-for (const [way, all] of ratios) {
-  const sorted = [...all].sort((a, b) => a - b);
-  console.log(
-    `${variants} variants of one photo, ${way}: ${sorted[Math.floor(sorted.length / 2)]!.toFixed(2)} times as fast (${sorted[0]!.toFixed(2)} to ${sorted.at(-1)!.toFixed(2)})`,
-  );
-}
+peer.end();
+for (const [way, all] of ratios) console.log(`${variants} variants of one photo, ${way}: ${inWords(all)}`);

@@ -138,6 +138,20 @@ function inBatches(count: number, draw: (places: readonly number[]) => Tensor): 
   });
 }
 
+/** Photos through the autoencoder and back, uint8 as they are. */
+function tripped(images: Tensor): Tensor {
+  return inBatches(images.shape[0] as number, (places) =>
+    roundTrip(sd, taken(images, places).to("float32").div(255)),
+  );
+}
+
+/** Of the photos that judge and words learn from: what others are held against. */
+const learnedFeatures = once(async () => {
+  const { images } = (await parts()).train;
+  const of = await features();
+  return { photos: of(images), roundTrips: of(tripped(images)) };
+});
+
 /** Photos under the words of their classes. */
 async function redrawn(
   { images, labels }: Labelled,
@@ -166,28 +180,23 @@ function distances(real: Tensor, made: Tensor) {
 const MEASURES: Readonly<Record<Part, () => Promise<Figures>>> = {
   /** Are photos still what they were after the autoencoder, and can one tell? */
   "round-trip": async () => {
-    const { train, asked: photos } = await parts();
-    const tripped = (images: Tensor) =>
-      inBatches(images.shape[0] as number, (places) =>
-        roundTrip(sd, taken(images, places).to("float32").div(255)),
-      );
-    const back = { train: tripped(train.images), asked: tripped(photos.images) };
+    const { asked: photos } = await parts();
+    const back = tripped(photos.images);
     const name = await partJudge();
     const right = (images: Tensor) =>
       shareNamed(name(images), (label, place) => label === photos.labels[place]);
-    const error = scope(() =>
-      back.asked.to("float32").sub(photos.images.to("float32")).square().mean().item(),
-    );
+    const error = scope(() => back.to("float32").sub(photos.images.to("float32")).square().mean().item());
     const of = await features();
+    const { photos: learned, roundTrips } = await learnedFeatures();
+    const made = of(back);
     return {
       photos: photos.labels.length,
       "accuracy of photos": right(photos.images),
-      "accuracy of round trips": right(back.asked),
+      "accuracy of round trips": right(back),
       "PSNR (dB)": 10 * Math.log10(255 ** 2 / error),
-      "told from photos (AUROC)": traces(
-        [of(train.images), of(back.train)],
-        [of(photos.images), of(back.asked)],
-      ),
+      "told from photos (AUROC)": traces([learned, roundTrips], [of(photos.images), made]),
+      "precision of round trips": precisionRecall(learned, made).precision,
+      "KID of round trips": kid(learned, made).kid,
     };
   },
 
@@ -226,38 +235,34 @@ const MEASURES: Readonly<Record<Part, () => Promise<Figures>>> = {
     };
   },
 
-  /** Faithful redraws and drift of photos that the words were not learned from. */
+  /** Faithful redraws and drift of photos that the words were not learned from, beside photos and beside round trips. */
   redraws: async () => {
-    const { train, asked: all } = await parts();
-    const photos = some(all, REDRAWN);
-    const [faithful, drift] = [await redrawn(photos, FAITHFUL), await redrawn(photos, DRIFT)];
+    const photos = some((await parts()).asked, REDRAWN);
     const name = await partJudge();
-    const right = (images: Tensor) =>
-      shareNamed(name(images), (label, place) => label === photos.labels[place]);
     const of = await features();
-    const [learned, parents] = [of(train.images), of(photos.images)];
-    return {
-      photos: photos.labels.length,
-      "recognised photos": right(photos.images),
-      "recognised redraws at 0.35": right(faithful),
-      "recognised redraws at 0.8": right(drift),
-      "precision of photos": precisionRecall(learned, parents).precision,
-      "precision at 0.35": precisionRecall(learned, of(faithful)).precision,
-      "precision at 0.8": precisionRecall(learned, of(drift)).precision,
-      "recall at 0.8": precisionRecall(learned, of(drift)).recall,
-      "KID at 0.35": kid(learned, of(faithful)).kid,
-      "KID at 0.8": kid(learned, of(drift)).kid,
-      "KID of photos": kid(learned, parents).kid,
+    const { photos: learned, roundTrips } = await learnedFeatures();
+    const figures: Record<string, number> = { photos: photos.labels.length };
+    const look = (title: string, images: Tensor) => {
+      const made = of(images);
+      figures[`${title}: recognised`] = shareNamed(
+        name(images),
+        (label, place) => label === photos.labels[place],
+      );
+      for (const [figure, value] of Object.entries(distances(learned, made)))
+        figures[`${title}: ${figure}`] = value;
+      figures[`${title}: precision among round trips`] = precisionRecall(roundTrips, made).precision;
     };
+    look("photos", photos.images);
+    for (const strength of [FAITHFUL, DRIFT]) look(`strength ${strength}`, await redrawn(photos, strength));
+    return figures;
   },
 
   /** The same redraws by several samplers, as DA-Fusion guides them. */
   samplers: async () => {
-    const { train, asked: all } = await parts();
-    const photos = some(all, RESAMPLED);
+    const photos = some((await parts()).asked, RESAMPLED);
     const name = await partJudge();
     const of = await features();
-    const learned = of(train.images);
+    const { photos: learned } = await learnedFeatures();
     const figures: Record<string, number> = { photos: photos.labels.length, ...SAMPLED };
     for (const { sampler, steps } of SAMPLERS) {
       const began = process.cpuUsage();

@@ -243,6 +243,32 @@ describe.skipIf(tinyModels.length === 0)("A published folder", () => {
     await expect(findModel(folder, { base: "/" })).rejects.toThrow(/has no weights in unet/);
   });
 
+  test.each([
+    "diffusion_pytorch_model.safetensors.index.fp16.json",
+    "diffusion_pytorch_model.fp16.safetensors.index.json",
+  ])("may have its weights as shards of a variant, under %s", async (index) => {
+    const folder = copy((path) => {
+      const safe = join(path, "unet", "diffusion_pytorch_model.safetensors");
+      const { tensors } = safetensors.read(safe);
+      rmSync(safe);
+      const names = Object.keys(tensors);
+      const shards = [names.slice(0, 5), names.slice(5)].map((own, place) => ({
+        file: `diffusion_pytorch_model-0000${place + 1}-of-00002.fp16.safetensors`,
+        own,
+      }));
+      for (const { file, own } of shards)
+        safetensors.write(
+          join(path, "unet", file),
+          Object.fromEntries(own.map((name) => [name, tensors[name]!])),
+        );
+      const map = Object.fromEntries(shards.flatMap(({ file, own }) => own.map((name) => [name, file])));
+      writeFileSync(join(path, "unet", index), JSON.stringify({ metadata: {}, weight_map: map }));
+    });
+    expect(load(folder).hash).toBe(load(tinyModels[0] as string).hash);
+    cpSync(tokenizerFolder, join(folder, "tokenizer"), { recursive: true });
+    expect((await findModel(folder, { base: "/" })).imageSize).toBe(load(folder).imageSize);
+  });
+
   test("is the same with and without channels-last, up to rounding", () => {
     const folder = tinyModels[0] as string;
     const plain = StableDiffusion.load(folder, { tokenizer: tokenizerFolder, channelsLast: false });
