@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import { grad, manualSeed, noGrad, randn, tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import { findNetwork, loadWeights, UNet2DConditionModel } from "../../src/models/index.ts";
 import type { ImageTransformer } from "../../src/models/transformer.ts";
+import { parseUNetConfig } from "../../src/models/unet-config.ts";
 import { expectClose } from "../goldens.ts";
 import { eachSdGolden, need } from "../sd-goldens.ts";
 
@@ -67,6 +69,13 @@ describe("UNet2DConditionModel", () => {
     const transformers = unet.upBlocks.map((block) => block.attentions[0] as ImageTransformer);
     expect(transformers.map(({ transformerBlocks }) => transformerBlocks.length)).toEqual([2, 1]);
     expect(noGrad(() => unet.forward(randn([1, 4, 8, 8]), 1, randn([1, 5, 8]))).shape).toEqual([1, 4, 8, 8]);
+  });
+
+  test("SD-Turbo's, as diffusers 0.24 prints its configuration, is that of Stable Diffusion 2.1-base", () => {
+    const fixture = (name: string) =>
+      JSON.parse(readFileSync(new URL(`../fixtures/${name}.json`, import.meta.url), "utf8"));
+    const base = fixture("published-models/stable-diffusion-2-1-base").files["unet/config.json"];
+    expect(parseUNetConfig(fixture("sd-turbo-unet"))).toMatchObject(parseUNetConfig(base));
   });
 
   test("refuses values that are not implemented, naming file and field", () => {
