@@ -50,7 +50,7 @@ h2 { font-size: 1.4rem; line-height: 1.25; margin: 0 0 8px; }
 #answer > h2 { font-size: clamp(1.55rem, 4.2vw, 2.2rem); line-height: 1.18; letter-spacing: -.012em; margin: 0 0 14px; max-width: 26em; text-wrap: balance; }
 h3 { font-size: 1.02rem; margin: 22px 0 6px; }
 h4 { font-size: .95rem; margin: 16px 0 6px; }
-p { margin: 0 0 12px; max-width: 46em; }
+p { margin: 0 0 12px; max-width: 46em; overflow-wrap: break-word; }
 ul { padding-left: 1.2em; margin: 0 0 12px; }
 .evidence p { margin-bottom: 2px; }
 .nowrap { white-space: nowrap; }
@@ -99,7 +99,7 @@ ${ARM_COLOURS.map((_, index) => `.arm-${index} { --arm: var(--arm-${index}); }`)
 .swatch, .key { display: inline-block; width: .72em; height: .72em; border-radius: 2px; background: var(--arm, var(--series)); margin-right: 7px; }
 .key { margin: 0 2px 0 6px; }
 .sortable thead th { cursor: pointer; } .sortable thead th[aria-sort]::after { content: " ▾"; } .sortable thead th[data-turned=yes]::after { content: " ▴"; }
-.chosen th, .chosen td { background: var(--plain-bg); } .detectors { width: 100%; } .operating th[scope=row] { white-space: nowrap; } .detectors th[scope=row] { white-space: nowrap; } .detectors thead th { max-width: 7.5em; }
+.chosen th, .chosen td { background: var(--plain-bg); } .detectors { width: 100%; } .operating th[scope=row] { white-space: nowrap; } .detectors th[scope=row] { white-space: nowrap; } .detectors thead th { white-space: normal; max-width: 7.5em; }
 .ground { fill: var(--panel); } .dots { fill: none; stroke: var(--series); stroke-width: 4; stroke-linecap: round; opacity: .6; }
 .dots.known, .dots.train, .key.train { --series: var(--known); } .dots.near { --series: var(--near); } .dots.far { --series: var(--far); }
 .dots.train { stroke-width: 6; opacity: .9; } .key.train { outline: 2px solid var(--known); outline-offset: 1px; }
@@ -133,6 +133,8 @@ footer { margin-top: 56px; color: var(--soft); font-size: .85rem; border-top: 1p
   .comparisons tfoot tr { padding-top: 0; border: 0; } .comparisons tfoot td:first-child { display: none; }
   .comparisons td.glyph { grid-column: 1 / -1; width: auto; } svg.interval { width: 100%; }
   .operating .range { display: block; }
+  .scroll th[scope=row] { position: sticky; left: 0; z-index: 1; min-width: 8em; max-width: 44vw; white-space: normal; background: var(--paper); }
+  .scroll .chosen th[scope=row] { background: var(--plain-bg); }
   .tile { flex-basis: 92px; } .tile img { width: 92px; height: 92px; }
 }
 @media print {

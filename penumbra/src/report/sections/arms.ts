@@ -4,6 +4,7 @@ import { type Html, html } from "../html.ts";
 import { counted, percent } from "../numbers.ts";
 import { ARM_COLOURS } from "../style.ts";
 import { titleOf } from "../titles.ts";
+import { measuresTable } from "./measures-table.ts";
 import type { Section } from "./section.ts";
 
 interface Column {
@@ -113,7 +114,8 @@ export const arms: Section = {
     return html`<p>Means over ${counted(outcome.seeds.length, "seed")} on test photos that nothing was chosen by; a dot is one seed, bold the best mean. AUROC: 50 is chance, 100 perfect. FPR95: share of unknowns let through where 95 % of the known are kept (<code>fpr95IdPositive</code>); lower is better, as is ECE, the gap between confidence and accuracy.</p>
 ${table(outcome, columnsOf(outcome))}
 <details><summary>What each arm is</summary><ul>${outcome.arms.map(({ title, description }) => html`<li><b>${title}</b>: ${description}.</li>`)}</ul></details>
-${unknownClasses && html`<details><summary>Unknown classes</summary>${unknownClasses}</details>`}`;
+${unknownClasses && html`<details><summary>Unknown classes</summary>${unknownClasses}</details>`}
+<details><summary>Every measure</summary>${measuresTable(outcome)}</details>`;
   },
 };
 

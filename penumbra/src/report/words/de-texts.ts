@@ -671,6 +671,17 @@ export const texts: Dictionary["texts"] = {
   "AUROC %": "AUROC %",
   "FPR95 %": "FPR95 %",
   "OSCR %": "OSCR %",
+  "ECE %, mean of classes": "ECE %, Mittel der Klassen",
+  "ECE %, bins of equally many": "ECE %, gleich volle Klassen der Konfidenz",
+  "AUPR of known %": "AUPR der Bekannten %",
+  "AUPR of unknown %": "AUPR der Unbekannten %",
+  "unknown let through where 95 % of known are kept %":
+    "durchgelassene Unbekannte, wo 95 % der Bekannten bleiben %",
+  "known flagged where 95 % of unknown are %":
+    "gemeldete Bekannte, wo 95 % der Unbekannten gemeldet werden %",
+  "CCR where 10 % of unknown are let through %": "CCR, wo 10 % der Unbekannten durchgelassen werden %",
+  "CCR where 1 % of unknown are let through %": "CCR, wo 1 % der Unbekannten durchgelassen wird %",
+  Measures: "Maße",
   Brier: "Brier",
   "By object": "Je Objekt",
   "By photo": "Je Foto",

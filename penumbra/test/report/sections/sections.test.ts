@@ -182,3 +182,34 @@ it("seen and other recipes stand beside real unknowns, each the mean over its re
   );
   expect(rowOf("SupCon")[2]).toBe(((100 * (real[0]! + real[1]!)) / 2).toFixed(1));
 });
+
+it("every measure of the results stands in the page, the mean over the seeds of each arm", () => {
+  const page = renderReport(whole, examplePng);
+  const [, table] = /<summary>Every measure<\/summary>(.*?)<\/details>/s.exec(page)!;
+  const rows = [...table!.matchAll(/<tr><th scope="row">(.*?)<\/th>(.*?)<\/tr>/gs)].map(
+    ([, title, cells]): [string, string[]] => [
+      title!.replaceAll(/<[^>]+>/g, ""),
+      [...cells!.matchAll(/<td[^>]*>(.*?)<\/td>/gs)].map(([, cell]) => cell!),
+    ],
+  );
+  expect(rows).toHaveLength(10 + 2 * 8);
+  const shown = Object.fromEntries(rows);
+  const everyArm = (text: string) => whole.arms.map(() => text);
+  expect(shown["among the five likeliest %"]).toEqual(everyArm("95.0"));
+  expect(shown["log loss, nats"]).toEqual(everyArm("0.900"));
+  expect(shown["AURC %"]).toEqual(everyArm("10.0"));
+  expect(shown["near CCR where 1 % of unknown are let through %"]).toEqual(everyArm("20.0"));
+  for (const [place, { name }] of whole.arms.entries()) {
+    const own = whole.results.flatMap((line) =>
+      line.kind === "unknowns" && line.arm === name && line.unit === "photo" ? [line] : [],
+    );
+    const aurocs = own
+      .filter(({ role, detector, unknownClass }) => {
+        return role === "far" && detector === whole.detector && unknownClass === null;
+      })
+      .map(({ auroc }) => auroc);
+    expect(aurocs).toHaveLength(whole.seeds.length);
+    const mean = aurocs.reduce((sum, value) => sum + value, 0) / aurocs.length;
+    expect(shown["far AUROC %"]![place]).toBe((100 * mean).toFixed(1));
+  }
+});
