@@ -51,6 +51,7 @@ export const templates: Dictionary["templates"] = {
   "{0}: AUROC of {1} in %, mean over seeds": "{0}: AUROC ({1}) in %, Mittel über Seeds",
   "Unknown classes": "Unbekannte Klassen",
   "Every measure": "Alle Maße",
+  Measures: "Maße",
   "Means over the seeds on test photos; near and far unknowns by {0}. CCR: share of the known that are named rightly and not flagged; OSCR: its mean over all shares of unknowns let through; AURC: mean share of wrong names over all shares of answers given, the surest first.":
     "Mittel über die Seeds auf Testfotos; nahe und ferne Unbekannte mit {0}. CCR: Anteil der Bekannten, die richtig benannt und nicht gemeldet werden; OSCR: sein Mittel über alle Anteile durchgelassener Unbekannter; AURC: mittlerer Anteil falscher Namen über alle Anteile gegebener Antworten, die sichersten zuerst.",
   "Unknown class": "Unbekannte Klasse",

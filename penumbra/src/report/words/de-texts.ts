@@ -681,7 +681,6 @@ export const texts: Dictionary["texts"] = {
     "gemeldete Bekannte, wo 95 % der Unbekannten gemeldet werden %",
   "CCR where 10 % of unknown are let through %": "CCR, wo 10 % der Unbekannten durchgelassen werden %",
   "CCR where 1 % of unknown are let through %": "CCR, wo 1 % der Unbekannten durchgelassen wird %",
-  Measures: "Maße",
   Brier: "Brier",
   "By object": "Je Objekt",
   "By photo": "Je Foto",
