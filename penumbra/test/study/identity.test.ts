@@ -49,6 +49,9 @@ interface Made {
 
 const keyOf = ({ name, label = "" }: StageSpec) => `${name} ${label}`;
 
+/** The stage that a spec is of: images that nothing learns from are made as others are. */
+const stageOf = ({ name }: StageSpec) => (name === "unlearned" ? "images" : name);
+
 /** Runs stages for real and remembers them. */
 class RememberingStore extends StageStore {
   readonly made = new Map<string, Made>();
@@ -144,7 +147,10 @@ const settings = {
       ]),
     ),
   },
-  sources: { "vae-faithful": { training: TRAINING }, "vae-near-ood": { training: TRAINING } },
+  sources: {
+    ...{ "vae-faithful": { training: TRAINING }, "vae-near-ood": { training: TRAINING } },
+    augmented: { augment: AUGMENT },
+  },
   detectors: detectorNames.filter((name) => detectorOf(name).tuning), // the others have nothing to hash
 };
 
@@ -373,13 +379,13 @@ describe("a stage's identity", () => {
     for (const [key, { spec, hash }] of store.made) {
       const before = base.made.get(key)!;
       if (before.hash === hash) continue;
-      remade.add(spec.name);
+      remade.add(stageOf(spec));
       const strings = (inputs: StageSpec["inputs"]) =>
         JSON.stringify(Object.entries(inputs).filter(([, input]) => typeof input === "string"));
       const isOwn =
         JSON.stringify(spec.config) !== JSON.stringify(before.spec.config) ||
         strings(spec.inputs) !== strings(before.spec.inputs);
-      if (isOwn) own.add(spec.name);
+      if (isOwn) own.add(stageOf(spec));
     }
     const readBy = [...(readers.get(path) ?? [])];
     if (path in NOT_HASHED) {
