@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import * as torch from "@penumbra/torch";
 import { safetensors, type Tensor } from "@penumbra/torch";
 import type { LinearProbe } from "../contrast/index.ts";
@@ -316,6 +317,12 @@ async function assemble(
       scores: torch.fromTyped(fitted.score(calibration), [objects.length, 1]),
     }),
   }));
+  const { weights } = config.encoder;
+  const licensed = {
+    files: await licenceFiles(context.root),
+    ...(weights !== undefined && { weights }),
+    ...(parts.images.length > 0 && { model: config.model }),
+  };
   await writeFolderAsync(out, async (aside) => {
     saveClassifier(aside, {
       ...{ ...about, probe, trained, detectors: kept },
@@ -329,6 +336,7 @@ async function assemble(
     const figures = figuresOf(probe.logits(calibration.features), labels, classes);
     await writeCard(aside, {
       ...about,
+      licensed,
       wantedLevel,
       figures,
       detector: titled(detector),
@@ -383,6 +391,19 @@ async function galleryOf(
     { dtype: "int64" },
   );
   return { photos, features: features.indexSelect(0, rows) };
+}
+
+const LICENCE_FILE = /^(licen[cs]e|attribution|copying|copyright|notice)(\W|$)/i;
+
+/** Files among the photos and beside their folder that say what may be done with them. */
+async function licenceFiles(root: string): Promise<string[]> {
+  const found = await Promise.all(
+    ["", "../"].map(async (place) => {
+      const names = await readdir(place === "" ? root : dirname(resolve(root))).catch(() => []);
+      return names.filter((name) => LICENCE_FILE.test(name)).map((name) => `${place}${name}`);
+    }),
+  );
+  return found.flat().sort();
 }
 
 /** How many calibration photos of each class the classifier names right. */

@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { cp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scanPhotos, splitByObject, splitForUse } from "../../src/data/index.ts";
@@ -53,6 +53,7 @@ describe("the split for use", () => {
 
 describe("training a classifier", () => {
   it("takes the quickest arm where no study was run, says so, and writes a folder that predicts", async () => {
+    await writeFile(join(folder, "LICENSE.txt"), "CC0");
     const made = await trainClassifier(await planned(), { out: out("plain") });
     expect(made.arm.arm).toBe("cross-entropy");
     expect(made.arm.reason).toMatch(/No study was run/);
@@ -75,6 +76,9 @@ describe("training a classifier", () => {
     const card = await readFile(join(out("plain"), "README.md"), "utf8");
     expect(card).toMatch(/5\.0 % were asked for; 2 calibration objects allow no less than 1 in 3/);
     expect(card).toMatch(new RegExp(`--detector NAME.*\\(\`${detectors[1]}\`, AUROC [\\d.]+\\)`));
+    expect(card).toMatch(
+      /Licences: of the photos by `\.\.\/LICENSE\.txt`.*\nThe encoder started from random weights\./,
+    );
     expect(card).toMatch(/\| part-1 \| 4 \/ 8 \| 1 \/ 2 \|/);
   });
 

@@ -24,6 +24,18 @@ export interface CardFacts {
   readonly figures: readonly ClassFigures[];
   readonly provenance: Provenance;
   readonly photos: readonly UsedPhoto[];
+  /** What has a licence of its own. */
+  readonly licensed: Licensed;
+}
+
+/** What a classifier was made of that others may have rights to. */
+export interface Licensed {
+  /** Files by the photos that say what may be done with them, relative to where the photos lie. */
+  readonly files: readonly string[];
+  /** The published weights that the encoder started from; undefined for random ones. */
+  readonly weights?: string;
+  /** The model that drew images which it learned from; undefined where none did. */
+  readonly model?: string;
 }
 
 /** Writes the classifier's model card, `README.md`: what it was made of, how good it is, what it cannot do. */
@@ -69,7 +81,7 @@ export function cardOf(facts: CardFacts): string {
   ].join("\n");
 }
 
-function photosTable({ classes, photos: all }: CardFacts): string[] {
+function photosTable({ classes, photos: all, licensed }: CardFacts): string[] {
   const count = (className: string, use: string) => {
     const photos = all.filter((photo) => photo.className === className && photo.use === use);
     return `${new Set(photos.map(({ object }) => object)).size} / ${photos.length}`;
@@ -83,7 +95,24 @@ function photosTable({ classes, photos: all }: CardFacts): string[] {
     near.length === 0
       ? "There were no near unknowns."
       : `${near.length} photos of ${new Set(near.map(({ className }) => className)).size} near unknown classes chose the detector; nothing learned from them.`,
-    "Licences: those of your photos and of the weights that the encoder started from.",
+    "",
+    ...licencesOf(licensed),
+  ];
+}
+
+function licencesOf({ files, weights, model }: Licensed): string[] {
+  return [
+    files.length === 0
+      ? "Licences: no file by the photos says what may be done with them."
+      : `Licences: of the photos by ${files.map((file) => `\`${file}\``).join(" and ")} (from where they lie).`,
+    weights === undefined
+      ? "The encoder started from random weights."
+      : `The encoder started from the weights \`${weights}\`, whose licence holds for it too.`,
+    ...(model === undefined
+      ? []
+      : [
+          `Among what it learned from are images drawn by \`${model}\`, whose licence says what they may be used for.`,
+        ]),
   ];
 }
 

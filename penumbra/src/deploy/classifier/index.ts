@@ -7,7 +7,7 @@ export {
   type KnownScoresState,
   viewSets,
 } from "./calibration.ts";
-export { type CardFacts, type ClassFigures, cardOf, writeCard } from "./card.ts";
+export { type CardFacts, type ClassFigures, cardOf, type Licensed, writeCard } from "./card.ts";
 export {
   type ChoiceForUse,
   type ChosenDetector,
