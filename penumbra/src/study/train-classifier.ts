@@ -262,7 +262,7 @@ async function trainParts(
     farTest: [],
   };
   const drawn = drawnSources(context);
-  const images = drawn.length > 0 ? (await prepareSeeds(context, manifest, model))[0]!.images : {};
+  const images = drawn.length > 0 ? (await prepareSeeds(context, manifest, model, false))[0]!.images : {};
   const encoder = await armEncoder(context, split, { arm, seed, images });
   const features = await featuresStage(context, split, encoder, { arm, seed, withStages: true });
   const probe = await probeStage(context, split, features, arm, seed);

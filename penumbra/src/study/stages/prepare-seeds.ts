@@ -31,15 +31,16 @@ export interface SeedData extends SeedSplit {
 /** The images of a seed, by the sources that some arm names. */
 export type SeedImages = Readonly<Record<string, Artifact>>;
 
-/** Splits, decodes, learns words and draws, for every seed and number of shots. */
+/** Splits, decodes, learns words and draws, for every seed and number of shots; see {@link prepareSeed}. */
 export async function prepareSeeds(
   context: StudyContext,
   manifest: Manifest,
   model: FoundModel | undefined,
+  isAsked = true,
 ): Promise<SeedData[]> {
   const splits = await splitSeeds(context, manifest);
   await decodeAll(context, manifest);
-  return prepareAll(context, splits, model);
+  return prepareAll(context, splits, model, isAsked);
 }
 
 /** Learns the words and draws the images of every seed and number of shots; the model is released afterwards. */
@@ -47,10 +48,11 @@ export async function prepareAll(
   context: StudyContext,
   splits: readonly SeedSplit[],
   model: FoundModel | undefined,
+  isAsked = true,
 ): Promise<SeedData[]> {
   const loader = loaderOf(context, model);
   const seeds: SeedData[] = [];
-  for (const split of splits) seeds.push(await prepareSeed(context, split, loader));
+  for (const split of splits) seeds.push(await prepareSeed(context, split, loader, isAsked));
   loader?.release();
   return seeds;
 }
@@ -80,11 +82,15 @@ export function contextOf(context: StudyContext, { shots }: Pick<SeedSplit, "sho
   return shotsOf(context.config).length === 1 ? context : { ...context, shots };
 }
 
-/** Learns the words of a seed and draws its images, as far as some arm wants them. */
+/**
+ * Learns the words of a seed and draws its images, as far as some arm wants them.
+ * @param isAsked whether arms will be asked about images that they have not learned from, which are then drawn too
+ */
 export async function prepareSeed(
   study: StudyContext,
   own: SeedSplit,
   loader: ModelLoader | null,
+  isAsked = true,
 ): Promise<SeedData> {
   const context = contextOf(study, own);
   const { tables } = context;
@@ -103,7 +109,7 @@ export async function prepareSeed(
         ? await imagesStage(context, name, inputs)
         : await siftStage(context, sifts, inputs);
   }
-  const unlearned = await unlearnedImages(context, split.validation, inputs);
+  const unlearned = isAsked ? await unlearnedImages(context, split.validation, inputs) : {};
   return { ...own, images, unlearned, words };
 }
 
