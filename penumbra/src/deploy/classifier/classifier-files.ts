@@ -105,7 +105,8 @@ export function saveClassifier(folder: string, saved: SavedClassifier): void {
     { l2: String(probe.l2) },
   );
   mkdirSync(join(folder, FILES.detectors));
-  for (const { name, fitted: detector } of fitted) writeDetector(detectorPath(folder, name), name, detector);
+  for (const { name, fitted: detector } of fitted)
+    writeDetector(join(folder, detectorFile(name)), name, detector);
   const stages = calibration.stages.map((rows, index) => [stageName(index), rows] as const);
   const scores = fitted.flatMap(({ name, scores: rows }) =>
     rows ? [[scoresName(name), rows] as const] : [],
@@ -165,10 +166,7 @@ export function loadClassifier(
     ...{ name, classes, preprocessing, level, device, encoder },
     probe: part(FILES.probe, readProbe),
     detectorName,
-    detector: part(
-      join(FILES.detectors, `${detectorName}.safetensors`),
-      (path) => readDetector(path, detectors).detector,
-    ),
+    detector: part(detectorFile(detectorName), (path) => readDetector(path, detectors).detector),
     calibration: part(FILES.calibration, (path) => readCalibration(path, detectorName)),
   });
 }
@@ -256,8 +254,9 @@ function readCalibration(path: string, detectorName: string): ClassifierParts["c
   return { ...parsed.data, stages: rows as Tensor[] };
 }
 
-function detectorPath(folder: string, name: string): string {
-  return join(folder, FILES.detectors, `${name}.safetensors`);
+/** Where a detector lies in a classifier's folder. */
+function detectorFile(name: string): string {
+  return join(FILES.detectors, `${name}.safetensors`);
 }
 
 function scoresName(detector: string): string {
