@@ -44,6 +44,7 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
   const hashOfPhotos = looksAtPixels
     ? (name: SplitName) => pixelsHash(context, split[name])
     : (name: SplitName) => photosHash(split[name]);
+  const seesImages = looksAtPixels || Object.keys(unlearned).length > 0;
   return store.run({
     name: "score",
     version: 7,
@@ -52,7 +53,7 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
       features,
       probe,
       ...(standIns && { standIns }),
-      ...((looksAtPixels || Object.keys(unlearned).length > 0) && { encoder }),
+      ...(seesImages && { encoder }),
       ...Object.fromEntries(
         Object.entries(unlearned).map(([name, artifact]) => [`unlearned ${name}`, artifact]),
       ),
@@ -60,7 +61,7 @@ export function scoreStage(context: StudyContext, split: Split, inputs: ScoreInp
     },
     config: {
       ...settings,
-      ...((looksAtPixels || Object.keys(unlearned).length > 0) && { imageSize: config.imageSize }),
+      ...(seesImages && { imageSize: config.imageSize }),
       ...(looksAtPixels && { precision }),
       ...(Object.keys(versions).length > 0 && { versions }),
     },
