@@ -29,7 +29,8 @@ function runVitest(files: Readonly<Record<string, string>>) {
   const run = node([join(ROOT, "node_modules/vitest/vitest.mjs"), "run"]);
   expect(JSON.parse(readFileSync(results, "utf8"))).toHaveProperty("testResults");
   const count = node([join(ROOT, "scripts/vitest/count-tests.mjs"), results]);
-  return { status: run.status, output: run.stdout + run.stderr, count: count.stdout, counted: count.status };
+  const { stdout, stderr, status: counted } = count;
+  return { status: run.status, output: run.stdout + run.stderr, count: stdout, named: stderr, counted };
 }
 
 test("a worker that dies is named by its last test, and what it left undone counts as failed", () => {
@@ -57,5 +58,11 @@ test("a file whose tests cannot be collected or whose hook fails counts as faile
   const broken = runVitest({ ...files, "broken.test.js": 'throw new Error("at import");' });
   expect(broken).toMatchObject({ status: 1, count: "1 passed, 1 failed, 1 skipped\n", counted: 1 });
   const hook = 'beforeAll(() => { throw new Error("hook"); }); test("adds", () => {});';
-  expect(runVitest({ "hook.test.js": hook })).toMatchObject({ status: 1, counted: 1 });
+  expect(runVitest({ "hook.test.js": hook })).toMatchObject({
+    ...{ status: 1, counted: 1, named: expect.stringMatching(/^FAILED .*hook\.test\.js/) },
+  });
+  const wrong = 'test("adds", () => expect(1 + 1).toBe(3));';
+  const { count, named } = runVitest({ ...files, "wrong.test.js": wrong });
+  expect(count).toBe("1 passed, 1 failed, 1 skipped\n");
+  expect(named).toMatch(/^FAILED .*wrong\.test\.js > adds\n {2}AssertionError: expected 2 to be 3/);
 });
