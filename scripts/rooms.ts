@@ -185,6 +185,7 @@ export const ROOMS: readonly Room[] = [
 
 /** Packages that only one room may know: what they do is that room's purpose. */
 export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
+  pdfkit: "report",
   sharp: "images",
   commander: "cli",
   "onnxruntime-node": "deploy/export",

@@ -5,11 +5,12 @@ import { type Language, type Outcome, type OutcomeName, outcomes, type Unit } fr
 import { intervalAxis, intervalChart } from "./charts/index.ts";
 import { type Html, html, unescapeHtml } from "./html.ts";
 import { paperStyle } from "./paper-style.ts";
+import { FontError, pdfOf } from "./pdf.ts";
 import { bibliography, referencesOf } from "./references.ts";
 import { differenceLimit, type ImageSource, methodsParagraph, SECTIONS } from "./sections/index.ts";
 import { questionTitle } from "./titles.ts";
 import { withLanguage } from "./words/index.ts";
-import { readOutcome } from "./write.ts";
+import { ReportError, readOutcome } from "./write.ts";
 
 /** A chart or a table of the report as a file of its own. */
 export interface Figure {
@@ -19,20 +20,40 @@ export interface Figure {
 }
 
 /**
- * Writes every chart of a finished study as an SVG that stands alone (no style sheet, no variables: for LaTeX, Inkscape
- * and word processors), and every table as CSV with plain minus signs, and the methods
- * with their sources for LaTeX; returns the paths. Charts and methods are in `language`; names of files and tables
- * are English in all of them, their numbers as programs read them.
+ * Writes every chart of a finished study as an SVG that stands alone (no style sheet, no variables: for Inkscape and
+ * word processors) and as the same drawing in a PDF (for LaTeX), every table as CSV with plain minus signs, and the
+ * methods with their sources for LaTeX; returns the paths. Charts and methods are in `language`; names of files and
+ * tables are English in all of them, their numbers as programs read them.
  *
- * @throws ReportError when the folder holds no finished study
+ * @throws ReportError when the folder holds no finished study, and, when all else is written, where a chart has words
+ *   beyond Western European, which a PDF cannot show
  */
 export async function writeFigures(run: string, folder: string, language?: Language): Promise<string[]> {
   const outcome = await readOutcome(run);
   const figures = figuresOf(outcome, language ?? outcome.language);
   await mkdir(folder, { recursive: true });
-  const paths = figures.map(({ name }) => join(folder, name));
-  for (const [index, { text }] of figures.entries()) await writeFileAtomic(paths[index]!, text);
-  return paths;
+  const paths: string[] = [];
+  const write = async (name: string, content: string | Uint8Array) => {
+    const path = join(folder, name);
+    await writeFileAtomic(path, content);
+    paths.push(path);
+  };
+  const undrawn: string[] = [];
+  for (const { name, text } of figures) {
+    await write(name, text);
+    if (!name.endsWith(".svg")) continue;
+    const pdf = name.replace(/svg$/, "pdf");
+    try {
+      await write(pdf, await pdfOf(text));
+    } catch (error) {
+      if (!(error instanceof FontError)) throw error;
+      undrawn.push(`${pdf}: ${error.message}`);
+    }
+  }
+  if (undrawn.length === 0) return paths;
+  throw new ReportError(
+    `Every figure is in ${folder}, but these are there as SVG only:\n${undrawn.join("\n")}\nGive such arms a \`title\` in Latin letters, or convert the SVG (Inkscape does).`,
+  );
 }
 
 const noImage: ImageSource = () => "";

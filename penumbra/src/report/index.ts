@@ -8,6 +8,7 @@ export * from "./figures.ts";
 export * from "./html.ts";
 export * from "./numbers.ts";
 export * from "./page.ts";
+export { FontError, pdfOf } from "./pdf.ts";
 export * from "./sections/index.ts";
 export * from "./trackers/index.ts";
 export { translated, withLanguage } from "./words/index.ts";

@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inflateSync } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
-import { figuresOf, writeFigures } from "../../src/report/index.ts";
+import { figuresOf, pdfOf, writeFigures } from "../../src/report/index.ts";
 import { exampleOutcome } from "./outcome.ts";
 
 const outcome = exampleOutcome({ seeds: [0, 1, 2] });
@@ -14,6 +15,20 @@ const named = (name: string) => {
     throw new Error(`There is no ${name} among ${figures.map((figure) => figure.name)}.`);
   return text;
 };
+
+const pdfNameOf = (name: string) =>
+  /^(.*)\.svg$/
+    .exec(name)
+    ?.slice(1)
+    .map((stem) => `${stem}.pdf`);
+
+/** What a page of a PDF is drawn with: its operators in the order of the page. */
+function contentOf(pdf: Uint8Array): string {
+  const text = Buffer.from(pdf).toString("latin1");
+  return [...text.matchAll(/\/Filter \/FlateDecode\n>>\nstream\n/g)]
+    .map(({ 0: head, index }) => inflateSync(Buffer.from(text.slice(index + head.length), "latin1")))
+    .join("\n");
+}
 
 /** The colours of a picture by a renderer that knows no variables, each of more than `least` pixels. */
 async function coloursOf(svg: string, least: number): Promise<Set<string>> {
@@ -28,6 +43,35 @@ async function coloursOf(svg: string, least: number): Promise<Set<string>> {
   }
   return new Set([...counts].flatMap(([colour, count]) => (count > least ? [colour] : [])));
 }
+
+describe("a figure as PDF", () => {
+  it("has the chart's size, colours, words and as many lines, and the same bytes each time", async () => {
+    const roc = named("detectors-roc-near-unknowns.svg");
+    const pdf = await pdfOf(roc);
+    const [width, height] = /width="(\d+)" height="(\d+)"/.exec(roc)!.slice(1);
+    const text = Buffer.from(pdf).toString("latin1");
+    expect(text).toMatch(/^%PDF-1\.4/);
+    expect(text).toContain(`/MediaBox [0 0 ${width} ${height}]`);
+    expect(Buffer.compare(pdf, await pdfOf(roc))).toBe(0);
+    const content = contentOf(pdf);
+    // A line an arm and its mark in the legend, in the second arm's blue.
+    const blue = [0, 0x72, 0xb2].map((value) => value / 255).join(" ");
+    expect(content.split(`${blue} SCN`)).toHaveLength(1 + 2);
+    const lines = roc.match(/<(polyline|line|path)/g)!.length;
+    expect(content.match(/\nS\n/g)).toHaveLength(lines);
+    const words = [...content.matchAll(/<([0-9a-f]+)>/g)].map(([, hex = ""]) =>
+      Buffer.from(hex, "hex").toString("latin1"),
+    );
+    const plain = words.join("").replaceAll(/\s/g, "");
+    for (const { title } of outcome.arms) expect(plain).toContain(title.replaceAll(/\s/g, ""));
+  });
+
+  it("is drawn of every chart of a report, in German too", async () => {
+    for (const language of ["en", "de"] as const)
+      for (const { name, text } of figuresOf(outcome, language).filter(({ name }) => name.endsWith(".svg")))
+        expect((await pdfOf(text)).length, name).toBeGreaterThan(1000);
+  });
+});
 
 describe("the figures of a report", () => {
   it("have names of their own that any file system takes", () => {
@@ -85,10 +129,28 @@ describe("the figures of a report", () => {
     try {
       await writeFile(join(folder, "report.json"), JSON.stringify(outcome));
       const paths = await writeFigures(folder, join(folder, "figures", "new"));
-      expect(await readdir(join(folder, "figures", "new"))).toEqual(figures.map(({ name }) => name).sort());
+      const names = figures.flatMap(({ name }) => [name, ...(pdfNameOf(name) ?? [])]);
+      expect(await readdir(join(folder, "figures", "new"))).toEqual(names.sort());
       const [first = ""] = paths;
       expect(await readFile(first, "utf8")).toBe(figures[0]?.text);
       await expect(writeFigures(join(folder, "figures"), folder)).rejects.toThrow(/has no report\.json/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("are all written where a title has letters that a PDF cannot show, and the charts without PDF named", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "penumbra-figures-"));
+    const arms = outcome.arms.map((arm, place) => (place === 1 ? { ...arm, title: "見本" } : arm));
+    try {
+      await writeFile(join(folder, "report.json"), JSON.stringify({ ...outcome, arms }));
+      await expect(writeFigures(folder, folder)).rejects.toThrow(
+        /SVG only:\n[\s\S]*detectors-roc-near-unknowns\.pdf: "見本" has characters that Helvetica lacks[\s\S]*Give such arms a `title`/,
+      );
+      const names = await readdir(folder);
+      for (const { name } of figures) if (!name.includes("supcon")) expect(names).toContain(name);
+      expect(names).not.toContain("detectors-roc-near-unknowns.pdf");
+      expect(names).toContain("map-map-of-the-features-cross-entropy.pdf");
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
