@@ -16,7 +16,10 @@ export function reportCommand(): Command {
     .description("build report.html of a finished study again")
     .argument("<run>", "run folder of the study, such as runs/parts")
     .addOption(languageOption("the study's own"))
-    .option("--figures <folder>", "also write every chart as SVG and PDF and every table as CSV into this folder")
+    .option(
+      "--figures <folder>",
+      "also write every chart as SVG and PDF and every table as CSV into this folder",
+    )
     .option("--tensorboard <folder>", "also write event files: tensorboard --logdir FOLDER")
     .option("--mlflow <folder>", "also write runs as mlflow keeps them: mlflow ui --backend-store-uri FOLDER")
     .action(async (run: string, { figures, tensorboard, mlflow, language }: ReportFlags) => {
