@@ -24,6 +24,7 @@ const photos = Array.from({ length: PHOTOS }, (_, photo) => ({
 }));
 const folder = mkdtempSync(join(tmpdir(), "penumbra-redraws-"));
 const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]) / 1024;
+const heap = () => (process.memoryUsage().heapTotal / 2 ** 20).toFixed(0);
 const variants = Math.ceil(images / PHOTOS);
 const marks = new Set(
   Array.from({ length: 10 }, (_, part) => Math.floor(((part + 1) * variants * PHOTOS) / 10)),
@@ -37,7 +38,9 @@ try {
     onProgress(done) {
       if (!marks.delete(done)) return;
       const seconds = ((performance.now() - started) / 1000).toFixed(0);
-      process.stdout.write(`${done} redraws, ${seconds} s: ${resident().toFixed(0)} MiB resident\n`);
+      process.stdout.write(
+        `${done} redraws, ${seconds} s: ${resident().toFixed(0)} MiB resident, ${heap()} of them JavaScript's heap\n`,
+      );
     },
   });
 } finally {
