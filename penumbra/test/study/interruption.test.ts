@@ -11,8 +11,8 @@ import { makeTinyStudy, tinySettings } from "./tiny-study.ts";
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
+const dieAtEvent = new URL("../die-at-event.mjs", import.meta.url).href;
 
-// Long enough that every kill hits the middle of its stage.
 const settings = {
   ...tinySettings,
   arms: ["supcon", "supcon+both"],
@@ -27,17 +27,23 @@ interface Finish {
   readonly err: string;
 }
 
-/** Runs the study in another process; kills it as soon as an event is `fatal`. */
-function study(
-  folder: string,
-  run: string,
-  fatal: (event: StageEvent) => boolean = () => false,
-  kill: NodeJS.Signals = "SIGKILL",
-): Promise<Finish> {
+/** What the process is ended at, as die-at-event.mjs reads it. */
+interface Moment {
+  readonly event: "start" | "progress";
+  readonly stage: string;
+  readonly label?: string;
+  readonly from?: number;
+  readonly signal?: NodeJS.Signals;
+}
+
+/** Runs the study in another process, which is killed at a moment. */
+function study(folder: string, run: string, killedAt?: Moment): Promise<Finish> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [bin, "study", "study.yaml", "--out", run, "--json"], {
+    const preload = killedAt ? ["--import", dieAtEvent] : [];
+    const child = spawn(process.execPath, [...preload, bin, "study", "study.yaml", "--out", run, "--json"], {
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, DIE_AT: JSON.stringify(killedAt) },
     });
     let err = "";
     child.stderr.on("data", (chunk: Buffer) => {
@@ -48,11 +54,7 @@ function study(
     child.stdout.on("data", (chunk: Buffer) => {
       const lines = (rest + chunk.toString()).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const event = JSON.parse(line) as StageEvent;
-        events.push(event);
-        if (fatal(event)) child.kill(kill);
-      }
+      for (const line of lines) events.push(JSON.parse(line) as StageEvent);
     });
     child.on("close", (code, signal) => resolve({ code, signal, events, err }));
   });
@@ -80,19 +82,14 @@ describe("a study that is killed", () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("in the middle of three stages, and started again each time, ends with the same numbers", async () => {
-    const isHalfway = (stage: string, label: RegExp) => (event: StageEvent) =>
-      event.event === "progress" &&
-      event.stage === stage &&
-      label.test(event.label) &&
-      event.done >= event.total / 3 &&
-      event.done < event.total;
-    const kills = [
-      isHalfway("words", /seed 0/),
-      isHalfway("images", /near-ood, seed 1/),
-      isHalfway("encoder", /both, seed 0/),
+    const amid = (stage: string, label: string): Moment => ({ event: "progress", stage, label, from: 1 / 3 });
+    const moments = [
+      amid("words", "seed 0"),
+      amid("images", "near-ood, seed 1"),
+      amid("encoder", "both, seed 0"),
     ];
-    for (const kill of kills) {
-      const { signal, events } = await study(folder, "killed", kill);
+    for (const moment of moments) {
+      const { signal, events } = await study(folder, "killed", moment);
       expect(signal).toBe("SIGKILL");
       expect(events.at(-1)?.event).toBe("progress");
       // The stage it died in left no artifact, only its work folder.
@@ -112,15 +109,19 @@ describe("a study that is killed", () => {
   });
 
   it("by Ctrl-C says that the same command goes on, and exits with 130", async () => {
-    const { code, err } = await study(folder, "interrupted", (event) => event.stage === "words", "SIGINT");
+    const { code, err } = await study(folder, "interrupted", {
+      event: "start",
+      stage: "words",
+      signal: "SIGINT",
+    });
     expect(code).toBe(130);
     expect(err).toBe("Interrupted. The same command goes on from here.\n");
   });
 
   it("does not keep the run folder locked", async () => {
-    await study(folder, "locked", (event) => event.stage === "words");
+    await study(folder, "locked", { event: "start", stage: "words" });
     expect(existsSync(join(folder, "locked", "study.lock"))).toBe(true);
-    expect(await study(folder, "locked", (event) => event.stage === "images")).toMatchObject({
+    expect(await study(folder, "locked", { event: "start", stage: "images" })).toMatchObject({
       signal: "SIGKILL",
     });
   });

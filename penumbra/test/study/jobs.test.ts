@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Outcome } from "../../src/results/index.ts";
@@ -53,6 +52,7 @@ async function contentsOf(run: string): Promise<Map<string, Buffer>> {
 }
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));
+const dieAtEvent = new URL("../die-at-event.mjs", import.meta.url).href;
 
 function isAlive(pid: number): boolean {
   try {
@@ -128,14 +128,11 @@ describe("stages side by side", () => {
   it("end with the study that they work for, also when that is killed, and leave nothing half written", async () => {
     await writeSettings(folder, { ...settings, jobs: 2 });
     const killed = await new Promise<NodeJS.Signals | null>((resolve) => {
-      const child = spawn(process.execPath, [bin, "study", "study.yaml", "--out", "killed", "--json"], {
-        cwd: folder,
-        stdio: ["ignore", "pipe", "inherit"],
-        env: { ...process.env, NODE_OPTIONS: "" },
-      });
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        const { event, stage } = JSON.parse(line) as StageEvent;
-        if (event === "start" && stage === "encoder") child.kill("SIGKILL");
+      const command = ["--import", dieAtEvent, bin, "study", "study.yaml", "--out", "killed", "--json"];
+      const moment = JSON.stringify({ event: "start", stage: "encoder" });
+      const child = spawn(process.execPath, command, {
+        ...{ cwd: folder, stdio: ["ignore", "ignore", "inherit"] },
+        env: { ...process.env, NODE_OPTIONS: "", DIE_AT: moment },
       });
       child.on("close", (_, signal) => resolve(signal));
     });
