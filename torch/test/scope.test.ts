@@ -293,7 +293,8 @@ describe("memory()", () => {
     for (let i = 0; i < 1000; i++) last = step();
     // Fewer is no leak: what earlier tests left may be collected meanwhile.
     expect(memory().tensors).toBeLessThanOrEqual(tensors);
-    expect(process.memoryUsage.rss() - resident).toBeLessThan(24 * 2 ** 20);
+    // Kept, they would be some 70 MiB; the collector's own room varies by some.
+    expect(process.memoryUsage.rss() - resident).toBeLessThan(40 * 2 ** 20);
     expect(last).toBeLessThan(first);
   });
 });

@@ -119,7 +119,8 @@ describe("a watched folder", () => {
       if (text.length < 12) appendFileSync(at("slow.jpg"), "bo");
       else clearInterval(writing);
     }, 20);
-    await watchUntil(written(1));
+    // Twenty times the writer's pause: a busy machine makes that longer.
+    await watchUntil(written(1), { settleMs: 400 });
     expect(linesOf(log).map(({ class: name }) => name)).toEqual(["bobobobobobo"]);
   });
 
