@@ -1,13 +1,14 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { manualSeed, memory, nn, optim, randn, safetensors, scope, type Tensor } from "../../src/index.ts";
 
 manualSeed(0);
 const x = randn([32, 6]);
 const y = randn([32, 2]);
 const folder = mkdtempSync(join(tmpdir(), "optim-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const makers = {
   "SGD with momentum": (params: Tensor[]) => new optim.SGD(params, { lr: 0.05, momentum: 0.9 }),

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import {
   type DType,
   empty,
@@ -21,6 +21,7 @@ import { storageTypes } from "../../src/safetensors/header.ts";
 import { fixturePath } from "../reference.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "safetensors-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 const path = (name: string): string => join(folder, name);
 
 /** A file in the format, put together by hand. */

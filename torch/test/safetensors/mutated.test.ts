@@ -1,12 +1,14 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { Random, safetensors, scope } from "../../src/index.ts";
 import { fixturePath } from "../reference.ts";
 
 const FILES = 2000;
-const path = join(mkdtempSync(join(tmpdir(), "mutated-")), "a.safetensors");
+const folder = mkdtempSync(join(tmpdir(), "mutated-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = join(folder, "a.safetensors");
 const good = readFileSync(fixturePath("dtypes.safetensors"));
 const headerEnd = 8 + Number(good.readBigUInt64LE(0));
 const header = good.toString("utf8", 8, headerEnd);

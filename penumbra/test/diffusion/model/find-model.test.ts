@@ -1,17 +1,19 @@
-import { cp, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { safetensors } from "@penumbra/torch";
 import fc from "fast-check";
-import { describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { checkModel, findModel } from "../../../src/diffusion/index.ts";
 import { firstNonFinite } from "../../../src/diffusion/model/finite-weights.ts";
 import { HubServer } from "../../hub/hub-server.ts";
 
 const mini = fileURLToPath(new URL("../../../mini", import.meta.url));
 const weights = "unet/diffusion_pytorch_model.safetensors";
-const aside = () => mkdtemp(join(tmpdir(), "penumbra-model-"));
+const scratch = await mkdtemp(join(tmpdir(), "penumbra-model-"));
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+const aside = () => mkdtemp(join(scratch, "model-"));
 
 /** Writes a value over the last element of a tensor, as its bytes. */
 async function spoil(path: string, name: string, value: Uint8Array): Promise<void> {

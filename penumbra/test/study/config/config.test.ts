@@ -1,9 +1,9 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { studyJsonSchema } from "../../../src/study/config/config.ts";
 import { ConfigError, loadConfig, parseConfig } from "../../../src/study/config/load-config.ts";
 import { RENAMED_SETTINGS, RENAMED_VALUES } from "../../../src/study/config/renamed.ts";
@@ -69,7 +69,9 @@ describe("a configuration", () => {
   });
 
   it("in UTF-16 is refused with what to do", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "penumbra-utf16-")), "study.yaml");
+    const folder = mkdtempSync(join(tmpdir(), "penumbra-utf16-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "study.yaml");
     writeFileSync(path, Buffer.from("\uFEFFphotos: x\n", "utf16le"));
     await expect(loadConfig(path)).rejects.toThrow(/written in UTF-16\. Save it as UTF-8/);
   });
