@@ -20,8 +20,9 @@ export interface Judged {
   /** Distance to the nearest class, and that class. */
   readonly nearest: number;
   readonly nearestClass: string;
-  /** Probability of its photo's class, and the most probable class. */
+  /** Probability of its photo's class, of the class that it was drawn towards, and the most probable class. */
   readonly probability: number;
+  readonly wordProbability: number;
   readonly answer: string;
 }
 

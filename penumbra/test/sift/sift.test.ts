@@ -29,9 +29,11 @@ describe("the role of an image", () => {
         const { own, beside, probability, answer } = given;
         const nearest = Math.min(own, beside);
         const nearestClass = own <= beside ? "a" : "b";
-        const { role, reason } = roleOf({ own, nearest, nearestClass, probability, answer }, "a", {
-          ...{ upper, probability: most },
-        });
+        const { role, reason } = roleOf(
+          { own, nearest, nearestClass, probability, wordProbability: 0, answer },
+          "a",
+          { upper, probability: most },
+        );
         expect(reason).not.toBe("");
         expect(role === "faithful").toBe(own <= 1 && answer === "a");
         expect(role === "near-ood").toBe(nearest > 1 && nearest <= upper && probability <= most);

@@ -18,6 +18,14 @@ interface Judge {
   readonly probe: LinearProbe;
 }
 
+/** What an image was made of. */
+export interface JudgedImage {
+  /** Place of its photo among the training photos. */
+  readonly parent: number;
+  /** Known class that it was drawn towards. */
+  readonly wordClass: string;
+}
+
 /** All judges of a seed. */
 export interface Judges {
   /** Distance beyond which an image is too far. */
@@ -25,13 +33,13 @@ export interface Judges {
   /** How the band fits real photos that nothing was trained on. */
   readonly check: BandCheck;
   /**
-   * @param parents places of the photos that the images were made of, among the training photos
+   * @param images what each was made of
    * @param pixels uint8 [N, 3, H, W]
    */
-  judge(parents: readonly number[], pixels: Tensor): Judged[];
+  judge(images: readonly JudgedImage[], pixels: Tensor): Judged[];
   /**
    * Distance of images to the nearest class, by the same judges; a mean over looks, see `looksAt`.
-   * @param parents as for `judge`
+   * @param parents places of the photos that the images were made of, among the training photos
    * @param images01 float32 [N, 3, H, W] in 0..1, of any size
    * @returns float64 [N] on the CPU, differentiable
    */
@@ -101,6 +109,7 @@ export async function fitJudges(
     { encoder, nearness, probe }: Judge,
     images: Tensor,
     labels: readonly number[],
+    wordLabels = labels,
   ): Judged[] => {
     const stages = stagesOf(encoder, images);
     const distances = nearness.distances(stages);
@@ -111,12 +120,15 @@ export async function fitJudges(
       const nearest = Math.min(...row);
       const chances = probabilities[image] as number[];
       const label = labels[image] as number;
+      const most = Math.max(...chances);
+      const chanceOf = (label: number) => (label < 0 ? most : (chances[label] as number));
       return {
         own: label < 0 ? Number.POSITIVE_INFINITY : (row[label] as number),
         nearest,
         nearestClass: classes[row.indexOf(nearest)] as string,
-        probability: label < 0 ? Math.max(...chances) : (chances[label] as number),
-        answer: classes[chances.indexOf(Math.max(...chances))] as string,
+        probability: chanceOf(label),
+        wordProbability: chanceOf(wordLabels[image] as number),
+        answer: classes[chances.indexOf(most)] as string,
       };
     });
   };
@@ -135,20 +147,21 @@ export async function fitJudges(
       nearInside: share(near, ({ nearest }) => nearest <= 1),
       nearInBand: share(near, ({ nearest }) => nearest > 1 && nearest <= most),
     },
-    judge(parents, images) {
-      const labels = labelsOf(
-        parents.map((place) => split.train[place] as Photo),
-        classes,
-      );
-      const judged = new Array<Judged>(parents.length);
+    judge(images, pixels) {
+      const judged = new Array<Judged>(images.length);
       for (const [held, judge] of judges.entries()) {
-        const places = parents.flatMap((parent, place) => (fold[parent] === held ? [place] : []));
+        const places = images.flatMap(({ parent }, place) => (fold[parent] === held ? [place] : []));
         if (places.length === 0) continue;
-        const own = pick(images, places);
+        const made = places.map((place) => images[place] as JudgedImage);
+        const own = pick(pixels, places);
         const of = judgeBy(
           judge,
           own,
-          places.map((place) => labels[place] as number),
+          labelsOf(
+            made.map(({ parent }) => split.train[parent] as Photo),
+            classes,
+          ),
+          made.map(({ wordClass }) => classes.indexOf(wordClass)),
         );
         own.dispose();
         for (const [index, place] of places.entries()) judged[place] = of[index] as Judged;

@@ -202,7 +202,7 @@ async function drawAndJudge(
   });
   const pixels = fromTyped(bytes, [lines.length, 3, size, size]);
   const judged = judges.judge(
-    requests.map(({ photo }) => photo),
+    lines.map(({ wordClass }, place) => ({ parent: requests[place]!.photo, wordClass })),
     pixels,
   );
   pixels.dispose();
@@ -213,9 +213,12 @@ async function drawAndJudge(
   });
 }
 
-function rounded({ own, nearest, probability, ...others }: Judged): Judged {
+function rounded({ own, nearest, nearestClass, probability, wordProbability, answer }: Judged): Judged {
   const digits = (value: number) => Number(value.toPrecision(5));
-  return { ...others, own: digits(own), nearest: digits(nearest), probability: digits(probability) };
+  return {
+    ...{ own: digits(own), nearest: digits(nearest), nearestClass },
+    ...{ probability: digits(probability), wordProbability: digits(wordProbability), answer },
+  };
 }
 
 /** At most `count` items, evenly from all over. */

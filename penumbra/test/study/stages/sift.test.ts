@@ -69,6 +69,24 @@ describe("sifting", () => {
         expect(sift.reason).not.toBe("");
         expect(sift.isAccepted).toBe(sift.role === kind);
       }
+      // The classifier's probability of the photo's class, and of the one whose word it was drawn with.
+      for (const { sift, className, wordClass } of lines) {
+        const { probability, wordProbability, answer } = sift;
+        if (wordClass === className) expect(wordProbability).toBe(probability);
+        else expect(probability + wordProbability).toBeLessThanOrEqual(1 + 1e-4);
+        for (const [name, value] of [
+          [className, probability],
+          [wordClass, wordProbability],
+        ] as const) {
+          expect(value).toBeGreaterThanOrEqual(0);
+          if (answer === name) expect(value).toBeGreaterThanOrEqual(1 / 3 - 1e-4); // of three classes the largest
+        }
+      }
+      if (kind === "near-ood") {
+        const crossed = lines.filter(({ recipe }) => recipe === "crossed");
+        expect(crossed.every(({ className, wordClass }) => className !== wordClass)).toBe(true);
+        expect(crossed.some(({ sift }) => sift.wordProbability !== sift.probability)).toBe(true);
+      }
       const accepted = lines.filter(({ sift }) => sift.isAccepted);
       expect(passed.map(({ file }) => file).sort()).toEqual(accepted.map(({ file }) => file).sort());
       const stored = await readdir(join(artifact.folder, "images"));
