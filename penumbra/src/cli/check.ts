@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import type { Health, Manifest, Problem, ScanOptions, SplitName } from "../data/index.ts";
 import type { Language } from "../results/index.ts";
-import type { Foresight, StudyConfig } from "../study/index.ts";
+import type { Foresight, Study } from "../study/index.ts";
 import type { WeightsPlace } from "./label-check.ts";
 import { languageOption } from "./language.ts";
 import { shortDuration, showingStage } from "./progress.ts";
@@ -71,8 +71,16 @@ async function labelled(
 async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
   const { checkHealth, describeHealth } = await import("../data/index.ts");
   const { checkModel } = await import("../diffusion/index.ts");
-  const { describeEstimate, describeForesight, loadConfig, planStudy, scanOptionsOf, settle, settleWork } =
-    await import("../study/index.ts");
+  const {
+    describeEstimate,
+    describeForesight,
+    loadConfig,
+    planStudy,
+    scanOptionsOf,
+    settle,
+    settlePrecision,
+    settleWork,
+  } = await import("../study/index.ts");
   const study = planStudy(await loadConfig(path));
   const { config, folder, title, stageCount, run } = study;
   const place = resolve(folder, config.photos);
@@ -81,7 +89,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
     weights: flags.encoder ?? config.encoder.weights,
     ...(flags.encoder === undefined && { base: folder }),
   });
-  const split = await splitOf(manifest, config);
+  const split = await splitOf(manifest, study);
   const model = study.needsModel
     ? await checkModel(config.model, {
         ...{ base: folder, vae: config.vae, loras: config.loras, imageSize: config.redraw.size },
@@ -89,6 +97,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
         onNote: say,
       })
     : null;
+  const device = [config.device].flat().find((name) => name.startsWith("cuda")) ?? "cpu";
   const estimate =
     split.parts && (model === null || model.model)
       ? settleWork(
@@ -100,12 +109,9 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
             validationPhotos: split.parts.validation,
             photos: manifest.photos.length,
             model: model?.model,
+            precision: settlePrecision(config.precision, device).precision,
           },
-          {
-            cores: availableParallelism(),
-            memoryBytes: totalmem(),
-            device: [config.device].flat().find((device) => device.startsWith("cuda")) ?? "cpu",
-          },
+          { cores: availableParallelism(), memoryBytes: totalmem(), device },
         ).estimate
       : undefined;
   if (model && !model.ok) process.exitCode = 1; // the study would be refused
@@ -130,7 +136,7 @@ async function checkStudy(path: string, flags: CheckFlags): Promise<void> {
 /** Photos in each part at the first seed; or why the study would be refused, which is said after the table. */
 async function splitOf(
   manifest: Manifest,
-  config: Pick<StudyConfig, "split" | "seeds" | "statistics">,
+  { config, tables }: Pick<Study, "config" | "tables">,
 ): Promise<{ parts?: Record<SplitName, number>; foresight?: Foresight; refusal?: string }> {
   const { DataError, splitByObject } = await import("../data/index.ts");
   const { foresee, largestShots } = await import("../study/index.ts");
@@ -144,7 +150,7 @@ async function splitOf(
       parts: Object.fromEntries(
         Object.entries(split).map(([name, photos]) => [name, photos.length]),
       ) as Record<SplitName, number>,
-      foresight: foresee(split, config.seeds.length, config.statistics),
+      foresight: foresee(split, { config, tables }),
     };
   } catch (error) {
     if (error instanceof DataError) return { refusal: error.message };

@@ -41,6 +41,20 @@ export interface HypothesesOptions {
   readonly judge: (contrast: Contrast, outcome: OutcomeName) => Difference | null;
 }
 
+/** What these arms can be asked, objective by objective: those about unknowns too, whether or not there are some. */
+export function hypothesesAbout({ arms, questions }: Pick<HypothesesOptions, "arms" | "questions">) {
+  const objectives = [...new Set(arms.map(({ objective }) => objective))];
+  return objectives.flatMap((objective) => {
+    const design = {
+      arms: arms.filter((arm) => arm.objective === objective),
+      questions: questions.filter((question) => question.objective === objective),
+    };
+    return Object.entries<Hypothesis>(HYPOTHESES).flatMap(([name, { outcome, tests }]) =>
+      tests(design).map((test) => ({ name, objective, outcome, ...test })),
+    );
+  });
+}
+
 /** Every hypothesis for every objective whose arms can test it, corrected for their number (Holm). */
 export function testHypotheses({
   arms,
@@ -49,20 +63,12 @@ export function testHypotheses({
   margin,
   judge,
 }: HypothesesOptions): HypothesisResult[] {
-  const objectives = [...new Set(arms.map(({ objective }) => objective))];
-  const tested = objectives.flatMap((objective) => {
-    const design = {
-      arms: arms.filter((arm) => arm.objective === objective),
-      questions: questions.filter((question) => question.objective === objective),
-    };
-    return Object.entries<Hypothesis>(HYPOTHESES).flatMap(([name, { outcome, tests }]) =>
-      tests(design).flatMap(({ scale, ...test }) => {
-        const difference = judge({ ...test, scale }, outcome);
-        return difference ? [{ name, objective, outcome, ...test, ...difference }] : [];
-      }),
-    );
+  const tested = hypothesesAbout({ arms, questions }).flatMap(({ scale, ...test }) => {
+    const difference = judge({ ...test, scale }, test.outcome);
+    return difference ? [{ ...test, ...difference }] : [];
   });
   const adjusted = holm(tested.map(({ pValue }) => pValue ?? 1));
+  const open = adjusted.filter((pValue) => pValue > 1 - confidence).length;
   return tested.map((result, index) => {
     const adjustedPValue = result.pValue === null ? null : adjusted[index]!;
     return {
@@ -70,7 +76,7 @@ export function testHypotheses({
       adjustedPValue,
       signFlip: signFlipTest(result.perSeed, flips(result.name)),
       verdict: hypothesisVerdict(result, adjustedPValue, { confidence, margin }),
-      power: powerOf(result, confidence),
+      power: powerOf(result, levelOf(open, confidence)),
     };
   });
 }
@@ -127,6 +133,14 @@ function hypothesisVerdict(
   return isWithin(interval, margin) ? "equivalent" : "undecided";
 }
 
+/**
+ * The confidence of an interval that has to leave out 0 for one of `open` hypotheses to be decided: Holm holds the next
+ * p-value against what is left of the level, a share of it for each that is not decided yet.
+ */
+export function levelOf(open: number, confidence: number): number {
+  return 1 - (1 - confidence) / Math.max(1, open);
+}
+
 function isWithin({ low, high }: Interval, margin: number): boolean {
   return low > -margin && high < margin;
 }
@@ -163,7 +177,10 @@ export function detectableDifference({
   return quantiles * Math.sqrt(variance);
 }
 
-/** What it would take to decide, if the true difference were the measured one. Null with one seed. */
+/**
+ * What it would take to decide, if the true difference were the measured one. Null with one seed.
+ * @param confidence of the interval that has to leave out 0 ({@link levelOf})
+ */
 export function powerOf(
   { perSeed, mean, objectVariance, objects }: Difference,
   confidence: number,
@@ -173,7 +190,7 @@ export function powerOf(
   const at = (seeds: number) =>
     detectableDifference({ deviation, seeds, objectVariance, objects, confidence });
   const size = Math.abs(mean);
-  const detectable = at(perSeed.length);
+  const detectable = perSeed.length < FEWEST_DECIDING_SEEDS ? null : at(perSeed.length);
   // Seeds without end leave the objects' part.
   const limit = at(MOST_SEEDS);
   if (limit > size) {

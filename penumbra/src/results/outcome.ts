@@ -171,8 +171,8 @@ export type HypothesisVerdict = "supported" | "contradicted" | "equivalent" | "u
 
 /** What it would take to decide, if the true difference were the one that was measured. */
 export interface Power {
-  /** The difference that a study of this size finds in four of five repetitions; 0.01 = one point. */
-  readonly detectable: number;
+  /** The difference that a study of this size finds in four of five repetitions; 0.01 = one point. Null: none at all. */
+  readonly detectable: number | null;
   /** Seeds that would find the measured difference in four of five repetitions; null where no number of them would. */
   readonly seeds: number | null;
   /** How many times as many test objects that would need, where seeds cannot do it. */

@@ -1,10 +1,11 @@
 /**
- * How long a study takes, before it runs: its steps, counted exactly, times what a step took in the demo. Good for
- * deciding between a coffee and a night, not for more; so it is told as a range.
+ * How long a study takes, before it runs: its steps, counted exactly, times what a step took in the demo on a processor
+ * of the same kind. Good for deciding between a coffee and a night, not for more; so it is told as a range.
  */
 import { isFollowed, type RecipeName, recipeNames } from "../diffusion/index.ts";
 import { generatorNamed, type PhotoSettings } from "../generators/index.ts";
 import type { EncoderNetworkName } from "../models/index.ts";
+import type { Machine } from "../results/index.ts";
 import { type Arm, armOf, isFrozen, withTeachers } from "./arms/index.ts";
 import {
   drawnSources,
@@ -24,18 +25,38 @@ import {
 } from "./sources/index.ts";
 import { LARGE_SIDE, UNLEARNED_PHOTOS, unlearnedSources } from "./stages/index.ts";
 
+/** Seconds of what a study does most, on {@link MEASURED_CORES} cores. */
+interface Pace {
+  /** A sample of a word's training, through the denoiser forwards and backwards. */
+  readonly wordSample: number;
+  /** An image through the denoiser. */
+  readonly denoiserEvaluation: number;
+  /** An image through the encoder, forwards and backwards. */
+  readonly encoderImage: number;
+  /** A photo through the encoder, forwards alone. */
+  readonly encodedPhoto: number;
+  /** The least share of this time that a better processor of the kind is expected to take. */
+  readonly least: number;
+}
+
 /**
- * Seconds on 2 cores (AMD EPYC with AVX2, fp32), from the stages of `npm run demo`: 960 samples of words in 14 s, 5,760
- * evaluations of penumbra-mini's denoiser in 32 s, 11,520 images through ResNet-10 of width 32 at 64 pixels forwards
- * and backwards in 20 s, 2,048 photos through it forwards alone in 1.5 s.
+ * By the precision that a study computes in, from the stages of `npm run demo` on a quiet machine: 960 samples of words,
+ * 5,760 evaluations of penumbra-mini's denoiser, 11,520 images through ResNet-10 of width 32 at 64 pixels forwards and
+ * backwards, 2,048 photos through it forwards alone. fp32: 14, 32, 20 and 1.5 s on an AMD EPYC with AVX2. bf16: 5.2, 11.2
+ * and 5.5 s on one with AVX512-BF16 (docs/jobs.md); features are taken in fp32 there too. Processors with AVX-512 and
+ * without bf16 compute in fp32 and are faster than the measured one: below its pace there is more room.
  */
-const DEMO = {
-  wordSample: 0.0146,
-  denoiserEvaluation: 0.0056,
-  encoderImage: 0.0018,
-  encodedPhoto: 0.0008,
-  cores: 2,
+const PACES: Readonly<Record<"fp32" | "bf16", Pace>> = {
+  fp32: {
+    ...{ wordSample: 0.0146, denoiserEvaluation: 0.0056, encoderImage: 0.0018, encodedPhoto: 0.0008 },
+    least: 1 / 2,
+  },
+  bf16: {
+    ...{ wordSample: 0.0054, denoiserEvaluation: 0.0019, encoderImage: 0.00048, encodedPhoto: 0.0008 },
+    least: 3 / 4,
+  },
 };
+const MEASURED_CORES = 2;
 /** Of the networks that were measured: weights of penumbra-mini's denoiser times the area of its latents. */
 const MINI_DENOISER = 7.08e6 * 64 ** 2;
 /** What the imagenet stem saves, as the setting's description says. */
@@ -47,8 +68,8 @@ const MULTIPLY_ADDS: Readonly<Record<EncoderNetworkName, number>> = {
 };
 /** Cores beyond this speed up small networks no more. */
 const MOST_CORES = 8;
-/** A busy or older machine takes this much longer, a better one this much less. */
-const RANGE = { low: 1 / 2, high: 3 } as const;
+/** A busy or older machine takes this much longer: with other work beside it the demo was seen to take twice its time. */
+const MOST = 3;
 
 /** What the photos, the model and the machine add to the settings. */
 export interface Workload {
@@ -61,6 +82,8 @@ export interface Workload {
   readonly photos: number;
   /** Of the diffusion model; undefined where none is needed. */
   readonly model?: { readonly imageSize: number; readonly denoiserParameters: number } | undefined;
+  /** That it computes in. A precision set against the processor is reckoned as if it suited it. */
+  readonly precision: Machine["precision"];
   /** Of every stage, and how many stages are made side by side. */
   readonly threads: number;
   readonly jobs: number;
@@ -69,19 +92,23 @@ export interface Workload {
 /** Parts of a study that are told apart, in the order in which they come. */
 export const ESTIMATED = ["words", "generators", "redraws", "sift", "encoders", "audits", "rest"] as const;
 
-/** Seconds by part of the study, at the demo's speed on as many cores. */
+/** Seconds by part of the study, at the demo's pace on as many cores. */
 export interface Estimate extends Readonly<Record<(typeof ESTIMATED)[number], number>> {
   readonly low: number;
   readonly high: number;
   readonly threads: number;
   readonly jobs: number;
+  /** Whose pace it is. */
+  readonly precision: keyof typeof PACES;
 }
 
 /** Estimates a study on the processor that begins with nothing done; undefined where it is to run on a GPU. */
 export function estimateStudy(load: Workload): Estimate | undefined {
   const { config, photos, threads, jobs } = load;
+  const precision = load.precision === "bf16" ? "bf16" : "fp32";
+  const pace = PACES[precision];
   if ([config.device].flat().some((device) => device.startsWith("cuda"))) return undefined;
-  const speed = Math.min(threads, MOST_CORES) / DEMO.cores;
+  const speed = Math.min(threads, MOST_CORES) / MEASURED_CORES;
   const seeds = config.seeds.length;
   const shots = shotsOf(config);
   /** What is prepared for a seed is made one after the other; arms are not. */
@@ -91,19 +118,19 @@ export function estimateStudy(load: Workload): Estimate | undefined {
   // A seed with fewer shots draws of fewer photos.
   const part = shots.reduce((sum, count) => sum + count / largestShots(config), 0);
   const sift = siftWork(load);
-  const evaluation = DEMO.denoiserEvaluation * denoiserScale(load);
-  const encoded = DEMO.encodedPhoto * scale;
+  const evaluation = pace.denoiserEvaluation * denoiserScale(load);
+  const encoded = pace.encodedPhoto * scale;
   const generators = generatorTime(load);
   const parts = {
-    words: (seeds * shots.length * wordSamples(load) * DEMO.wordSample * denoiserScale(load)) / drawing,
+    words: (seeds * shots.length * wordSamples(load) * pace.wordSample * denoiserScale(load)) / drawing,
     generators:
-      (seeds * shots.length * (generators.exact * speed + generators.seconds / DEMO.cores)) / drawing,
+      (seeds * shots.length * (generators.exact * speed + generators.seconds / MEASURED_CORES)) / drawing,
     redraws: (seeds * part * denoiserEvaluations(load) * evaluation) / drawing,
     sift:
       (seeds *
-        (sift.evaluations * evaluation + sift.images * encoded + sift.trained * DEMO.encoderImage * scale)) /
+        (sift.evaluations * evaluation + sift.images * encoded + sift.trained * pace.encoderImage * scale)) /
       drawing,
-    encoders: (seeds * shots.length * encoderImages(load) * DEMO.encoderImage * scale) / training,
+    encoders: (seeds * shots.length * encoderImages(load) * pace.encoderImage * scale) / training,
     audits:
       (auditedImages(load) * encoded) / training +
       (seeds * shots.length * unlearnedEvaluations(load) * evaluation) / drawing,
@@ -112,7 +139,7 @@ export function estimateStudy(load: Workload): Estimate | undefined {
   // Minutes that a training is given are no matter of the machine.
   const exact = (seeds * shots.length * generators.exact * speed) / drawing;
   const total = ESTIMATED.reduce((sum, name) => sum + parts[name], 0) - exact;
-  return { ...parts, low: exact + RANGE.low * total, high: exact + RANGE.high * total, threads, jobs };
+  return { ...parts, low: exact + pace.least * total, high: exact + MOST * total, threads, jobs, precision };
 }
 
 /** Seconds in the middle of the range. */
@@ -284,12 +311,12 @@ function encoderScale({ encoder, imageSize }: SettledConfig): number {
 
 /** The estimate as one line for people; `lasting` writes seconds. */
 export function describeEstimate(estimate: Estimate, lasting: (seconds: number) => string): string {
-  const { low, high, threads, jobs } = estimate;
+  const { low, high, threads, jobs, precision } = estimate;
   const total = expectedSeconds(estimate);
   const shares = ESTIMATED.filter((name) => estimate[name] > 0).map(
     (name) => `${name} ${Math.round((100 * estimate[name]) / total)} %`,
   );
   const cores = threads * jobs;
   const side = jobs > 1 ? `, ${jobs} stages side by side` : "";
-  return `Time: ${lasting(low)} to ${lasting(high)} on ${cores === 1 ? "1 core" : `${cores} cores`}${side} without a GPU, by the demo's pace (${shares.join(", ")})`;
+  return `Time: ${lasting(low)} to ${lasting(high)} on ${cores === 1 ? "1 core" : `${cores} cores`}${side} without a GPU, by the demo's pace in ${precision} (${shares.join(", ")})`;
 }

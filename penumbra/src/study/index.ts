@@ -6,6 +6,7 @@ export * from "./estimate.ts";
 export { settle } from "./find-weights.ts";
 export * from "./foresight.ts";
 export { JobError } from "./jobs/index.ts";
+export { settlePrecision } from "./machine.ts";
 export * from "./plan-study.ts";
 export * from "./preview.ts";
 export * from "./run.ts";

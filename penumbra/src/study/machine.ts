@@ -38,19 +38,26 @@ export function settleMachine({
 }: Pick<StudyConfig, "device" | "precision" | "threads">): Machine {
   const [device] = settleDevices(wanted);
   torch.setNumThreads(threads === 0 ? availableParallelism() : threads);
-  const { dtype, reason } = torch.resolvePrecision(precision, device);
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown processor",
     cores: availableParallelism(),
     threads: torch.getNumThreads(),
     memoryBytes: totalmem(),
     device,
-    precision: PRECISION_NAMES[dtype],
-    precisionReason: reason,
+    ...settlePrecision(precision, device),
     node: process.versions.node,
     libtorch: torch.version(),
     penumbra: version,
   };
+}
+
+/** The precision that a study computes in on a device, and why. */
+export function settlePrecision(
+  wanted: StudyConfig["precision"],
+  device: string,
+): Pick<Machine, "precision" | "precisionReason"> {
+  const { dtype, reason } = torch.resolvePrecision(wanted, device);
+  return { precision: PRECISION_NAMES[dtype], precisionReason: reason };
 }
 
 /** The machine with another number of threads, which is set. */

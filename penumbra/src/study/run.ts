@@ -103,6 +103,7 @@ export async function runStudy(
     validationPhotos: splits[0]!.validation.length,
     photos: manifest.photos.length,
     model,
+    precision: machine.precision,
   };
   const devices = settleDevices(config.device);
   const { threads, jobs, estimate } = settleWork(load, { ...machine, devices });
@@ -110,7 +111,7 @@ export async function runStudy(
   store.machine = { ...machine };
   if (estimate) onEstimate?.(estimate);
 
-  onForesight?.(foresee(splits[0]!, config.seeds.length, config.statistics));
+  onForesight?.(foresee(splits[0]!, study));
 
   const lock = await lockRun(run);
   try {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { powerOf, testHypotheses } from "../../src/results/hypotheses.ts";
+import { levelOf, powerOf, testHypotheses } from "../../src/results/hypotheses.ts";
 import type { Difference } from "../../src/results/outcome.ts";
 import { questionsOf } from "../../src/results/questions.ts";
 import { designsOf, usualArms } from "../../src/study/arms/arms.ts";
@@ -121,6 +121,26 @@ describe("the power of a study", () => {
     expect(powerOf(seedsOnly(0.04, 0.02), 0.95)?.seeds).toBe(5);
   });
 
+  it("is at the level that Holm leaves to what is not decided", () => {
+    expect([levelOf(1, 0.95), levelOf(4, 0.95), levelOf(0, 0.95)]).toEqual([0.95, 1 - (1 - 0.95) / 4, 0.95]);
+    const detectable = (means: Parameters<typeof test>[1]) =>
+      test(usualArms(), means).find(({ name }) => name === "H4")!.power!.detectable;
+    const arms = {
+      "supcon+faithful,supcon+both > supcon,supcon+near-ood: accuracy": 0,
+      "supcon+near-ood,supcon+both > supcon,supcon+faithful: accuracy": 0,
+      "supcon+near-ood,supcon+both > supcon,supcon+faithful: near": 0,
+      "supcon+both,supcon > supcon+faithful,supcon+near-ood: near": 0,
+    };
+    const names = Object.keys(arms);
+    const decided = (count: number) => ({
+      ...arms,
+      ...Object.fromEntries(names.slice(0, count).map((name) => [name, 0.5])),
+    });
+    expect(detectable(arms)).toBe(powerOf(difference(0), levelOf(4, 0.95))!.detectable);
+    expect(detectable(decided(3))).toBe(powerOf(difference(0), 0.95)!.detectable);
+    expect(detectable(arms)).toBeGreaterThan(1.2 * detectable(decided(3))!);
+  });
+
   it("says that no number of seeds decides what the objects leave open, and how many more of them would", () => {
     const power = powerOf({ ...difference(0.01), objectVariance: 1e-4 }, 0.95);
     expect(power?.seeds).toBeNull();
@@ -132,5 +152,10 @@ describe("the power of a study", () => {
   it("does not exist for one seed, and asks for three at the least", () => {
     expect(powerOf({ ...difference(0.1), perSeed: [0.1] }, 0.95)).toBeNull();
     expect(powerOf(seedsOnly(0.9, 0.001), 0.95)?.seeds).toBe(3);
+    // Two seeds decide nothing, however large a difference is.
+    expect(powerOf({ ...difference(0.1), perSeed: [0.1, 0.11] }, 0.95)).toMatchObject({
+      detectable: null,
+      seeds: 3,
+    });
   });
 });

@@ -39,7 +39,7 @@ const load = (text = demo, rest: Partial<Workload> = {}): Workload => ({
   validationPhotos: 256,
   photos: 2048,
   model: mini,
-  ...{ threads: 2, jobs: 1 },
+  ...{ precision: "fp32", threads: 2, jobs: 1 },
   ...rest,
 });
 const estimate = (text?: string, rest?: Partial<Workload>) => estimateStudy(load(text, rest))!;
@@ -108,6 +108,17 @@ describe("the time of a study", () => {
     expect(low).toBeLessThan(291);
     expect(high).toBeGreaterThan(291);
     expect(high / low).toBeLessThanOrEqual(6 + 1e-9);
+  });
+
+  it("is the pace of the precision: 2:10 minutes were measured where the processor has bf16, near the lower end", () => {
+    const { low, high } = estimate(demo, { precision: "bf16" });
+    expect(low).toBeLessThan(130);
+    expect(low).toBeGreaterThan(0.6 * 130);
+    expect(high / low).toBeLessThanOrEqual(4 + 1e-9);
+    const measured = (precision: Workload["precision"]) =>
+      describeEstimate(estimate(demo, { precision }), String);
+    expect(measured("bf16")).toContain("by the demo's pace in bf16 (");
+    expect(measured("fp16")).toBe(measured("fp32")); // of fp16 nothing was measured
   });
 
   it("grows with classes, photos, seeds, steps and the model as the work does", () => {

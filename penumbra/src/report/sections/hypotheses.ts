@@ -47,7 +47,9 @@ function chance(value: number | null): string {
 /** What it takes to decide, if the true difference were the measured one. */
 function toDecide({ verdict, power }: HypothesisResult): string {
   if (verdict !== "undecided" || !power) return "";
-  return `${enough(power)}; finds ${points(power.detectable).replace("+", "")} points`;
+  const { detectable } = power;
+  if (detectable === null) return enough(power);
+  return `${enough(power)}; finds ${points(detectable).replace("+", "")} points`;
 }
 
 function enough({ seeds, objectFactor }: Power): string {
@@ -112,7 +114,7 @@ export const hypotheses: Section = {
 </table></div>
 <p>${looksNote(outcome)}</p>
 <details class="how"><summary>How to read this</summary>
-<p><b>Interval</b> and <b>p</b>: over seeds and test objects; p is two-sided and corrected for the number of rows (Holm), so that in 95 of 100 studies where nothing has an effect no row says so. <b>Sign flips</b>: a permutation test of the seeds' differences that assumes no distribution and knows nothing of test objects; with ${counted(outcome.seeds.length, "seed")} it cannot say less than ${chance(smallest(outcome))}. <b>To decide</b>: what would find the measured difference in four of five repetitions, and the smallest difference that a study of this size finds as often. Where more seeds cannot do it, the test objects are too few: their part of the chance does not shrink with seeds.</p>
+<p><b>Interval</b> and <b>p</b>: over seeds and test objects; p is two-sided and corrected for the number of rows (Holm), so that in 95 of 100 studies where nothing has an effect no row says so. <b>Sign flips</b>: a permutation test of the seeds' differences that assumes no distribution and knows nothing of test objects; with ${counted(outcome.seeds.length, "seed")} it cannot say less than ${chance(smallest(outcome))}. <b>To decide</b>: what would find the measured difference in four of five repetitions, and the smallest difference that a study of this size finds as often, at the level that is left for each row which is not decided. Where more seeds cannot do it, the test objects are too few: their part of the chance does not shrink with seeds.</p>
 </details>`;
   },
 };

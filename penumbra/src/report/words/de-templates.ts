@@ -39,8 +39,8 @@ export const templates: Dictionary["templates"] = {
   "p (Holm)": "p (Holm)",
   "p (sign flips)": "p (Vorzeichentest)",
   "To decide": "Zur Entscheidung nötig",
-  "<b>Interval</b> and <b>p</b>: over seeds and test objects; p is two-sided and corrected for the number of rows (Holm), so that in 95 of 100 studies where nothing has an effect no row says so. <b>Sign flips</b>: a permutation test of the seeds' differences that assumes no distribution and knows nothing of test objects; with {0} it cannot say less than {1}. <b>To decide</b>: what would find the measured difference in four of five repetitions, and the smallest difference that a study of this size finds as often. Where more seeds cannot do it, the test objects are too few: their part of the chance does not shrink with seeds.":
-    "<b>Konfidenzintervall</b> und <b>p</b>: über Seeds und Testobjekte; p ist zweiseitig und für die Anzahl der Zeilen korrigiert (Holm), sodass in 95 von 100 Studien ohne jeden Effekt keine Zeile einen meldet. <b>Vorzeichentest</b>: Permutationstest der Unterschiede je Seed, der keine Verteilung voraussetzt und die Testobjekte nicht kennt; kleinster möglicher Wert für {0}: {1}. <b>Zur Entscheidung nötig</b>: was den gemessenen Unterschied in vier von fünf Wiederholungen fände, und der kleinste Unterschied, den eine Studie dieser Größe ebenso oft findet. Wo mehr Seeds nicht genügen, sind es zu wenige Testobjekte: Ihr Anteil am Zufall sinkt nicht mit der Zahl der Seeds.",
+  "<b>Interval</b> and <b>p</b>: over seeds and test objects; p is two-sided and corrected for the number of rows (Holm), so that in 95 of 100 studies where nothing has an effect no row says so. <b>Sign flips</b>: a permutation test of the seeds' differences that assumes no distribution and knows nothing of test objects; with {0} it cannot say less than {1}. <b>To decide</b>: what would find the measured difference in four of five repetitions, and the smallest difference that a study of this size finds as often, at the level that is left for each row which is not decided. Where more seeds cannot do it, the test objects are too few: their part of the chance does not shrink with seeds.":
+    "<b>Konfidenzintervall</b> und <b>p</b>: über Seeds und Testobjekte; p ist zweiseitig und für die Anzahl der Zeilen korrigiert (Holm), sodass in 95 von 100 Studien ohne jeden Effekt keine Zeile einen meldet. <b>Vorzeichentest</b>: Permutationstest der Unterschiede je Seed, der keine Verteilung voraussetzt und die Testobjekte nicht kennt; kleinster möglicher Wert für {0}: {1}. <b>Zur Entscheidung nötig</b>: was den gemessenen Unterschied in vier von fünf Wiederholungen fände, und der kleinste Unterschied, den eine Studie dieser Größe ebenso oft findet, zu dem Niveau, das für jede nicht entschiedene Zeile bleibt. Wo mehr Seeds nicht genügen, sind es zu wenige Testobjekte: Ihr Anteil am Zufall sinkt nicht mit der Zahl der Seeds.",
 
   // sections/arms.ts
   Arms: "Arme",
@@ -119,8 +119,8 @@ export const templates: Dictionary["templates"] = {
     "Jedes Bild wird von einem Encoder beurteilt, der nur echte Fotos gesehen hat. Sein Abstand zu einer Klasse ist ein Mittel über mehrere Schichten und Maße, in Einheiten des Abstands, an dem echte Fotos ungesehener Objekte enden: Bis 1 sieht es bekannt aus. Was darüber, aber nicht zu weit entfernt liegt und für den Klassifikator nicht sicher zur eigenen Klasse gehört, ist Near-OOD. Abgelehntes wird mit einem anderen Seed neu gezeichnet.",
   "; of the near validation unknowns {0} % lie inside some class and {1} % in the band":
     "; von den nahen Validierungsunbekannten liegen {0} % innerhalb einer Klasse und {1} % im Band",
-  "Near-OOD is from 1 to {0}. Of the known validation photos {1} % lie inside their class{2}.":
-    "Near-OOD reicht von 1 bis {0}. Von den bekannten Validierungsfotos liegen {1} % innerhalb ihrer Klasse{2}.",
+  "Near-OOD is from 1 to {0}, mean over {1}. Of the known validation photos {2} % lie inside their class{3}.":
+    "Near-OOD reicht von 1 bis {0} (Mittel über {1}). Von den bekannten Validierungsfotos liegen {2} % innerhalb ihrer Klasse{3}.",
   "Yields of the sift": "Ausbeute der Sichtung",
   Wanted: "Gewünscht",
   Drawn: "Gezeichnet",
