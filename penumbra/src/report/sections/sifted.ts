@@ -1,6 +1,6 @@
 import type { Outcome, SiftedImage, SiftResult } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
-import { fixed, percent } from "../numbers.ts";
+import { counted, fixed, percent } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
 import type { ImageSource, Section } from "./section.ts";
 
@@ -23,7 +23,7 @@ function siftOf(result: SiftResult, outcome: Outcome, source: ImageSource): Html
     html`; of the near validation unknowns ${percent(nearInside, 0)} % lie inside some class and ${percent(nearInBand, 0)} % in the band`;
   const roles = result.recipes[0]?.roles ?? [];
   return html`<h3>${titleOf(outcome.sources, result.source)}</h3>
-<p>Near-OOD is from 1 to ${fixed(upper, 2)}. Of the known validation photos ${percent(knownInside, 0)} % lie inside their class${near}.</p>
+<p>Near-OOD is from 1 to ${fixed(upper, 2)}, mean over ${counted(outcome.seeds.length, "seed")}. Of the known validation photos ${percent(knownInside, 0)} % lie inside their class${near}.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Yields of the sift"><table class="plain"><thead><tr><th scope="col">Recipe</th><th scope="col" class="number">Strength</th><th scope="col" class="number">Wanted</th><th scope="col" class="number">Drawn</th><th scope="col" class="number">Accepted</th>${roles.map(({ role }) => html`<th scope="col" class="number">${titleOf(outcome.imageRoles, role)}</th>`)}</tr></thead>
 <tbody>${result.recipes.map(
     (row) =>

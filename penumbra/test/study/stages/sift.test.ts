@@ -13,7 +13,7 @@ import { findModel } from "../../../src/diffusion/index.ts";
 import { settleImages } from "../../../src/study/config/index.ts";
 import { parseSettings, TABLES } from "../../../src/study/index.ts";
 import { prepareSeeds, readSift, type SeedData, type StudyContext } from "../../../src/study/stages/index.ts";
-import { StageStore } from "../../../src/study/store/index.ts";
+import { StageStore, type StageStoreOptions } from "../../../src/study/store/index.ts";
 import { makeTinyStudy, tinySettings } from "../tiny-study.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -31,7 +31,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function prepare(run: string, changes: object = {}): Promise<SeedData> {
+async function prepare(
+  run: string,
+  changes: object = {},
+  options: StageStoreOptions = {},
+): Promise<SeedData> {
   const config = settleImages(parseSettings({ ...settings, ...changes }, "test"), null);
   const manifest = await scanPhotos(join(folder, "photos"), {});
   const context: StudyContext = {
@@ -44,7 +48,7 @@ async function prepare(run: string, changes: object = {}): Promise<SeedData> {
       white: manifest.white,
       classes: manifest.classes,
     },
-    store: new StageStore(join(folder, run)),
+    store: new StageStore(join(folder, run), options),
     cacheFolder: join(folder, "cache"),
     ...{ device: "cpu", precision: "fp32", weights: null },
   };
@@ -117,6 +121,33 @@ describe("sifting", () => {
     expect(inputs).not.toHaveProperty("judge1");
     const { summary } = await readSift(images["sifted-near-ood"]!);
     expect(summary.check.knownInside).toBeCloseTo(0.5, 0); // "known" of these settings, of the photos that calibrate
+  });
+
+  it("that is interrupted between attempts goes on to the same images", async () => {
+    const undisturbed = await prepare("run");
+    const stop = new AbortController();
+    const broken = prepare(
+      "broken",
+      {},
+      {
+        signal: stop.signal,
+        onEvent: (event) => {
+          if (event.event === "progress" && event.stage === "sift") stop.abort();
+        },
+      },
+    );
+    await expect(broken).rejects.toThrow(/aborted/);
+    const drawn = await readdir(join(folder, "broken", "work"), { recursive: true });
+    expect(drawn.filter((name) => name.endsWith(".png")).length).toBeGreaterThan(0);
+    const resumed = await prepare("broken");
+    for (const name of ["sifted-faithful", "sifted-near-ood"]) {
+      const [a, b] = [undisturbed.images[name]!, resumed.images[name]!];
+      expect(b.hash).toBe(a.hash);
+      expect(await readSift(b)).toEqual(await readSift(a));
+      expect((await readdir(join(b.folder, "images"))).sort()).toEqual(
+        (await readdir(join(a.folder, "images"))).sort(),
+      );
+    }
   });
 
   it("finds the same images again in another run, and looks at no test photo", async () => {
