@@ -280,6 +280,25 @@ function armFigure(
   );
 }
 
+/** Of each arm, the mean over seeds and classes of its accuracy on the known validation photos. */
+export function validationAccuraciesOf(scores: StudyScores): { arm: string; accuracy: number }[] {
+  return scores.arms.map((arm) => {
+    const perSeed = scores.seeds.map((seed) => {
+      const { validation } = scores.photo(arm, seed).parts;
+      const isRight = isCorrect(validation, scores.classes);
+      const names = [...new Set(validation.classNames)];
+      return mean(
+        names.map((name) =>
+          mean(
+            isRight.flatMap((right, item) => (validation.classNames[item] === name ? [Number(right)] : [])),
+          ),
+        ),
+      );
+    });
+    return { arm, accuracy: mean(perSeed) };
+  });
+}
+
 /** Whether each item of a known part was named rightly. */
 export function isCorrect(part: PartScores, classes: readonly string[]): boolean[] {
   return part.answers.map((answer, index) => classes[answer] === part.classNames[index]);

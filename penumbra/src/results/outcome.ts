@@ -494,6 +494,11 @@ export interface Outcome {
   /** Empty where the arms cannot test any. */
   readonly hypotheses: readonly HypothesisResult[];
   readonly results: readonly ResultLine[];
+  /**
+   * Of each arm, the mean over seeds and classes of its accuracy on the known validation photos: arms are chosen by it
+   * where there are no unknowns for that. Reports of earlier versions lack it.
+   */
+  readonly validationAccuracies?: readonly { readonly arm: string; readonly accuracy: number }[];
   /** The other numbers of shots, the fewest first; empty where the study has one. */
   readonly otherShots: readonly ShotsOutcome[];
   /** Of every arm with every number of shots; empty where the study has one. */

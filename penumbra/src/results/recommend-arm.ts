@@ -9,11 +9,11 @@ export interface Recommendation {
 
 /**
  * The arm that a finished study speaks for: the best at telling VALIDATION unknowns, by the detector of its answer,
- * mean over seeds; where no unknowns were there for choices, the most accurate on the test photos, which the reason
- * says. The first of equal ones; null where no arm has a figure.
+ * mean over seeds; where no unknowns were there for choices, the most accurate on the validation photos, which the reason
+ * says: the test chooses nothing. The first of equal ones; null where an arm has no figure.
  */
 export function recommendArm(outcome: Outcome): Recommendation | null {
-  const { arms, detector, results, seeds } = outcome;
+  const { arms, detector, results, seeds, validationAccuracies = [] } = outcome;
   const byValidation = arms.map(({ name }) =>
     results.flatMap((line) =>
       line.kind === "unknowns" &&
@@ -30,12 +30,9 @@ export function recommendArm(outcome: Outcome): Recommendation | null {
   const values = isJudged
     ? byValidation
     : arms.map(({ name }) =>
-        results.flatMap((line) =>
-          line.kind === "classification" && line.arm === name && line.unit === outcome.unit
-            ? [line.balancedAccuracy]
-            : [],
-        ),
+        validationAccuracies.flatMap(({ arm, accuracy }) => (arm === name ? [accuracy] : [])),
       );
+  if (values.some((numbers) => numbers.length === 0)) return null;
   const means = values.map((numbers) => mean(numbers));
   const best = means.indexOf(Math.max(...means));
   const chosen = arms[best];
@@ -47,6 +44,6 @@ export function recommendArm(outcome: Outcome): Recommendation | null {
     arm,
     reason: isJudged
       ? `Of the arms of the study "${outcome.name}", ${title} was the best at telling its validation unknowns from the known (AUROC ${figure}, ${over}).`
-      : `${title} was the most accurate in the study "${outcome.name}" (balanced accuracy ${figure} on its test photos, ${over}); it had no unknowns to choose by.`,
+      : `${title} was the most accurate in the study "${outcome.name}" (balanced accuracy ${figure} on its validation photos, ${over}); it had no unknowns to choose by.`,
   };
 }

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { chooseDetector, contrastJudge, resultLines, StudyScores } from "../../src/results/figures.ts";
+import {
+  chooseDetector,
+  contrastJudge,
+  resultLines,
+  StudyScores,
+  validationAccuraciesOf,
+} from "../../src/results/figures.ts";
 import { levelsOf } from "../../src/results/levels.ts";
 import type { ResultLine } from "../../src/results/outcome.ts";
 import { confusionsOf, histogramsOf, worstMistakes } from "../../src/results/pictures.ts";
@@ -111,6 +117,14 @@ describe("the figures of a study", () => {
     expect(accuracy?.overObjects?.low).toBeGreaterThanOrEqual(0);
     expect(judge({ ...contrast, scale: 2 }, "accuracy")?.perSeed).toEqual([0.5, 0.25]);
     expect(judge(contrast, "far")).toBeNull();
+  });
+
+  it("on validation photos are a mean over seeds and classes", () => {
+    // Four and two of eight bolts are named wrongly, no nut is.
+    expect(validationAccuraciesOf(scores)).toEqual([
+      { arm: "supcon", accuracy: (0.75 + 0.875) / 2 },
+      { arm: "supcon+both", accuracy: 1 },
+    ]);
   });
 
   it("without a control are the arm's own, which its learning curve is drawn of", () => {

@@ -232,8 +232,8 @@ export const texts: Dictionary["texts"] = {
   "To use it: {0!}": "Zur Verwendung: {0}",
   'Of the arms of the study "{1!}", {0} was the best at telling its validation unknowns from the known (AUROC {2#}, {3}).':
     "{0} unterschied die Unbekannten, nach denen die Studie „{1}“ wählte, am besten von den Bekannten (AUROC {2}, {3}).",
-  '{0} was the most accurate in the study "{1!}" (balanced accuracy {2#} on its test photos, {3}); it had no unknowns to choose by.':
-    "{0} war in der Studie „{1}“ am genauesten (balancierte Genauigkeit {2} auf ihren Testfotos, {3}); sie hatte keine Unbekannten, nach denen zu wählen war.",
+  '{0} was the most accurate in the study "{1!}" (balanced accuracy {2#} on its validation photos, {3}); it had no unknowns to choose by.':
+    "{0} war in der Studie „{1}“ am genauesten (balancierte Genauigkeit {2} auf ihren Validierungsfotos, {3}); sie hatte keine Unbekannten, nach denen zu wählen war.",
   "at its only seed": "beim einzigen Seed",
   "on average over {0#} seeds": "im Mittel über {0} Seeds",
   "One seed decides nothing: five or more (--seeds 5) give a useful answer.":

@@ -26,6 +26,7 @@ import {
   type Titled,
   type TrainingSummary,
   testHypotheses,
+  validationAccuraciesOf,
   worstMistakes,
 } from "../../results/index.ts";
 import { ROLES_OF_IMAGES } from "../../sift/index.ts";
@@ -164,6 +165,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     comparisons: compared.comparisons,
     hypotheses: compared.hypotheses,
     results,
+    validationAccuracies: validationAccuraciesOf(scores),
     otherShots: otherShots.map(({ levels: _, ...other }) => other),
     levels: [...otherShots.flatMap(({ levels }) => levels), ...compared.levels].sort(
       (a, b) => a.shots - b.shots,
