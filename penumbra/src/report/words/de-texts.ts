@@ -356,6 +356,8 @@ export const texts: Dictionary["texts"] = {
     "getreue Nachzeichnungen als Spalten im Nenner von SupCon: eine Kontrolle, die schaden muss",
   "Collages of photos, which need no generator, are columns of the loss's denominator":
     "Collagen aus Fotos, die keinen Generator brauchen, sind Spalten im Nenner des Verlusts",
+  "flawed images of a variational autoencoder that learned from the training photos are columns of SupCon's denominator":
+    "fehlerhafte Bilder eines Variational Autoencoders, der von den Trainingsfotos gelernt hat, sind Spalten im Nenner von SupCon",
   "collages of photos, which need no generator, are columns of SupCon's denominator":
     "Collagen aus Fotos, die keinen Generator brauchen, sind Spalten im Nenner von SupCon",
   "Classically augmented copies, which need no generator, stand in for their photos":

@@ -218,6 +218,15 @@ export const arms = {
     ...REAL,
     ...COLLAGE_COLUMNS,
   },
+  "supcon+ce+vae": {
+    title: "Joint + VAE",
+    description:
+      "SupCon and cross-entropy together; flawed images of a variational autoencoder that learned from the training photos are columns of SupCon's denominator",
+    objective: "supcon+ce",
+    ...REAL,
+    negatives: "vae-near-ood",
+    use: "columns",
+  },
   "supcon+ce+augmented": {
     title: "Joint + augmented",
     description:

@@ -44,6 +44,7 @@ const ALL = [
   "supcon+sifted",
   "supcon+ce+boundary",
   "supcon+ce+sifted-boundary",
+  "supcon+ce+vae",
   "supcon+augmented",
   "supcon+ce+augmented",
   "supcon+round-trip",

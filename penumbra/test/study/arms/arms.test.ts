@@ -27,7 +27,10 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** Published weights, so that arms that train nothing have some. */
 const encoder = { ...tinySettings.encoder, steps: 2, weights: "weights" };
-const settings = { ...tinySettings, seeds: [0], encoder };
+/** A generator's training of two steps. */
+const training = { steps: 2, batchSize: 2, width: 8, latentSize: 4, sheetMinutes: 60 };
+const sources = { "vae-near-ood": { training } };
+const settings = { ...tinySettings, seeds: [0], encoder, sources };
 
 let folder = "";
 let outcome: Outcome;
