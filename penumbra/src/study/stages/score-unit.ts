@@ -1,4 +1,4 @@
-import type { Tensor } from "@penumbra/torch";
+import { scope, type Tensor } from "@penumbra/torch";
 import {
   isCorrect,
   type PartScores,
@@ -111,12 +111,18 @@ async function scoreParts(
   const parts: Partial<Record<ScoredPart, PartScores>> = {};
   for (const part of scoredParts) {
     const own = samples[part];
-    const scores = await withSamples([looksAtPixels(own) ? own : withoutPixels(own)], ([seen]) =>
-      chosen.map(({ name, detector, scored }): [string, number[]] => [
-        name,
-        own.evidence && seen ? [...(scored.get(own) ?? detector.score(seen))] : [],
-      ]),
+    const open = chosen.filter(({ scored }) => own.evidence && !scored.has(own));
+    const made = await withSamples([looksAtPixels(own) ? own : withoutPixels(own)], ([seen]) =>
+      scoreInBlocks(
+        seen as Samples,
+        own.ids.length,
+        open.map(({ detector }) => detector),
+      ),
     );
+    const scores = chosen.map((each): [string, number[]] => [
+      each.name,
+      made[open.indexOf(each)] ?? [...(each.scored.get(own) ?? [])],
+    ]);
     parts[part] = describePart(own, Object.fromEntries(scores));
   }
   return {
@@ -129,6 +135,37 @@ async function scoreParts(
         Object.entries(detector.fitted).map(([key, value]) => [`${name}.${key}`, value]),
       ),
     ),
+  };
+}
+
+/** Items that are scored together: detectors hold several matrices of float64 that have a row for each. */
+const BLOCK = 8192;
+
+/** Each detector's scores of so many items, in blocks: it changes them by rounding alone. */
+function scoreInBlocks(seen: Samples, items: number, detectors: readonly FittedDetector[]): number[][] {
+  if (items <= BLOCK) return detectors.map((detector) => [...detector.score(seen)]);
+  const scores = detectors.map((): number[] => []);
+  for (let first = 0; first < items; first += BLOCK) {
+    scope(() =>
+      withSharing([blockOf(seen, first, Math.min(BLOCK, items - first))], ([block]) => {
+        for (const [place, detector] of detectors.entries())
+          scores[place]?.push(...detector.score(block as Samples));
+      }),
+    );
+  }
+  return scores;
+}
+
+/** Some of the items, as views of the same tensors. */
+function blockOf(samples: Samples, first: number, count: number): Samples {
+  const { features, logits, stages, pixels } = samples;
+  const rows = (tensor: Tensor) => tensor.narrow(0, first, count);
+  return {
+    ...samples,
+    ...(features && { features: rows(features) }),
+    ...(logits && { logits: rows(logits) }),
+    ...(stages && { stages: stages.map(rows) }),
+    ...(pixels && { pixels: rows(pixels) }),
   };
 }
 
@@ -225,26 +262,31 @@ function choosersOf({ nearValidation, standIns }: UnitSamples): {
   return { standIns: kinds, chosenBy: kinds.length > 0 ? "standIns" : null };
 }
 
-function rowsOf({ evidence }: PartSamples): number[][] {
-  return evidence ? (evidence.logits.tolist() as number[][]) : [];
+/** The logits of a part, row by row: of many photos and classes there is not room for many copies. */
+function* rowsOf({ evidence, ids }: PartSamples): Generator<number[]> {
+  if (!evidence) return;
+  for (let first = 0; first < ids.length; first += BLOCK) {
+    const count = Math.min(BLOCK, ids.length - first);
+    yield* scope(() => evidence.logits.narrow(0, first, count).tolist() as number[][]);
+  }
 }
 
 function describePart(part: PartSamples, scores: Record<string, number[]>): PartScores {
-  const probabilities = rowsOf(part).map(softmax);
-  const answers = probabilities.map(argmax);
-  return {
-    ids: part.ids,
-    objects: part.objects,
-    classNames: part.classNames,
-    answers,
-    probabilities: probabilities.map((row) => row[argmax(row)] as number),
-    scores,
-  };
+  const answers: number[] = [];
+  const probabilities: number[] = [];
+  for (const logits of rowsOf(part)) {
+    const row = softmax(logits);
+    const answer = argmax(row);
+    answers.push(answer);
+    probabilities.push(row[answer] as number);
+  }
+  const { ids, objects, classNames } = part;
+  return { ids, objects, classNames, answers, probabilities, scores };
 }
 
 /** How well the classifier names the items of the test. */
 function classify(test: PartSamples, classes: readonly string[]): UnitScores["classification"] {
-  const [logits, { labels }] = [rowsOf(test), test];
+  const [logits, { labels }] = [[...rowsOf(test)], test];
   const probabilities = logits.map(softmax);
   const confidence = probabilities.map((row) => row[argmax(row)] as number);
   const figures = classFigures(logits, labels);
