@@ -9,7 +9,7 @@ import { FontError, pdfOf } from "./pdf.ts";
 import { bibliography, referencesOf } from "./references.ts";
 import { differenceLimit, type ImageSource, methodsParagraph, SECTIONS } from "./sections/index.ts";
 import { questionTitle } from "./titles.ts";
-import { withLanguage } from "./words/index.ts";
+import { translated, withLanguage } from "./words/index.ts";
 import { ReportError, readOutcome } from "./write.ts";
 
 /** A chart or a table of the report as a file of its own. */
@@ -108,8 +108,8 @@ function chartsOf(text: string): { readonly svg: string; readonly label: string 
   return [...charts].map(([svg, label = ""]) => ({ svg, label }));
 }
 
-/** Pixels of a row of the differences, of its words, and of its picture. */
-const ROW = { height: 34, words: 470, picture: 220 } as const;
+/** Pixels of a row of the differences, of its words, of a line of them and of its picture; characters that fit a line. */
+const ROW = { height: 34, words: 470, line: 14, picture: 220, characters: 74 } as const;
 
 /** All questions of one outcome below each other, on one scale. */
 function differencesChart(outcome: Outcome, name: OutcomeName, unit: Unit): Html | null {
@@ -117,14 +117,28 @@ function differencesChart(outcome: Outcome, name: OutcomeName, unit: Unit): Html
   if (items.length === 0) return null;
   const limit = differenceLimit(items, outcome.margin);
   const width = ROW.words + ROW.picture;
-  const height = ROW.height * items.length + 24;
-  const rows = items.map((item, index) => {
+  let bottom = 0;
+  const rows = items.map((item) => {
     const question = outcome.questions.find((one) => one.name === item.question);
-    const words = question ? questionTitle(question, outcome) : item.question;
-    const y = ROW.height * index;
-    return html`<text x="4" y="${y + 19}">${words}</text><g transform="translate(${ROW.words} ${y})">${intervalChart({ ...item, title: words }, { limit, margin: outcome.margin })}</g>`;
+    const title = question ? questionTitle(question, outcome) : item.question;
+    const lines = linesOf(translated(title)); // a part of it would not be known to the dictionary
+    const more = ROW.line * (lines.length - 1);
+    const y = bottom;
+    bottom += ROW.height + more;
+    return html`${lines.map((line, index) => html`<text x="4" y="${y + 19 + ROW.line * index}">${line}</text>`)}<g transform="translate(${ROW.words} ${y + more / 2})">${intervalChart({ ...item, title }, { limit, margin: outcome.margin })}</g>`;
   });
-  return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="Differences, ${name}, by ${unit}">${rows}<g transform="translate(${ROW.words} ${ROW.height * items.length})">${intervalAxis({ limit, title: "Difference in points" })}</g></svg>`;
+  return html`<svg class="chart" viewBox="0 0 ${width} ${bottom + 24}" role="img" aria-label="Differences, ${name}, by ${unit}">${rows}<g transform="translate(${ROW.words} ${bottom})">${intervalAxis({ limit, title: "Difference in points" })}</g></svg>`;
+}
+
+/** Words in lines that fit beside a picture. */
+function linesOf(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= ROW.characters) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** A file name of what people read: "ROC, near unknowns" -> "roc-near-unknowns". */

@@ -106,6 +106,11 @@ describe("the figures of a report", () => {
     const accuracy = named("differences-accuracy-photo.svg");
     expect(accuracy.match(/class="mean"/g)).toHaveLength(outcome.questions.length);
     expect(accuracy).toContain("faithful redraws");
+    const lines = [...accuracy.matchAll(/<text x="4"[^>]*>([^<]*)</g)].map(([, line = ""]) => line);
+    expect(lines.length).toBeGreaterThan(outcome.questions.length); // the longest takes two
+    for (const line of lines) expect(line.length).toBeLessThan(75);
+    const german = figuresOf(outcome, "de").find(({ name }) => name === "differences-accuracy-photo.svg");
+    expect(german?.text).not.toMatch(/>[^<]*(together|beat|synthetic)[^<]*<\/text>/);
   });
 
   it("are tables with plain numbers, as many cells in every row", () => {
