@@ -1,4 +1,5 @@
 import type PDFKit from "pdfkit";
+import { unescapeHtml } from "./html.ts";
 
 type Page = PDFKit.PDFDocument;
 
@@ -65,11 +66,11 @@ function parse(svg: string): Element {
     /<(\/?)([a-z]+)((?:\s+[\w:-]+="[^"]*")*)\s*(\/?)>|([^<]+)/g,
   )) {
     const last = open.at(-1)!;
-    if (text !== undefined) last.text += unescapeXml(text);
+    if (text !== undefined) last.text += unescapeHtml(text);
     else if (end) open.pop();
     else {
       const attributes = [...inside.matchAll(/([\w:-]+)="([^"]*)"/g)].map(
-        ([, key = "", value = ""]) => [key, unescapeXml(value)] as const,
+        ([, key = "", value = ""]) => [key, unescapeHtml(value)] as const,
       );
       const element = { name, attributes: new Map(attributes), children: [], text: "" };
       last.children.push(element);
@@ -77,12 +78,6 @@ function parse(svg: string): Element {
     }
   }
   return top.children[0]!;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', "#39": "'", amp: "&" };
-
-function unescapeXml(text: string): string {
-  return text.replaceAll(/&(lt|gt|quot|#39|amp);/g, (_, name: string) => ENTITIES[name]!);
 }
 
 /** In the order in which later ones win: by the number of classes that they name, then as they stand. */
