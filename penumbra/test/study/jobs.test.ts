@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Outcome } from "../../src/results/index.ts";
 import { loadConfig, planStudy, runStudy, type StageEvent } from "../../src/study/index.ts";
-import { madeStages, makeTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
+import { contentsOf, madeStages, makeTinyStudy, tinySettings, writeSettings } from "./tiny-study.ts";
 
 // Two processes more, each of which loads the engine.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
@@ -33,22 +33,6 @@ async function run(folder: string, jobs: number, name: string) {
   const study = planStudy(await loadConfig(join(folder, "study.yaml")), join(folder, name));
   const outcome = await runStudy(study, { onEvent: (event) => events.push(event) });
   return { study, outcome, events };
-}
-
-/** Files that say when they were made, and how long it took: of artifacts, and of generators that were trained. */
-const TIMED = /(manifest|training|generator)\.json$|README\.md$|log\.jsonl$/;
-
-/** What the artifacts of a run hold, without their times. */
-async function contentsOf(run: string): Promise<Map<string, Buffer>> {
-  const folder = join(run, "artifacts");
-  const names = await readdir(folder, { recursive: true });
-  const files = names.filter((name) => !TIMED.test(name));
-  const contents = new Map<string, Buffer>();
-  for (const name of files.sort()) {
-    const path = join(folder, name);
-    if ((await stat(path)).isFile()) contents.set(name, await readFile(path));
-  }
-  return contents;
 }
 
 const bin = fileURLToPath(new URL("../../bin/penumbra.js", import.meta.url));

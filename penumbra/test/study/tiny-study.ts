@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as torch from "@penumbra/torch";
@@ -75,4 +75,20 @@ export function madeStages(events: readonly StageEvent[]): string[] {
   return events
     .filter((event) => event.event === "done" && event.hash !== "")
     .map(({ stage, label }) => `${stage} ${label}`.trim());
+}
+
+/** Files that say when they were made, and how long it took: of artifacts, and of generators that were trained. */
+const TIMED = /(manifest|training|generator)\.json$|README\.md$|log\.jsonl$/;
+
+/** What the artifacts of a run hold, without their times. */
+export async function contentsOf(run: string): Promise<Map<string, Buffer>> {
+  const folder = join(run, "artifacts");
+  const names = await readdir(folder, { recursive: true });
+  const files = names.filter((name) => !TIMED.test(name));
+  const contents = new Map<string, Buffer>();
+  for (const name of files.sort()) {
+    const path = join(folder, name);
+    if ((await stat(path)).isFile()) contents.set(name, await readFile(path));
+  }
+  return contents;
 }
