@@ -113,15 +113,11 @@ async function scoreParts(
     const own = samples[part];
     const open = chosen.filter(({ scored }) => own.evidence && !scored.has(own));
     const made = await withSamples([looksAtPixels(own) ? own : withoutPixels(own)], ([seen]) =>
-      scoreInBlocks(
-        seen as Samples,
-        own.ids.length,
-        open.map(({ detector }) => detector),
-      ),
+      scoreInBlocks(seen as Samples, own.ids.length, open),
     );
-    const scores = chosen.map((each): [string, number[]] => [
-      each.name,
-      made[open.indexOf(each)] ?? [...(each.scored.get(own) ?? [])],
+    const scores = chosen.map(({ name, scored }): [string, number[]] => [
+      name,
+      made.get(name) ?? [...(scored.get(own) ?? [])],
     ]);
     parts[part] = describePart(own, Object.fromEntries(scores));
   }
@@ -141,15 +137,14 @@ async function scoreParts(
 /** Items that are scored together: detectors hold several matrices of float64 that have a row for each. */
 const BLOCK = 8192;
 
-/** Each detector's scores of so many items, in blocks: it changes them by rounding alone. */
-function scoreInBlocks(seen: Samples, items: number, detectors: readonly FittedDetector[]): number[][] {
-  if (items <= BLOCK) return detectors.map((detector) => [...detector.score(seen)]);
-  const scores = detectors.map((): number[] => []);
+/** Each detector's scores of so many items by its name, in blocks where they are many: it changes them by rounding alone. */
+function scoreInBlocks(seen: Samples, items: number, chosen: readonly Chosen[]): Map<string, number[]> {
+  if (items <= BLOCK) return new Map(chosen.map(({ name, detector }) => [name, [...detector.score(seen)]]));
+  const scores = new Map(chosen.map(({ name }): [string, number[]] => [name, []]));
   for (let first = 0; first < items; first += BLOCK) {
     scope(() =>
       withSharing([blockOf(seen, first, Math.min(BLOCK, items - first))], ([block]) => {
-        for (const [place, detector] of detectors.entries())
-          scores[place]?.push(...detector.score(block as Samples));
+        for (const { name, detector } of chosen) scores.get(name)?.push(...detector.score(block as Samples));
       }),
     );
   }
