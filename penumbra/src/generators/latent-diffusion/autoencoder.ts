@@ -7,6 +7,7 @@ import {
   noGrad,
   optim,
   Random,
+  rand,
   randn,
   scope,
   type Tensor,
@@ -38,6 +39,8 @@ export class AutoencoderTrainee implements Trainee {
   readonly optimizer:
     | optim.AdamW
     | { readonly autoencoder: optim.AdamW; readonly discriminator: optim.AdamW };
+  /** What is trained: of a kept encoder the decoder alone. */
+  readonly #parameters: readonly Tensor[];
   readonly #own: optim.AdamW;
   readonly #judge: { readonly network: PatchDiscriminator; readonly optimizer: optim.AdamW } | null;
   readonly #order: ShuffledRounds;
@@ -66,8 +69,9 @@ export class AutoencoderTrainee implements Trainee {
     this.vae = new AutoencoderKL(ARCHITECTURES[settings.preset].vae);
     if (from) this.vae.loadStateDict(from.stateDict());
     this.vae.to({ device: this.device, memoryFormat: "channelsLast" });
-    const { learningRate, weightDecay, discriminator } = settings.autoencoder;
-    this.#own = new optim.AdamW(this.vae.parameters(), {
+    const { learningRate, weightDecay, discriminator, keep } = settings.autoencoder;
+    this.#parameters = keep === "encoder" ? decoderOf(this.vae) : [...this.vae.parameters()];
+    this.#own = new optim.AdamW(this.#parameters, {
       lr: learningRate,
       weightDecay,
       betas: [0.9, 0.99],
@@ -92,7 +96,7 @@ export class AutoencoderTrainee implements Trainee {
 
   step(step: number, learningRate: number): Tensor[] {
     const { autoencoder, seed } = this.#settings;
-    const { batchSize, klWeight, pyramidWeight, edgeWeight, latentNoise } = autoencoder;
+    const { batchSize, keep, klWeight, pyramidWeight, edgeWeight, latentNoise } = autoencoder;
     const { count, size } = batchAt(autoencoder, this.#images.shape[2]!, step);
     const items = this.#order.take(step * batchSize, count);
     const random = new Random(deriveSeed(seed, "autoencoder", "crops", step));
@@ -100,11 +104,11 @@ export class AutoencoderTrainee implements Trainee {
     this.#noise.manualSeed(deriveSeed(seed, "autoencoder", "noise", step));
 
     const { mean, logvar, output } = this.#compute(() => {
-      const { mean, logvar } = this.vae.encode(images);
-      const noise = randn(mean.shape, { generator: this.#noise, device: this.device });
-      const drawn = mean.add(logvar.mul(0.5).exp().mul(noise));
-      const more = latentNoise > 0 && randn(mean.shape, { generator: this.#noise, device: this.device });
-      const latents = more ? drawn.add(more.mul(latentNoise)) : drawn;
+      const encode = () => this.vae.encode(images);
+      const { mean, logvar } = keep === "encoder" ? noGrad(encode) : encode();
+      const options = { generator: this.#noise, device: this.device };
+      const drawn = mean.add(logvar.mul(0.5).exp().mul(randn(mean.shape, options)));
+      const latents = latentNoise > 0 ? drawn.add(noiseLike(mean, latentNoise, options)) : drawn;
       return { mean: mean.to("float32"), logvar: logvar.to("float32"), output: this.vae.decode(latents) };
     });
     const difference = output.to("float32").sub(images);
@@ -113,10 +117,9 @@ export class AutoencoderTrainee implements Trainee {
     const drawn = output.to("float32");
     const judged = this.#adversarial(step, drawn, reconstruction);
     const own = reconstruction.add(kl.mul(klWeight));
-    const parameters = [...this.vae.parameters()];
     this.#own.zeroGrad();
-    backward([judged ? own.add(judged.loss) : own], { inputs: parameters }); // the judge's own gradients are not wanted
-    optim.clipGradNorm_(parameters, 1);
+    backward([judged ? own.add(judged.loss) : own], { inputs: this.#parameters }); // the judge's own gradients are not wanted
+    optim.clipGradNorm_(this.#parameters, 1);
     this.#own.lr = learningRate;
     this.#own.step();
     const losses = [reconstruction.detach(), difference.detach().abs().mean(), kl.detach()];
@@ -153,6 +156,17 @@ export class AutoencoderTrainee implements Trainee {
   inspect(step: number): Promise<Record<string, number>> {
     return this.#inspect?.(this.vae, step) ?? Promise.resolve({});
   }
+}
+
+/** What decodes latents and nothing else. */
+function decoderOf({ decoder, postQuantConv }: AutoencoderKL): Tensor[] {
+  return [...decoder.parameters(), ...(postQuantConv?.parameters() ?? [])];
+}
+
+/** Noise whose deviation is another one for each image, even over 0 … largest. @param latents [B, C, h, w] */
+function noiseLike(latents: Tensor, largest: number, options: { generator: Generator; device: string }) {
+  const deviation = rand([latents.shape[0]!, 1, 1, 1], options).mul(largest);
+  return randn(latents.shape, options).mul(deviation);
 }
 
 /** A discriminator with weights of its own seed, so that the autoencoder's are as they are without one. */

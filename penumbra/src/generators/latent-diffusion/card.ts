@@ -58,20 +58,24 @@ async function runOf({ work, settings, autoencoder, denoiser }: CardFacts): Prom
   const { batchSize } = settings.denoiser;
   return {
     stages: [
-      ...(settings.autoencoder.keep
+      ...(settings.autoencoder.keep === true
         ? []
         : [
             await trainedStage(work, "autoencoder", autoencoder, {
-              stage: "autoencoder",
+              stage: settings.autoencoder.keep === "encoder" ? "decoder of the autoencoder" : "autoencoder",
               batchSize: settings.autoencoder.batchSize,
               seen: seenBy(settings.autoencoder, imageSize(settings.preset), autoencoder.step),
             }),
           ]),
-      await trainedStage(work, "denoiser", denoiser, {
-        stage: `text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"}`,
-        batchSize,
-        seen: `${count(denoiser.step * batchSize)} images`,
-      }),
+      ...(settings.denoiser.keep
+        ? []
+        : [
+            await trainedStage(work, "denoiser", denoiser, {
+              stage: `text encoder and UNet${denoiser.complete ? "" : " (unfinished snapshot)"}`,
+              batchSize,
+              seen: `${count(denoiser.step * batchSize)} images`,
+            }),
+          ]),
     ],
   };
 }

@@ -89,9 +89,9 @@ export class DenoiserTrainee implements Trainee {
     initialiseText(denoiser.text);
     initialiseUnet(denoiser.unet);
     if (from) {
-      // The small table holds the rows of this corpus' vocabulary only.
-      denoiser.text.loadStateDict(rowsOfVocabulary(from.textEncoder, captions.vocabulary));
-      denoiser.unet.loadStateDict(from.unet.stateDict());
+      const state = stateOf(from, captions.vocabulary);
+      denoiser.text.loadStateDict(state.text);
+      denoiser.unet.loadStateDict(state.unet);
     }
     denoiser.text.to({ device: this.device });
     denoiser.unet.to({ device: this.device, memoryFormat: "channelsLast" });
@@ -192,8 +192,10 @@ export interface DenoiserOptions {
   readonly saved?: (average: DenoiserState, result: TrainResult) => Promise<void>;
 }
 
-function rowsOfVocabulary(text: CLIPTextModel, vocabulary: readonly number[]): Record<string, Tensor> {
-  const state = text.stateDict();
+/** A finished model's text encoder, its table holding the rows of a vocabulary only, and UNet. */
+export function stateOf({ textEncoder, unet }: StableDiffusion, vocabulary: readonly number[]): DenoiserState {
+  const state = textEncoder.stateDict();
   const table = state[TOKEN_TABLE]!;
-  return { ...state, [TOKEN_TABLE]: table.detach().indexSelect(0, indices(vocabulary, table.device)) };
+  const rows = table.detach().indexSelect(0, indices(vocabulary, table.device));
+  return { text: { ...state, [TOKEN_TABLE]: rows }, unet: unet.stateDict() };
 }

@@ -46,15 +46,17 @@ export const AutoencoderSettings = z.strictObject({
   warmup: budget.warmup.default(100),
   weightDecay: budget.weightDecay.default(0),
   keep: z
-    .boolean()
+    .union([z.boolean(), z.literal("encoder")])
     .default(false)
-    .describe("Leaves the autoencoder of --from as it is: only text encoder and UNet are trained on."),
+    .describe(
+      "true leaves the autoencoder of --from as it is: only text encoder and UNet are trained on. encoder leaves its latents as they are, so that the UNet stays true to them, and trains its decoder on.",
+    ),
   latentNoise: z
     .number()
     .nonnegative()
     .default(0)
     .describe(
-      "Deviation of noise on the latents that the decoder learns from, so that it does not draw a UNet's errors raw (latents have a deviation near 1).",
+      "Largest deviation of noise on the latents that the decoder learns from, so that it does not draw a UNet's errors raw (latents have a deviation near 1); each image draws its own from 0 on.",
     ),
   crop: z.int().positive().default(32).describe("Edge of the random crops, in pixels."),
   fullEvery: z
@@ -80,6 +82,12 @@ export const AutoencoderSettings = z.strictObject({
 
 export const DenoiserSettings = z.strictObject({
   ...budget,
+  keep: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Leaves text encoder and UNet of --from as they are: only the decoder is trained on. Needs autoencoder.keep: encoder.",
+    ),
   steps: budget.steps.default(60_000),
   batchSize: budget.batchSize.default(64),
   learningRate: budget.learningRate.default(4e-4),

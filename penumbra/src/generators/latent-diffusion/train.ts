@@ -16,7 +16,7 @@ import { assemble, pretrainSchedule } from "./assemble.ts";
 import { AutoencoderTrainee } from "./autoencoder.ts";
 import { CaptionTable } from "./captions.ts";
 import { modelCard } from "./card.ts";
-import { type DenoiserState, DenoiserTrainee } from "./denoiser.ts";
+import { type DenoiserState, DenoiserTrainee, stateOf } from "./denoiser.ts";
 import { corpusLatents, type Latents } from "./latents.ts";
 import { loadOrigin, type Origin, runSeed } from "./origin.ts";
 import { samplePrompts, writeRoundTrips, writeSamples } from "./samples.ts";
@@ -40,20 +40,31 @@ export type PretrainOptions = TrainingOptions<PretrainSettings>;
 export async function pretrain(options: PretrainOptions): Promise<string | null> {
   const room = await prepare(options);
   const first = autoencoderOf(room);
-  const autoencoder = options.settings.autoencoder.keep
+  const autoencoder = options.settings.autoencoder.keep === true
     ? UNTRAINED
     : await train(first, { ...room.budgets, ...options.settings.autoencoder });
   if (!autoencoder.complete) return null;
   const gallery = await prepareGallery(room, first, autoencoder);
-  const second = denoiserOf(room, gallery);
-  const denoiser = await train(second, { ...room.budgets, ...options.settings.denoiser });
-  if (!denoiser.complete) return null;
-  await writeModel(room, gallery, second.averagedState, denoiser, options.out);
+  const denoiser = await trainDenoiser(room, gallery);
+  if (!denoiser) return null;
+  await writeModel(room, gallery, denoiser.state, denoiser.result, options.out);
   room.onLine(`pretrain: wrote ${options.out}`);
   return options.out;
 }
 
-/** Of an autoencoder that was kept. */
+/** Text encoder and UNet, trained or as they were; null when the signal ended it before. */
+async function trainDenoiser(room: Workroom, gallery: Gallery) {
+  const { origin, settings, budgets } = room;
+  if (settings.denoiser.keep) {
+    const state = stateOf(origin!.model, gallery.captions.vocabulary);
+    return { state, result: UNTRAINED };
+  }
+  const trainee = denoiserOf(room, gallery);
+  const result = await train(trainee, { ...budgets, ...settings.denoiser });
+  return result.complete ? { state: trainee.averagedState, result } : null;
+}
+
+/** Of what was kept. */
 const UNTRAINED: TrainResult = { complete: true, step: 0, seconds: 0, figures: {} };
 
 /** What both stages need. */
@@ -81,10 +92,7 @@ async function prepare(options: PretrainOptions): Promise<Workroom> {
     cuda.setCudnnBenchmark(true);
   }
   const origin = options.from === undefined ? undefined : await loadOrigin(options.from, settings);
-  if (settings.autoencoder.keep && !origin)
-    throw new GeneratorError(
-      'autoencoder.keep leaves the autoencoder of a finished model as it is, but there is none. Give one with --from, or leave "keep" out.',
-    );
+  checkWhatIsKept(settings, origin);
   const corpus = await corpusOf(options.corpus, { size: imageSize(preset), limit });
   for (const problem of corpus.problems) onLine(`corpus: left out ${problem}`);
   const { training, heldOut } = holdOut(corpus, seed, device);
@@ -111,6 +119,19 @@ async function prepare(options: PretrainOptions): Promise<Workroom> {
   };
 }
 
+/** @throws GeneratorError where there is nothing to keep, or what is kept does not fit what is trained */
+function checkWhatIsKept({ autoencoder, denoiser }: PretrainSettings, origin: Origin | undefined): void {
+  const kept = autoencoder.keep ? "autoencoder.keep" : denoiser.keep ? "denoiser.keep" : undefined;
+  if (kept && !origin)
+    throw new GeneratorError(
+      `${kept} leaves networks of a finished model as they are, but there is none. Give one with --from, or leave "keep" out.`,
+    );
+  if (denoiser.keep && autoencoder.keep !== "encoder")
+    throw new GeneratorError(
+      `denoiser.keep leaves the UNet as it is, which knows the latents of its own encoder alone, but ${autoencoder.keep ? "then nothing is trained" : "autoencoder.keep is false"}. Say "autoencoder.keep: encoder" too.`,
+    );
+}
+
 function autoencoderOf(room: Workroom): AutoencoderTrainee {
   const { settings, work, compute, origin, training, heldOut } = room;
   return new AutoencoderTrainee({
@@ -128,7 +149,8 @@ function autoencoderOf(room: Workroom): AutoencoderTrainee {
 
 /** What the second stage needs of the first, and what shows and keeps its results. */
 interface Gallery {
-  readonly latents: Latents;
+  /** None where text encoder and UNet are kept. */
+  readonly latents: Latents | undefined;
   readonly captions: CaptionTable;
   readonly prompts: readonly string[];
   /** Files of pictures. */
@@ -145,13 +167,15 @@ async function prepareGallery(
   autoencoder: TrainResult,
 ): Promise<Gallery> {
   await mkdir(work, { recursive: true }); // the first stage makes it, where there is one
-  const encoded = await corpusLatents(vae, training.images, { settings, compute, work, onLine });
+  const encoded = settings.denoiser.keep
+    ? undefined
+    : await corpusLatents(vae, training.images, { settings, compute, work, onLine });
   const kept = settings.autoencoder.keep && origin?.model.vae.config.scaling_factor;
-  const latents = kept ? { ...encoded, scalingFactor: kept } : encoded;
+  const scalingFactor = kept || encoded!.scalingFactor;
+  const latents = encoded && { ...encoded, scalingFactor };
   const tokenizer = tokenizerOf(options, origin, corpus);
   const captions = new CaptionTable(corpus.captions, tokenizer);
   const { vocabulary } = captions;
-  const { scalingFactor } = latents;
   const roundTrips = join(work, "sheets", "round-trip.webp");
   await writeRoundTrips(vae, heldOut.images, roundTrips, { device: settings.device, compute });
   return {
@@ -181,7 +205,7 @@ function denoiserOf(room: Workroom, gallery: Gallery): DenoiserTrainee {
   const { latents, captions, prompts, sheet, model } = gallery;
   return new DenoiserTrainee({
     settings,
-    latents,
+    latents: latents!,
     captions,
     captionOf: training.items.map((item) => corpus.captionOf[item]!),
     scheduler: pretrainSchedule(settings.denoiser),
