@@ -193,7 +193,10 @@ export interface DenoiserOptions {
 }
 
 /** A finished model's text encoder, its table holding the rows of a vocabulary only, and UNet. */
-export function stateOf({ textEncoder, unet }: StableDiffusion, vocabulary: readonly number[]): DenoiserState {
+export function stateOf(
+  { textEncoder, unet }: StableDiffusion,
+  vocabulary: readonly number[],
+): DenoiserState {
   const state = textEncoder.stateDict();
   const table = state[TOKEN_TABLE]!;
   const rows = table.detach().indexSelect(0, indices(vocabulary, table.device));

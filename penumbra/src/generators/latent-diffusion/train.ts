@@ -40,9 +40,10 @@ export type PretrainOptions = TrainingOptions<PretrainSettings>;
 export async function pretrain(options: PretrainOptions): Promise<string | null> {
   const room = await prepare(options);
   const first = autoencoderOf(room);
-  const autoencoder = options.settings.autoencoder.keep === true
-    ? UNTRAINED
-    : await train(first, { ...room.budgets, ...options.settings.autoencoder });
+  const autoencoder =
+    options.settings.autoencoder.keep === true
+      ? UNTRAINED
+      : await train(first, { ...room.budgets, ...options.settings.autoencoder });
   if (!autoencoder.complete) return null;
   const gallery = await prepareGallery(room, first, autoencoder);
   const denoiser = await trainDenoiser(room, gallery);

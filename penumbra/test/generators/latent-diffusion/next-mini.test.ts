@@ -33,7 +33,12 @@ beforeAll(async () => {
   writeFileSync(join(corpus, "captions.jsonl"), lines.join("\n"));
 });
 
-function options(out: string, keep = false): PretrainOptions {
+interface Kept {
+  readonly autoencoder?: boolean | "encoder";
+  readonly denoiser?: boolean;
+}
+
+function options(out: string, kept: Kept = {}): PretrainOptions {
   return {
     corpus,
     out: join(scratch, out),
@@ -41,8 +46,8 @@ function options(out: string, keep = false): PretrainOptions {
     settings: PretrainSettings.parse({
       ...{ preset: "tiny", precision: "fp32", logSeconds: 0, sheetMinutes: 60 },
       ...{ vocabulary: 24, captionLength: 16 },
-      autoencoder: { steps: 2, batchSize: 4, crop: 8, latentNoise: 0.2, keep },
-      denoiser: { steps: 2, batchSize: 4, warmup: 1, timestepSpacing: "trailing" },
+      autoencoder: { steps: 2, batchSize: 4, crop: 8, latentNoise: 0.2, keep: kept.autoencoder },
+      denoiser: { steps: 2, batchSize: 4, warmup: 1, timestepSpacing: "trailing", keep: kept.denoiser },
     }),
   };
 }
@@ -66,7 +71,7 @@ test("a model with a vocabulary of its own draws, and a second run can keep its 
   const image = textToImage(sd, { prompts: [CAPTIONS[0]!], steps: 2, seeds: [0] });
   expect(image.isfinite().all().item()).toBe(1);
 
-  const second = { ...options("second", true), from: first.out };
+  const second = { ...options("second", { autoencoder: true }), from: first.out };
   await pretrain(second);
   expect(weightsOf(second.out, "vae")).toEqual(weightsOf(first.out, "vae"));
   expect(weightsOf(second.out, "unet")).not.toEqual(weightsOf(first.out, "unet"));
@@ -78,8 +83,43 @@ test("a model with a vocabulary of its own draws, and a second run can keep its 
   expect(card.match(/\| autoencoder \|/g)).toHaveLength(1); // of the first run
 });
 
-test("keeping the autoencoder needs one", async () => {
-  await expect(pretrain(options("none", true))).rejects.toThrow(/autoencoder.keep.*--from/);
+test("a decoder can be trained on alone, so that latents and UNet stay what they are", async () => {
+  const first = options("before");
+  await pretrain(first);
+  const second = { ...options("after", { autoencoder: "encoder", denoiser: true }), from: first.out };
+  await pretrain(second);
+  for (const part of ["unet/diffusion_pytorch_model", "text_encoder/model"].map((p) => `${p}.safetensors`))
+    expect(readFileSync(join(second.out, part))).toEqual(readFileSync(join(first.out, part)));
+  const [before, after] = [first, second].map(({ out }) => StableDiffusion.load(out).vae) as [
+    AutoencoderKL,
+    AutoencoderKL,
+  ];
+  expect(after.config).toEqual(before.config);
+  const [old, trained] = [before.stateDict(), after.stateDict()];
+  const changed = Object.keys(old).filter((key) => !old[key]!.equal(trained[key]!));
+  expect(changed).toEqual(expect.arrayContaining(["decoder.conv_in.weight", "decoder.conv_out.weight"]));
+  expect(changed.filter((key) => !/^(decoder|post_quant_conv)\./.test(key))).toEqual([]);
+  const card = readFileSync(join(second.out, "README.md"), "utf8");
+  expect(card.match(/^\| 2 \|.*\|$/gm)).toEqual([
+    expect.stringMatching(/^\| 2 \| decoder of the autoencoder \| 2 \|/),
+  ]);
+});
+
+test.each<[Kept, RegExp]>([
+  [{ autoencoder: true }, /autoencoder\.keep.*--from/],
+  [{ autoencoder: "encoder" }, /autoencoder\.keep.*--from/],
+  [{ denoiser: true }, /denoiser\.keep.*--from/],
+])("keeping %j needs a finished model", async (kept, message) => {
+  await expect(pretrain(options("none", kept))).rejects.toThrow(message);
+});
+
+test.each<[Kept, RegExp]>([
+  [{ denoiser: true }, /latents of its own encoder.*autoencoder\.keep: encoder/],
+  [{ autoencoder: true, denoiser: true }, /nothing is trained.*autoencoder\.keep: encoder/],
+])("what is kept must fit what is trained: %j", async (kept, message) => {
+  const base = options("misfit", kept);
+  const settings = { ...base.settings, preset: "mini", vocabulary: "clip" } as const;
+  await expect(pretrain({ ...base, settings, from: miniFolder })).rejects.toThrow(message);
 });
 
 test("a run that goes on sees other items and noise, the first one those of its seed", () => {
