@@ -5,6 +5,8 @@ export interface PatchDiscriminatorOptions {
   readonly channels: number;
   /** Layers that halve the image: 2 judge patches of 34 pixels, 3 of 70. */
   readonly layers: number;
+  /** How many times over it sees what differs from the local mean; 0: images as they are. */
+  readonly detail?: number;
 }
 
 const SLOPE = 0.2;
@@ -17,9 +19,11 @@ export class PatchDiscriminator extends nn.Module<[Tensor]> {
   readonly convs: readonly nn.Conv2d[];
   /** Of all convolutions but the first and the last. */
   readonly norms: readonly nn.BatchNorm2d[];
+  readonly #detail: number;
 
-  constructor({ channels, layers }: PatchDiscriminatorOptions) {
+  constructor({ channels, layers, detail = 0 }: PatchDiscriminatorOptions) {
     super();
+    this.#detail = detail;
     const widths = Array.from({ length: layers + 1 }, (_, layer) => channels * Math.min(8, 2 ** layer));
     const last = widths.length - 1;
     this.convs = [
@@ -46,9 +50,21 @@ export class PatchDiscriminator extends nn.Module<[Tensor]> {
         const own = conv.forward(x);
         if (layer === last) return own;
         return leakyRelu(layer === 0 ? own : this.norms[layer - 1]!.forward(own), { negativeSlope: SLOPE });
-      }, images);
+      }, withDetail(images, this.#detail));
     });
   }
+}
+
+/**
+ * Images whose fine structure is larger: x + times (x - mean of the 3 x 3 pixels around).
+ * @param images [B, 3, H, W]
+ */
+export function withDetail(images: Tensor, times: number): Tensor {
+  if (times === 0) return images;
+  return scope(() => {
+    const local = images.avgPool2d([3, 3], { stride: [1, 1], padding: [1, 1], countIncludePad: false });
+    return images.add(images.sub(local).mul(times));
+  });
 }
 
 /** Half the hinge loss (Lim and Ye 2017): (mean max(0, 1 - D(real)) + mean max(0, 1 + D(fake))) / 2. */

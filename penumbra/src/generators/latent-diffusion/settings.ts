@@ -30,6 +30,13 @@ export const DiscriminatorSettings = z.strictObject({
     .default(0)
     .describe("Steps before it begins: it only tells details from blur once there are some."),
   channels: z.int().positive().default(64).describe("Channels of its first layer."),
+  detail: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe(
+      "How many times over it sees what differs from the mean of the 3 x 3 pixels around: grain and fine structure are small numbers that it else takes long to look at.",
+    ),
   layers: z
     .int()
     .min(1)
