@@ -91,29 +91,29 @@ export function resultLines(
  */
 export function chooseDetector(
   lines: readonly ResultLine[],
-  detectors: readonly string[],
+  detectors: readonly { readonly name: string; readonly title: string }[],
 ): { readonly detector: string; readonly reason: string } {
   const [first] = detectors;
   if (first === undefined) throw new RangeError("A study needs at least one detector.");
   for (const { part, words } of CHOSEN_BY) {
     const ranked = detectors
-      .flatMap((detector) => {
-        const values = lines.flatMap((line) => (isChoosing(line, part, detector) ? [line.auroc] : []));
-        return values.length > 0 ? [{ detector, value: mean(values) }] : [];
+      .flatMap(({ name, title }) => {
+        const values = lines.flatMap((line) => (isChoosing(line, part, name) ? [line.auroc] : []));
+        return values.length > 0 ? [{ name, title, value: mean(values) }] : [];
       })
       .sort((a, b) => b.value - a.value);
     const [best, second] = ranked;
     if (!best) continue;
     const percent = (value: number) => (100 * value).toFixed(1);
-    const next = second ? `, next ${second.detector} with ${percent(second.value)}` : "";
+    const next = second ? `, next ${second.title} with ${percent(second.value)}` : "";
     return {
-      detector: best.detector,
-      reason: `The figures for unknowns are of ${best.detector}: it had the best mean AUROC over all arms and seeds ${words} (${percent(best.value)}${next}).`,
+      detector: best.name,
+      reason: `The figures for unknowns are of ${best.title}: it had the best mean AUROC over all arms and seeds ${words} (${percent(best.value)}${next}).`,
     };
   }
   return {
-    detector: first,
-    reason: `The figures for unknowns are of ${first}, the first detector named: the photos have too few near unknown classes to keep some for choosing (two are needed).`,
+    detector: first.name,
+    reason: `The figures for unknowns are of ${first.title}, the first detector named: the photos have too few near unknown classes to keep some for choosing (two are needed).`,
   };
 }
 

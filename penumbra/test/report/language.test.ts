@@ -251,10 +251,11 @@ describe("the German report", () => {
       [line("standIns", "knn", 0.7)],
       [],
     ]) {
-      const { reason } = chooseDetector(lines, ["knn", "msp"]);
+      const detectors = ["knn", "msp"].map((name) => ({ name, title: name.toUpperCase() }));
+      const { reason } = chooseDetector(lines, detectors);
       const { value, missing } = inGerman(() => translated(reason));
-      expect(missing.filter((text) => text !== "knn" && text !== "msp")).toEqual([]);
-      expect(value).toMatch(/^Die Zahlen zu Unbekannten sind die von knn/);
+      expect(missing.filter((text) => text !== "KNN" && text !== "MSP")).toEqual([]);
+      expect(value).toMatch(/^Die Zahlen zu Unbekannten sind die von KNN/);
       if (lines.length > 0) expect(value).toContain("70,0");
     }
   });

@@ -163,29 +163,32 @@ describe("the choice of the detector", () => {
     ...{ oscr: 0, ccrAtFpr10: 0, ccrAtFpr1: 0 },
   });
 
+  const msp = { name: "msp", title: "MSP" };
+  const knn = { name: "knn", title: "KNN" };
+
   it("follows the validation unknowns, whatever the test says", () => {
     const validation = [line("knn", "validation", 0.7), line("msp", "validation", 0.6)];
     for (const test of [0, 0.5, 1]) {
       const lines = [...validation, line("knn", "test", test), line("msp", "test", 1 - test)];
-      const { detector, reason } = chooseDetector(lines, ["msp", "knn"]);
+      const { detector, reason } = chooseDetector(lines, [msp, knn]);
       expect(detector).toBe("knn");
-      expect(reason).toMatch(/validation unknowns.*70\.0, next msp with 60\.0/);
+      expect(reason).toMatch(/validation unknowns.*70\.0, next MSP with 60\.0/);
     }
   });
 
   it("follows the images that stand in for unknowns where there are none to choose by, and says so", () => {
     const standIns = [line("knn", "standIns", 0.7), line("msp", "standIns", 0.6)];
-    const alone = chooseDetector([...standIns, line("msp", "test", 1)], ["msp", "knn"]);
+    const alone = chooseDetector([...standIns, line("msp", "test", 1)], [msp, knn]);
     expect(alone.detector).toBe("knn");
-    expect(alone.reason).toMatch(/stand in for unknowns.*70\.0, next msp with 60\.0/);
+    expect(alone.reason).toMatch(/stand in for unknowns.*70\.0, next MSP with 60\.0/);
     const beside = [line("knn", "validation", 0.5), line("msp", "validation", 0.6)];
-    expect(chooseDetector([...standIns, ...beside], ["msp", "knn"]).detector).toBe("msp");
+    expect(chooseDetector([...standIns, ...beside], [msp, knn]).detector).toBe("msp");
   });
 
   it("takes the first one named where there are no unknowns to choose by, and says so", () => {
-    const { detector, reason } = chooseDetector([line("knn", "test", 1)], ["msp", "knn"]);
+    const { detector, reason } = chooseDetector([line("knn", "test", 1)], [msp, knn]);
     expect(detector).toBe("msp");
-    expect(reason).toMatch(/too few near unknown classes/);
+    expect(reason).toMatch(/are of MSP,.*too few near unknown classes/);
   });
 });
 

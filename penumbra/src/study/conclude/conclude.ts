@@ -103,7 +103,8 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
   const seen = new Map(config.arms.map((arm) => [arm, seenRecipes(arm, tables)]));
   const isSeen = (arm: string, recipe: string) => seen.get(arm)!.has(recipe);
   const results = resultLines(scores, shots, isSeen);
-  const { detector, reason } = chooseDetector(results, config.detectors);
+  const titles = titlesOf(context);
+  const { detector, reason } = chooseDetector(results, titles.detectors);
   const designs = designsOf(config.arms, tables.arms);
   const questions = questionsOf(designs);
   const { margin, confidence } = config.statistics;
@@ -149,7 +150,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     name: config.name,
     language: config.language,
     createdAt: new Date().toISOString(),
-    ...titlesOf(context),
+    ...titles,
     seeds: config.seeds,
     detector,
     detectorReason: reason,
