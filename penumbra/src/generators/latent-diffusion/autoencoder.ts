@@ -19,7 +19,7 @@ import type { Trainee } from "../trainer/loop.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import { batchAt } from "./batches.ts";
 import { edgeWeights, klDivergence, reconstructionLoss } from "./losses.ts";
-import { adaptiveWeight, PatchDiscriminator, patchLoss } from "./patch-discriminator.ts";
+import { adaptiveWeight, featureDistance, PatchDiscriminator, patchLoss } from "./patch-discriminator.ts";
 import type { PretrainSettings } from "./settings.ts";
 
 /** Name of the figure that an inspection gives. */
@@ -115,7 +115,7 @@ export class AutoencoderTrainee implements Trainee {
     const reconstruction = reconstructionLoss(difference, edgeWeights(images, edgeWeight), pyramidWeight);
     const kl = klDivergence(mean, logvar);
     const drawn = output.to("float32");
-    const judged = this.#adversarial(step, drawn, reconstruction);
+    const judged = this.#adversarial(step, images, drawn, reconstruction);
     const own = reconstruction.add(kl.mul(klWeight));
     this.#own.zeroGrad();
     backward([judged ? own.add(judged.loss) : own], { inputs: this.#parameters }); // the judge's own gradients are not wanted
@@ -129,16 +129,17 @@ export class AutoencoderTrainee implements Trainee {
   }
 
   /** The discriminator's part of the loss, weighed against the reconstruction; null before it begins. */
-  #adversarial(step: number, drawn: Tensor, reconstruction: Tensor) {
-    const { weight, start } = this.#settings.autoencoder.discriminator;
+  #adversarial(step: number, images: Tensor, drawn: Tensor, reconstruction: Tensor) {
+    const { weight, start, features } = this.#settings.autoencoder.discriminator;
     if (!this.#judge || step < start) return null;
     const { network } = this.#judge;
-    const adversarial = this.#compute(() => network.forward(drawn))
-      .to("float32")
-      .mean()
-      .neg();
-    const share = adaptiveWeight(reconstruction, adversarial, this.vae.decoder.convOut.weight);
-    return { adversarial: adversarial.detach(), loss: adversarial.mul(share).mul(weight) };
+    const look = (pictures: Tensor) => this.#compute(() => network.look(pictures));
+    const { layers, logits } = look(drawn);
+    const adversarial = logits.to("float32").mean().neg();
+    const distance = features > 0 && featureDistance(noGrad(() => look(images)).layers, layers).mul(features);
+    const own = distance ? adversarial.add(distance) : adversarial;
+    const share = adaptiveWeight(reconstruction, own, this.vae.decoder.convOut.weight);
+    return { adversarial: adversarial.detach(), loss: own.mul(share).mul(weight) };
   }
 
   /** A step of the discriminator on photos and what was made of them. */

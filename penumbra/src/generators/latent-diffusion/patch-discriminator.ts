@@ -44,15 +44,40 @@ export class PatchDiscriminator extends nn.Module<[Tensor]> {
 
   /** @param images [B, 3, H, W] in -1..1 @returns a logit for each patch, [B, 1, h, w]; positive for photos */
   forward(images: Tensor): Tensor {
+    return scope(() => this.look(images).logits);
+  }
+
+  /** What each layer but the last gives, [B, C, h, w] each, beside the logits. */
+  look(images: Tensor): { readonly layers: readonly Tensor[]; readonly logits: Tensor } {
     return scope(() => {
-      const last = this.convs.length - 1;
-      return this.convs.reduce((x, conv, layer) => {
-        const own = conv.forward(x);
-        if (layer === last) return own;
-        return leakyRelu(layer === 0 ? own : this.norms[layer - 1]!.forward(own), { negativeSlope: SLOPE });
-      }, withDetail(images, this.#detail));
+      const layers: Tensor[] = [];
+      const hidden = this.convs.slice(0, -1).reduce(
+        (x, conv, layer) => {
+          const own = conv.forward(x);
+          const normed = layer === 0 ? own : this.norms[layer - 1]!.forward(own);
+          layers.push(leakyRelu(normed, { negativeSlope: SLOPE }));
+          return layers.at(-1)!;
+        },
+        withDetail(images, this.#detail),
+      );
+      return { layers, logits: this.convs.at(-1)!.forward(hidden) };
     });
   }
+}
+
+/**
+ * How far what is made of photos is from them within a discriminator's layers: mean over layers of mean |D_l(photo) -
+ * D_l(made)| (Larsen et al. 2016, eq. 6, with L1; Wang et al. 2018, eq. 4).
+ * @param photos, made what `look` gave of both
+ * @returns a scalar
+ */
+export function featureDistance(photos: readonly Tensor[], made: readonly Tensor[]): Tensor {
+  return scope(() => {
+    const each = made.map((layer, place) =>
+      layer.to("float32").sub(photos[place]!.to("float32")).abs().mean(),
+    );
+    return each.reduce((sum, next) => sum.add(next)).div(each.length);
+  });
 }
 
 /**

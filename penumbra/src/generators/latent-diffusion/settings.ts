@@ -29,6 +29,13 @@ export const DiscriminatorSettings = z.strictObject({
     .nonnegative()
     .default(0)
     .describe("Steps before it begins: it only tells details from blur once there are some."),
+  features: z
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe(
+      "What likeness of photos and what is made of them within its layers counts beside its judgement (10 in pix2pixHD); 0: nothing.",
+    ),
   channels: z.int().positive().default(64).describe("Channels of its first layer."),
   detail: z
     .number()
