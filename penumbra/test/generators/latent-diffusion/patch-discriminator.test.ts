@@ -1,21 +1,30 @@
-import { conv2d, fromTyped, type Tensor } from "@penumbra/torch";
+import { conv2d, fromTyped, full, rand, type Tensor } from "@penumbra/torch";
 import { describe, expect, test } from "vitest";
 import { AutoencoderTrainee } from "../../../src/generators/latent-diffusion/autoencoder.ts";
 import {
   adaptiveWeight,
+  featureDistance,
   PatchDiscriminator,
   patchLoss,
+  withDetail,
 } from "../../../src/generators/latent-diffusion/patch-discriminator.ts";
 import { PretrainSettings } from "../../../src/generators/latent-diffusion/settings.ts";
 import { eachGolden, expectClose } from "../../goldens.ts";
 
 // Written by patch_discriminator.py.
 eachGolden("generators", "patch-discriminator", ({ json, tensors }) => {
-  const { channels, layers, rtol } = json as unknown as { channels: number; layers: number; rtol: number };
-  const network = new PatchDiscriminator({ channels, layers });
-  const state = network.stateDict();
-  const given = (name: string) => tensors[name] ?? state[name]!; // running averages are not looked at in training
-  network.loadStateDict(Object.fromEntries(Object.keys(state).map((name) => [name, given(name)])));
+  const { channels, layers, detail, rtol } = json as unknown as Record<
+    "channels" | "layers" | "detail" | "rtol",
+    number
+  >;
+  const discriminator = (detail: number) => {
+    const network = new PatchDiscriminator({ channels, layers, detail });
+    const state = network.stateDict();
+    const given = (name: string) => tensors[name] ?? state[name]!; // running averages are not looked at in training
+    network.loadStateDict(Object.fromEntries(Object.keys(state).map((name) => [name, given(name)])));
+    return network;
+  };
+  const network = discriminator(0);
   const last = tensors.last!.clone().requiresGrad_();
   const drawn = conv2d(tensors.hidden!, last, { padding: [1, 1] });
   const reconstruction = drawn.sub(tensors.photos!).abs().mean();
@@ -29,6 +38,24 @@ eachGolden("generators", "patch-discriminator", ({ json, tensors }) => {
   expectClose(real.detach(), tensors.real!, rtol);
   expectClose(fake.detach(), tensors.fake!, rtol);
   expectClose(patchLoss(real, fake).detach(), tensors.loss!, rtol);
+  const [photos, made] = [tensors.photos!, drawn.detach()].map((images) => network.look(images).layers) as [
+    Tensor[],
+    Tensor[],
+  ];
+  expectClose(featureDistance(photos, made).detach(), tensors.featureDistance!, rtol);
+  expectClose(withDetail(tensors.photos!, detail), tensors.enlarged!, rtol);
+  expectClose(discriminator(detail).forward(tensors.photos!).detach(), tensors.realDetail!, rtol);
+});
+
+test("images are as near to themselves as can be, and even ones have no detail", () => {
+  const network = new PatchDiscriminator({ channels: 4, layers: 1 });
+  const images = rand([2, 3, 16, 16]);
+  const { layers } = network.look(images);
+  expect(featureDistance(layers, layers).item()).toBe(0);
+  expect(featureDistance(layers, network.look(images.flip([0])).layers).item()).toBeGreaterThan(0);
+  const even = full([1, 3, 8, 8], 0.25);
+  expectClose(withDetail(even, 8), even, 1e-6);
+  expect(withDetail(images, 0)).toBe(images);
 });
 
 describe("an autoencoder with a patch discriminator", () => {
@@ -69,6 +96,13 @@ describe("an autoencoder with a patch discriminator", () => {
     expect(weightsOf(judged)).not.toEqual(weightsOf(without));
     expect(Object.keys(judged.networks)).toEqual(["autoencoder", "discriminator"]);
     expect(Object.keys(without.networks)).toEqual(["autoencoder"]);
+  });
+
+  test("also learns from how far its images are from photos within the layers, where that counts", () => {
+    const [judged, like] = [trainee({ weight: 1 }), trainee({ weight: 1, features: 10 })];
+    const losses = [judged, like].map((one) => run(one, 2));
+    expect(losses[1]![0]).toEqual(losses[0]![0]); // before the first step
+    expect(weightsOf(like)).not.toEqual(weightsOf(judged));
   });
 
   test("is told from photos ever better by it, on the same photos", () => {

@@ -1,5 +1,6 @@
 # Writes goldens/generators/patch-discriminator.{json,safetensors}: a patch discriminator of random weights, the hinge
-# loss, and the adaptive weight of VQGAN, in plain PyTorch written from Esser et al. 2021 and Isola et al. 2017.
+# loss, the adaptive weight of VQGAN, feature matching and enlarged detail, in plain PyTorch written from Esser et al.
+# 2021, Isola et al. 2017 and Wang et al. 2018.
 # Run: python3 penumbra/test/generators/latent-diffusion/patch_discriminator.py
 import json
 import pathlib
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 FOLDER = pathlib.Path(__file__).parent.parent.parent / "goldens" / "generators"
-CHANNELS, LAYERS = 6, 2
+CHANNELS, LAYERS, DETAIL = 6, 2, 8.0
 torch.manual_seed(3)
 widths = [CHANNELS * min(8, 2**layer) for layer in range(LAYERS + 1)]
 tensors = {}
@@ -23,7 +24,8 @@ for layer, width in enumerate(widths[1:]):
 weights = dict(tensors)
 
 
-def judge(x):
+def look(x):
+    layers = []
     for layer in range(LAYERS + 2):
         bias = weights.get(f"convs.{layer}.bias")
         x = F.conv2d(x, weights[f"convs.{layer}.weight"], bias, stride=2 if layer < LAYERS else 1, padding=1)
@@ -32,7 +34,18 @@ def judge(x):
             x = F.batch_norm(x, None, None, weights[f"{norm}.weight"], weights[f"{norm}.bias"], training=True)
         if layer < LAYERS + 1:
             x = F.leaky_relu(x, 0.2)
-    return x
+        layers.append(x)
+    return layers
+
+
+def judge(x):
+    return look(x)[-1]
+
+
+def local_mean(x):
+    """Of the 3 x 3 pixels around that lie in the image."""
+    kernel = torch.ones(3, 1, 3, 3)
+    return F.conv2d(x, kernel, padding=1, groups=3) / F.conv2d(torch.ones_like(x), kernel, padding=1, groups=3)
 
 
 photos = torch.rand(2, 3, 16, 16) * 2 - 1
@@ -47,12 +60,17 @@ real, fake = judge(photos), judge(drawn.detach())
 tensors |= {"photos": photos, "hidden": hidden, "last": last.detach(), "real": real, "fake": fake}
 tensors |= {"adversarial": adversarial.detach(), "adaptiveWeight": (own / (other + 1e-4)).clamp(0, 1e4)}
 tensors |= {"loss": 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())}
+distances = [(a - b).abs().mean() for a, b in zip(look(photos)[:-1], look(drawn.detach())[:-1])]
+tensors |= {"featureDistance": sum(distances) / len(distances)}
+enlarged = photos + DETAIL * (photos - local_mean(photos))
+tensors |= {"enlarged": enlarged, "realDetail": judge(enlarged)}
 save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, FOLDER / "patch-discriminator.safetensors")
 about = {
     "kind": "patch-discriminator",
     "reference": f"torch {torch.__version__}, from the papers' formulas",
     "channels": CHANNELS,
     "layers": LAYERS,
+    "detail": DETAIL,
     "rtol": 1e-4,
 }
 (FOLDER / "patch-discriminator.json").write_text(json.dumps(about, indent=1) + "\n")
