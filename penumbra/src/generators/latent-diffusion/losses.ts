@@ -14,11 +14,15 @@ const PYRAMID_LEVELS = 3;
  */
 export function edgeWeights(images: Tensor, weight: number): Tensor {
   return scope(() => {
-    const local = images.avgPool2d([3, 3], { stride: [1, 1], padding: [1, 1], countIncludePad: false });
-    const distance = images.sub(local).abs().mean([1], { keepdim: true }); // [B, 1, H, W]
+    const distance = images.sub(localMean(images)).abs().mean([1], { keepdim: true }); // [B, 1, H, W]
     const spread = distance.maxPool2d([3, 3], { stride: [1, 1], padding: [1, 1] });
     return spread.sub(0.1).div(0.3).clamp({ min: 0, max: 1 }).mul(weight).add(1);
   });
+}
+
+/** Mean of the 3 x 3 pixels around that lie in the image. @param images [B, C, H, W] */
+export function localMean(images: Tensor): Tensor {
+  return images.avgPool2d([3, 3], { stride: [1, 1], padding: [1, 1], countIncludePad: false });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { grad, leakyRelu, nn, noGrad, scope, type Tensor } from "@penumbra/torch";
+import { localMean } from "./losses.ts";
 
 export interface PatchDiscriminatorOptions {
   /** Channels of the first layer; they double with each further one, up to eight times as many. */
@@ -67,7 +68,7 @@ export class PatchDiscriminator extends nn.Module<[Tensor]> {
 
 /**
  * How far what is made of photos is from them within a discriminator's layers: mean over layers of mean |D_l(photo) -
- * D_l(made)| (Larsen et al. 2016, eq. 6, with L1; Wang et al. 2018, eq. 4).
+ * D_l(made)| (Larsen et al. 2016, with L1; Wang et al. 2018).
  * @param photos, made what `look` gave of both
  * @returns a scalar
  */
@@ -86,10 +87,7 @@ export function featureDistance(photos: readonly Tensor[], made: readonly Tensor
  */
 export function withDetail(images: Tensor, times: number): Tensor {
   if (times === 0) return images;
-  return scope(() => {
-    const local = images.avgPool2d([3, 3], { stride: [1, 1], padding: [1, 1], countIncludePad: false });
-    return images.add(images.sub(local).mul(times));
-  });
+  return scope(() => images.add(images.sub(localMean(images)).mul(times)));
 }
 
 /** Half the hinge loss (Lim and Ye 2017): (mean max(0, 1 - D(real)) + mean max(0, 1 + D(fake))) / 2. */
