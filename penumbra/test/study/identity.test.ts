@@ -159,6 +159,8 @@ vi.setConfig({ hookTimeout: 300_000 });
 let folder = "";
 let base: RememberingStore;
 let baseConfig: StudyConfig;
+let manifest: Awaited<ReturnType<typeof scanPhotos>> | undefined;
+let model: Awaited<ReturnType<typeof findModel>> | undefined;
 /** Stages whose files were on the stack when a setting was read, by its path. */
 const readers = new Map<string, Set<string>>();
 
@@ -172,8 +174,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function runStages(config: SettledConfig, store: StageStore): Promise<void> {
-  const manifest = await scanPhotos(join(folder, "photos"), scanOptionsOf(config));
-  const model = await findModel(config.model, { base: folder });
+  // What decides which photos and which model there are is not among what is tried.
+  manifest ??= await scanPhotos(join(folder, "photos"), scanOptionsOf(config));
+  model ??= await findModel(config.model, { base: folder });
   const context: StudyContext = {
     config,
     tables,
@@ -220,11 +223,13 @@ function note(path: string, isSection: boolean): void {
   if (stage) known.add(stage === "judge-encoders" ? "encoder" : stage);
 }
 
+/** The files of the stack, one a line: without lines and source maps, which take most of the time. */
 function stackHere(): string {
-  const before = Error.stackTraceLimit;
+  const { prepareStackTrace, stackTraceLimit } = Error;
   Error.stackTraceLimit = 60;
+  Error.prepareStackTrace = (_, sites) => sites.map((site) => site.getFileName()).join("\n");
   const stack = new Error("here").stack ?? "";
-  Error.stackTraceLimit = before;
+  Object.assign(Error, { prepareStackTrace, stackTraceLimit });
   return stack;
 }
 
