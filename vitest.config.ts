@@ -8,13 +8,33 @@ import { DeadWorkers } from "./scripts/vitest/dead-workers.ts";
 const results = process.env.PENUMBRA_TEST_RESULTS;
 // Where every worker notes which test it is in; .ci/run reads it after a hang.
 const running = process.env.PENUMBRA_RUNNING_TESTS ?? mkdtempSync(join(tmpdir(), "penumbra-running-"));
+/** Of penumbra, what depends on what its process did before. */
+const OWN_PROCESS = "penumbra/test/**/*.process.test.ts";
 const reporters = ["default", new DeadWorkers(running)];
 
 export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"], externalConditions: ["source"] } },
   test: {
-    include: ["torch/test/**/*.test.ts", "penumbra/test/**/*.test.ts", "examples/**/*.test.ts"],
+    projects: [
+      // Most of a file's time was importing what the file before it had imported: these share their two processes.
+      {
+        extends: true,
+        test: {
+          ...{ name: "together", isolate: false, sequence: { groupOrder: 0 } },
+          include: ["penumbra/test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: [OWN_PROCESS],
+        },
+      },
+      // The engine's tests ask what a process holds, loads and leaves.
+      {
+        extends: true,
+        test: {
+          ...{ name: "alone", sequence: { groupOrder: 1 } },
+          include: ["torch/test/**/*.test.ts", OWN_PROCESS],
+        },
+      },
+    ],
     pool: "forks",
     // libtorch threads and test processes share the cores: two processes of one thread each.
     maxWorkers: 2,

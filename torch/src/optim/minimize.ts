@@ -23,6 +23,11 @@ export interface MinimizeOptions {
    * precision; "strongWolfe" is for all smooth ones.
    */
   readonly lineSearch?: "approximateWolfe" | "strongWolfe";
+  /**
+   * Second derivatives at a point of n elements, [n, n], positive definite; called as the function is. With them the
+   * steps are Newton's: a handful instead of hundreds, each of n^3 / 3 multiplications.
+   */
+  readonly hessian?: (point: Tensor) => Tensor;
 }
 
 export interface Minimum {
@@ -35,12 +40,13 @@ export interface Minimum {
 }
 
 /**
- * Minimises a smooth function by L-BFGS (Nocedal and Wright 2006, algorithm 7.5), with no learning rate and no
- * randomness. For parameters of a network there is the class `LBFGS`.
+ * Minimises a smooth function by L-BFGS (Nocedal and Wright 2006, algorithm 7.5), or by Newton's method where second
+ * derivatives are given (algorithm 3.2), with no learning rate and no randomness. For parameters of a network there is the class `LBFGS`.
  *
  * @param evaluate value and gradient at a point; called inside a scope, without recording for differentiation
  * @param start where to begin: one dimension, usually float64
  * @returns where the gradient vanished, or where no further progress was possible: look at `gradientSize`
+ * @throws TorchError for second derivatives that are not positive definite
  * @example const { point } = optim.minimize((x) => ({ value: f(x).item(), gradient: slope(x) }), zeros([3]));
  */
 export function minimize(
@@ -48,16 +54,27 @@ export function minimize(
   start: Tensor,
   options: MinimizeOptions = {},
 ): Minimum {
-  const { history = 20, tolerance = 1e-9, maxIterations = 2000, lineSearch = "approximateWolfe" } = options;
+  const { history = 20, tolerance = 1e-9, maxIterations = 2000, hessian } = options;
   const memory = new CurvatureMemory();
-  const search = SEARCHES[lineSearch];
+  const search = SEARCHES[options.lineSearch ?? "approximateWolfe"];
+  const way: Way = hessian
+    ? {
+        descent: ({ point, gradient }) => newtonStep(hessian(point), gradient),
+        knowsLength: () => true,
+        learn: () => {},
+      }
+    : {
+        descent: ({ gradient }) => memory.descent(gradient),
+        knowsLength: () => memory.pairs.length > 0,
+        learn: (step, change) => memory.learn(step, change, history),
+      };
   try {
     return noGrad(() =>
       scope(() => {
         let here = scope(() => ({ point: start.clone(), ...evaluate(start) }));
         let iterations = 0;
         for (; iterations < maxIterations && magnitude(here.gradient) > tolerance; iterations++) {
-          const next = scope(() => advance(evaluate, here, memory, history, search));
+          const next = scope(() => advance(evaluate, here, way, search));
           if (!next) break;
           here.point.dispose();
           here.gradient.dispose();
@@ -74,6 +91,19 @@ export function minimize(
 
 interface Place extends Evaluation {
   readonly point: Tensor;
+}
+
+/** Where to go from a place. */
+interface Way {
+  descent(here: Place): Tensor;
+  /** Whether a direction's own length is a good first step. */
+  knowsLength(): boolean;
+  learn(step: Tensor, change: Tensor): void;
+}
+
+/** -H^-1 gradient, by Cholesky's decomposition. */
+function newtonStep(hessian: Tensor, gradient: Tensor): Tensor {
+  return scope(() => gradient.neg().unsqueeze(1).choleskySolve(hessian.linalgCholesky()).squeeze(1));
 }
 
 /** Finds a point along a direction; null where there is no better one. */
@@ -95,26 +125,26 @@ const SEARCHES: Readonly<Record<NonNullable<MinimizeOptions["lineSearch"]>, Sear
 /** One step; null when the line search finds no better point. */
 function advance(
   evaluate: (point: Tensor) => Evaluation,
-  { point, value, gradient }: Place,
-  memory: CurvatureMemory,
-  history: number,
+  here: Place,
+  way: Way,
   search: Search,
 ): Place | null {
-  let direction = memory.descent(gradient);
+  const { point, value, gradient } = here;
+  let direction = way.descent(here);
   let slope = direction.dot(gradient).item();
   if (!(slope < 0)) {
     direction = gradient.neg();
     slope = direction.dot(gradient).item();
   }
   // Without curvature the length of a first step is unknown: the gradient is scaled to length 1 at most.
-  const firstT = memory.pairs.length === 0 ? Math.min(1, 1 / Math.sqrt(-slope)) : 1;
+  const firstT = way.knowsLength() ? 1 : Math.min(1, 1 / Math.sqrt(-slope));
   const found = search({ t: 0, value, slope, extra: gradient }, firstT, direction, (t) => {
     const there = evaluate(point.add(direction, { alpha: t }));
     return { t, value: there.value, slope: direction.dot(there.gradient).item(), extra: there.gradient };
   });
   if (!found) return null;
   const step = direction.mul(found.t);
-  memory.learn(step, found.extra.sub(gradient), history);
+  way.learn(step, found.extra.sub(gradient));
   return { point: point.add(step), value: found.value, gradient: found.extra };
 }
 

@@ -45,6 +45,40 @@ describe("minimize", () => {
       expect(iterations).toBeLessThan(60);
     }));
 
+  test("takes Newton's steps where second derivatives are given: one on a quadratic, few elsewhere, and says where they are of no use", () =>
+    scope(() => {
+      const curvature = tensor(
+        [
+          [1e4, 3, 0],
+          [3, 2, 0.1],
+          [0, 0.1, 1e-2],
+        ],
+        { dtype: "float64" },
+      );
+      const quadratic = (x: Tensor) => {
+        const gradient = curvature.matmul(x.sub(1));
+        return { value: gradient.dot(x.sub(1)).item() / 2, gradient };
+      };
+      const start = zeros([3], { dtype: "float64" });
+      const { point, iterations } = optim.minimize(quadratic, start, { hessian: () => curvature });
+      expect(iterations).toBeLessThan(3);
+      for (const value of point.toNumbers()) expect(value).toBeCloseTo(1, 9);
+
+      const walk = (from: number, hessian?: (x: Tensor) => Tensor) =>
+        optim.minimize(
+          (x) => ({ value: x.exp().sub(x.mul(3)).sum().item(), gradient: x.exp().sub(3) }),
+          tensor([from], { dtype: "float64" }),
+          { hessian },
+        );
+      // Far out on the flat side a whole step would overshoot beyond every number.
+      for (const from of [-6, 0, 6]) {
+        const minimum = walk(from, (x) => x.exp().diag());
+        expect(minimum.point.item()).toBeCloseTo(Math.log(3), 9);
+        expect(minimum.iterations).toBeLessThan(20);
+      }
+      expect(() => walk(0, (x) => x.exp().neg().diag())).toThrow(/positive.definite/);
+    }));
+
   test("of any positive quadratic ends where its gradient vanishes, with both searches, and leaves no tensor behind", () => {
     const numbers = fc.array(fc.double({ min: 0.01, max: 100, noNaN: true }), { minLength: 1, maxLength: 6 });
     fc.assert(

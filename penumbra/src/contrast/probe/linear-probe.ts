@@ -34,8 +34,8 @@ const ACCEPTABLE_GRADIENT = 1e-6;
  *   min over W, b of  1/N sum_i -ln softmax(W x_i + b)[y_i] + lambda/2 |W|^2
  *
  * x = features scaled to mean 0 and standard deviation 1 over the training images; the bias is not penalised. The
- * minimum is unique; it is found by L-BFGS in float64 to convergence and equals scikit-learn's LogisticRegression on
- * StandardScaler features with C = 1 / (N lambda).
+ * minimum is unique; it is found in float64 to convergence, by L-BFGS or, of two classes, by Newton's method, and equals
+ * scikit-learn's LogisticRegression on StandardScaler features with C = 1 / (N lambda).
  *
  * @param features [N, D] of the TRAINING images
  * @param labels class of each, 0 … C - 1
@@ -57,10 +57,8 @@ export function fitLinearProbe(
     const spread = exact.sub(mean).square().mean([0]).sqrt();
     const deviation = spread.maskedFill(spread.le(mean.abs().mul(1e-12)), 1); // a constant feature stays 0
     const rows = exact.sub(mean).div(deviation); // [N, D]
-    const targets = oneHot(labels, classes); // [N, C]
     const dimensions = rows.shape[1] as number;
-    const start = torch.zeros([classes * (dimensions + 1)], { dtype: "float64" });
-    const minimum = optim.minimize((point) => penalisedNll(point, rows, targets, l2), start);
+    const minimum = classes === 2 ? solveTwo(rows, labels, l2) : solveMany(rows, oneHot(labels, classes), l2);
     if (!(minimum.gradientSize <= ACCEPTABLE_GRADIENT)) {
       throw new ContrastError(
         `The linear probe (${rows.shape[0]} images, ${dimensions} features, l2 ${l2}) stopped after ${minimum.iterations} iterations with a gradient of ${minimum.gradientSize.toExponential(1)}. Raise l2.`,
@@ -85,6 +83,42 @@ export function probeOf(weight: Tensor, bias: Tensor, l2: number, iterations = 0
         features.detach().to({ device: weight.device, dtype: "float64" }).matmul(weight.t()).add(bias),
       ),
   };
+}
+
+function solveMany(rows: Tensor, targets: Tensor, l2: number): optim.Minimum {
+  const size = (targets.shape[1] as number) * ((rows.shape[1] as number) + 1);
+  const start = torch.zeros([size], { dtype: "float64" });
+  return optim.minimize((point) => penalisedNll(point, rows, targets, l2), start);
+}
+
+/**
+ * Two classes mirror each other, W = (-d/2, d/2) and b = (-c/2, c/2): what is left is logistic regression in d and c
+ * with the penalty lambda/4 |d|^2. d lies in the space that the rows span, so no more dimensions than rows are looked at.
+ */
+function solveTwo(rows: Tensor, labels: readonly number[], l2: number): optim.Minimum {
+  const [images, dimensions] = rows.shape as [number, number];
+  const [basis, coordinates] = dimensions > images ? torch.linalgQr(rows.t()) : [null, rows.t()];
+  const seen = torch.cat([coordinates.t(), torch.ones([images, 1], { dtype: "float64" })], { dim: 1 }); // [N, k + 1]
+  const size = seen.shape[1] as number;
+  const penalty = torch.full([size], l2 / 2, { dtype: "float64" }).setAt([-1], 0);
+  const targets = torch.fromTyped(Float64Array.from(labels), [images]);
+  const evaluate = (point: Tensor): optim.Evaluation => {
+    const logits = seen.matmul(point);
+    const fit = logits.neg().logSigmoid().add(logits.mul(targets)).neg().mean();
+    const value = fit.add(point.square().dot(penalty), { alpha: 0.5 }).item();
+    const error = logits.sigmoid().sub(targets).div(images);
+    return { value, gradient: seen.t().matmul(error).add(point.mul(penalty)) };
+  };
+  const hessian = (point: Tensor): Tensor => {
+    const share = seen.matmul(point).sigmoid();
+    const curvature = share.mul(share.neg().add(1)).div(images).unsqueeze(1);
+    return seen.t().matmul(seen.mul(curvature)).add(torch.diag(penalty));
+  };
+  const minimum = optim.minimize(evaluate, torch.zeros([size], { dtype: "float64" }), { hessian });
+  const own = minimum.point.narrow(0, 0, size - 1);
+  const half = (basis ? basis.matmul(own) : own).div(2);
+  const bias = minimum.point.narrow(0, size - 1, 1).div(2);
+  return { ...minimum, point: torch.cat([half.neg(), half, bias.neg(), bias]) };
 }
 
 /** Value and gradient in closed form: dW = (softmax - targets)' X / N + lambda W, db = mean(softmax - targets). */

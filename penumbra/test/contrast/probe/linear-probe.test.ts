@@ -8,13 +8,13 @@ import fixture from "./linear-probe.json" with { type: "json" };
 
 const matrix = (rows: number[][]) => torch.tensor(rows, { dtype: "float64" });
 
-/** Three classes around centres in `dimensions` dimensions. */
-function clouds(seed: number, { images = 30, dimensions = 6, spread = 1 } = {}) {
+/** Classes around centres in `dimensions` dimensions. */
+function clouds(seed: number, { images = 30, dimensions = 6, spread = 1, classes = 3 } = {}) {
   const generator = new torch.Generator({ seed });
   const draw = (shape: number[]) => torch.randn(shape, { generator, dtype: "float64" });
-  const labels = Array.from({ length: images }, (_, i) => i % 3);
-  const centres = draw([3, dimensions])
-    .repeat([Math.ceil(images / 3), 1])
+  const labels = Array.from({ length: images }, (_, i) => i % classes);
+  const centres = draw([classes, dimensions])
+    .repeat([Math.ceil(images / classes), 1])
     .narrow(0, 0, images);
   return { features: centres.add(draw([images, dimensions]), { alpha: spread }), labels };
 }
@@ -31,10 +31,14 @@ describe("the linear probe", () => {
       }
     }));
 
-  test("stands at the minimum: the gradient of the penalised NLL vanishes", () =>
+  test.each([
+    ["three classes", {}, 0.01],
+    ["two classes", { classes: 2 }, 0.01],
+    ["two classes, hardly penalised", { classes: 2, spread: 0.1 }, 1e-6],
+    ["two classes, more features than images", { classes: 2, dimensions: 50 }, 0.01],
+  ])("stands at the minimum: the gradient of the penalised NLL vanishes (%s)", (_, made, l2) =>
     scope(() => {
-      const { features, labels } = clouds(1);
-      const l2 = 0.01;
+      const { features, labels } = clouds(1, made);
       const probe = fitLinearProbe(features, labels, { l2 });
       const deviation = features
         .sub(features.mean([0]))
@@ -53,6 +57,21 @@ describe("the linear probe", () => {
       for (const gradient of torch.grad(nll.add(penalty), [weight, bias])) {
         expect(gradient.abs().max().item()).toBeLessThan(1e-7);
       }
+    }),
+  );
+
+  test("of two classes is the one that solving for both classes' weights finds", () =>
+    scope(() => {
+      const { features, labels } = clouds(8, { images: 40, dimensions: 60, classes: 2 });
+      const [two, three] = [2, 3].map((classes) => fitLinearProbe(features, labels, { classes, l2: 1e-2 }));
+      // A third class that no image is of gets what is left: weights near nothing, and a bias that goes down for ever.
+      expect(two!.iterations).toBeLessThan(15);
+      expect(two!.weight.sum([0]).abs().max().item()).toBeLessThan(1e-12);
+      const apart = (probe: typeof two) => {
+        const logits = probe!.logits(features);
+        return logits.narrow(1, 1, 1).sub(logits.narrow(1, 0, 1));
+      };
+      expect(apart(two).sub(apart(three)).abs().max().item()).toBeLessThan(1e-4);
     }));
 
   test("does not care how features are scaled and shifted, or in which order images come", () => {

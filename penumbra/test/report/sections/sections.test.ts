@@ -95,13 +95,6 @@ it("says where a sift let pass nothing, or less than half of what was wanted", (
   );
 });
 
-it("a page is drawn without the engine", () => {
-  for (const section of SECTIONS) section.render(whole, examplePng);
-  const report = process.report.getReport() as unknown as { sharedObjects: string[] };
-  expect(report.sharedObjects.length).toBeGreaterThan(0);
-  expect(report.sharedObjects.filter((path) => /torch/.test(path))).toEqual([]);
-});
-
 /** Tags that are not closed in order. */
 function unclosed(text: string): string[] {
   const isVoid = new Set(["img", "br"]);
