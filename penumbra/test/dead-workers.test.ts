@@ -10,7 +10,7 @@ const folder = mkdtempSync(join(tmpdir(), "penumbra-dead-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs these test files in a vitest of their own, with this repository's reporter; counts them as .ci/run does. */
-function runVitest(files: Readonly<Record<string, string>>) {
+function runVitest(files: Readonly<Record<string, string>>, isolate = true) {
   const project = mkdtempSync(join(folder, "project-"));
   const [running, results] = [join(project, "running"), join(project, "results.json")];
   mkdirSync(running);
@@ -19,7 +19,7 @@ function runVitest(files: Readonly<Record<string, string>>) {
     join(project, "vitest.config.ts"),
     `import { DeadWorkers } from ${JSON.stringify(join(ROOT, "scripts/vitest/dead-workers.ts"))};
      export default { test: {
-       globals: true, pool: "forks", env: { PENUMBRA_RUNNING_TESTS: ${JSON.stringify(running)} },
+       globals: true, pool: "forks", isolate: ${isolate}, maxWorkers: 2, env: { PENUMBRA_RUNNING_TESTS: ${JSON.stringify(running)} },
        setupFiles: [${JSON.stringify(join(ROOT, "scripts/vitest/running-test.ts"))}],
        reporters: ["default", new DeadWorkers(${JSON.stringify(running)}), ["json", { outputFile: ${JSON.stringify(results)} }]],
      } };`,
@@ -33,21 +33,28 @@ function runVitest(files: Readonly<Record<string, string>>) {
   return { status: run.status, output: run.stdout + run.stderr, count: stdout, named: stderr, counted };
 }
 
-test("a worker that dies is named by its last test, and what it left undone counts as failed", () => {
-  const { status, output, count, counted } = runVitest({
-    "good.test.js": 'test("adds", () => {});',
-    "bad.test.js": `describe("a room", () => {
+test.each([
+  ["alone", true],
+  ["that files share", false],
+])(
+  "a worker %s that dies is named by its last test, and what it left undone counts as failed",
+  (_, isolate) => {
+    const files = {
+      "good.test.js": 'test("adds", () => {});',
+      "bad.test.js": `describe("a room", () => {
       test("first", () => {});
       test("crashes", () => process.kill(process.pid, "SIGKILL"));
       test("never comes", () => {});
     });`,
-  });
-  expect(status).toBe(1);
-  expect(output).toContain("A worker died in: bad.test.js > a room > crashes");
-  expect(output).toContain("Tests that never ran: bad.test.js");
-  expect(count).toMatch(/^[12] passed, [23] failed, 0 skipped\n$/); // whether "first" was told before the death
-  expect(counted).toBe(1);
-});
+    };
+    const { status, output, count, counted } = runVitest(files, isolate);
+    expect(status).toBe(1);
+    expect(output).toContain("A worker died in: bad.test.js > a room > crashes");
+    expect(output).toContain("Tests that never ran: bad.test.js");
+    expect(count).toMatch(/^[12] passed, [23] failed, 0 skipped\n$/); // whether "first" was told before the death
+    expect(counted).toBe(1);
+  },
+);
 
 test("a file whose tests cannot be collected or whose hook fails counts as failed, a whole or a skipped one as it is", () => {
   const files = { "good.test.js": 'test("adds", () => {}); test.skip("later", () => {});' };
