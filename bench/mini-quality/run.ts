@@ -1,7 +1,7 @@
 // What a mini (a small Stable Diffusion of `penumbra pretrain`) is worth, in the figures of its card:
 //
 //   node --import tsx --conditions=source bench/mini-quality/run.ts MODEL PARTS CORPUS WEIGHTS
-//     [--out FOLDER] [--on validation | test] [--parts round-trip,captions,redraws,samplers,picture]
+//     [--out FOLDER] [--on validation | test] [--parts round-trip,captions,redraws,guidance,samplers,picture]
 //
 // PARTS holds photos of parts below `id`, CORPUS what MODEL learned from (held-out files by the same rule), WEIGHTS an
 // encoder's published weights. Each part is kept in FOLDER and not measured again; judges are shared by all models.
@@ -38,7 +38,7 @@ import {
 } from "./judges.ts";
 import { FAMILY_JUDGE, type Parts, partsIn, type Renders, rendersIn, some, taken } from "./material.ts";
 
-const PARTS = ["round-trip", "captions", "redraws", "samplers", "picture"] as const;
+const PARTS = ["round-trip", "captions", "redraws", "guidance", "samplers", "picture"] as const;
 type Part = (typeof PARTS)[number];
 type Figures = Readonly<Record<string, number | string>>;
 
@@ -52,6 +52,8 @@ const REDRAWN = 384;
 const RESAMPLED = 256;
 const FAITHFUL = 0.35;
 const DRIFT = 0.8;
+/** How strongly redraws are led by their words; 1: not at all beyond what the words say. */
+const GUIDANCES = [1, 1.5, 2, 5] as const; // and 3 above
 /** DA-Fusion's own: strength, guidance. */
 const SAMPLED = { strength: 0.5, guidanceScale: 7.5 } as const;
 const SAMPLERS: readonly { readonly sampler: SamplerChoice; readonly steps: number }[] = [
@@ -171,6 +173,27 @@ async function redrawn(
   );
 }
 
+const photosToRedraw = once(async () => some((await parts()).asked, REDRAWN));
+
+/** Tells of redraws how often they are recognised, and how far they are from photos and from round trips. */
+const looker = once(async () => {
+  const { labels } = await photosToRedraw();
+  const name = await partJudge();
+  const of = await features();
+  const { photos: learned, roundTrips } = await learnedFeatures();
+  return (title: string, images: Tensor): Record<string, number> => {
+    const made = of(images);
+    const figures = {
+      recognised: shareNamed(name(images), (label, place) => label === labels[place]),
+      ...distances(learned, made),
+      "precision among round trips": precisionRecall(roundTrips, made).precision,
+    };
+    return Object.fromEntries(
+      Object.entries(figures).map(([figure, value]) => [`${title}: ${figure}`, value]),
+    );
+  };
+});
+
 /** How far images are from others, by the features of both. @param real, made float [N, D] */
 function distances(real: Tensor, made: Tensor) {
   const { precision, recall } = precisionRecall(real, made);
@@ -237,23 +260,27 @@ const MEASURES: Readonly<Record<Part, () => Promise<Figures>>> = {
 
   /** Faithful redraws and drift of photos that the words were not learned from, beside photos and beside round trips. */
   redraws: async () => {
-    const photos = some((await parts()).asked, REDRAWN);
-    const name = await partJudge();
-    const of = await features();
-    const { photos: learned, roundTrips } = await learnedFeatures();
-    const figures: Record<string, number> = { photos: photos.labels.length };
-    const look = (title: string, images: Tensor) => {
-      const made = of(images);
-      figures[`${title}: recognised`] = shareNamed(
-        name(images),
-        (label, place) => label === photos.labels[place],
-      );
-      for (const [figure, value] of Object.entries(distances(learned, made)))
-        figures[`${title}: ${figure}`] = value;
-      figures[`${title}: precision among round trips`] = precisionRecall(roundTrips, made).precision;
+    const look = await looker();
+    const photos = await photosToRedraw();
+    const figures: Record<string, number> = {
+      photos: photos.labels.length,
+      ...look("photos", photos.images),
     };
-    look("photos", photos.images);
-    for (const strength of [FAITHFUL, DRIFT]) look(`strength ${strength}`, await redrawn(photos, strength));
+    for (const strength of [FAITHFUL, DRIFT])
+      Object.assign(figures, look(`strength ${strength}`, await redrawn(photos, strength)));
+    return figures;
+  },
+
+  /** The same redraws, led more or less by their words. */
+  guidance: async () => {
+    const look = await looker();
+    const photos = await photosToRedraw();
+    const figures: Record<string, number> = {};
+    for (const guidanceScale of GUIDANCES)
+      for (const strength of [FAITHFUL, DRIFT]) {
+        const drawn = await redrawn(photos, strength, { guidanceScale });
+        Object.assign(figures, look(`guidance ${guidanceScale}, strength ${strength}`, drawn));
+      }
     return figures;
   },
 
