@@ -24,7 +24,7 @@ export default defineConfig({
           ...{ name: "together", isolate: false, sequence: { groupOrder: 0 } },
           include: ["penumbra/test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: [OWN_PROCESS],
-          setupFiles: ["scripts/vitest/running-test.ts", "scripts/vitest/fresh-generator.ts"],
+          setupFiles: ["scripts/vitest/fresh-generator.ts"], // beside the one below
         },
       },
       // The engine's tests ask what a process holds, loads and leaves.

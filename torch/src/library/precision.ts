@@ -16,7 +16,8 @@ const DTYPES = { fp32: "float32", bf16: "bfloat16", fp16: "float16" } as const;
 /**
  * The precision to compute in. `auto` asks the processor: bf16 pays only with AVX512-BF16 or AMX (a 3x3
  * convolution forward and backward ran at 360 GFLOP/s against 144 in fp32; with AVX2 alone at 4 against 43),
- * and only where oneDNN may use them: a process held to less (`DNNL_MAX_CPU_ISA=AVX2`) computes in fp32. On a CUDA device `auto` is bf16. Every other setting is honoured as given.
+ * and only where oneDNN may use them: a process held to less (`DNNL_MAX_CPU_ISA=AVX2`) computes in fp32. On a CUDA
+ * device `auto` is bf16. Every other setting is honoured as given.
  *
  * @param device "cpu", "cuda" or "cuda:0"
  */

@@ -41,7 +41,8 @@ export interface Minimum {
 
 /**
  * Minimises a smooth function by L-BFGS (Nocedal and Wright 2006, algorithm 7.5), or by Newton's method where second
- * derivatives are given (algorithm 3.2), with no learning rate and no randomness. For parameters of a network there is the class `LBFGS`.
+ * derivatives are given (chapter 3), with no learning rate and no randomness. For parameters of a network there is
+ * the class `LBFGS`.
  *
  * @param evaluate value and gradient at a point; called inside a scope, without recording for differentiation
  * @param start where to begin: one dimension, usually float64
