@@ -103,6 +103,16 @@ export interface TrialResult {
   readonly isChosen: boolean;
 }
 
+/** The penalty of an arm's linear classifier, chosen on validation photos. */
+export interface ProbeChoice {
+  readonly arm: string;
+  readonly seed: number;
+  /** The chosen one. */
+  readonly l2: number;
+  /** Every candidate: accuracy on validation photos, 0..1, and their negative log-likelihood in nats. */
+  readonly trials: readonly { readonly l2: number; readonly accuracy: number; readonly nll: number }[];
+}
+
 export type ResultLine = ClassificationResult | UnknownsResult | SyntheticResult | TrialResult;
 
 /** The figures that the answer is about; all are better when larger. */
@@ -499,6 +509,8 @@ export interface Outcome {
    * where there are no unknowns for that. Reports of earlier versions lack it.
    */
   readonly validationAccuracies?: readonly { readonly arm: string; readonly accuracy: number }[];
+  /** Of every arm and seed; missing in reports of earlier versions. */
+  readonly probes?: readonly ProbeChoice[];
   /** The other numbers of shots, the fewest first; empty where the study has one. */
   readonly otherShots: readonly ShotsOutcome[];
   /** Of every arm with every number of shots; empty where the study has one. */

@@ -355,6 +355,12 @@ export function exampleOutcome({
           ),
         ),
       })),
+    probes: arms.flatMap(({ name }, place) =>
+      seeds.map((seed) => ({
+        ...{ arm: name, seed, l2: place % 2 === 0 ? 0.001 : 0.1 },
+        trials: [0.001, 0.1].map((l2) => ({ l2, accuracy: 0.8 + l2, nll: 0.7 })),
+      })),
+    ),
     operatingPoints: arms.map(({ name, near, far }) => {
       const share = (mean: number) => ({
         ...{ perSeed: seeds.map(() => mean), mean },

@@ -244,6 +244,12 @@ describe("a study of one photo a class", () => {
       );
       expect(detectors.size).toBe(5);
       expect(outcome.nearness.length).toBeGreaterThan(0);
+      for (const arm of ["supcon", "supcon+both"]) {
+        const { l2, trials } = outcome.probes!.find((probe) => probe.arm === arm && probe.seed === 0)!;
+        expect(trials.length).toBeGreaterThan(1);
+        const best = Math.max(...trials.map(({ accuracy }) => accuracy));
+        expect(trials.find((trial) => trial.l2 === l2)?.accuracy).toBe(best);
+      }
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

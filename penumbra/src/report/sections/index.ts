@@ -4,6 +4,7 @@ import { answer } from "./answer.ts";
 import { arms } from "./arms.ts";
 import { audit } from "./audit.ts";
 import { augmentation } from "./augmentation.ts";
+import { choices } from "./choices.ts";
 import { curves } from "./curves.ts";
 import { detectors } from "./detectors.ts";
 import { hypotheses } from "./hypotheses.ts";
@@ -28,6 +29,7 @@ export const SECTIONS: readonly Section[] = [
   audit,
   recipes,
   detectors,
+  choices,
   scores,
   map,
   mistakes,

@@ -179,6 +179,48 @@ export const templates: Dictionary["templates"] = {
   Candidate: "Kandidat",
   "AUROC %": "AUROC in %",
 
+  // sections/choices.ts
+  What: "Was",
+  Among: "Aus",
+  Chosen: "Gewählt",
+  By: "Nach",
+  Choices: "Entscheidungen",
+  "Test photos chose nothing. What study.yaml gives as one value was its author's choice and is not listed.":
+    "Nach Testfotos wurde nichts gewählt. Was study.yaml als einen Wert vorgibt, hat deren Verfasser entschieden und steht hier nicht.",
+  "anew in every arm at every seed": "in jedem Arm bei jedem Seed neu",
+  "validation unknowns, whose classes are not among the test's":
+    "Validierungs-Unbekannte, deren Klassen nicht im Test sind",
+  "images that stand in for unknowns, made of validation photos and redraws":
+    "Bilder, die für Unbekannte einstehen, gemacht aus Validierungsfotos und Neuzeichnungen",
+  "nothing: it is the first one named": "nichts: Es ist der zuerst genannte",
+  "Detector of the answer": "Detektor der Antwort",
+  "Settings of {0}": "Einstellungen: {0}",
+  "{0}, listed with the detectors": "{0}, aufgeführt bei den Detektoren",
+  "Temperature of the softmax": "Temperatur des Softmax",
+  "every number above 0": "jede Zahl über 0",
+  "negative log-likelihood of the known validation photos":
+    "negative Log-Likelihood der bekannten Validierungsfotos",
+  "Penalty of the linear classifier (L2)": "Strafgewicht des linearen Klassifikators (L2)",
+  "accuracy on the known validation photos, of equal ones their negative log-likelihood":
+    "Genauigkeit auf den bekannten Validierungsfotos, bei Gleichstand deren negative Log-Likelihood",
+  "Weights of {0}": "Gewichte: {0}",
+  "{0} during the training": "{0} während des Trainings",
+  "after {0} steps": "nach {0} Schritten",
+  "loss or accuracy on the known validation photos":
+    "Verlust oder Genauigkeit auf den bekannten Validierungsfotos",
+  "Words of {0}": "Wörter: {0}",
+  "loss of the denoiser on validation photos": "Verlust des Entrauschers auf Validierungsfotos",
+  "Where near-OOD ends: {0}": "Wo Near-OOD endet: {0}",
+  "every distance beyond where known ends (1)": "jeder Abstand jenseits des Endes von bekannt (1)",
+  "{0}, mean over seeds": "{0}, Mittel über Seeds",
+  "validation unknowns, unless study.yaml gives a number":
+    "Validierungs-Unbekannte, wenn study.yaml keine Zahl vorgibt",
+  "Threshold for use": "Schwelle für den Einsatz",
+  "every score": "jeder Wert",
+  "the highest that keeps {0} %, {1}": "die höchste, die {0} % behält, {1}",
+  "known validation photos": "bekannte Validierungsfotos",
+  "Arm for use": "Arm für den Einsatz",
+
   // sections/scores.ts, charts
   "Scores of {0} on the test photos of all seeds; further right = more known. The less the colours overlap, the better; the outermost bars hold all that lies beyond.":
     "Werte von {0} auf den Testfotos aller Seeds; weiter rechts = bekannter. Je weniger sich die Farben überlappen, desto besser; die äußersten Balken enthalten alles, was jenseits liegt.",

@@ -37,6 +37,7 @@ import { recipesIn, sourceOf } from "../sources/index.ts";
 import {
   lossCurve,
   nearnessOf,
+  probeTrialsOf,
   readAudit,
   readEncoder,
   readFeatureMap,
@@ -167,6 +168,7 @@ export async function concludeStudy(context: StudyContext, finished: Finished): 
     hypotheses: compared.hypotheses,
     results,
     validationAccuracies: validationAccuraciesOf(scores),
+    probes: trained.map(({ arm, seed, probe }) => ({ arm, seed, ...probeTrialsOf(probe) })),
     otherShots: otherShots.map(({ levels: _, ...other }) => other),
     levels: [...otherShots.flatMap(({ levels }) => levels), ...compared.levels].sort(
       (a, b) => a.shots - b.shots,

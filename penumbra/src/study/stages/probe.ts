@@ -3,6 +3,7 @@ import * as torch from "@penumbra/torch";
 import { safetensors } from "@penumbra/torch";
 import { chooseProbe, type LinearProbe, probeOf } from "../../contrast/index.ts";
 import type { Split } from "../../data/index.ts";
+import type { ProbeChoice } from "../../results/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelOf, labelsOf, photosHash, type StudyContext } from "./context.ts";
 import { featuresFile } from "./features.ts";
@@ -49,6 +50,12 @@ export function probeStage(
       };
     },
   });
+}
+
+/** The penalties that were tried for the probe of an artifact, and the chosen one. */
+export function probeTrialsOf({ manifest }: Artifact): Pick<ProbeChoice, "l2" | "trials"> {
+  const { l2, trials } = manifest.notes as Pick<ProbeChoice, "l2" | "trials">;
+  return { l2, trials };
 }
 
 /** The probe of an artifact. */

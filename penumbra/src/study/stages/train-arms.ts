@@ -19,6 +19,7 @@ export interface TrainedArm {
   readonly shots: number;
   readonly encoder: Artifact;
   readonly features: Artifact;
+  readonly probe: Artifact;
   readonly score: Artifact;
 }
 
@@ -69,7 +70,7 @@ async function score(
   const scores = await scoreStage(context, split, {
     ...{ arm, seed, encoder, features, probe, standIns, unlearned },
   });
-  return { arm, seed, shots, encoder, features, score: scores };
+  return { arm, seed, shots, encoder, features, probe, score: scores };
 }
 
 interface Frozen {

@@ -16,6 +16,7 @@ const empty: Outcome = {
   comparisons: [],
   hypotheses: [],
   results: [],
+  probes: [],
   curves: [],
   wordsCurves: [],
   sheet: [],
@@ -205,4 +206,52 @@ it("every measure of the results stands in the page, the mean over the seeds of 
     const mean = aurocs.reduce((sum, value) => sum + value, 0) / aurocs.length;
     expect(shown["far AUROC %"]![place]).toBe((100 * mean).toFixed(1));
   }
+});
+
+describe("what was chosen", () => {
+  const rowsOf = (outcome: Outcome) => {
+    const [, table] = /aria-label="Choices">(.*?)<\/table>/s.exec(renderReport(outcome, examplePng))!;
+    const plain = (cell: string) => cell.replaceAll(/<[^>]*>/g, "");
+    return [...table!.matchAll(/<tr><th scope="row">(.*?)<\/tr>/gs)].map(([, row]) =>
+      row!
+        .split(/<\/th>|<\/td>/)
+        .slice(0, 4)
+        .map(plain),
+    );
+  };
+
+  it("is listed with what it was chosen among and by", () => {
+    const rows = rowsOf(whole);
+    expect(rows).toContainEqual([
+      "Penalty of the linear classifier (L2)",
+      "0.001, 0.1",
+      "0.001 in 6 of 10, 0.1 in 4 of 10",
+      "accuracy on the known validation photos, of equal ones their negative log-likelihood",
+    ]);
+    expect(rows.find(([what]) => what === "Settings of 1 detector")?.[1]).toBe(
+      "2 candidates, listed with the detectors",
+    );
+    expect(rows.map(([what]) => what)).toContain("Threshold for use");
+  });
+
+  it("is not listed where there was one candidate, or none was recorded", () => {
+    const one = whole.probes!.map((probe) => ({ ...probe, trials: probe.trials.slice(0, 1) }));
+    const { probes: _, ...older } = whole;
+    for (const outcome of [{ ...whole, probes: one }, older])
+      expect(rowsOf(outcome).map(([what]) => what)).not.toContain("Penalty of the linear classifier (L2)");
+    expect(rowsOf(empty).map(([what]) => what)).toEqual([
+      "Detector of the answer",
+      "Temperature of the softmax",
+    ]);
+  });
+
+  it("says when a detector was chosen by validation unknowns, by stand-ins, or by nothing", () => {
+    const chosenBy = (part: "validation" | "standIns" | "test") => {
+      const results = whole.results.map((line) => (line.kind === "unknowns" ? { ...line, part } : line));
+      return rowsOf({ ...whole, results }).find(([what]) => what === "Detector of the answer")?.[3];
+    };
+    expect(chosenBy("validation")).toMatch(/^validation unknowns/);
+    expect(chosenBy("standIns")).toMatch(/stand in/);
+    expect(chosenBy("test")).toMatch(/^nothing/);
+  });
 });
