@@ -228,6 +228,35 @@ export function violations(root: string): string[] {
   );
 }
 
+/**
+ * Files of Penumbra that import each other in a circle, as "file: with which it does". Types count: a file is understood
+ * after those that it names. The engine is left out: the class of tensors and what makes it up need each other.
+ */
+export function circles(root: string): string[] {
+  const files = sourceFiles(join(root, "penumbra", "src"));
+  const left = new Map(
+    files.map((file) => [
+      file,
+      importsOf(readFileSync(file, "utf8"))
+        .filter(({ module }) => module.startsWith("."))
+        .map(({ module }) => resolve(dirname(file), module)),
+    ]),
+  );
+  // What imports no file that is left, or is imported by none, lies on no circle.
+  for (let before = -1; before !== left.size; ) {
+    before = left.size;
+    const imported = new Set([...left.values()].flat());
+    for (const [file, targets] of left) {
+      if (!imported.has(file) || !targets.some((target) => left.has(target))) left.delete(file);
+    }
+  }
+  const name = (file: string) => slashes(relative(root, file));
+  return [...left].map(([file, targets]) => {
+    const others = targets.filter((target) => left.has(target)).map(name);
+    return `${name(file)}: lies on a circle of imports with ${others.join(", ")}; move what both need into a file of its own`;
+  });
+}
+
 /** The innermost room that a path lies in. */
 function roomOf(root: string, path: string): Room | undefined {
   return ROOMS.filter(({ folder }) => isInside(path, join(root, folder))).reduce<Room | undefined>(
@@ -297,7 +326,8 @@ function slashes(path: string): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const found = violations(resolve(dirname(fileURLToPath(import.meta.url)), ".."));
+  const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+  const found = [...violations(root), ...circles(root)];
   for (const line of found) console.error(line);
   if (found.length > 0)
     console.error(`${found.length} imports break the one-way rule (see ARCHITECTURE.md).`);

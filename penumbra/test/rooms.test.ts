@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { importsOf, ROOMS, violations } from "../../scripts/rooms.ts";
+import { circles, importsOf, ROOMS, violations } from "../../scripts/rooms.ts";
 
 const folders: string[] = [];
 
@@ -22,6 +22,25 @@ function houseWith(files: Record<string, string>): string {
 
 test("the project keeps its own rule", () => {
   expect(violations(join(import.meta.dirname, "../.."))).toEqual([]);
+});
+
+test("no two files of the project need each other, not even for a type", () => {
+  expect(circles(join(import.meta.dirname, "../.."))).toEqual([]);
+});
+
+test("files on a circle of imports are named, those that lead to it or from it are not", () => {
+  const root = houseWith({
+    "penumbra/src/images/a.ts": 'import { b } from "./b.ts";\nimport { z } from "./z.ts";',
+    "penumbra/src/images/b.ts": 'import { c } from "./c.ts";',
+    "penumbra/src/images/c.ts": 'import type { A } from "./a.ts";',
+    "penumbra/src/images/index.ts": 'export * from "./a.ts";',
+    "penumbra/src/images/z.ts": "export const z = 1;",
+  });
+  expect(circles(root)).toEqual([
+    expect.stringMatching(/^penumbra\/src\/images\/a\.ts: lies on a circle .*b\.ts;/),
+    expect.stringMatching(/^penumbra\/src\/images\/b\.ts: .*c\.ts;/),
+    expect.stringMatching(/^penumbra\/src\/images\/c\.ts: .*a\.ts;/),
+  ]);
 });
 
 test("every arrow of the table points to a room that stands below", () => {

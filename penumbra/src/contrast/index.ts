@@ -51,7 +51,6 @@ export { type PhotoFeaturesOptions, photoFeatures } from "./probe/photo-features
 export { type PrincipalPlane, principalPlane, project } from "./probe/principal-plane.ts";
 export { Encoder, type EncoderConfig, NETWORKS, type ResolvedEncoderConfig } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
-export { type Evaluation, KEPT_WEIGHTS, type KeptWeights } from "./training/evaluation.ts";
 export {
   batchNormOf,
   type FineTuning,
@@ -59,5 +58,7 @@ export {
   TRAINED_LAYERS,
   type TrainedLayers,
 } from "./training/fine-tuning.ts";
-export { type TrainedEncoder, trainEncoder } from "./training/train-encoder.ts";
+export { type Evaluation, KEPT_WEIGHTS, type KeptWeights } from "./training/kept-weights.ts";
+export { trainEncoder } from "./training/train-encoder.ts";
 export { FAITHFUL_PROBABILITY, type OptimizerSettings, type TrainOptions } from "./training/train-options.ts";
+export type { TrainedEncoder } from "./training/trained-encoder.ts";

@@ -2,8 +2,8 @@
  * Windows bitmaps without compression. The libraries of the registry read palettes wrongly (bmp-ts 1.0.9) or not at all
  * (fast-bmp 4.0.1), as measured against Pillow; the format is small.
  */
-import type { RawImage } from "./foreign.ts";
 import { Refusal } from "./formats.ts";
+import type { RawImage } from "./raw-image.ts";
 
 /** BITMAPINFOHEADER's biCompression (Microsoft's documentation of wingdi.h). */
 const UNCOMPRESSED = 0;

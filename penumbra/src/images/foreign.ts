@@ -5,14 +5,7 @@ import { dirname } from "node:path";
 import { compileFunction } from "node:vm";
 import { readBmp } from "./bmp.ts";
 import { damaged, type ImageFormat, Refusal } from "./formats.ts";
-
-/** Pixels as they lie in memory: rows from the top, channels interleaved. */
-export interface RawImage {
-  readonly data: Uint8Array | Uint16Array;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 1 | 3 | 4;
-}
+import type { RawImage } from "./raw-image.ts";
 
 /** The same limit as sharp's: what declares more is damaged or an attack. */
 const MOST_PIXELS = 0x3fff * 0x3fff;

@@ -2,10 +2,11 @@
 import type { Metadata, Sharp } from "sharp";
 import sharp from "sharp";
 import type { SampleKind } from "./depth.ts";
-import { FOREIGN_READERS, type RawImage } from "./foreign.ts";
+import { FOREIGN_READERS } from "./foreign.ts";
 import { type ImageFormat, Refusal, sniffFormat } from "./formats.ts";
 import { readPlainHeader } from "./header.ts";
 import { hasEveryScan, hasJpegEnd, withJpegEnds } from "./jpeg-end.ts";
+import type { RawImage } from "./raw-image.ts";
 
 // No photo is opened twice in succession: libvips' memory of operations costs time and finds nothing.
 sharp.cache(false);

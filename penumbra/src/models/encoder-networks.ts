@@ -1,8 +1,8 @@
-import type { Tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { CHANNEL_BLOCK, CHANNEL_RULE } from "./channels.ts";
 import { EfficientNetLite } from "./efficientnet-lite.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
+import type { PublishedWeights } from "./published-weights.ts";
 import { ResNet } from "./resnet.ts";
 import { ownTransformerWeights } from "./transformer-names.ts";
 import { POSITIONS, VisionTransformer } from "./vision-transformer.ts";
@@ -18,9 +18,6 @@ const IMAGENET: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.22
 
 /** What networks of one name differ in. */
 export type NetworkSizes = Readonly<Record<string, string | number | boolean>>;
-
-/** Tensors of a file of weights by their published names. */
-export type PublishedWeights = Readonly<Record<string, Tensor>>;
 
 /** A network that photos can be classified with. To add one: an entry in the table. */
 export interface EncoderNetwork<Sizes extends NetworkSizes = NetworkSizes> {

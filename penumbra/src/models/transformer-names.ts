@@ -1,5 +1,5 @@
 import { cat, scope, type Tensor, zerosLike } from "@penumbra/torch";
-import type { PublishedWeights } from "./encoder-networks.ts";
+import type { PublishedWeights } from "./published-weights.ts";
 
 /**
  * Names of vision transformers' weights, from those of facebookresearch's DINOv2 and DINOv3 files, of transformers'

@@ -6,8 +6,8 @@ import {
   weightedAccuracy,
   weightedClassAuroc,
 } from "./bootstrap.ts";
+import type { Contrast } from "./design.ts";
 import type { Difference, OutcomeName, ResultLine, Unit, UnknownsResult } from "./outcome.ts";
-import type { Contrast } from "./questions.ts";
 import { type PartScores, type ScoreFile, scoresOf, type UnitScores, valueAt } from "./scored.ts";
 import {
   jointUncertainty,

@@ -1,6 +1,7 @@
 import { Random } from "@penumbra/torch/random";
+import type { ArmDesign, Contrast, Question } from "./design.ts";
 import type { Difference, HypothesisResult, HypothesisVerdict, OutcomeName, Power } from "./outcome.ts";
-import { type ArmDesign, type Contrast, FEWEST_DECIDING_SEEDS, type Question } from "./questions.ts";
+import { FEWEST_DECIDING_SEEDS } from "./questions.ts";
 import { holm, type Interval, signFlipTest, standardDeviation, studentQuantile } from "./statistics.ts";
 
 /** The share of repetitions in which a difference that is there is to be found. */

@@ -3,6 +3,7 @@
 export * from "./audit.ts";
 export * from "./bootstrap.ts";
 export * from "./confused.ts";
+export * from "./design.ts";
 export * from "./evaluation.ts";
 export * from "./explanation.ts";
 export * from "./figures.ts";

@@ -1,6 +1,6 @@
+import type { Contrast } from "./design.ts";
 import type { ArmLevel, Difference, OutcomeName, Unit } from "./outcome.ts";
 import { outcomes } from "./outcome.ts";
-import type { Contrast } from "./questions.ts";
 
 export interface LevelsOptions {
   readonly arms: readonly string[];

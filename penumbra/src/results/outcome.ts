@@ -4,8 +4,9 @@
  */
 
 import type { AuditResult } from "./audit.ts";
+import type { ArmDesign, Question } from "./design.ts";
 import type { Language } from "./language.ts";
-import type { ArmDesign, Question } from "./questions.ts";
+
 import type { SiftResult } from "./sifted.ts";
 import type { Interval, SignFlip } from "./statistics.ts";
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ArmDesign, compareArms, FACTORS, questionsOf, verdictOf } from "../../src/results/questions.ts";
+import { type ArmDesign, FACTORS } from "../../src/results/design.ts";
+import { compareArms, questionsOf, verdictOf } from "../../src/results/questions.ts";
 import { type ArmName, designsOf, usualArms } from "../../src/study/arms/arms.ts";
 
 const interval = (low: number, high: number) => ({ low, high, confidence: 0.95 });

@@ -8,7 +8,7 @@ import { NEGATIVE_USES, type NegativeUse } from "../losses/negative-uses.ts";
 import type { LossSettings } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf } from "../losses/objectives.ts";
 import { Encoder, NETWORKS, type ResolvedEncoderConfig } from "./encoder.ts";
-import type { TrainedEncoder } from "./train-encoder.ts";
+import type { TrainedEncoder } from "./trained-encoder.ts";
 
 const part = z.object({ loss: z.number(), accuracy: z.number() });
 

@@ -1,7 +1,7 @@
 import { nn, resolvePrecision, type Tensor } from "@penumbra/torch";
 import { type Layer, modulesOf, parametersOf } from "../../models/index.ts";
 import type { Encoder } from "./encoder.ts";
-import type { TrainedEncoder } from "./train-encoder.ts";
+import type { TrainedEncoder } from "./trained-encoder.ts";
 
 /** How much of an encoder is trained. */
 export type FineTuning = {

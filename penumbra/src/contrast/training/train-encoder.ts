@@ -2,13 +2,13 @@ import * as torch from "@penumbra/torch";
 import { type nn, optim, type Precision, scope, type Tensor } from "@penumbra/torch";
 import { autocastTo, type Compute } from "../../models/index.ts";
 import { ContrastError } from "../errors.ts";
-import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, type Objective, readLossSettings } from "../losses/objective.ts";
 import { objectiveOf } from "../losses/objectives.ts";
-import { type Collapse, detectCollapse } from "../losses/plateau.ts";
+import { detectCollapse } from "../losses/plateau.ts";
 import { Encoder } from "./encoder.ts";
-import { bestOf, type Evaluation, Evaluator, type KeptWeights } from "./evaluation.ts";
+import { Evaluator } from "./evaluation.ts";
 import { type RateGroup, rateGroups, setTrainingMode } from "./fine-tuning.ts";
+import { bestOf, type KeptWeights } from "./kept-weights.ts";
 import { type MemorySize, ProjectionMemory } from "./memory.ts";
 import { type Teacher, teacherOf } from "./teacher.ts";
 import {
@@ -17,6 +17,7 @@ import {
   requireTrainOptions,
   type TrainOptions,
 } from "./train-options.ts";
+import type { TrainedEncoder } from "./trained-encoder.ts";
 import { makeSource, type TrainingImages } from "./training-images.ts";
 import {
   identityOf,
@@ -26,29 +27,6 @@ import {
   weightsBeside,
   writeCheckpoint,
 } from "./training-state.ts";
-
-export interface TrainedEncoder {
-  /** In evaluation mode, on the device it was trained on. */
-  readonly encoder: Encoder;
-  /** What the loss saw the features through: a projection, or for cross-entropy the class logits. */
-  readonly head: nn.Module;
-  /** Its name in the table of objectives; null where nothing was trained. */
-  readonly objective: string | null;
-  readonly loss: LossSettings;
-  readonly classes: number;
-  /** What negatives were used as; null without negatives. */
-  readonly use: NegativeUse | null;
-  /** Loss of every step. */
-  readonly losses: readonly number[];
-  /** What every look at training and validation photos found; empty where there was none. */
-  readonly evaluations: readonly Evaluation[];
-  /** Steps after which the weights were as they are. */
-  readonly keptStep: number;
-  /** Set when the loss ended where an encoder that has learned nothing stands. */
-  readonly collapse: Collapse | null;
-  /** What was computed in, and why. */
-  readonly precision: Precision;
-}
 
 /**
  * Trains an encoder and its head from random or published weights, all of it or its last layers.

@@ -7,9 +7,9 @@ import type { NegativeUse } from "../losses/negative-uses.ts";
 import { type LossSettings, type Objective, readLossSettings, usesOf } from "../losses/objective.ts";
 import { type ObjectiveTable, objectiveOf, objectives } from "../losses/objectives.ts";
 import type { EncoderConfig } from "./encoder.ts";
-import type { KeptWeights } from "./evaluation.ts";
 import { type FineTuning, TRAINED_LAYERS } from "./fine-tuning.ts";
-import type { TrainedEncoder } from "./train-encoder.ts";
+import type { KeptWeights } from "./kept-weights.ts";
+import type { TrainedEncoder } from "./trained-encoder.ts";
 
 /** Chance that one of a photo's faithful redraws stands in for it, as in DA-Fusion (Trabucco et al. 2023). */
 export const FAITHFUL_PROBABILITY = 0.5;
@@ -121,7 +121,6 @@ export interface TrainOptions {
   readonly checkpointFolder?: string;
   /** Steps between two checkpoints. Default 100. */
   readonly checkpointEvery?: number;
-  /** Called after every step. */
   /** Told after every step, with its loss. */
   readonly onProgress?: (done: number, total: number, loss: number) => void;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { checkpoints, nn, optim, scope, type Tensor } from "@penumbra/torch";
 import { ContrastError } from "../errors.ts";
 import type { Encoder } from "./encoder.ts";
-import type { Evaluation } from "./evaluation.ts";
+import type { Evaluation } from "./kept-weights.ts";
 import type { ProjectionMemory } from "./memory.ts";
 
 type AnyOptimizer = optim.AdamW | optim.SGD;

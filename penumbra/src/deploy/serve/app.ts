@@ -6,6 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import { ImageError, TooLargeRefusal } from "../../images/index.ts";
 import { DeployError, verdictName } from "../classifier/index.ts";
 import { QueueFullError } from "./batcher.ts";
+import { modelOf, refuse, type ServiceEnv } from "./handlers.ts";
 import { MOST_NEIGHBOURS, type ServedVerdict } from "./judge.ts";
 import { ServiceMetrics } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
@@ -38,11 +39,6 @@ export interface RequestEntry {
   readonly status: number;
   readonly ms: number;
   readonly error?: string;
-}
-
-/** What a handler knows of its request. */
-export interface ServiceEnv {
-  Variables: { id: string; error: string };
 }
 
 /** Paths that anybody may ask for. */
@@ -158,21 +154,6 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
     );
   });
   return app;
-}
-
-/** A refusal with its status. */
-export function refuse(
-  status: 400 | 401 | 404 | 413 | 415 | 422 | 429 | 503,
-  message: string,
-): HTTPException {
-  return new HTTPException(status, { message });
-}
-
-/** @throws HTTPException 404 for a model that is not served */
-export function modelOf(models: ReadonlyMap<string, ServedModel>, name: string): ServedModel {
-  const model = models.get(name);
-  if (model) return model;
-  throw refuse(404, `There is no model "${name}". Served are ${[...models.keys()].join(", ")}.`);
 }
 
 function statusOf(error: Error): {

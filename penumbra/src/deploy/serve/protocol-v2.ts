@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import { pngBytes } from "../../images/index.ts";
 import type { Verdict } from "../classifier/index.ts";
-import { modelOf, refuse, type ServiceEnv } from "./app.ts";
+import { modelOf, refuse, type ServiceEnv } from "./handlers.ts";
 import type { ServedModel } from "./served-model.ts";
 
 const requestSchema = z.object({

@@ -2,9 +2,9 @@ import { deriveSeed, full, Generator, type nn, optim, rand, type Tensor, where }
 import type { SchedulerConfig } from "../../diffusion/index.ts";
 import type { Compute } from "../../models/index.ts";
 import { EarlyCopy } from "../trainer/early-copy.ts";
-import type { Trainee } from "../trainer/loop.ts";
 import { Noising } from "../trainer/noising.ts";
 import type { Batches } from "../trainer/photo-batches.ts";
+import type { Trainee } from "../trainer/trainee.ts";
 import { simpleLoss, VariationalBound } from "./losses.ts";
 
 /** What predicts noise, velocity or image, of images or of anything else. */

@@ -19,6 +19,7 @@ import { writeSheet } from "../trainer/sheets.ts";
 import { type DrawingRequest, drawFromPhotos, waysOf } from "./draw.ts";
 import { photoCorpus } from "./photo-corpus.ts";
 import { type ImageFeatures, PIXEL_FEATURES, type QualityFigures, qualityOf } from "./quality.ts";
+import type { Hand } from "./words-artist.ts";
 
 /** What is asked of images, whoever makes them. */
 interface MeasureOptions {
@@ -60,17 +61,6 @@ export interface Generated {
   readonly quality: Readonly<Partial<Record<ImageKind, QualityFigures>>>;
   /** Seconds that drawing took. */
   readonly seconds: number;
-}
-
-/** Something that draws more images like photos, ready to begin. */
-export interface Hand {
-  readonly imageSize: number;
-  /** SHA-256 of the model. */
-  readonly hash: string;
-  /** Names of its ways to draw images of a kind. */
-  ways(kind: ImageKind): readonly string[];
-  /** Draws what is not there yet. @param pixels uint8 [N, 3, S, S] of the photos */
-  draw(requests: readonly DrawingRequest[], pixels: Tensor): Promise<readonly ImageLine[]>;
 }
 
 /** Images on the sheet. */

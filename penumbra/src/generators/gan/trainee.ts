@@ -11,8 +11,8 @@ import {
 } from "@penumbra/torch";
 import type { AdversarialGenerator, Compute, Discriminator } from "../../models/index.ts";
 import { EarlyCopy } from "../trainer/early-copy.ts";
-import type { Trainee } from "../trainer/loop.ts";
 import type { Batches } from "../trainer/photo-batches.ts";
+import type { Trainee } from "../trainer/trainee.ts";
 import { diffAugment } from "./diff-augment.ts";
 import {
   GAN_OBJECTIVES,

@@ -15,7 +15,7 @@ import {
 import { ShuffledRounds } from "../../data/index.ts";
 import { AutoencoderKL, type Compute } from "../../models/index.ts";
 import { randomCrops } from "../trainer/crops.ts";
-import type { Trainee } from "../trainer/loop.ts";
+import type { Trainee } from "../trainer/trainee.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import { batchAt } from "./batches.ts";
 import { edgeWeights, klDivergence, reconstructionLoss } from "./losses.ts";

@@ -1,7 +1,7 @@
 import { defaultSampler, SAMPLERS } from "../../diffusion/index.ts";
 import { type CardWords, type ModelCard, type TrainingRun, trainedStage } from "../trainer/card.ts";
 import type { Corpus } from "../trainer/corpus.ts";
-import type { TrainResult } from "../trainer/loop.ts";
+import type { TrainResult } from "../trainer/trainee.ts";
 import { ARCHITECTURES, imageSize } from "./architectures.ts";
 import { pretrainSchedule } from "./assemble.ts";
 import { PSNR } from "./autoencoder.ts";

@@ -27,8 +27,9 @@ import { canonicalJson, type Json, writeFileAtomic, writeFolderAsync } from "../
 import { autocastTo, type Compute, UNet2DConditionModel } from "../../models/index.ts";
 import { GeneratorError } from "../errors.ts";
 import { indices } from "../trainer/crops.ts";
-import { type Trainee, train } from "../trainer/loop.ts";
+import { train } from "../trainer/loop.ts";
 import { Noising } from "../trainer/noising.ts";
+import type { Trainee } from "../trainer/trainee.ts";
 
 /** Which weights of the UNet are trained, by their names: ESD-x, ESD-u and all, as DA-Fusion's control has it. */
 const LAYERS = {

@@ -16,8 +16,7 @@ import {
   saveWords,
   type Words,
 } from "../../diffusion/index.ts";
-import type { Hand } from "../draw/generate.ts";
-import type { WordsArtist, WordsRequest } from "../draw/words-artist.ts";
+import type { Hand, WordsArtist, WordsRequest } from "../draw/words-artist.ts";
 
 /** What a study's `words` and `redraw` sections are called there. */
 const Settings = z.strictObject({

@@ -2,7 +2,7 @@ import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readJson, readJsonLines, writeFileAtomic } from "../../files/index.ts";
 import { GeneratorError } from "../errors.ts";
-import type { TrainResult } from "./loop.ts";
+import type { TrainResult } from "./trainee.ts";
 
 /** What a model was trained by, in its folder: one entry a run. */
 const HISTORY = "training.json";

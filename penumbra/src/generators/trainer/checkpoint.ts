@@ -1,5 +1,5 @@
 import { checkpoints, nn } from "@penumbra/torch";
-import type { Trainee, TrainMark } from "./loop.ts";
+import type { Trainee, TrainMark } from "./trainee.ts";
 
 type Kept = Pick<Trainee, "networks" | "averages" | "optimizer">;
 

@@ -13,11 +13,12 @@ import {
 } from "./card.ts";
 import { type Corpus, corpusOf } from "./corpus.ts";
 import { indices } from "./crops.ts";
-import { type Trainee, type TrainResult, train } from "./loop.ts";
+import { train } from "./loop.ts";
 import { PhotoBatches } from "./photo-batches.ts";
 import { readDescription, writeDescription } from "./photo-model.ts";
 import type { PhotoSettings } from "./photo-settings.ts";
 import { writeSheet } from "./sheets.ts";
+import type { Trainee, TrainResult } from "./trainee.ts";
 
 /** What a generator's network is built from. */
 export interface PhotoParts<Settings extends PhotoSettings> {

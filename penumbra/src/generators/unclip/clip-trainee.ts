@@ -6,8 +6,8 @@ import type {
 } from "../../models/index.ts";
 import { diffAugment } from "../gan/diff-augment.ts";
 import { indices } from "../trainer/crops.ts";
-import type { Trainee } from "../trainer/loop.ts";
 import type { Batches } from "../trainer/photo-batches.ts";
+import type { Trainee } from "../trainer/trainee.ts";
 import { infoNce } from "./info-nce.ts";
 
 /** The two encoders, which see images in -1..1 and token ids. */

@@ -1,7 +1,7 @@
 import { deriveSeed, Generator, optim, randn, type Tensor } from "@penumbra/torch";
 import { type Compute, type LatentAutoencoder, samplePosterior } from "../../models/index.ts";
-import type { Trainee } from "../trainer/loop.ts";
 import type { Batches } from "../trainer/photo-batches.ts";
+import type { Trainee } from "../trainer/trainee.ts";
 import { freeKl, klOfLatents, LIKELIHOODS, type LikelihoodName, negativeElbo } from "./losses.ts";
 
 export interface VaeTraineeOptions {

@@ -1,12 +1,19 @@
-import { type Objective, usesOf } from "../../contrast/index.ts";
-import { type Arm, UNTRAINED } from "../arms/index.ts";
-import type { StudyTables } from "./tables.ts";
+import { type Objective, type ObjectiveTable, usesOf } from "../../contrast/index.ts";
+import { type Arm, type ArmTable, UNTRAINED } from "../arms/index.ts";
+import type { SourceTable } from "../sources/index.ts";
+
+/** What an arm names things of. */
+interface NamedTables {
+  readonly arms: ArmTable;
+  readonly objectives: ObjectiveTable;
+  readonly sources: SourceTable;
+}
 
 /** Why a study cannot work with an arm and what to do, in words; null where it can. */
 export function armProblem(
   name: string,
   { objective, positives, negatives, use, changes = {} }: Arm,
-  tables: Pick<StudyTables, "arms" | "objectives" | "sources">,
+  tables: NamedTables,
 ): string | null {
   const { objectives, sources } = tables;
   for (const [side, source] of Object.entries({ positives, negatives })) {
@@ -40,7 +47,7 @@ function teacherProblem(
   name: string,
   teacher: string,
   objective: Objective,
-  { arms, objectives }: Pick<StudyTables, "arms" | "objectives">,
+  { arms, objectives }: Omit<NamedTables, "sources">,
 ): string | null {
   const able = (is: (objective: Objective) => boolean) =>
     Object.keys(objectives).filter((other) => is(objectives[other] as Objective));

@@ -3,7 +3,7 @@ import { armOf, isFrozen } from "../arms/index.ts";
 import type { Artifact } from "../store/index.ts";
 import type { StudyContext } from "./context.ts";
 import { type EncoderInputs, encoderStage, frozenEncoderStage } from "./encoder.ts";
-import type { SeedImages } from "./prepare-seeds.ts";
+import type { SeedImages } from "./images.ts";
 
 interface ArmEncoderInputs extends Pick<EncoderInputs, "arm" | "seed" | "label"> {
   /** Those of the sources that the arm and its teacher name; none where they have real photos alone. */

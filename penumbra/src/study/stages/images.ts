@@ -3,6 +3,9 @@ import type { Artifact } from "../store/index.ts";
 import { labelOf, type StudyContext } from "./context.ts";
 import { type ImagesInputs, prepareSource } from "./prepared-source.ts";
 
+/** The images of a seed, by the sources that some arm names. */
+export type SeedImages = Readonly<Record<string, Artifact>>;
+
 /** The images of a source, made of the training photos of a seed. */
 export async function imagesStage(
   context: StudyContext,

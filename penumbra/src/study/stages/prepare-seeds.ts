@@ -4,7 +4,7 @@ import { drawnSources, shotsOf } from "../config/index.ts";
 import { isNeeded, needsJudges, sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { decodingOf, type StudyContext } from "./context.ts";
-import { imagesStage } from "./images.ts";
+import { imagesStage, type SeedImages } from "./images.ts";
 import { judgeEncoders } from "./judge-encoders.ts";
 import { ModelLoader } from "./model-loader.ts";
 import { siftStage } from "./sift.ts";
@@ -27,9 +27,6 @@ export interface SeedData extends SeedSplit {
   /** Null where no source needs any. */
   readonly words: Artifact | null;
 }
-
-/** The images of a seed, by the sources that some arm names. */
-export type SeedImages = Readonly<Record<string, Artifact>>;
 
 /** Splits, decodes, learns words and draws, for every seed and number of shots; see {@link prepareSeed}. */
 export async function prepareSeeds(

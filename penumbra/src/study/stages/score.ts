@@ -10,7 +10,7 @@ import type { Artifact } from "../store/index.ts";
 import { labelOf, photosHash, pixelsHash, pixelsOf, type StudyContext } from "./context.ts";
 import { readEncoder } from "./encoder.ts";
 import { featuresFile } from "./features.ts";
-import type { SeedImages } from "./prepare-seeds.ts";
+import type { SeedImages } from "./images.ts";
 import { loadProbe } from "./probe.ts";
 import { objectSamples, type PhotoEvidence, photoSamples } from "./samples.ts";
 import { scoreObjects, scorePhotos } from "./score-unit.ts";

@@ -133,9 +133,17 @@ export { quantile } from "./quantile.ts";
 export type { ReactOptions } from "./react.ts";
 export type { ReconstructionOptions } from "./reconstruction.ts";
 export type { RelativeMahalanobisOptions } from "./relative-mahalanobis.ts";
-export type { Classifier, Evidence, Given, Need, Network, Samples } from "./samples.ts";
+export {
+  type Classifier,
+  type Evidence,
+  type Given,
+  type Need,
+  type Network,
+  type Samples,
+  withSharing,
+} from "./samples.ts";
 export type { ScaleOptions } from "./scale.ts";
-export { Shared, type Sharing, withSharing } from "./shared.ts";
+export { Shared, type Sharing } from "./shared.ts";
 export type { StagesOptions } from "./stages.ts";
 export { fitTemperature, type ShortFit, type TemperatureOptions } from "./temperature.ts";
 export { candidatesFor, everyCombination, type Tuning } from "./tuning.ts";

@@ -1,6 +1,6 @@
 import type { Tensor } from "@penumbra/torch";
 import { UnknownsError } from "../errors.ts";
-import type { Shared } from "./shared.ts";
+import { Shared } from "./shared.ts";
 
 /** A linear classifier on features: logits = h W' + b. */
 export interface Classifier {
@@ -42,6 +42,16 @@ export interface Samples extends Partial<Evidence> {
   readonly objects?: readonly string[];
   /** Where detectors keep what others need of the same images too. Default: each works it out by itself. */
   readonly shared?: Shared;
+}
+
+/** Hands over samples of which all detectors make what they have in common once, as long as `use` runs. */
+export function withSharing<T>(samples: readonly Samples[], use: (sharing: readonly Samples[]) => T): T {
+  const shared = samples.map(() => new Shared());
+  try {
+    return use(samples.map((own, place) => ({ ...own, shared: shared[place] as Shared })));
+  } finally {
+    for (const made of shared) made.dispose();
+  }
 }
 
 /** What a detector that needs `N` is handed: matrices in float64 and finite, pixels in float32 and 0..1. */

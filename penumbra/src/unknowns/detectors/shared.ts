@@ -1,5 +1,4 @@
 import { scope, Tensor } from "@penumbra/torch";
-import type { Samples } from "./samples.ts";
 
 /** Makes something of some images once for all detectors that look at them. */
 export interface Sharing {
@@ -32,16 +31,6 @@ export class Shared implements Sharing {
   dispose(): void {
     for (const made of this.#made.values()) for (const tensor of tensorsOf(made)) tensor.dispose();
     this.#made.clear();
-  }
-}
-
-/** Hands over samples of which all detectors make what they have in common once, as long as `use` runs. */
-export function withSharing<T>(samples: readonly Samples[], use: (sharing: readonly Samples[]) => T): T {
-  const shared = samples.map(() => new Shared());
-  try {
-    return use(samples.map((own, place) => ({ ...own, shared: shared[place] as Shared })));
-  } finally {
-    for (const made of shared) made.dispose();
   }
 }
 

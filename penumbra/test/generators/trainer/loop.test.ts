@@ -3,12 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { manualSeed, nn, optim, type Tensor } from "@penumbra/torch";
 import { afterAll, expect, test } from "vitest";
-import {
-  learningRateAt,
-  type Trainee,
-  type TrainResult,
-  train,
-} from "../../../src/generators/trainer/loop.ts";
+import { learningRateAt, train } from "../../../src/generators/trainer/loop.ts";
+import type { Trainee, TrainResult } from "../../../src/generators/trainer/trainee.ts";
 import { normal } from "../toys.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "penumbra-loop-"));
