@@ -187,6 +187,7 @@ export const ROOMS: readonly Room[] = [
 export const PACKAGE_OWNERS: Readonly<Record<string, string>> = {
   pdfkit: "report",
   sharp: "images",
+  "umap-js": "contrast",
   commander: "cli",
   "onnxruntime-node": "deploy/export",
   "onnxruntime-web": "deploy/export",

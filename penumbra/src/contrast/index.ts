@@ -49,6 +49,7 @@ export { type FusedViews, fuseViews } from "./probe/fuse-views.ts";
 export { fitLinearProbe, type LinearProbe, type ProbeOptions, probeOf } from "./probe/linear-probe.ts";
 export { type PhotoFeaturesOptions, photoFeatures } from "./probe/photo-features.ts";
 export { type PrincipalPlane, principalPlane, project } from "./probe/principal-plane.ts";
+export { UMAP_NEIGHBOURS, type UmapOptions, umap } from "./probe/umap.ts";
 export { Encoder, type EncoderConfig, NETWORKS, type ResolvedEncoderConfig } from "./training/encoder.ts";
 export { loadEncoder, saveEncoder } from "./training/encoder-files.ts";
 export {

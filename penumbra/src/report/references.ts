@@ -282,6 +282,12 @@ export const REFERENCES = {
     2022,
     "2204.06125",
   ),
+  mcinnes2018: arxiv(
+    "McInnes, Leland and Healy, John and Melville, James",
+    "{UMAP}: Uniform Manifold Approximation and Projection for Dimension Reduction",
+    2018,
+    "1802.03426",
+  ),
   ledoit2004: article(
     "Ledoit, Olivier and Wolf, Michael",
     "A well-conditioned estimator for large-dimensional covariance matrices",
@@ -399,6 +405,7 @@ export function referencesOf(outcome: Outcome): ReferenceKey[] {
         "detectors",
         outcome.detectors.map(({ name }) => name),
       ),
+      ...(outcome.featureMaps.some(({ method }) => method === "umap") ? (["mcinnes2018"] as const) : []),
       "satterthwaite1946",
       ...(outcome.hypotheses.length > 0 ? (["holm1979"] as const) : []),
     ]),

@@ -108,7 +108,7 @@ ${ARM_COLOURS.map((_, index) => `.arm-${index} { --arm: var(--arm-${index}); }`)
 .arms th[scope=row] { white-space: nowrap; } .arms thead th { white-space: normal; max-width: 9.5em; }
 .grid { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 290px), 1fr)); }
 .grid.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
-table + .grid, .scroll + .grid { margin-top: 30px; } .grid + .scroll { margin-top: 22px; } .scroll + p { margin-top: 12px; } .augmented { display: block; width: 100%; max-width: 660px; height: auto; border-radius: 6px; }
+table + .grid, .scroll + .grid { margin-top: 30px; } .grid + .scroll { margin-top: 22px; } .scroll + p { margin-top: 12px; } .grid + p { margin-top: 22px; } .augmented { display: block; width: 100%; max-width: 660px; height: auto; border-radius: 6px; }
 figure { margin: 0; } figcaption { font-size: .86rem; }
 .grid > figure > figcaption { font-weight: 600; margin-bottom: 2px; }
 .strip { margin-top: 16px; border-top: 1px solid var(--grid); padding-top: 10px; } .strip h3, .strip h4 { margin: 0 0 8px; }

@@ -403,13 +403,34 @@ export interface RateCurve {
 export type MapKind = "train" | "known" | "near" | "far" | "faithful" | "nearOod";
 export type MapPoint = readonly [number, number];
 
-/** Where an encoder puts images, in the plane in which those of known photos differ most. */
-export interface FeatureMap {
+/**
+ * How features become a picture: `pca`, the plane in which those of known photos differ most; `umap`, a layout that puts
+ * neighbours together.
+ */
+export const mapMethods = ["pca", "umap"] as const;
+export type MapMethod = (typeof mapMethods)[number];
+
+/** Where an encoder puts images. */
+export type FeatureMap = PrincipalMap | NeighbourMap;
+
+interface ShownFeatures {
   readonly arm: string;
   readonly seed: number;
+  readonly points: Readonly<Partial<Record<MapKind, readonly MapPoint[]>>>;
+}
+
+export interface PrincipalMap extends ShownFeatures {
+  /** Missing in studies from before there was another. */
+  readonly method?: "pca";
   /** Share of the known photos' variance along each axis. */
   readonly explained: readonly [number, number];
-  readonly points: Readonly<Partial<Record<MapKind, readonly MapPoint[]>>>;
+}
+
+/** Its axes mean nothing. */
+export interface NeighbourMap extends ShownFeatures {
+  readonly method: "umap";
+  /** Images whose nearness was kept, each itself among them. */
+  readonly neighbours: number;
 }
 
 export interface StageRecord {

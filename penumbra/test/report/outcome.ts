@@ -1,6 +1,7 @@
 import { deflateSync } from "node:zlib";
 import {
   type ArmLevel,
+  type FeatureMap,
   OUTCOME_FORMAT,
   type Outcome,
   questionsOf,
@@ -378,15 +379,15 @@ export function exampleOutcome({
         risk: places.map((x) => ({ x, y: (1 - accuracy) * x })),
       };
     }),
-    featureMaps: arms.map(({ name }, index) => {
+    featureMaps: arms.flatMap(({ name }, index): FeatureMap[] => {
       const cloud = (count: number, spread: number, shift: number) =>
         Array.from({ length: count }, () => {
           const angle = random() * 2 * Math.PI;
           const length = spread * Math.sqrt(random());
           return [shift + length * Math.cos(angle), length * Math.sin(angle) - shift * index * 0.1] as const;
         });
-      return {
-        ...{ arm: name, seed: seeds[0] ?? 0, explained: [0.41, 0.22] as const },
+      const shown = {
+        ...{ arm: name, seed: seeds[0] ?? 0 },
         points: {
           ...{
             train: cloud(60, 4, 0),
@@ -397,6 +398,10 @@ export function exampleOutcome({
           ...{ faithful: cloud(60, 5, 1), nearOod: cloud(60, 4, 5) },
         },
       };
+      return [
+        { method: "pca", explained: [0.41, 0.22], ...shown },
+        { method: "umap", neighbours: 15, ...shown },
+      ];
     }),
     mistakesArm: "supcon+both",
     mistakes: (

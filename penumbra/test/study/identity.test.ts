@@ -128,6 +128,7 @@ const settings = {
     evaluation: { every: 2, keep: "best", patience: 1 },
   },
   seeds: [0],
+  maps: ["pca", "umap"],
   // Every arm that is trained, and every use of negatives that an objective has: a setting may be read by one of them
   // alone.
   arms: Object.entries(tables.arms).flatMap(([name, { objective }]) =>

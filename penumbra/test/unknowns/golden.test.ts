@@ -306,6 +306,23 @@ describe("detectors over several stages as numpy and scikit-learn compute them",
     }),
   );
 
+  eachGolden("ood", "multi-layer-", (golden) =>
+    scope(() => {
+      const { train, test: images } = partsOf(golden);
+      const { last, k } = golden.json as unknown as { last: number; k: number };
+      const mahalanobis = detectors["multi-layer-mahalanobis"];
+      for (const [name, fit] of Object.entries({
+        knn: detectors["multi-layer-knn"].fit(train, { last, k }),
+        cosine: detectors["cosine-prototypes"].fit(train, { last }),
+        joint: mahalanobis.fit(train, { last, fusion: "joint" }),
+        per_layer: mahalanobis.fit(train, { last, fusion: "per-layer" }),
+      })) {
+        const wanted = golden.tensors[`score_${name}`] as Tensor;
+        expectClose(scored(fit.score(images)), wanted, golden.json.rtol, name);
+      }
+    }),
+  );
+
   eachGolden("ood", "nearness-", (golden) =>
     scope(() => {
       const { train, test: images, wanted } = partsOf(golden);

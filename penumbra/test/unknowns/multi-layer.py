@@ -1,4 +1,5 @@
-"""Writes goldens/ood/mm-plus-plus-* and nearness-*: MM++ and the nearness over several stages by numpy and scikit-learn.
+"""Writes goldens/ood/mm-plus-plus-*, nearness-* and multi-layer-*: MM++, the nearness, k nearest neighbours, cosine prototypes
+and Mahalanobis over several stages by numpy and scikit-learn.
 
 python3 multi-layer.py    # numpy, scikit-learn, torch; written from the formulas, from nothing of the project's code
 
@@ -14,6 +15,8 @@ import sklearn
 import torch
 from safetensors.torch import save_file
 from sklearn.covariance import LedoitWolf
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.neighbors import NearestNeighbors
 
 folder = Path(__file__).parent.parent / "goldens" / "ood"
 
@@ -124,3 +127,22 @@ for number, (objects, views, known) in enumerate([(4, 2, 0.9), (3, 3, 0.5), (1, 
            "scores": scores},
           {"labels": labels.tolist(), "objects": names, "known": known})
     print(number, scores)
+
+
+for number, (sizes, last, k) in enumerate([((6, 10, 8), 3, 1), ((6, 10, 8), 2, 4), ((12,), 1, 2)]):
+    random = np.random.default_rng(200 + number)
+    labels = np.arange(15) % 3
+    every = stages_of(random, sizes, np.concatenate([labels, np.arange(6) % 3]), [1.0] * len(sizes))
+    train, test = [stage[:15] for stage in every], [stage[15:] for stage in every]
+    counted = range(len(sizes) - last, len(sizes))
+    join = lambda stages: np.concatenate([unit(stages[place]) for place in counted], axis=1)  # noqa: E731
+    near = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(join(train)).kneighbors(join(test))[0][:, k - 1]
+    prototypes = {place: centred(unit(train[place]), labels)[0] for place in counted}
+    cosines = np.mean([cosine_similarity(test[place], prototypes[place]) for place in counted], axis=0)
+    layers = [squared(test[place], gaussians(train[place], labels)).min(axis=1) for place in counted]
+    write(f"multi-layer-{number}",
+          {**{f"train{i}": stage for i, stage in enumerate(train)}, **{f"test{i}": stage for i, stage in enumerate(test)},
+           "score_knn": -near, "score_cosine": cosines.max(axis=1), "score_per_layer": -np.sum(layers, axis=0),
+           "score_joint": -squared(join(test), gaussians(join(train), labels)).min(axis=1)},
+          {"labels": labels.tolist(), "last": last, "k": k})
+    print(number, near, cosines.max(axis=1))

@@ -67,6 +67,11 @@ export function armClass({ arms }: Pick<Outcome, "arms">, arm: string): string {
   return `arm-${arms.findIndex(({ name }) => name === arm) % ARM_COLOURS.length}`;
 }
 
+/** Whose colour is whose, above charts of all arms. */
+export function armLegend(outcome: Outcome): Html {
+  return html`<p class="legend">${outcome.arms.map(({ name, title }) => html`<span><span class="swatch ${armClass(outcome, name)}"></span>${title}</span> `)}</p>`;
+}
+
 /** Longer tables are read by programs. */
 const MOST_UNKNOWN_CLASSES = 30;
 

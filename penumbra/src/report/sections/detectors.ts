@@ -3,7 +3,7 @@ import { linesChart } from "../charts/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, percent } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
-import { armClass, average } from "./arms.ts";
+import { armClass, armLegend, average } from "./arms.ts";
 import type { Section } from "./section.ts";
 
 const ROLE_TITLES: Readonly<Record<UnknownRole, string>> = { near: "Near unknowns", far: "Far unknowns" };
@@ -26,6 +26,7 @@ export const detectors: Section = {
     return html`<p>AUROC in % on test photos, mean over ${counted(outcome.seeds.length, "seed")}: 50 is chance, 100 perfect. ${chosen} is the one that the answer is about; bold is the best of an arm. A click on a heading sorts.</p>
 ${(["near", "far"] as const).map((role) => detectorTable(outcome, role))}
 ${operatingTable(outcome)}
+${armLegend(outcome)}
 <div class="grid">${rocChart(outcome, "near")}${rocChart(outcome, "far")}${riskChart(outcome)}</div>
 ${viewsTable(outcome)}
 ${trialsTable(outcome)}`;

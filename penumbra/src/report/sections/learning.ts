@@ -5,7 +5,7 @@ import { type Html, html } from "../html.ts";
 import { counted, listed, percent } from "../numbers.ts";
 import { questionTitle, titleOf } from "../titles.ts";
 import { translated } from "../words/index.ts";
-import { armClass } from "./arms.ts";
+import { armClass, armLegend } from "./arms.ts";
 import { hypothesisTitle, isSameHypothesis } from "./hypotheses.ts";
 import type { Section } from "./section.ts";
 import { comparisonCell, hypothesisCell } from "./verdicts.ts";
@@ -23,7 +23,7 @@ export const learning: Section = {
   title: () => "With fewer and more objects to learn from",
   isShown: ({ levels }) => levels.length > 0,
   render(outcome) {
-    const { levels, arms, confidence, training, detectors, detector } = outcome;
+    const { levels, confidence, training, detectors, detector } = outcome;
     const shots = shotsIn(outcome);
     const charts = (["photo", "object"] as const).flatMap((unit) =>
       outcomes.flatMap((name) => {
@@ -32,7 +32,7 @@ export const learning: Section = {
       }),
     );
     return html`<p>Every arm at every seed learned from ${listed(shots.map(String))} objects of each class; the fewer are among the more, and all are tested on the same objects. Whiskers are ${percent(confidence, 0)} % intervals over seeds and test objects; those of one curve share their test. The detector is ${titleOf(detectors, detector)} throughout, as it was chosen for what the rest of this page is about: ${counted(training.shots, "object")} a class.</p>
-<p class="legend">${arms.map(({ name, title }) => html`<span><span class="swatch ${armClass(outcome, name)}"></span>${title}</span> `)}</p>
+${armLegend(outcome)}
 <div class="grid wide">${charts}</div>
 ${levelsTable(outcome, shots)}
 ${outcome.hypotheses.length > 0 && hypothesesTable(outcome, shots)}

@@ -25,6 +25,9 @@ export function methodsParagraph(outcome: Outcome): string {
   const sources = [...new Set(arms.flatMap(({ positives, negatives }) => [positives, negatives]))].filter(
     (name) => name !== null,
   );
+  const neighbours = [
+    ...new Set(outcome.featureMaps.flatMap((map) => (map.method === "umap" ? [String(map.neighbours)] : []))),
+  ];
   const sentences = [
     `We used ${counted(photos.known.photos, "photo")} of ${counted(photos.known.objects, "physical object")} in ${counted(photos.known.classes, "known class", "known classes")}, ${unknowns(outcome)}, at ${imageSize} x ${imageSize} pixels.`,
     `Photos were divided by physical object: for each of ${counted(seeds.length, "seed")}, ${shots} objects of a class to learn from, ${validation} set aside once for every choice, the rest for the test.`,
@@ -35,6 +38,8 @@ export function methodsParagraph(outcome: Outcome): string {
     model &&
       `Redraws were drawn by ${model.name} with a word learned for each class${cite(REDRAW_REFERENCES)}.`,
     `Unknowns were told by ${listed(outcome.detectors.map(({ name, title }) => `${title}${cite(REFERENCES_OF.detectors[name])}`))}. ${outcome.detectorReason}`,
+    neighbours.length > 0 &&
+      `Features were laid out in the plane by UMAP${cite(["mcinnes2018"])} with ${listed(neighbours)} neighbours, from their first two principal components.`,
     `Differences between arms are paired by seed; their ${percent(confidence, 0)} % intervals add the variance between seeds and that of a bootstrap over test objects, with Satterthwaite's degrees of freedom${cite(["satterthwaite1946"])}; differences below ${percent(margin)} points count as none.`,
     hypotheses.length > 0 &&
       `The p-values of ${counted(hypotheses.length, "hypothesis", "hypotheses")} were corrected by Holm's procedure${cite(["holm1979"])}.`,

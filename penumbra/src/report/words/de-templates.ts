@@ -232,8 +232,11 @@ export const templates: Dictionary["templates"] = {
   "true class": "wahre Klasse",
 
   // sections/map.ts
-  "Each dot is an image at seed {0}, in the plane in which the features of the known photos differ most (principal components). Distances in the plane are less than the true ones: what lies together here may lie apart, what lies apart does. {1}":
-    "Jeder Punkt ist ein Bild bei Seed {0}, in der Ebene, in der sich die Merkmale der bekannten Fotos am stärksten unterscheiden (Hauptkomponenten). Abstände in der Ebene sind kleiner als die wahren: Was hier beieinander liegt, kann getrennt sein; was getrennt liegt, ist es. {1}",
+  "Each dot is an image at seed {0}. {1}": "Jeder Punkt ist ein Bild bei Seed {0}. {1}",
+  "In the plane in which the features of the known photos differ most (principal components). Distances in the plane are less than the true ones: what lies together here may lie apart, what lies apart does.":
+    "In der Ebene, in der sich die Merkmale der bekannten Fotos am stärksten unterscheiden (Hauptkomponenten). Abstände in der Ebene sind kleiner als die wahren: Was hier beieinander liegt, kann getrennt sein; was getrennt liegt, ist es.",
+  "By UMAP, with {0} neighbours: it lays images that are neighbours by their features beside each other, so dots in one heap are alike to the encoder. Nothing else is evidence: gaps, distances between heaps, their sizes and shapes follow from the algorithm, and the axes mean nothing. Whether unknowns can be told is said by the detectors' figures alone.":
+    "Nach UMAP, mit {0} Nachbarn: Bilder, deren Merkmale benachbart sind, kommen nebeneinander zu liegen; Punkte eines Haufens sind einander für den Encoder also ähnlich. Sonst ist nichts ein Beleg: Lücken, Abstände zwischen Haufen, deren Größen und Formen folgen aus dem Verfahren, und die Achsen bedeuten nichts. Ob Unbekannte erkannt werden, sagen allein die Zahlen der Detektoren.",
 
   // sections/mistakes.ts
   Confusion: "Verwechslungen",

@@ -197,8 +197,8 @@ export const texts: Dictionary["texts"] = {
     "Die Zahlen zu Unbekannten sind die von {0}, dem zuerst genannten Detektor: Die Fotos haben zu wenige nahe unbekannte Klassen, um einige für die Auswahl zurückzuhalten (zwei sind nötig).",
   "on the validation unknowns, whose classes are not among the test's":
     "auf den Validierungsunbekannten, deren Klassen nicht im Test vorkommen",
-  "on images that stand in for unknowns (near-OOD redraws, and known validation photos cut and mixed), because the photos have too few near unknown classes to keep some for choosing (two are needed)":
-    "auf Bildern, die für Unbekannte stehen (Near-OOD-Nachzeichnungen sowie zerschnittene und gemischte bekannte Validierungsfotos), weil die Fotos zu wenige nahe unbekannte Klassen haben, um einige für die Auswahl zurückzuhalten (zwei sind nötig)",
+  "on images that stand in for unknowns (known validation photos cut and mixed, and near-OOD redraws where there are any), because the photos have too few near unknown classes to keep some for choosing (two are needed)":
+    "auf Bildern, die für Unbekannte stehen (zerschnittene und gemischte bekannte Validierungsfotos und, wo es welche gibt, Near-OOD-Nachzeichnungen), weil die Fotos zu wenige nahe unbekannte Klassen haben, um einige für die Auswahl zurückzuhalten (zwei sind nötig)",
 
   // Hypotheses.
   positives: "Positive",
@@ -546,6 +546,9 @@ export const texts: Dictionary["texts"] = {
   "Map of the features, {0}": "Karte der Merkmale, {0}",
   "first component, {0#} % of the variance": "erste Hauptkomponente, {0} % der Varianz",
   "second, {0#} %": "zweite, {0} %",
+  "UMAP of the features, {0}": "UMAP der Merkmale, {0}",
+  UMAP: "UMAP",
+  "only neighbours count, not axes": "nur Nachbarschaft zählt, nicht die Achsen",
   "Named wrongly, and most sure of it": "Falsch benannt, und am sichersten dabei",
   "Near unknowns that look most known": "Nahe Unbekannte, die am bekanntesten aussehen",
   "Far unknowns that look most known": "Ferne Unbekannte, die am bekanntesten aussehen",
@@ -597,6 +600,8 @@ export const texts: Dictionary["texts"] = {
   "Redraws were drawn by {0!} with a word learned for each class{1}":
     "Die Nachzeichnungen stammen von {0}, mit einem für jede Klasse gelernten Wort{1}",
   "Unknowns were told by {0}. {1}": "Unbekannte wurden erkannt mit {0}. {1}",
+  "Features were laid out in the plane by UMAP{0} with {1} neighbours, from their first two principal components.":
+    "Merkmale wurden mit UMAP{0} und {1} Nachbarn in die Ebene gelegt, ausgehend von ihren ersten beiden Hauptkomponenten.",
   "Differences between arms are paired by seed; their {0#} % intervals add the variance between seeds and that of a bootstrap over test objects, with Satterthwaite's degrees of freedom{1}; differences below {2#} points count as none.":
     "Unterschiede zwischen Armen sind nach Seed gepaart; ihre {0}-%-Konfidenzintervalle addieren die Varianz zwischen Seeds und die eines Bootstraps über Testobjekte, mit Freiheitsgraden nach Satterthwaite{1}; Unterschiede unter {2} Prozentpunkten gelten als keine.",
   "The p-values of {0} were corrected by Holm's procedure{1}":

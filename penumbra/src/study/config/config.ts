@@ -11,7 +11,7 @@ import {
 import type { Json } from "../../files/index.ts";
 import { AugmentSpecSchema, FITS, INTERPOLATIONS } from "../../images/index.ts";
 import { CHANNEL_BLOCK, CHANNEL_RULE, STEMS } from "../../models/index.ts";
-import { languages } from "../../results/index.ts";
+import { languages, mapMethods } from "../../results/index.ts";
 import { defaultDetectors, measureNames } from "../../unknowns/index.ts";
 import { usualArms } from "../arms/index.ts";
 import { FolderSection, ownSectionOf, photoGenerators } from "../sources/index.ts";
@@ -608,6 +608,15 @@ export const studySchemaOf = (tables: StudyTables) =>
           .default(0.95),
       })
       .prefault({}),
+    maps: z
+      .array(z.enum(mapMethods))
+      .min(1)
+      .refine((maps) => new Set(maps).size === maps.length, "List each map once.")
+      .meta({
+        description:
+          "Pictures of each arm's features in the report: pca, the plane in which known photos differ most; umap, which puts neighbours together (some seconds more for an arm; its gaps and distances are no evidence)",
+      })
+      .default(["pca"]),
     language: z
       .enum(languages)
       .meta({

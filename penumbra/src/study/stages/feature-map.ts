@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import * as torch from "@penumbra/torch";
-import { safetensors, scope, type Tensor } from "@penumbra/torch";
-import { extractFeatures, principalPlane, project } from "../../contrast/index.ts";
+import { deriveSeed, safetensors, scope, type Tensor } from "@penumbra/torch";
+import { extractFeatures, principalPlane, project, UMAP_NEIGHBOURS, umap } from "../../contrast/index.ts";
 import type { ImageKind } from "../../data/index.ts";
 import { readJson, writeFileAtomic } from "../../files/index.ts";
-import type { FeatureMap, MapKind, MapPoint } from "../../results/index.ts";
+import type { FeatureMap, MapKind } from "../../results/index.ts";
 import { sourceOf } from "../sources/index.ts";
 import type { Artifact } from "../store/index.ts";
 import { labelOf, type StudyContext } from "./context.ts";
@@ -24,7 +24,7 @@ const PARTS = { train: "train", known: "test", near: "nearTest", far: "farTest" 
 >;
 const KINDS: Readonly<Record<ImageKind, MapKind>> = { faithful: "faithful", "near-ood": "nearOod" };
 
-/** Maps of every arm's features at the first seed. */
+/** Maps of every arm's features at the first seed, in an artifact an arm. */
 export async function mapFeatures(
   context: StudyContext,
   seeds: readonly SeedData[],
@@ -39,45 +39,52 @@ export async function mapFeatures(
   return artifacts;
 }
 
-export async function readFeatureMap({ folder }: Artifact): Promise<FeatureMap> {
-  return readJson<FeatureMap>(join(folder, mapFile));
+export async function readFeatureMaps({ folder }: Artifact): Promise<FeatureMap[]> {
+  return readJson<FeatureMap[]>(join(folder, mapFile));
 }
 
-/**
- * Where an encoder puts photos and redraws, in the plane in which the known photos (to learn from and of the test)
- * differ most: principal components of their features.
- */
+/** Where an encoder puts photos and redraws, by each of the study's methods. */
 function featureMapStage(
   context: StudyContext,
   { arm, seed, encoder, features }: TrainedArm,
   images: SeedData["images"],
 ): Promise<Artifact> {
   const { config, store } = context;
+  const { maps: methods } = config;
   return store.run({
     name: "feature-map",
-    version: 1,
+    version: 2,
     label: labelOf(context, seed, arm),
     inputs: { encoder, features, ...images },
-    config: { imageSize: config.imageSize },
-    run: async ({ folder }) => {
-      const { tensors } = safetensors.read(join(features.folder, featuresFile));
-      const known = [tensors[PARTS.train], tensors[PARTS.known]].filter((part) => part !== undefined);
-      const drawn = await imageFeatures(context, encoder, images);
-      const map = scope((): FeatureMap => {
+    config: { imageSize: config.imageSize, methods },
+    run: async ({ folder }) =>
+      scope(async () => {
+        const { tensors } = safetensors.read(join(features.folder, featuresFile));
+        const known = [tensors[PARTS.train], tensors[PARTS.known]].filter((part) => part !== undefined);
+        const photos = Object.entries(PARTS).flatMap(([kind, part]) => {
+          const rows = tensors[part];
+          return rows ? [[kind as MapKind, thinned(rows)] as const] : [];
+        });
+        const shown = [...photos, ...(await imageFeatures(context, encoder, images))];
+        const rows = torch.cat(shown.map(([, own]) => own));
+        const kinds = shown.flatMap(([kind, own]) => Array<MapKind>(own.shape[0] as number).fill(kind));
+        // The principal components are of the known photos, so that unknowns and redraws do not choose the plane.
         const plane = principalPlane(torch.cat(known));
-        const parts = Object.entries(PARTS).map(
-          ([kind, part]) => [kind as keyof typeof PARTS, tensors[part]] as const,
-        );
-        const points: Partial<Record<MapKind, MapPoint[]>> = {};
-        for (const [kind, rows] of [...parts, ...drawn] as const) {
-          if (rows) points[kind] = [...(points[kind] ?? []), ...pointsOf(project(plane, thinned(rows)))];
+        const start = project(plane, rows);
+        const maps: FeatureMap[] = [];
+        for (const method of methods) {
+          if (method === "pca") {
+            maps.push({ arm, seed, method, explained: plane.explained, points: pointsOf(start, kinds) });
+          } else {
+            const neighbours = Math.min(UMAP_NEIGHBOURS, kinds.length - 1);
+            // The same seed for every arm: their pictures differ by their features.
+            const places = await umap(rows, { start, neighbours, seed: deriveSeed(seed, "umap") });
+            maps.push({ arm, seed, method, neighbours, points: pointsOf(places, kinds) });
+          }
         }
-        return { arm, seed, explained: plane.explained, points };
-      });
-      for (const [, rows] of drawn) rows.dispose();
-      await writeFileAtomic(join(folder, mapFile), JSON.stringify(map));
-      return { points: Object.values(map.points).reduce((sum, points) => sum + points.length, 0) };
-    },
+        await writeFileAtomic(join(folder, mapFile), JSON.stringify(maps));
+        return { points: kinds.length };
+      }),
   });
 }
 
@@ -108,7 +115,10 @@ function thinned(rows: Tensor): Tensor {
   return rows.indexSelect(0, torch.tensor(places, { dtype: "int64" }));
 }
 
-function pointsOf(rows: Tensor): MapPoint[] {
+/** The places of images by what they are. */
+function pointsOf(places: Tensor, kinds: readonly MapKind[]): FeatureMap["points"] {
   const rounded = (value: number) => Number(value.toPrecision(4));
-  return (rows.tolist() as [number, number][]).map(([x, y]) => [rounded(x), rounded(y)]);
+  const points = (places.tolist() as [number, number][]).map(([x, y]) => [rounded(x), rounded(y)] as const);
+  const ofKind = (kind: MapKind) => points.filter((_, row) => kinds[row] === kind);
+  return Object.fromEntries([...new Set(kinds)].map((kind) => [kind, ofKind(kind)]));
 }
