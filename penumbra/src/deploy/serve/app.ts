@@ -117,7 +117,9 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
 
   app.get("/", (context) => context.html(pageOf([...models.keys()])));
   app.get("/health", (context) => context.json({ status: "ok", models: [...models.keys()] }));
-  app.get("/openapi.json", (context) => context.json(openApiOf([...models.keys()])));
+  app.get("/openapi.json", (context) =>
+    context.json(openApiOf([...models.keys()], options.token !== undefined)),
+  );
   app.get("/metrics", async (context) =>
     context.text(await metrics.text(), 200, { "content-type": metrics.contentType }),
   );

@@ -41,7 +41,8 @@ export const SERVICE_DEFAULTS = {
 /**
  * Serves classifiers over HTTP, each by the name of its folder.
  *
- * @throws DeployError for a folder that holds no classifier, two of one name, or a port that is taken
+ * @throws DeployError for a folder that holds no classifier, or one without the detector that is asked for, two of one
+ * name, or a port that is taken
  * @example
  * const service = await startService(["models/parts"], { ...SERVICE_DEFAULTS, port: 8080 });
  */

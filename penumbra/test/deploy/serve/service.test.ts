@@ -220,7 +220,12 @@ describe("the Open Inference Protocol", () => {
 describe("the service", () => {
   it("describes itself to machines and people, and tells Prometheus its figures", async () => {
     const text = async (path: string) => (await fetch(`${service.url}${path}`)).text();
-    expect(JSON.parse(await text("/openapi.json")).paths["/predict"].post).toBeDefined();
+    const described = Object.entries(JSON.parse(await text("/openapi.json")).paths as Record<string, object>);
+    expect(described.map(([path]) => path)).toContain("/predict");
+    for (const [path] of described.filter(([, methods]) => "get" in methods)) {
+      const address = path.replace("{name}", "shades").replace("{number}", "0");
+      expect([address, (await fetch(`${service.url}${address}`)).status]).toEqual([address, 200]);
+    }
     expect(await text("/")).toMatch(/<option>shades<\/option>/);
     const metrics = await text("/metrics");
     expect(metrics).toMatch(/penumbra_verdicts_total\{model="shades",verdict="unknown"\} \d/);
@@ -263,6 +268,25 @@ describe("the service", () => {
     expect((await get("/models", { authorization: "Bearer secret" })).status).toBe(200);
     expect((await get("/v2/health/live")).status).toBe(200);
     await guarded.close();
+  });
+
+  it("judges with the detector that it is told to take, and says which one that is", async () => {
+    const folder = join(root, "shades");
+    const options = { ...SERVICE_DEFAULTS, port: 0, detector: "knn" };
+    const other = await startService([folder], options);
+    using wanted = loadClassifier(folder, { detector: "knn" });
+    const image = await photo(0, 950);
+    const [expected] = await wanted.predict([image]);
+    const headers = { "content-type": "image/png" };
+    const body = new Uint8Array(image);
+    const answer = await fetch(`${other.url}/predict`, { method: "POST", body, headers });
+    expect(await answer.json()).toEqual({ ...expected, model: "shades", verdict: "dark" });
+    expect(await (await fetch(`${other.url}/models`)).json()).toMatchObject([{ detector: "knn" }]);
+    await other.close();
+    expect(await (await fetch(`${service.url}/models`)).json()).toMatchObject([{ detector: "mahalanobis" }]);
+    await expect(startService([folder], { ...options, detector: "vim" })).rejects.toThrow(
+      /has no detector "vim"\. It has mahalanobis, knn/,
+    );
   });
 
   it("refuses a folder that holds no classifier, and a port that is taken", async () => {
