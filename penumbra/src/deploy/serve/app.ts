@@ -7,7 +7,7 @@ import { ImageError, TooLargeRefusal } from "../../images/index.ts";
 import { DeployError, verdictName } from "../classifier/index.ts";
 import { QueueFullError } from "./batcher.ts";
 import { MOST_NEIGHBOURS, type ServedVerdict } from "./judge.ts";
-import { ServiceMetrics } from "./metrics.ts";
+import type { ServiceMetrics } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
 import { pageOf } from "./page.ts";
 import { inferencePaths } from "./protocol-v2.ts";
@@ -53,11 +53,14 @@ const OPEN_PATHS = new Set(["/", "/health", "/openapi.json", "/v2/health/live", 
  *
  * @throws DeployError without a classifier
  */
-export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOptions): Hono<ServiceEnv> {
+export function makeApp(
+  models: ReadonlyMap<string, ServedModel>,
+  metrics: ServiceMetrics,
+  options: AppOptions,
+): Hono<ServiceEnv> {
   const [first] = models.keys();
   if (first === undefined)
     throw new DeployError("There is no classifier to serve. Name at least one folder.");
-  const metrics = new ServiceMetrics(() => [...models].map(([name, { queue }]) => [name, queue] as const));
   const predict = async (name: string, files: readonly Uint8Array[]): Promise<ServedVerdict> => {
     if (files.length > options.maxViews)
       throw refuse(

@@ -154,6 +154,11 @@ const INFER = {
         },
       },
     },
+    outputs: {
+      type: "array",
+      description: "Those that are wanted, in this order; all where it is left out",
+      items: { type: "object", required: ["name"], properties: { name: { type: "string" } } },
+    },
   },
 };
 

@@ -170,10 +170,30 @@ describe("the Open Inference Protocol", () => {
     ).json()) as InferAnswer;
     expect(raw.outputs[0]!.data).toEqual([expected[0]!.className]);
     expect(raw.outputs[1]!.data[0]).toBeCloseTo(expected[0]!.confidence, 5);
+    const rows = Array.from({ length: 16 }, (_, y) =>
+      Array.from({ length: 16 }, (_, x) => pixels.slice(3 * (16 * y + x), 3 * (16 * y + x) + 3)),
+    );
+    const nested = await infer({ shape: [16, 16, 3], datatype: "UINT8", data: rows });
+    expect(((await nested.json()) as InferAnswer).outputs).toEqual(raw.outputs);
+
+    const asking = (outputs: object[]) =>
+      post(
+        "/v2/models/shades/infer",
+        JSON.stringify({ inputs: [{ name: "image", shape: [2], datatype: "BYTES", data }], outputs }),
+      );
+    const some = (await (await asking([{ name: "isUnknown" }, { name: "class" }])).json()) as InferAnswer;
+    expect(some.outputs).toEqual(
+      ["isUnknown", "class"].map((name) => answer.outputs.find((item) => item.name === name)),
+    );
+    expect(await (await asking([{ name: "logits" }])).json()).toEqual({
+      error: 'There is no output "logits". There are class, confidence, unknownScore, isUnknown.',
+    });
     expect((await infer({ shape: [3], datatype: "BYTES", data })).status).toBe(400);
     expect((await infer({ shape: [2], datatype: "INT64", data: [1, 2] })).status).toBe(400);
     expect((await infer({ shape: [2], datatype: "BYTES", data: [1, 2] })).status).toBe(400);
     expect((await post("/v2/models/shades/infer", "{")).status).toBe(400);
+    const binary = await post("/v2/models/shades/infer", "{}", { "inference-header-content-length": "2" });
+    expect([binary.status, await binary.text()]).toEqual([400, expect.stringContaining("binary_data=False")]);
     expect((await post("/v2/models/none/infer", "{}")).status).toBe(404);
   });
 
@@ -230,6 +250,14 @@ describe("the service", () => {
     const metrics = await text("/metrics");
     expect(metrics).toMatch(/penumbra_verdicts_total\{model="shades",verdict="unknown"\} \d/);
     expect(metrics).toMatch(/penumbra_requests_total\{route="\/predict",code="200"\} \d/);
+    const unknown = async () => {
+      const [, count] = /verdict="unknown"\} (\d+)/.exec(await text("/metrics"))!;
+      return Number(count);
+    };
+    const before = await unknown();
+    const [watched] = await service.judge([{ name: "noise", photos: [await noise()] }]);
+    expect(watched?.verdict?.isUnknown).toBe(true);
+    expect(await unknown()).toBe(before + 1); // what --watch judges counts too
     expect(log.every(({ ms, status, path }) => ms >= 0 && status >= 200 && path.startsWith("/"))).toBe(true);
   });
 
