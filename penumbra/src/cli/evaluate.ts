@@ -130,17 +130,23 @@ function describe(title: string, { known, unknowns, objects, classes }: Evaluati
   const share = ({ share: value, low, high }: Share) =>
     `${percent(value)} % (${percent(low)} to ${percent(high)})`;
   const weakest = [...known.classes].sort((a, b) => a.recall - b.recall)[0]!;
-  return [
-    `${title} (${objects}):`,
-    `  known classes   accuracy ${percent(known.accuracy)} %, balanced ${percent(known.balancedAccuracy)} %, macro F1 ${percent(known.macroF1)}, ECE ${percent(known.ece)} %`,
-    ...(classes.length > 1
-      ? [`  weakest class   ${weakest.className}, ${percent(weakest.recall)} % of ${weakest.objects}`]
-      : []),
-    `  false alarms    ${share(known.flagged)} of the known are called unknown`,
-    ...(known.rightOfAccepted ? [`  the others      ${share(known.rightOfAccepted)} are named right`] : []),
-    ...unknowns.map(
-      ({ role, className, flagged, auroc }) =>
-        `  ${(className ?? `${role} unknowns`).padEnd(15)} ${share(flagged)} are called unknown, AUROC ${percent(auroc)}`,
-    ),
-  ].join("\n");
+  const told: [name: string, what: string][] = [
+    [
+      "known classes",
+      `accuracy ${percent(known.accuracy)} %, balanced ${percent(known.balancedAccuracy)} %, macro F1 ${percent(known.macroF1)}, ECE ${percent(known.ece)} %`,
+    ],
+  ];
+  if (classes.length > 1)
+    told.push(["weakest class", `${weakest.className}, ${percent(weakest.recall)} % of ${weakest.objects}`]);
+  told.push(["false alarms", `${share(known.flagged)} of the known are called unknown`]);
+  if (known.rightOfAccepted) told.push(["the others", `${share(known.rightOfAccepted)} are named right`]);
+  for (const { role, className, flagged, auroc } of unknowns)
+    told.push([
+      className ?? `${role} unknowns`,
+      `${share(flagged)} are called unknown, AUROC ${percent(auroc)}`,
+    ]);
+  const width = Math.max(...told.map(([name]) => name.length));
+  return [`${title} (${objects}):`, ...told.map(([name, what]) => `  ${name.padEnd(width)}  ${what}`)].join(
+    "\n",
+  );
 }

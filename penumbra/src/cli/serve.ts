@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { Command } from "commander";
+import { detectorOption } from "./detector.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 interface ServeFlags {
   readonly host?: string;
   readonly port?: number;
   readonly device?: string;
+  readonly detector?: string;
   readonly maxBatch?: number;
   readonly maxWaitMs?: number;
   readonly maxQueue?: number;
@@ -28,6 +30,7 @@ export function serveCommand(): Command {
     .option("--port <port>", "port to listen on; 0 takes a free one (default: 8080)", wholeNumber(0))
     .option("--host <host>", "address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
     .option("--device <device>", "cpu, cuda or cuda:N (default: cpu)")
+    .addOption(detectorOption())
     .option(
       "--max-batch <photos>",
       "photos that go through the network together (default: 64)",

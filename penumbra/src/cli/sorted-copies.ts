@@ -1,4 +1,4 @@
-import { copyFile, mkdir } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import type { Judged } from "../deploy/index.ts";
 import type { FileObject } from "./file-objects.ts";
@@ -14,25 +14,27 @@ export class SortedCopies {
     if (!verdict) return;
     const { verdictName } = await import("../deploy/index.ts");
     const folder = join(this.#root, verdictName(verdict));
-    await mkdir(folder, { recursive: true });
     const left = new Set(unreadable.map(({ photo }) => photo));
     for (const [index, photo] of object.photos.entries())
       if (!left.has(index)) await copyBeside(photo, folder);
   }
 }
 
-/** Copies a file into a folder under its own name, or with a number behind it where that is taken. */
+/**
+ * Copies a file into a folder under its own name, or with a number behind it where another file has that; whole or not
+ * at all, and not again where it lies there already.
+ */
 async function copyBeside(file: string, folder: string): Promise<void> {
-  const { constants } = await import("node:fs");
+  const { writeFileAtomic } = await import("../files/index.ts");
+  const bytes = await readFile(file);
   const ending = extname(file);
   const stem = basename(file, ending);
   for (let number = 1; ; number++) {
-    const name = number === 1 ? `${stem}${ending}` : `${stem}-${number}${ending}`;
-    try {
-      await copyFile(file, join(folder, name), constants.COPYFILE_EXCL);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
+    const path = join(folder, number === 1 ? `${stem}${ending}` : `${stem}-${number}${ending}`);
+    const there = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+    if (!there) return writeFileAtomic(path, bytes, { flush: false }); // the photo itself stays where it is
+    if (bytes.equals(there)) return;
   }
 }

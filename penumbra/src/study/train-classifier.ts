@@ -301,7 +301,7 @@ async function assemble(
   const labels = labelsOf(split.calibration, classes);
   // With n objects no p-value is below 1 / (n + 1): a lower level would never call anything unknown.
   const level = Math.max(wantedLevel, 1 / (new Set(objects).size + 1));
-  const provenance = provenanceOf(parts, chosen, { seed, photos: context.root });
+  const provenance = provenanceOf(parts, chosen, { seed, photos: resolve(context.root) });
   const about = {
     ...{ name: config.name, classes, level, provenance, photos: usedPhotos(split) },
     preprocessing: {

@@ -77,7 +77,7 @@ describe("training a classifier", () => {
     expect(card).toMatch(/5\.0 % were asked for; 2 calibration objects allow no less than 1 in 3/);
     expect(card).toMatch(new RegExp(`--detector NAME.*\\(\`${detectors[1]}\`, AUROC [\\d.]+\\)`));
     expect(card).toMatch(
-      /Licences: of the photos by `\.\.\/LICENSE\.txt`.*\nThe encoder started from random weights\./,
+      /Licences: for the photos see `\.\.\/LICENSE\.txt`, found in or beside their folder\.\nThe encoder started from random weights\./,
     );
     expect(card).toMatch(/\| part-1 \| 4 \/ 8 \| 1 \/ 2 \|/);
   });

@@ -104,7 +104,7 @@ function licencesOf({ files, weights, model }: Licensed): string[] {
   return [
     files.length === 0
       ? "Licences: no file by the photos says what may be done with them."
-      : `Licences: of the photos by ${files.map((file) => `\`${file}\``).join(" and ")} (from where they lie).`,
+      : `Licences: for the photos see ${files.map((file) => `\`${file}\``).join(" and ")}, found in or beside their folder.`,
     weights === undefined
       ? "The encoder started from random weights."
       : `The encoder started from the weights \`${weights}\`, whose licence holds for it too.`,

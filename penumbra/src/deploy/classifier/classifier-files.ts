@@ -142,14 +142,9 @@ export function saveClassifier(folder: string, saved: SavedClassifier): void {
  */
 export function loadClassifier(
   folder: string,
-  { device = "cpu", detector: wanted }: { readonly device?: string; readonly detector?: string } = {},
+  { device = "cpu", ...asked }: { readonly device?: string; readonly detector?: string } = {},
 ): Classifier {
-  const { name, classes, preprocessing, level, detectors: fitted } = readDescription(folder);
-  const detectorName = wanted ?? fitted[0]!;
-  if (!fitted.includes(detectorName))
-    throw new DeployError(
-      `The classifier ${folder} has no detector "${detectorName}". It has ${fitted.join(", ")}; others are fitted where study.yaml lists them under "detectors".`,
-    );
+  const { name, classes, preprocessing, level, detector: detectorName } = readClassifierInfo(folder, asked);
   const part = <T>(file: string, read: (path: string) => T): T => {
     const path = join(folder, file);
     try {
@@ -176,12 +171,22 @@ export interface ClassifierInfo
   extends Pick<ClassifierParts, "name" | "classes" | "preprocessing" | "level"> {
   /** The detectors that it has, the chosen one first. */
   readonly detectors: readonly string[];
+  /** The one that says unknown. */
+  readonly detector: string;
 }
 
 /** Reads what a classifier is. @throws DeployError as {@link loadClassifier} */
-export function readClassifierInfo(folder: string): ClassifierInfo {
+export function readClassifierInfo(
+  folder: string,
+  { detector: wanted }: { readonly detector?: string } = {},
+): ClassifierInfo {
   const { provenance: _, format: __, ...info } = readDescription(folder);
-  return info;
+  const detector = wanted ?? info.detectors[0]!;
+  if (!info.detectors.includes(detector))
+    throw new DeployError(
+      `The classifier ${folder} has no detector "${detector}". It has ${info.detectors.join(", ")}; others are fitted where study.yaml lists them under "detectors".`,
+    );
+  return { ...info, detector };
 }
 
 /** How a classifier came about. @throws DeployError as {@link loadClassifier} */

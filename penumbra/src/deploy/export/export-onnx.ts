@@ -104,7 +104,7 @@ export async function exportOnnx(
 const MOST_VIEWS = 64;
 
 /** What objects of 1, 2, … views are held against: with more views than any of those that calibrate, nothing changes. */
-export function referencesOf(classifier: Classifier): Reference[] {
+function referencesOf(classifier: Classifier): Reference[] {
   const photos = new Map<string, number>();
   for (const object of classifier.parts.calibration.objects)
     photos.set(object, 1 + (photos.get(object) ?? 0));

@@ -1,11 +1,12 @@
 /** A page that runs an exported classifier in the browser: static files, nothing is sent anywhere. */
-import { copyFile } from "node:fs/promises";
+import { copyFile, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { writeFileAtomic, writeFolderAsync } from "../../files/index.ts";
-import { DeployError, loadClassifier } from "../classifier/index.ts";
+import { DeployError, readClassifierInfo } from "../classifier/index.ts";
 import { escaped, PAGE_SCRIPT, PAGE_STYLE } from "../page/index.ts";
-import { type Exported, type ExportOptions, exportOnnx, referencesOf } from "./export-onnx.ts";
+import { type Exported, type ExportOptions, exportOnnx } from "./export-onnx.ts";
+import { readMetadata } from "./onnx/metadata.ts";
 
 const PACKAGE = "onnxruntime-web";
 /** What of the package a browser loads: the script with WebAssembly's glue in it, and the code itself. */
@@ -28,10 +29,12 @@ export async function exportWebPage(
   { out, ...options }: WebExportOptions,
 ): Promise<Exported> {
   const runtime = runtimeFolder();
-  const about = aboutOf(folder);
+  const { name } = readClassifierInfo(folder);
   let exported: Exported | undefined;
   await writeFolderAsync(out, async (aside) => {
-    exported = await exportOnnx(folder, { ...options, out: join(aside, "model.onnx") });
+    const file = join(aside, "model.onnx");
+    exported = await exportOnnx(folder, { ...options, out: file });
+    const about = aboutOf(name, await readFile(file));
     await Promise.all(RUNTIME_FILES.map((file) => copyFile(join(runtime, file), join(aside, file))));
     await writeFileAtomic(join(aside, "model.json"), `${JSON.stringify(about)}\n`);
     await writeFileAtomic(join(aside, "judge.mjs"), JUDGE);
@@ -51,7 +54,7 @@ function runtimeFolder(): string {
   }
 }
 
-/** What the page tells of the classifier; onnxruntime-web does not give a model's metadata. */
+/** What the page tells of the classifier, from the file's metadata: onnxruntime-web does not give them. */
 interface About {
   readonly name: string;
   readonly classes: readonly string[];
@@ -60,11 +63,12 @@ interface About {
   readonly temperatures: readonly number[];
 }
 
-function aboutOf(folder: string): About {
-  using classifier = loadClassifier(folder);
-  const { name, classes, level } = classifier;
-  const temperatures = referencesOf(classifier).map(({ temperature }) => temperature);
-  return { name, classes, level, temperatures };
+function aboutOf(name: string, model: Uint8Array): About {
+  const { classes, level, temperaturesByViews } = readMetadata(model);
+  return {
+    ...{ name, classes: JSON.parse(classes!), level: Number(level) },
+    temperatures: JSON.parse(temperaturesByViews!),
+  };
 }
 
 function pageOf({ name, classes }: About): string {

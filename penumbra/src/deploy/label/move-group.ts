@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { readJson, writeFileAtomic } from "../../files/index.ts";
+import { ASIDE_ENDING, readJson, writeFileAtomic } from "../../files/index.ts";
 import { DeployError, UNKNOWN } from "../classifier/index.ts";
 
 /** Where a move is written down before it begins, in the folder of the unknowns. */
@@ -75,7 +75,8 @@ export async function finishMove(root: string): Promise<number> {
 
 /** A folder or photo takes its new place; on another disk a copy does, and then the old one goes. */
 async function move({ from, to, isFile }: Step): Promise<void> {
-  const aside = `${to}.partial`;
+  // Hidden: whoever scans the classes meanwhile, or after an end amid the copy, does not take a part for an object.
+  const aside = join(dirname(to), `.${basename(to)}${ASIDE_ENDING}`);
   await rm(aside, { recursive: true, force: true });
   if (await stat(to).catch(() => undefined)) {
     await rm(from, { recursive: true }); // the copy was whole already: only whole ones take the name

@@ -8,7 +8,7 @@ import { DeployError, verdictName } from "../classifier/index.ts";
 import { QueueFullError } from "./batcher.ts";
 import { modelOf, refuse, type ServiceEnv } from "./handlers.ts";
 import { MOST_NEIGHBOURS, type ServedVerdict } from "./judge.ts";
-import { ServiceMetrics } from "./metrics.ts";
+import type { ServiceMetrics } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
 import { pageOf } from "./page.ts";
 import { inferencePaths } from "./protocol-v2.ts";
@@ -49,11 +49,14 @@ const OPEN_PATHS = new Set(["/", "/health", "/openapi.json", "/v2/health/live", 
  *
  * @throws DeployError without a classifier
  */
-export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOptions): Hono<ServiceEnv> {
+export function makeApp(
+  models: ReadonlyMap<string, ServedModel>,
+  metrics: ServiceMetrics,
+  options: AppOptions,
+): Hono<ServiceEnv> {
   const [first] = models.keys();
   if (first === undefined)
     throw new DeployError("There is no classifier to serve. Name at least one folder.");
-  const metrics = new ServiceMetrics(() => [...models].map(([name, { queue }]) => [name, queue] as const));
   const predict = async (name: string, files: readonly Uint8Array[]): Promise<ServedVerdict> => {
     if (files.length > options.maxViews)
       throw refuse(
@@ -113,7 +116,9 @@ export function makeApp(models: ReadonlyMap<string, ServedModel>, options: AppOp
 
   app.get("/", (context) => context.html(pageOf([...models.keys()])));
   app.get("/health", (context) => context.json({ status: "ok", models: [...models.keys()] }));
-  app.get("/openapi.json", (context) => context.json(openApiOf([...models.keys()])));
+  app.get("/openapi.json", (context) =>
+    context.json(openApiOf([...models.keys()], options.token !== undefined)),
+  );
   app.get("/metrics", async (context) =>
     context.text(await metrics.text(), 200, { "content-type": metrics.contentType }),
   );

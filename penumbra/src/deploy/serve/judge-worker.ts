@@ -4,8 +4,8 @@ import { scope, type Tensor, threads } from "@penumbra/torch";
 import { blockAverages, loadClassifier, loadGallery } from "../classifier/index.ts";
 import { type JudgeFunction, type JudgeTask, MOST_NEIGHBOURS } from "./judge.ts";
 
-const { folder, device } = workerData as JudgeTask;
-const classifier = loadClassifier(folder, { device });
+const { folder, ...options } = workerData as JudgeTask;
+const classifier = loadClassifier(folder, options);
 const gallery = loadGallery(folder);
 
 const judge: JudgeFunction = (pixels: Tensor, views: readonly number[]) =>

@@ -8,6 +8,7 @@ import type { Neighbour, Verdict } from "../classifier/index.ts";
 export interface JudgeTask {
   readonly folder: string;
   readonly device: string;
+  readonly detector: string;
 }
 
 /** A verdict, with the training photos that resemble the object most. */

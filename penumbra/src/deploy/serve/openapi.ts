@@ -1,5 +1,8 @@
-/** The service's description for machines, OpenAPI 3.1. */
-export function openApiOf(models: readonly string[]): object {
+/**
+ * The service's description for machines, OpenAPI 3.1.
+ * @param isGuarded whether requests must bring a token
+ */
+export function openApiOf(models: readonly string[], isGuarded: boolean): object {
   const answer = (description: string, schema?: object) => ({
     description,
     ...(schema && { content: { "application/json": { schema } } }),
@@ -17,9 +20,15 @@ export function openApiOf(models: readonly string[]): object {
     ].map(([code, description]) => [code, answer(description!, { $ref: "#/components/schemas/Failure" })]),
   );
   const image = { schema: { type: "string", format: "binary" } };
+  const open = (summary: string, schema: object) => ({
+    get: { summary, security: [], responses: { "200": answer("Yes", schema) } },
+  });
+  const truth = (name: string) => ({ type: "object", properties: { [name]: { type: "boolean" } } });
+  const named = { name: "name", in: "path", required: true, schema: { type: "string", enum: models } };
   return {
     openapi: "3.1.0",
     info: { title: "Penumbra", version: "1", description: "Classifiers that say unknown" },
+    ...(isGuarded && { security: [{ token: [] }] }),
     paths: {
       "/predict": {
         post: {
@@ -48,27 +57,64 @@ export function openApiOf(models: readonly string[]): object {
         },
       },
       "/models": {
-        get: { summary: "The classifiers that are served", responses: { "200": answer("A list") } },
+        get: {
+          summary: "The classifiers that are served",
+          responses: { "200": answer("A list", { type: "array", items: MODEL }) },
+        },
       },
       "/models/{name}/gallery/{number}": {
         get: {
           summary: "A small picture of a training photo, by its number among the neighbours (WebP)",
-          parameters: ["name", "number"].map((name) => ({
-            ...{ name, in: "path", required: true, schema: { type: "string" } },
-          })),
-          responses: { "200": { description: "A picture", content: { "image/webp": image } } },
+          parameters: [
+            named,
+            { ...{ name: "number", in: "path", required: true }, schema: { type: "integer", minimum: 0 } },
+          ],
+          responses: {
+            "200": { description: "A picture", content: { "image/webp": image } },
+            "404": failures["404"],
+          },
         },
       },
-      "/metrics": { get: { summary: "Figures for Prometheus", responses: { "200": answer("Text") } } },
+      "/metrics": {
+        get: {
+          summary: "Figures for Prometheus",
+          responses: {
+            "200": { description: "Text", content: { "text/plain": { schema: { type: "string" } } } },
+          },
+        },
+      },
+      "/health": open("Whether the service answers, and which classifiers", {
+        type: "object",
+        properties: { status: { const: "ok" }, models: { type: "array", items: { type: "string" } } },
+      }),
+      "/v2": {
+        get: { summary: "The service, in the protocol's words", responses: { "200": answer("Its name") } },
+      },
+      "/v2/health/live": open("Whether the service runs", truth("live")),
+      "/v2/health/ready": open("Whether the service takes requests", truth("ready")),
+      "/v2/models/{name}": {
+        get: {
+          summary: "What a classifier takes and gives, in the protocol's words",
+          parameters: [named],
+          responses: { "200": answer("Inputs and outputs"), "404": failures["404"] },
+        },
+      },
+      "/v2/models/{name}/ready": {
+        get: {
+          summary: "Whether a classifier takes requests",
+          parameters: [named],
+          responses: { "200": answer("Yes", truth("ready")), "404": failures["404"] },
+        },
+      },
       "/v2/models/{name}/infer": {
         post: {
           summary: "Open Inference Protocol, version 2",
-          parameters: [
-            { name: "name", in: "path", required: true, schema: { type: "string", enum: models } },
-          ],
+          parameters: [named],
+          requestBody: { required: true, content: { "application/json": { schema: INFER } } },
           responses: {
             "200": answer(
               "class, confidence, unknownScore, isUnknown of each image, or of each object where the input `object` says which one each image shows",
+              INFERRED,
             ),
             ...failures,
           },
@@ -81,6 +127,63 @@ export function openApiOf(models: readonly string[]): object {
     },
   };
 }
+
+/** What of a tensor the protocol tells before its values. */
+const TENSOR = {
+  name: { type: "string" },
+  shape: { type: "array", items: { type: "integer" } },
+  datatype: { type: "string" },
+};
+
+const INFER = {
+  type: "object",
+  required: ["inputs"],
+  properties: {
+    id: { type: "string" },
+    inputs: {
+      type: "array",
+      description:
+        "image: files (BYTES, base64, [N]) or pixels (UINT8, [N, height, width, 3] or [height, width, 3]); object: which object each image shows (INT64, [N], from 0)",
+      ...{ minItems: 1, maxItems: 2 },
+      items: {
+        type: "object",
+        required: ["name", "shape", "datatype", "data"],
+        properties: {
+          ...{ ...TENSOR, datatype: { enum: ["BYTES", "UINT8", "INT64"] } },
+          data: { type: "array", items: { type: ["string", "integer"] } },
+        },
+      },
+    },
+    outputs: {
+      type: "array",
+      description: "Those that are wanted, in this order; all where it is left out",
+      items: { type: "object", required: ["name"], properties: { name: { type: "string" } } },
+    },
+  },
+};
+
+const INFERRED = {
+  type: "object",
+  properties: {
+    ...{ model_name: { type: "string" }, id: { type: "string" } },
+    outputs: {
+      type: "array",
+      items: { type: "object", properties: { ...TENSOR, data: { type: "array" } } },
+    },
+  },
+};
+
+const MODEL = {
+  type: "object",
+  properties: {
+    name: { type: "string" },
+    classes: { type: "array", items: { type: "string" } },
+    level: { type: "number", description: "An object is called unknown at a pValue of at most this" },
+    detectors: { type: "array", items: { type: "string" } },
+    detector: { type: "string", description: "The one that says unknown" },
+    preprocessing: { type: "object" },
+  },
+};
 
 const SHARE = { type: "number", minimum: 0, maximum: 1 };
 

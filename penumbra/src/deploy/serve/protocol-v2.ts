@@ -14,11 +14,13 @@ const requestSchema = z.object({
         name: z.string(),
         shape: z.array(z.int().positive()).min(1).max(4),
         datatype: z.enum(["BYTES", "UINT8", "INT64"]),
-        data: z.array(z.unknown()),
+        // Flat, or nested as the shape is.
+        data: z.array(z.unknown()).transform((data): unknown[] => data.flat(3)),
       }),
     )
     .min(1)
     .max(2),
+  outputs: z.array(z.object({ name: z.string() })).optional(),
 });
 
 type Input = z.output<typeof requestSchema>["inputs"][number];
@@ -37,7 +39,8 @@ const OBJECT = "object";
 /**
  * The Open Inference Protocol, version 2 (KServe), over HTTP: an input `image`, of files (BYTES, base64, [N]) or of
  * pixels (UINT8, [N, H, W, 3] or [H, W, 3]). Every image is an object of its own, unless an input `object` (INT64, [N])
- * says of each which object it is a view of, 0 … M - 1: the outputs are then [M].
+ * says of each which object it is a view of, 0 … M - 1: the outputs are then [M]. A request that names `outputs` gets
+ * these, in its order.
  */
 export function inferencePaths(
   app: Hono<ServiceEnv>,
@@ -68,6 +71,11 @@ export function inferencePaths(
   app.post("/v2/models/:name/infer", async (context) => {
     const name = context.req.param("name");
     modelOf(models, name);
+    if (context.req.header("inference-header-content-length") !== undefined)
+      throw refuse(
+        400,
+        "Binary tensors are an extension of the protocol that this service does not have. Send JSON (tritonclient: binary_data=False).",
+      );
     const json: unknown = await context.req.json().catch(() => {
       throw refuse(400, "The body is no JSON. Send a request of the Open Inference Protocol.");
     });
@@ -79,7 +87,8 @@ export function inferencePaths(
         `The request does not fit the protocol: ${issue?.path.join(".")}: ${issue?.message}. Send an input "image", and "${OBJECT}" where images are views of one object.`,
       );
     }
-    const { inputs } = request.data;
+    const { inputs, outputs } = request.data;
+    const wanted = outputs ? outputs.map(({ name: output }) => outputOf(output)) : OUTPUTS;
     const image = inputs.find((input) => input.name !== OBJECT);
     const object = inputs.find((input) => input.name === OBJECT);
     if (!image || inputs.length > (object ? 2 : 1))
@@ -93,7 +102,7 @@ export function inferencePaths(
     return context.json({
       model_name: name,
       ...(request.data.id !== undefined && { id: request.data.id }),
-      outputs: OUTPUTS.map((output) => ({
+      outputs: wanted.map((output) => ({
         name: output.name,
         datatype: output.datatype,
         shape: [verdicts.length],
@@ -101,6 +110,16 @@ export function inferencePaths(
       })),
     });
   });
+}
+
+/** @throws HTTPException 400 for an output that there is not */
+function outputOf(name: string): (typeof OUTPUTS)[number] {
+  const output = OUTPUTS.find((each) => each.name === name);
+  if (output) return output;
+  throw refuse(
+    400,
+    `There is no output "${name}". There are ${OUTPUTS.map((each) => each.name).join(", ")}.`,
+  );
 }
 
 /** The views of each object. @throws HTTPException 400 where not every image has an object, or an object no image */

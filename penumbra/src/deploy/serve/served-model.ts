@@ -15,6 +15,8 @@ import { Judge, type ServedVerdict } from "./judge.ts";
 
 export interface ServedModelOptions extends BatcherOptions {
   readonly device: string;
+  /** Which of the classifier's detectors says unknown. Default: the one that its training chose. */
+  readonly detector?: string;
   /** Images of more pixels are refused. */
   readonly maxPixels: number;
   /** Where the photos of unknown objects are kept; without it they are not. */
@@ -38,13 +40,13 @@ export class ServedModel {
   readonly #judge: Judge;
   readonly #batcher: Batcher;
 
-  /** @throws DeployError when the folder holds no classifier */
+  /** @throws DeployError when the folder holds no classifier, or it has no such detector */
   constructor(folder: string, options: ServedModelOptions) {
-    this.info = readClassifierInfo(folder);
+    this.info = readClassifierInfo(folder, options);
     using gallery = loadGallery(folder);
     this.gallery = gallery.photos;
     this.#options = options;
-    this.#judge = new Judge({ folder, device: options.device });
+    this.#judge = new Judge({ folder, device: options.device, detector: this.info.detector });
     this.#batcher = new Batcher((objects) => this.#judgeBatch(objects), options);
   }
 

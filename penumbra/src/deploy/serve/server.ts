@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 import { serve } from "@hono/node-server";
 import { type ArrivedObject, DeployError, type WatchAnswer } from "../classifier/index.ts";
 import { type AppOptions, makeApp } from "./app.ts";
+import { ServiceMetrics } from "./metrics.ts";
 import { ServedModel, type ServedModelOptions } from "./served-model.ts";
 
 export interface ServiceOptions extends AppOptions, ServedModelOptions {
@@ -41,7 +42,8 @@ export const SERVICE_DEFAULTS = {
 /**
  * Serves classifiers over HTTP, each by the name of its folder.
  *
- * @throws DeployError for a folder that holds no classifier, two of one name, or a port that is taken
+ * @throws DeployError for a folder that holds no classifier, or one without the detector that is asked for, two of one
+ * name, or a port that is taken
  * @example
  * const service = await startService(["models/parts"], { ...SERVICE_DEFAULTS, port: 8080 });
  */
@@ -53,7 +55,14 @@ export async function startService(folders: readonly string[], options: ServiceO
       throw new DeployError(`Two classifiers are called "${name}". Rename one of the folders.`);
     models.set(name, new ServedModel(folder, options));
   }
-  const app = makeApp(models, options);
+  const metrics = new ServiceMetrics(() => [...models].map(([name, { queue }]) => [name, queue] as const));
+  const app = makeApp(models, metrics, options);
+  const judge = async (object: ArrivedObject): Promise<WatchAnswer> => {
+    const [name, model] = [...models][0]!;
+    const answer = await model.judge(object);
+    if (answer.verdict) metrics.verdict(name, answer.verdict);
+    return answer;
+  };
   await Promise.all([...models.values()].map((model) => model.warmUp()));
   const closeModels = () => Promise.all([...models.values()].map((model) => model.close()));
   return new Promise((resolvePromise, reject) => {
@@ -63,7 +72,7 @@ export async function startService(folders: readonly string[], options: ServiceO
         const host = family === "IPv6" ? `[${address}]` : address;
         resolvePromise({
           url: `http://${host}:${port}`,
-          judge: (objects) => Promise.all(objects.map((object) => [...models.values()][0]!.judge(object))),
+          judge: (objects) => Promise.all(objects.map(judge)),
           async close() {
             await new Promise<void>((done) => {
               // Those that are answered yet are unused after that, and their clients may keep them.

@@ -194,7 +194,11 @@ describe("an exported classifier", () => {
     expect(readdirSync(out).sort()).toEqual(
       [...files, "ort-wasm-simd-threaded.wasm", "ort.wasm.bundle.min.mjs"].sort(),
     );
-    expect(JSON.parse(readFileSync(join(out, "model.json"), "utf8"))).toMatchObject({ classes: CLASSES });
+    const { temperaturesByViews, level } = readMetadata(readFileSync(join(out, "model.onnx")));
+    expect(JSON.parse(readFileSync(join(out, "model.json"), "utf8"))).toEqual({
+      ...{ name: "shades", classes: CLASSES, level: Number(level) },
+      temperatures: JSON.parse(temperaturesByViews!),
+    });
     expect(readFileSync(join(out, "index.html"), "utf8")).toContain("Knows dark, light, red");
     const before = readFileSync(join(out, "model.onnx"));
     await expect(exportWebPage(folder, { out, photos: join(root, "nowhere") })).rejects.toThrow(/--photos/);

@@ -149,7 +149,8 @@ describe("a group of unknowns", () => {
       // Of the last one the copy was whole, and the old one had not gone yet.
       for (const { from } of steps.slice(0, Math.max(0, done - 1))) rmSync(from, { recursive: true });
       // Of the next one only a part was copied.
-      if (steps[done]) cpSync(join(steps[done].from, "0.png"), join(`${steps[done].to}.partial`, "0.png"));
+      if (steps[done])
+        cpSync(join(steps[done].from, "0.png"), at("photos/bolt", `.${"abc"[done]}.partial`, "0.png"));
       writeFileSync(at("unknown/.labelling.json"), JSON.stringify(steps));
       expect(await finishMove(at("unknown"))).toBe(3);
       expect(tree(at("photos/bolt"))).toEqual([
@@ -173,7 +174,7 @@ describe("a group of unknowns", () => {
   it("stays where it is when a step fails", async () => {
     const before = tree(at("unknown"));
     mkdirSync(at("photos/bolt"), { recursive: true });
-    writeFileSync(at("photos/bolt/b.partial"), "in the way, and gone"); // what an earlier end left is no obstacle
+    writeFileSync(at("photos/bolt/.b.partial"), "in the way, and gone"); // what an earlier end left is no obstacle
     await expect(moveGroup(at("unknown"), ["a", "missing"], at("photos"), "bolt")).rejects.toThrow(
       /no longer in/,
     );

@@ -170,10 +170,30 @@ describe("the Open Inference Protocol", () => {
     ).json()) as InferAnswer;
     expect(raw.outputs[0]!.data).toEqual([expected[0]!.className]);
     expect(raw.outputs[1]!.data[0]).toBeCloseTo(expected[0]!.confidence, 5);
+    const rows = Array.from({ length: 16 }, (_, y) =>
+      Array.from({ length: 16 }, (_, x) => pixels.slice(3 * (16 * y + x), 3 * (16 * y + x) + 3)),
+    );
+    const nested = await infer({ shape: [16, 16, 3], datatype: "UINT8", data: rows });
+    expect(((await nested.json()) as InferAnswer).outputs).toEqual(raw.outputs);
+
+    const asking = (outputs: object[]) =>
+      post(
+        "/v2/models/shades/infer",
+        JSON.stringify({ inputs: [{ name: "image", shape: [2], datatype: "BYTES", data }], outputs }),
+      );
+    const some = (await (await asking([{ name: "isUnknown" }, { name: "class" }])).json()) as InferAnswer;
+    expect(some.outputs).toEqual(
+      ["isUnknown", "class"].map((name) => answer.outputs.find((item) => item.name === name)),
+    );
+    expect(await (await asking([{ name: "logits" }])).json()).toEqual({
+      error: 'There is no output "logits". There are class, confidence, unknownScore, isUnknown.',
+    });
     expect((await infer({ shape: [3], datatype: "BYTES", data })).status).toBe(400);
     expect((await infer({ shape: [2], datatype: "INT64", data: [1, 2] })).status).toBe(400);
     expect((await infer({ shape: [2], datatype: "BYTES", data: [1, 2] })).status).toBe(400);
     expect((await post("/v2/models/shades/infer", "{")).status).toBe(400);
+    const binary = await post("/v2/models/shades/infer", "{}", { "inference-header-content-length": "2" });
+    expect([binary.status, await binary.text()]).toEqual([400, expect.stringContaining("binary_data=False")]);
     expect((await post("/v2/models/none/infer", "{}")).status).toBe(404);
   });
 
@@ -220,11 +240,24 @@ describe("the Open Inference Protocol", () => {
 describe("the service", () => {
   it("describes itself to machines and people, and tells Prometheus its figures", async () => {
     const text = async (path: string) => (await fetch(`${service.url}${path}`)).text();
-    expect(JSON.parse(await text("/openapi.json")).paths["/predict"].post).toBeDefined();
+    const described = Object.entries(JSON.parse(await text("/openapi.json")).paths as Record<string, object>);
+    expect(described.map(([path]) => path)).toContain("/predict");
+    for (const [path] of described.filter(([, methods]) => "get" in methods)) {
+      const address = path.replace("{name}", "shades").replace("{number}", "0");
+      expect([address, (await fetch(`${service.url}${address}`)).status]).toEqual([address, 200]);
+    }
     expect(await text("/")).toMatch(/<option>shades<\/option>/);
     const metrics = await text("/metrics");
     expect(metrics).toMatch(/penumbra_verdicts_total\{model="shades",verdict="unknown"\} \d/);
     expect(metrics).toMatch(/penumbra_requests_total\{route="\/predict",code="200"\} \d/);
+    const unknown = async () => {
+      const [, count] = /verdict="unknown"\} (\d+)/.exec(await text("/metrics"))!;
+      return Number(count);
+    };
+    const before = await unknown();
+    const [watched] = await service.judge([{ name: "noise", photos: [await noise()] }]);
+    expect(watched?.verdict?.isUnknown).toBe(true);
+    expect(await unknown()).toBe(before + 1); // what --watch judges counts too
     expect(log.every(({ ms, status, path }) => ms >= 0 && status >= 200 && path.startsWith("/"))).toBe(true);
   });
 
@@ -263,6 +296,25 @@ describe("the service", () => {
     expect((await get("/models", { authorization: "Bearer secret" })).status).toBe(200);
     expect((await get("/v2/health/live")).status).toBe(200);
     await guarded.close();
+  });
+
+  it("judges with the detector that it is told to take, and says which one that is", async () => {
+    const folder = join(root, "shades");
+    const options = { ...SERVICE_DEFAULTS, port: 0, detector: "knn" };
+    const other = await startService([folder], options);
+    using wanted = loadClassifier(folder, { detector: "knn" });
+    const image = await photo(0, 950);
+    const [expected] = await wanted.predict([image]);
+    const headers = { "content-type": "image/png" };
+    const body = new Uint8Array(image);
+    const answer = await fetch(`${other.url}/predict`, { method: "POST", body, headers });
+    expect(await answer.json()).toEqual({ ...expected, model: "shades", verdict: "dark" });
+    expect(await (await fetch(`${other.url}/models`)).json()).toMatchObject([{ detector: "knn" }]);
+    await other.close();
+    expect(await (await fetch(`${service.url}/models`)).json()).toMatchObject([{ detector: "mahalanobis" }]);
+    await expect(startService([folder], { ...options, detector: "vim" })).rejects.toThrow(
+      /has no detector "vim"\. It has mahalanobis, knn/,
+    );
   });
 
   it("refuses a folder that holds no classifier, and a port that is taken", async () => {
