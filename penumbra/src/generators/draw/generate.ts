@@ -137,13 +137,12 @@ async function handOfArtist(
   photos: readonly Photo[],
   decode: (size: number) => Promise<Tensor>,
 ): Promise<Hand | null> {
-  const { name, generator, seed, out, device = "cpu", onLine = () => {}, onProgress } = options;
+  const { name, generator, seed, out, device = "cpu", onProgress } = options;
   const artist = generator.artist!;
   const folder = options.model ?? (await trained(options, photoCorpus(photos, decode)));
   if (folder === null) return null;
   const classes = [...new Set(photos.map(({ className }) => className))];
   const model = artist.load(folder, { device, classes });
-  for (const note of model.notes ?? []) onLine(`${name}: ${note}`);
   return {
     imageSize: model.imageSize,
     hash: model.hash,
