@@ -18,6 +18,7 @@ import {
 } from "../../diffusion/index.ts";
 import type { Hand } from "../draw/generate.ts";
 import type { WordsArtist, WordsRequest } from "../draw/words-artist.ts";
+import { progressLines } from "../trainer/progress-lines.ts";
 
 /** What a study's `words` and `redraw` sections are called there. */
 const Settings = z.strictObject({
@@ -39,7 +40,7 @@ const Settings = z.strictObject({
 export const wordsArtist: WordsArtist = {
   settings: Settings,
   hand: async (request) => {
-    const { out, onLine = () => {}, signal, onProgress, photos, seed } = request;
+    const { out, onLine = () => {}, signal, photos, seed } = request;
     const settings = Settings.parse(request.settings);
     const { guidanceScale, drawSteps: steps, device, precision } = settings;
     const found = await findModel(request.model ?? "penumbra-mini", {
@@ -56,10 +57,9 @@ export const wordsArtist: WordsArtist = {
       imageSize: sd.imageSize,
       hash: sd.hash,
       ways: (kind) => of(kind).map(({ name }) => name),
-      draw: (requests, pixels) =>
+      draw: (requests, pixels, onProgress) =>
         redraw({
-          ...{ sd, words, photos, pixels, seed, folder: out, steps, guidanceScale, precision },
-          ...(onProgress && { onProgress }),
+          ...{ sd, words, photos, pixels, seed, folder: out, steps, guidanceScale, precision, onProgress },
           ...(signal && { signal }),
           recipes: [...of("faithful"), ...of("near-ood")],
           requests: requests.map(({ way, photo, variant }) => ({ recipe: way, photo, variant })),
@@ -88,6 +88,7 @@ async function wordsIn(
     images: pixels.indexSelect(0, tensor(own, { dtype: "int64" })),
   }));
   onLine(`latent-diffusion: learns words for ${classes.length} classes in ${steps} steps`);
+  const tell = progressLines(onLine, "latent-diffusion", "steps");
   try {
     const words = await learnWords(sd, {
       ...{ classes, steps, batchSize, learningRate, precision, seed },
@@ -95,6 +96,7 @@ async function wordsIn(
       onProgress: (done, total) => {
         signal?.throwIfAborted();
         onProgress?.(done, total);
+        tell(done, total);
       },
     });
     await mkdir(out, { recursive: true });

@@ -2,6 +2,7 @@ import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { keep, type nn, noGrad, type optim, scope, stack, type Tensor, zeros } from "@penumbra/torch";
 import { restoreCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { duration } from "./progress-lines.ts";
 
 /** One thing to be trained; `train` drives it. */
 export interface Trainee {
@@ -291,10 +292,4 @@ class Run {
     const values = Object.entries(losses).map(([loss, value]) => `${loss} ${value.toPrecision(4)}`);
     return `step ${this.#step} (${(100 * progress).toFixed(1)} % of ${this.#steps} steps), ${rate.toFixed(0)} images/s, ETA ${duration(left)}, ${values.join(", ")}`;
   }
-}
-
-function duration(seconds: number): string {
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 1) return `${Math.round(seconds)} s`;
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -21,6 +21,7 @@ import {
   UnCLIPTextProjModel,
 } from "../../models/index.ts";
 import { GeneratorError } from "../errors.ts";
+import { headSize } from "../trainer/unet-settings.ts";
 import type { UnclipSettings } from "./settings.ts";
 
 /** The networks of unCLIP, by their names here; folders in `FOLDERS`. */
@@ -240,7 +241,8 @@ export function newUnclip(settings: UnclipSettings, texts: readonly string[]): U
       down_block_types: types as [(typeof types)[number]],
       up_block_types: types.map((type) => ups[type]).reverse() as ["ResnetUpsampleBlock2D"],
       mid_block_type: "UNetMidBlock2DSimpleCrossAttn",
-      ...{ layers_per_block: settings.layersPerBlock, norm_num_groups: 8, attention_head_dim: 8 },
+      ...{ layers_per_block: settings.layersPerBlock, norm_num_groups: 8 },
+      attention_head_dim: headSize(channels),
       ...{ cross_attention_dim: size, class_embed_type: "identity", resnet_time_scale_shift: "scale_shift" },
     }),
     priorSchedule: schedule(settings, {
