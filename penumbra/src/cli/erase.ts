@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { parse } from "yaml";
+import { settingProblems } from "./setting-problems.ts";
 
 interface Flags {
   readonly model: string;
@@ -40,10 +41,11 @@ async function run({ model, concept, out, work, half, set }: Flags): Promise<voi
   const { EraseSettings, eraseConcepts } = await import("../generators/index.ts");
   const { findModel } = await import("../diffusion/index.ts");
   const onLine = (line: string) => void process.stdout.write(`${line}\n`);
-  const settings = EraseSettings.safeParse(Object.fromEntries(set.map(settingOf)));
+  const given = Object.fromEntries(set.map(settingOf));
+  const settings = EraseSettings.safeParse(given);
   if (!settings.success) {
-    const problems = settings.error.issues.map(({ path, message }) => `"${path.join(".")}": ${message}`);
-    throw new Error(`The settings of erase are not valid: ${problems.join("; ")}. Correct them.`);
+    const problems = await settingProblems(settings.error, given, EraseSettings);
+    throw new Error(`The settings of erase are not valid: ${problems}`);
   }
   const found = await findModel(model, { base: process.cwd(), onNote: onLine });
   const stop = new AbortController();

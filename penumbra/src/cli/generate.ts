@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { parse } from "yaml";
 import type { Generated, ImageFeatures, ImageGenerator } from "../generators/index.ts";
+import { number } from "./drawing-flags.ts";
+import { settingProblems } from "./setting-problems.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 /** CLIP's vocabulary as it lies in penumbra-mini. */
@@ -17,7 +19,7 @@ interface GenerateFlags {
   readonly from?: string;
   readonly images?: string;
   readonly encoder?: string;
-  readonly minutes?: string;
+  readonly minutes?: number;
   readonly seed: number;
   readonly device: string;
   readonly set: readonly string[];
@@ -53,7 +55,7 @@ export function generateCommand(): Command {
       "published weights whose features the figures compare (default: pixels averaged to 8 x 8)",
     )
     .option("--from <folder>", "begin the training with the weights of a finished or published model")
-    .option("--minutes <minutes>", "time for the training, in place of the generator's steps")
+    .option("--minutes <minutes>", "time for the training, in place of the generator's steps", number(0))
     .option("--seed <number>", "seed of everything random", wholeNumber(0), 0)
     .option("--device <device>", "cpu or cuda", "cpu")
     .option(
@@ -89,14 +91,14 @@ async function run(name: string, flags: GenerateFlags): Promise<void> {
   if ((name === "folder") !== (images !== undefined))
     throw new Error("--images and the generator folder go together. Give both, or neither.");
   if (images !== undefined) {
-    tell(out, await measureImages({ ...measuring, images }), features);
+    tell(await measureImages({ ...measuring, images }), features);
     return;
   }
   const generator = generatorNamed(name);
-  const settings = settingsOf(generator, flags);
+  const settings = await settingsOf(generator, flags);
   const stop = new AbortController();
   const onSignal = () => {
-    process.stdout.write("generate: stopping after this step; the same command goes on from here\n");
+    process.stdout.write("generate: stopping after this step or batch; the same command goes on from here\n");
     stop.abort();
   };
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
@@ -107,7 +109,7 @@ async function run(name: string, flags: GenerateFlags): Promise<void> {
       ...(from !== undefined && { from }),
       signal: stop.signal,
     });
-    if (made) tell(out, made.quality, features);
+    if (made) tell(made.quality, features);
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
@@ -129,29 +131,29 @@ async function featuresOf(weights: string | undefined, device: string): Promise<
   };
 }
 
-function tell(out: string, quality: Generated["quality"], features: ImageFeatures | null): void {
+function tell(quality: Generated["quality"], features: ImageFeatures | null): void {
   for (const [which, figures] of Object.entries(quality)) {
     const shown = (["fid", "kid", "precision", "recall"] as const).map(
       (figure) => `${figure} ${figures[figure]?.toPrecision(3) ?? "–"}`,
     );
     process.stdout.write(`${which}: ${figures.images} images, ${shown.join(", ")}\n`);
   }
-  process.stdout.write(`By ${features?.title ?? "pixels averaged to 8 x 8"}.\nSheet: ${out}/samples.png\n`);
+  process.stdout.write(`By ${features?.title ?? "pixels averaged to 8 x 8"}.\n`);
 }
 
-function settingsOf(generator: ImageGenerator, { set, minutes, seed, device }: GenerateFlags): object {
-  const given: Record<string, unknown> = {
-    seed,
-    device,
-    ...(minutes !== undefined && { minutes: Number(minutes) }),
-  };
+async function settingsOf(
+  generator: ImageGenerator,
+  { set, minutes, seed, device }: GenerateFlags,
+): Promise<object> {
+  const given: Record<string, unknown> = { seed, device, ...(minutes !== undefined && { minutes }) };
   for (const pair of set) {
     const at = pair.indexOf("=");
     if (at < 1) throw new Error(`--set "${pair}" is not key=value. Write, for example, --set steps=500.`);
     given[pair.slice(0, at)] = parse(pair.slice(at + 1));
   }
-  const result = (generator.byWords ?? generator).settings.safeParse(given);
+  const schema = (generator.byWords ?? generator).settings;
+  const result = schema.safeParse(given);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ path, message }) => `"${path.join(".")}": ${message}`);
-  throw new Error(`The settings of the training are not valid: ${problems.join("; ")}. Correct them.`);
+  const problems = await settingProblems(result.error, given, schema);
+  throw new Error(`The settings of the training are not valid: ${problems}`);
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { parse } from "yaml";
 import type { ImageGenerator } from "../generators/index.ts";
+import { settingProblems } from "./setting-problems.ts";
 
 /** CLIP's vocabulary as it lies in penumbra-mini. */
 const TOKENIZER = fileURLToPath(new URL("../../mini/tokenizer", import.meta.url));
@@ -116,8 +117,7 @@ async function settingsOf(flags: Flags, generator: ImageGenerator): Promise<obje
   }
   const result = generator.settings.safeParse(settings);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `"${issue.path.join(".")}": ${issue.message}`);
-  throw new Error(
-    `The settings of pretrain are not valid: ${problems.join("; ")}. Correct them on the command line${flags.config === undefined ? "" : ` or in "${flags.config}"`}.`,
-  );
+  const problems = await settingProblems(result.error, settings, generator.settings);
+  const where = flags.config === undefined ? "" : ` (on the command line or in "${flags.config}")`;
+  throw new Error(`The settings of pretrain are not valid${where}: ${problems}`);
 }

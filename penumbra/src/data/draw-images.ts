@@ -34,6 +34,8 @@ export interface DrawImagesOptions<Line extends ImageLine> {
   readonly order?: (a: Line, b: Line) => number;
   /** Images that are there, with what is done of those that are being drawn: no whole number then. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Ends it between two batches, with what is drawn written. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -48,6 +50,7 @@ export async function drawImages<Line extends ImageLine>({
   batchSize = 16,
   order = () => 0,
   onProgress,
+  signal,
 }: DrawImagesOptions<Line>): Promise<void> {
   await mkdir(join(folder, "images"), { recursive: true });
   const known = await readManifest<Line>(folder);
@@ -61,6 +64,7 @@ export async function drawImages<Line extends ImageLine>({
   let writing = Promise.resolve();
   try {
     for (let start = 0; start < missing.length; start += batchSize) {
+      signal?.throwIfAborted();
       const batch = missing.slice(start, start + batchSize);
       const places = batch.map(({ place }) => place);
       const before = done;

@@ -13,15 +13,17 @@ const Schema = z.object({
   out_channels: count.default(3),
   down_block_types: z
     .array(
-      z.enum(["DownBlock2D", "AttnDownBlock2D"], {
-        error: "only DownBlock2D and AttnDownBlock2D are supported",
+      z.enum(["DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"], {
+        error: "only DownBlock2D, AttnDownBlock2D and ResnetDownsampleBlock2D are supported",
       }),
     )
     .nonempty()
     .default(["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"]),
   up_block_types: z
     .array(
-      z.enum(["UpBlock2D", "AttnUpBlock2D"], { error: "only UpBlock2D and AttnUpBlock2D are supported" }),
+      z.enum(["UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"], {
+        error: "only UpBlock2D, AttnUpBlock2D and ResnetUpsampleBlock2D are supported",
+      }),
     )
     .nonempty()
     .default(["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
@@ -48,7 +50,9 @@ const Schema = z.object({
   upsample_type: only("conv"),
   mid_block_scale_factor: only(1),
   num_train_timesteps: count.nullable().default(null),
-  resnet_time_scale_shift: only("default"),
+  resnet_time_scale_shift: z
+    .enum(["default", "scale_shift"], { error: 'only "default" and "scale_shift" are supported' })
+    .default("default"),
   time_embedding_type: only("positional"),
 });
 
@@ -67,9 +71,14 @@ export function parseUNet2DConfig(raw: RawConfig, where = "UNet2DModel"): UNet2D
       `${where}: field "${field}" has ${config[field].length} entries, but "block_out_channels" has ${levels}. Give one a level.`,
     );
   }
-  for (const channels of config.block_out_channels) {
+  if (config.resnet_time_scale_shift === "scale_shift" && config.add_attention)
+    throw new ModelError(
+      `${where}: field "add_attention" is true beside "resnet_time_scale_shift" "scale_shift", which is not supported. Set "add_attention" to false or use another model.`,
+    );
+  for (const [level, channels] of config.block_out_channels.entries()) {
     for (const field of ["norm_num_groups", "attention_head_dim"] as const) {
       const divisor = config[field];
+      if (field === "attention_head_dim" && !hasAttention(config, level)) continue;
       if (divisor === null || channels % divisor === 0) continue;
       throw new ModelError(
         `${where}: field "${field}" is ${divisor}, which does not divide ${channels} of "block_out_channels". Choose a divisor.`,
@@ -77,4 +86,12 @@ export function parseUNet2DConfig(raw: RawConfig, where = "UNet2DModel"): UNet2D
     }
   }
   return config;
+}
+
+/** Whether anything at a level attends: on the way down or up, or between them at the last one. */
+function hasAttention(config: UNet2DConfig, level: number): boolean {
+  const last = config.block_out_channels.length - 1;
+  if (level === last && config.add_attention) return true;
+  const [down, up] = [config.down_block_types[level], config.up_block_types[last - level]];
+  return down === "AttnDownBlock2D" || up === "AttnUpBlock2D";
 }

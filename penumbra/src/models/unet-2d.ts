@@ -8,9 +8,19 @@ import { ResidualBlock } from "./residual-block.ts";
 import { sinusoid, TimestepEmbedding } from "./timestep-embedding.ts";
 import { parseUNet2DConfig, type UNet2DConfig, type UNet2DConfigInput } from "./unet-2d-config.ts";
 
-function residual(config: UNet2DConfig, timeChannels: number, inChannels: number, outChannels: number) {
+function residual(
+  config: UNet2DConfig,
+  timeChannels: number,
+  inChannels: number,
+  outChannels: number,
+  resample: "down" | "up" | null = null,
+): ResidualBlock {
   const { norm_num_groups: groups, norm_eps: eps, dropout } = config;
-  return new ResidualBlock({ inChannels, outChannels, groups, eps, timeChannels, dropout });
+  const timeScalesAndShifts = config.resnet_time_scale_shift === "scale_shift";
+  return new ResidualBlock({
+    ...{ inChannels, outChannels, groups, eps, timeChannels, dropout },
+    ...{ timeScalesAndShifts, resample },
+  });
 }
 
 function attention(config: UNet2DConfig, channels: number): PixelAttention {
@@ -18,11 +28,11 @@ function attention(config: UNet2DConfig, channels: number): PixelAttention {
   return new PixelAttention({ channels, groups, eps, heads: size === null ? 1 : channels / size });
 }
 
-/** A level on the way down (DownBlock2D, AttnDownBlock2D), then halving. */
+/** A level on the way down (DownBlock2D, AttnDownBlock2D, ResnetDownsampleBlock2D), then halving. */
 class Down extends nn.Module<[Tensor, Tensor], Tensor[]> {
   readonly resnets: readonly ResidualBlock[];
   readonly attentions: readonly PixelAttention[];
-  readonly downsamplers: readonly Downsample[];
+  readonly downsamplers: readonly (Downsample | ResidualBlock)[];
 
   constructor(config: UNet2DConfig, timeChannels: number, level: number) {
     super();
@@ -33,8 +43,11 @@ class Down extends nn.Module<[Tensor, Tensor], Tensor[]> {
     );
     const hasAttention = config.down_block_types[level] === "AttnDownBlock2D";
     this.attentions = hasAttention ? this.resnets.map(() => attention(config, channels)) : [];
-    this.downsamplers =
-      level === sizes.length - 1 ? [] : [new Downsample(channels, config.downsample_padding)];
+    const halving = () =>
+      config.down_block_types[level] === "ResnetDownsampleBlock2D"
+        ? residual(config, timeChannels, channels, channels, "down")
+        : new Downsample(channels, config.downsample_padding);
+    this.downsamplers = level === sizes.length - 1 ? [] : [halving()];
   }
 
   /** @returns every intermediate image, for the way up; the last one is the block's output */
@@ -47,7 +60,10 @@ class Down extends nn.Module<[Tensor, Tensor], Tensor[]> {
         h = this.attentions[i]?.forward(h) ?? h;
         images.push(h);
       });
-      for (const downsample of this.downsamplers) images.push(downsample.forward(h));
+      for (const downsample of this.downsamplers) {
+        const isResidual = downsample instanceof ResidualBlock;
+        images.push(isResidual ? downsample.forward(h, time) : downsample.forward(h));
+      }
       return images;
     });
   }
@@ -73,11 +89,11 @@ class Mid extends nn.Module<[Tensor, Tensor]> {
   }
 }
 
-/** A level on the way up (UpBlock2D, AttnUpBlock2D): each residual block also gets what the way down left. */
+/** A level on the way up (UpBlock2D, AttnUpBlock2D, ResnetUpsampleBlock2D): each residual block also gets what the way down left. */
 class Up extends nn.Module<[Tensor, readonly Tensor[], Tensor, (readonly number[])?]> {
   readonly resnets: readonly ResidualBlock[];
   readonly attentions: readonly PixelAttention[];
-  readonly upsamplers: readonly Upsample[];
+  readonly upsamplers: readonly (Upsample | ResidualBlock)[];
 
   constructor(
     config: UNet2DConfig,
@@ -86,17 +102,21 @@ class Up extends nn.Module<[Tensor, readonly Tensor[], Tensor, (readonly number[
       readonly inChannels: number;
       readonly channels: number;
       readonly skips: readonly number[];
-      readonly hasAttention: boolean;
+      readonly type: UNet2DConfig["up_block_types"][number];
       readonly isLast: boolean;
     },
   ) {
     super();
-    const { inChannels, channels, skips, hasAttention, isLast } = options;
+    const { inChannels, channels, skips, type, isLast } = options;
     this.resnets = skips.map((skip, i) =>
       residual(config, timeChannels, (i === 0 ? inChannels : channels) + skip, channels),
     );
-    this.attentions = hasAttention ? skips.map(() => attention(config, channels)) : [];
-    this.upsamplers = isLast ? [] : [new Upsample(channels)];
+    this.attentions = type === "AttnUpBlock2D" ? skips.map(() => attention(config, channels)) : [];
+    const doubling = () =>
+      type === "ResnetUpsampleBlock2D"
+        ? residual(config, timeChannels, channels, channels, "up")
+        : new Upsample(channels);
+    this.upsamplers = isLast ? [] : [doubling()];
   }
 
   forward(x: Tensor, skips: readonly Tensor[], time: Tensor, size?: readonly number[]): Tensor {
@@ -106,7 +126,10 @@ class Up extends nn.Module<[Tensor, readonly Tensor[], Tensor, (readonly number[
         h = resnet.forward(cat([h, skips[i]!], { dim: 1 }), time);
         h = this.attentions[i]?.forward(h) ?? h;
       });
-      for (const upsample of this.upsamplers) h = upsample.forward(h, size);
+      for (const upsample of this.upsamplers) {
+        const isResidual = upsample instanceof ResidualBlock;
+        h = isResidual ? upsample.forward(h, time, size) : upsample.forward(h, size);
+      }
       return h;
     });
   }
@@ -158,7 +181,7 @@ export class UNet2DModel extends nn.Module<[Tensor, number | Tensor, (Tensor | n
         inChannels: reversed[i - 1] ?? last,
         channels,
         skips: used,
-        hasAttention: config.up_block_types[i] === "AttnUpBlock2D",
+        type: config.up_block_types[i]!,
         isLast: i === sizes.length - 1,
       });
     });

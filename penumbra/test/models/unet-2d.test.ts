@@ -48,6 +48,14 @@ test("refuses what it does not know, naming the field", () => {
   expect(() => new UNet2DModel({ ...sizes, norm_num_groups: 5 })).toThrow(
     /"norm_num_groups" is 5.*does not divide 8/,
   );
+  expect(() => new UNet2DModel({ ...sizes, resnet_time_scale_shift: "scale_shift" })).toThrow(
+    /"add_attention" is true beside "resnet_time_scale_shift" "scale_shift"/,
+  );
+  // The first level attends to nothing.
+  expect(() => new UNet2DModel({ ...sizes, attention_head_dim: 16 })).not.toThrow();
+  expect(() => new UNet2DModel({ ...sizes, attention_head_dim: 5 })).toThrow(
+    /"attention_head_dim" is 5.*does not divide 16/,
+  );
   expect(() => new UNet2DModel({ ...sizes, up_block_types: ["UpBlock2D"] })).toThrow(
     /"up_block_types" has 1 entries/,
   );

@@ -33,4 +33,4 @@ export {
 } from "./samplers.ts";
 export { type ResolvedStrength, resolveStrength, smallestStrength } from "./strength.ts";
 export { type TakeStepsOptions, takeSteps } from "./take-steps.ts";
-export { type Predict, type WalkOptions, walkDown } from "./walk-down.ts";
+export { type Predict, Walking, type WalkOptions, walkDown } from "./walk-down.ts";

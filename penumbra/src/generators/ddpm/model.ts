@@ -17,6 +17,7 @@ import { noiseOf } from "../trainer/noise.ts";
 import { asBytes } from "../trainer/photo-batches.ts";
 import { adoptWeights, folderHash, readDescription } from "../trainer/photo-model.ts";
 import type { PhotoParts, PhotoTrainee } from "../trainer/train-on-photos.ts";
+import { headSize } from "../trainer/unet-settings.ts";
 import { DdpmSettings } from "./settings.ts";
 import { DdpmTrainee } from "./trainee.ts";
 
@@ -41,7 +42,7 @@ function networkOf(settings: DdpmSettings, classes: number, origin?: UNet2DModel
     down_block_types: types as [(typeof types)[number]],
     up_block_types: [...types].reverse().map((type) => type.replace("Down", "Up")) as ["UpBlock2D"],
     layers_per_block: layersPerBlock,
-    attention_head_dim: 8,
+    attention_head_dim: headSize(channels),
     norm_num_groups: 8,
     add_attention: attentionLevels > 0,
     num_class_embeds: told,

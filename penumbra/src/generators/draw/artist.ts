@@ -42,8 +42,6 @@ export interface LoadedGenerator {
   readonly classes: readonly string[];
   /** SHA-256 of all that it was loaded from. */
   readonly hash: string;
-  /** What a person should know of it, a line each. */
-  readonly notes?: readonly string[];
   /**
    * Draws images; what one looks like does not depend on the others of the call, beyond rounding.
    *

@@ -46,6 +46,8 @@ export interface DrawOptions {
   /** Images drawn at once. Default 16. */
   readonly batchSize?: number;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Ends it between two batches, with what is drawn written: the same call goes on from there. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The ways of an artist to draw images of a kind, of photos of so many classes that the model tells apart. */
@@ -65,15 +67,16 @@ export function recipeOf(source: string, way: string): string {
  * again; an image depends on the seed, its photo, way, variant and attempt, never on what else is asked for.
  *
  * @returns the lines in the requests' order
+ * @throws the signal's reason where it ended it
  * @throws GeneratorError for a photo of a class that the model does not know, of an unknown, or pixels of another size
  */
 export async function drawFromPhotos(options: DrawOptions): Promise<DrawnLine[]> {
-  const { model, pixels, requests, folder, batchSize, onProgress } = options;
+  const { model, pixels, requests, folder, batchSize, onProgress, signal } = options;
   checkPhotos(options);
   const planned = requests.map((request) => plan(options, request));
   const lines = planned.map(({ line }) => line);
   await drawImages({
-    ...{ folder, lines, batchSize, onProgress },
+    ...{ folder, lines, batchSize, onProgress, signal },
     draw: (places) =>
       scope(() => {
         const photos = asFloat(pixels);

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { deriveSeed, fromTyped, scope, type Tensor } from "@penumbra/torch";
+import { deriveSeed, fromTyped, Random, scope, type Tensor } from "@penumbra/torch";
 import {
   decodePhotos,
+  groupBy,
   IMAGE_KINDS,
   type ImageKind,
   type ImageLine,
@@ -15,6 +16,7 @@ import {
 import { writeFileAtomic } from "../../files/index.ts";
 import { decodeImage } from "../../images/index.ts";
 import type { ImageGenerator } from "../generator.ts";
+import { progressLines } from "../trainer/progress-lines.ts";
 import { writeSheet } from "../trainer/sheets.ts";
 import { type DrawingRequest, drawFromPhotos, waysOf } from "./draw.ts";
 import { photoCorpus } from "./photo-corpus.ts";
@@ -78,7 +80,7 @@ const BROUGHT_SIZE = 64;
  */
 export async function generate(options: GenerateOptions): Promise<Generated | null> {
   const { name, generator, out, count, seed, onLine = () => {} } = options;
-  const { kinds = IMAGE_KINDS } = options;
+  const { kinds = IMAGE_KINDS, onProgress } = options;
   const { root, photos: all, white } = await scanPhotos(options.photos);
   const photos = all.filter(({ role }) => role === "known");
   const decode = (size: number) => decodePhotos(root, photos, { size, white });
@@ -87,9 +89,15 @@ export async function generate(options: GenerateOptions): Promise<Generated | nu
     : await generator.byWords.hand({ ...options, photos, decode });
   if (hand === null) return null;
   const pixels = await decode(hand.imageSize);
-  const requests = kinds.flatMap((kind) => requestsOf(hand.ways(kind), photos.length, count, seed));
+  const order = classesInTurn(photos, seed);
+  const requests = kinds.flatMap((kind) => requestsOf(hand.ways(kind), order, count, seed));
   const began = performance.now();
-  const lines = await hand.draw(requests, pixels).catch((error: unknown) => {
+  const tell = progressLines(onLine, name, "images");
+  const onDrawn = (done: number, total: number) => {
+    onProgress?.(done, total);
+    tell(done, total);
+  };
+  const lines = await hand.draw(requests, pixels, onDrawn).catch((error: unknown) => {
     if (options.signal?.aborted) return null;
     throw error;
   });
@@ -127,21 +135,20 @@ async function handOfArtist(
   photos: readonly Photo[],
   decode: (size: number) => Promise<Tensor>,
 ): Promise<Hand | null> {
-  const { name, generator, seed, out, device = "cpu", onLine = () => {}, onProgress } = options;
+  const { name, generator, seed, out, device = "cpu", signal } = options;
   const artist = generator.artist!;
   const folder = options.model ?? (await trained(options, photoCorpus(photos, decode)));
   if (folder === null) return null;
   const classes = [...new Set(photos.map(({ className }) => className))];
   const model = artist.load(folder, { device, classes });
-  for (const note of model.notes ?? []) onLine(`${name}: ${note}`);
   return {
     imageSize: model.imageSize,
     hash: model.hash,
     ways: (kind) => waysOf(artist, kind, Math.min(model.classes.length, classes.length)),
-    draw: (requests, pixels) =>
+    draw: (requests, pixels, onProgress) =>
       drawFromPhotos({
         ...{ generator: name, artist, model, photos, pixels: pixels.to(device), requests, seed, folder: out },
-        onProgress,
+        ...{ onProgress, signal },
       }),
   };
 }
@@ -150,9 +157,14 @@ async function trained(
   options: GenerateOptions,
   corpus: ReturnType<typeof photoCorpus>,
 ): Promise<string | null> {
-  const { generator, settings, tokenizer, signal, onLine } = options;
+  const { name, generator, settings, tokenizer, signal, onLine } = options;
   const out = join(options.out, "model");
-  if (existsSync(join(out, "generator.json"))) return out;
+  if (existsSync(join(out, "generator.json"))) {
+    onLine?.(
+      `${name}: draws with the model that is in ${out}; remove it, or choose another folder, to train`,
+    );
+    return out;
+  }
   return generator.train({
     ...{ corpus, out, settings, tokenizer },
     dataNote: `The photos in "${options.photos}".`,
@@ -162,15 +174,29 @@ async function trained(
   });
 }
 
-/** So many images by the ways in turn, each of the next photo in an order of its own. */
-function requestsOf(ways: readonly string[], photos: number, count: number, seed: number): DrawingRequest[] {
+/** Places of photos such that the classes take turns, each with its photos in an order of chance. */
+function classesInTurn(photos: readonly Photo[], seed: number): number[] {
+  const places = groupBy([...photos.keys()], (place) => photos[place]!.className);
+  const rounds = [...places].flatMap(([name, own]) =>
+    new Random(deriveSeed(seed, "order", name)).shuffle(own).map((place, round) => ({ place, round })),
+  );
+  return rounds.sort((a, b) => a.round - b.round).map(({ place }) => place);
+}
+
+/** So many images by the ways in turn, each of the next photo of an order, from a place of the way's own. */
+function requestsOf(
+  ways: readonly string[],
+  order: readonly number[],
+  count: number,
+  seed: number,
+): DrawingRequest[] {
   return Array.from({ length: count }, (_, i) => {
     const turn = Math.floor(i / ways.length);
-    const start = deriveSeed(seed, "first photo", i % ways.length) % photos;
+    const start = deriveSeed(seed, "first photo", i % ways.length) % order.length;
     return {
       way: ways[i % ways.length]!,
-      photo: (start + turn) % photos,
-      variant: Math.floor(turn / photos),
+      photo: order[(start + turn) % order.length]!,
+      variant: Math.floor(turn / order.length),
     };
   });
 }
@@ -185,7 +211,7 @@ interface ShownImage {
 
 /** Writes the sheet and the figures of images beside photos. */
 async function writeFigures(
-  { photos, compare, out, kinds = IMAGE_KINDS, features = PIXEL_FEATURES }: MeasureOptions,
+  { photos, compare, out, kinds = IMAGE_KINDS, features = PIXEL_FEATURES, onLine = () => {} }: MeasureOptions,
   {
     images,
     size,
@@ -195,12 +221,14 @@ async function writeFigures(
   await mkdir(out, { recursive: true });
   const step = Math.max(1, Math.ceil(images.length / SHOWN));
   const sorted = [...images].sort((a, b) => (a.recipe < b.recipe ? -1 : Number(a.recipe > b.recipe)));
-  const shown = await readImages(
-    sorted.filter((_, i) => i % step === 0),
-    size,
-  );
+  const chosen = sorted.filter((_, i) => i % step === 0);
+  const shown = await readImages(chosen, size);
   await writeSheet(join(out, "samples.png"), shown);
   shown.dispose();
+  const counted = [...groupBy(chosen, ({ recipe }) => recipe)].map(
+    ([recipe, some]) => `${some.length} ${recipe}`,
+  );
+  onLine(`${join(out, "samples.png")}: ${counted.join(", ")}, row by row`);
   const edge = features.size ?? size;
   const others = await scanPhotos(compare ?? photos);
   const known = others.photos.filter(({ role }) => role === "known");

@@ -11,7 +11,11 @@ export interface Hand {
   /** Names of its ways to draw images of a kind. */
   ways(kind: ImageKind): readonly string[];
   /** Draws what is not there yet. @param pixels uint8 [N, 3, S, S] of the photos */
-  draw(requests: readonly DrawingRequest[], pixels: Tensor): Promise<readonly ImageLine[]>;
+  draw(
+    requests: readonly DrawingRequest[],
+    pixels: Tensor,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<readonly ImageLine[]>;
 }
 
 /** What words are learned from. */

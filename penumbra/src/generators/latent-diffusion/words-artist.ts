@@ -17,6 +17,7 @@ import {
   type Words,
 } from "../../diffusion/index.ts";
 import type { Hand, WordsArtist, WordsRequest } from "../draw/words-artist.ts";
+import { progressLines } from "../trainer/progress-lines.ts";
 
 /** What a study's `words` and `redraw` sections are called there. */
 const Settings = z.strictObject({
@@ -38,7 +39,7 @@ const Settings = z.strictObject({
 export const wordsArtist: WordsArtist = {
   settings: Settings,
   hand: async (request) => {
-    const { out, onLine = () => {}, signal, onProgress, photos, seed } = request;
+    const { out, onLine = () => {}, signal, photos, seed } = request;
     const settings = Settings.parse(request.settings);
     const { guidanceScale, drawSteps: steps, device, precision } = settings;
     const found = await findModel(request.model ?? "penumbra-mini", {
@@ -55,10 +56,9 @@ export const wordsArtist: WordsArtist = {
       imageSize: sd.imageSize,
       hash: sd.hash,
       ways: (kind) => of(kind).map(({ name }) => name),
-      draw: (requests, pixels) =>
+      draw: (requests, pixels, onProgress) =>
         redraw({
-          ...{ sd, words, photos, pixels, seed, folder: out, steps, guidanceScale, precision },
-          ...(onProgress && { onProgress }),
+          ...{ sd, words, photos, pixels, seed, folder: out, steps, guidanceScale, precision, onProgress },
           ...(signal && { signal }),
           recipes: [...of("faithful"), ...of("near-ood")],
           requests: requests.map(({ way, photo, variant }) => ({ recipe: way, photo, variant })),
@@ -87,6 +87,7 @@ async function wordsIn(
     images: pixels.indexSelect(0, tensor(own, { dtype: "int64" })),
   }));
   onLine(`latent-diffusion: learns words for ${classes.length} classes in ${steps} steps`);
+  const tell = progressLines(onLine, "latent-diffusion", "steps");
   try {
     const words = await learnWords(sd, {
       ...{ classes, steps, batchSize, learningRate, precision, seed },
@@ -94,6 +95,7 @@ async function wordsIn(
       onProgress: (done, total) => {
         signal?.throwIfAborted();
         onProgress?.(done, total);
+        tell(done, total);
       },
     });
     await mkdir(out, { recursive: true });

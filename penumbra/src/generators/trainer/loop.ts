@@ -2,6 +2,7 @@ import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { keep, noGrad, scope, stack, type Tensor, zeros } from "@penumbra/torch";
 import { restoreCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { duration } from "./progress-lines.ts";
 import type { Trainee, TrainMark, TrainResult } from "./trainee.ts";
 
 export interface TrainOptions {
@@ -253,10 +254,4 @@ class Run {
     const values = Object.entries(losses).map(([loss, value]) => `${loss} ${value.toPrecision(4)}`);
     return `step ${this.#step} (${(100 * progress).toFixed(1)} % of ${this.#steps} steps), ${rate.toFixed(0)} images/s, ETA ${duration(left)}, ${values.join(", ")}`;
   }
-}
-
-function duration(seconds: number): string {
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 1) return `${Math.round(seconds)} s`;
-  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

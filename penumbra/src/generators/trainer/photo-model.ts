@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { nn, safetensors, type Tensor } from "@penumbra/torch";
 import { z } from "zod";
@@ -82,6 +82,9 @@ export function readTensors(folder: string, file: string): Record<string, Tensor
   return safetensors.read(path).tensors;
 }
 
+/** Weights and configurations. */
+const HASHED = /\.(json|safetensors|bin)$/;
+
 /** SHA-256 over the weights and configurations of a model's folder. */
 export function folderHash(folder: string): string {
   const hash = createHash("sha256");
@@ -89,10 +92,26 @@ export function folderHash(folder: string): string {
     for (const entry of readdirSync(path).sort()) {
       const inner = join(path, entry);
       if (statSync(inner).isDirectory()) walk(inner, `${name}${entry}/`);
-      else if (/\.(json|safetensors)$/.test(entry) && entry !== "training.json")
-        hash.update(`${name}${entry}\0`).update(createHash("sha256").update(readFileSync(inner)).digest());
+      else if (HASHED.test(entry) && entry !== "training.json")
+        hash.update(`${name}${entry}\0`).update(fileHash(inner));
     }
   };
   walk(folder, "");
   return hash.digest("hex");
+}
+
+/** Bytes of a file that are read at once: published weights are larger than what Node reads as one. */
+const READ_AT_ONCE = 2 ** 24;
+
+function fileHash(path: string): Buffer {
+  const hash = createHash("sha256");
+  const bytes = Buffer.allocUnsafe(Math.min(READ_AT_ONCE, Math.max(1, statSync(path).size)));
+  const file = openSync(path, "r");
+  try {
+    for (let count = readSync(file, bytes); count > 0; count = readSync(file, bytes))
+      hash.update(bytes.subarray(0, count));
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest();
 }

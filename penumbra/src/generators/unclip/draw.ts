@@ -7,6 +7,8 @@ import {
   type Predict,
   readySampler,
   type SamplerName,
+  type SchedulerConfig,
+  type Walk,
   walkDown,
 } from "../../diffusion/index.ts";
 import type { PriorConditions } from "../../models/index.ts";
@@ -127,20 +129,43 @@ export function samplePrior(
   );
 }
 
-export interface DecodeOptions extends Omit<UnclipSampling, "latents"> {
-  /** [B, D]: of the images that are wanted, in the image encoder's scale */
-  readonly embeds: Tensor;
-  /** The text of each image, or one row for all. */
-  readonly text: ReadText;
-  /** Of the images without an embedding that guidance leads away from. Default: the same. */
-  readonly noText?: ReadText;
+/** Images to begin from. */
+export interface UnclipStarts {
   /** float32 [B, 3, S, S] in -1..1: images that are noised as far as `strengths` say. */
   readonly from: Tensor;
   /** 1: from noise. */
   readonly strengths: readonly number[];
   /** [B, 3, S, S], standard normal */
   readonly noise: Tensor;
+}
+
+export interface DecodeOptions extends Omit<UnclipSampling, "latents">, UnclipStarts {
+  /** [B, D]: of the images that are wanted, in the image encoder's scale */
+  readonly embeds: Tensor;
+  /** The text of each image, or one row for all. */
+  readonly text: ReadText;
+  /** Of the images without an embedding that guidance leads away from. Default: the same. */
+  readonly noText?: ReadText;
   readonly sampler: SamplerName;
+}
+
+/** Images as they are at the beginning of their walks, [B, 3, S, S]. */
+export function startsOf(
+  schedule: SchedulerConfig,
+  walks: readonly Walk[],
+  { from, strengths, noise }: UnclipStarts,
+): Tensor {
+  return scope(() => {
+    const starts = walks.map(({ timesteps, start }) => timesteps[start] ?? null);
+    const noised = addNoise(schedule, from, noise, starts);
+    // At strength 1 nothing is known of the image, as where there is noise alone.
+    const isFresh = tensor(
+      strengths.map((strength) => Number(strength === 1)),
+      { dtype: "float32", device: from.device },
+    );
+    const fresh = isFresh.view([-1, 1, 1, 1]);
+    return noised.mul(fresh.neg().add(1)).add(noise.mul(fresh));
+  });
 }
 
 /** Images of embeddings (Ramesh et al. 2022, section 2.1): [B, 3, S, S] in about -1..1. */
@@ -154,19 +179,11 @@ export function decode(
 ): Tensor {
   return noGrad(() =>
     scope(() => {
-      const { embeds, steps, guidanceScale, from, strengths, noise, stepNoise } = options;
+      const { embeds, steps, guidanceScale, from, strengths, stepNoise } = options;
       const count = embeds.shape[0]!;
       const sampler = readySampler({ name: options.sampler });
       const walks = strengths.map((strength) => sampler.walk(schedule, steps, strength));
-      const starts = walks.map(({ timesteps, start }) => timesteps[start] ?? null);
-      const noised = addNoise(schedule, from, noise, starts);
-      // At strength 1 nothing is known of the image, as where the decoder begins from noise alone.
-      const isFresh = tensor(
-        strengths.map((strength) => Number(strength === 1)),
-        { dtype: "float32", device: from.device },
-      );
-      const fresh = isFresh.view([-1, 1, 1, 1]);
-      const latents = noised.mul(fresh.neg().add(1)).add(noise.mul(fresh));
+      const latents = startsOf(schedule, walks, options);
       const isGuided = guidanceScale > 1;
       const text = expanded(options.text, count);
       const noText = expanded(options.noText ?? options.text, count);

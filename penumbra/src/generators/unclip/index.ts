@@ -13,6 +13,12 @@ export { infoNce } from "./info-nce.ts";
 export { newUnclip, readUnclip, tokensOf, type UnclipParts, writeUnclip } from "./parts.ts";
 export { UnclipSettings } from "./settings.ts";
 export { slerp, textDifference } from "./slerp.ts";
+export {
+  copySuperResolution,
+  enlarge,
+  readSuperResolution,
+  type SuperResolution,
+} from "./super-resolution.ts";
 
 const WAYS = {
   variation: {

@@ -15,7 +15,6 @@ import { decode, embedImages, encoderPixels, type ReadText, readTexts, rowsOf, s
 import {
   edgeOf,
   isPublished,
-  leftOutOf,
   newUnclip,
   readUnclip,
   tokensOf,
@@ -24,6 +23,12 @@ import {
 } from "./parts.ts";
 import { UnclipSettings } from "./settings.ts";
 import { slerp, textDifference } from "./slerp.ts";
+import {
+  copySuperResolution,
+  enlarge,
+  readSuperResolution,
+  type SuperResolution,
+} from "./super-resolution.ts";
 
 /** Initial weights as CLIP's authors and GLIDE's draw them. Draws from the default generator. */
 function initialise(parts: UnclipParts): void {
@@ -109,7 +114,10 @@ export function unclipTraining(options: PhotoParts<UnclipSettings>): StagedTrain
         }));
         return asBytes(painter.draw("crossed", items, asFloat(images.narrow(0, 0, 1)))).to("cpu");
       }),
-    save: (folder) => writeUnclip(folder, average),
+    save: (folder) => {
+      writeUnclip(folder, average);
+      if (from) copySuperResolution(from.folder, folder);
+    },
     figures: () => ({ "photos whose class's words are nearest": nearestWords(average, options, embed) }),
     sharesOf: (steps) => {
       const all = steps.reduce((sum, count) => sum + count, 0);
@@ -170,21 +178,38 @@ function setScale(models: readonly UnclipParts[], images: Tensor, embed: (images
   );
 }
 
+/** Images of another size. @param images float [B, 3, s, s] in -1..1 */
+function resized(images: Tensor, size: number): Tensor {
+  if (images.shape[2] === size) return images;
+  return images._upsampleBicubic2dAa([size, size], false).clamp({ min: -1, max: 1 });
+}
+
 /** Draws by the ways of the entry in the table. */
 class Painter {
   readonly #parts: UnclipParts;
   readonly #settings: UnclipSettings;
   readonly #texts: ReadText;
   readonly #device: string;
-  readonly #size: number;
+  readonly #superResolution: SuperResolution | null;
 
   /** Its texts live as long as the scope that it is made in. */
-  constructor(parts: UnclipParts, settings: UnclipSettings, classes: readonly string[], device: string) {
+  constructor(
+    parts: UnclipParts,
+    settings: UnclipSettings,
+    classes: readonly string[],
+    device: string,
+    superResolution: SuperResolution | null = null,
+  ) {
     this.#parts = parts;
     this.#settings = settings;
     this.#device = device;
-    this.#size = edgeOf(parts.decoder);
+    this.#superResolution = superResolution;
     this.#texts = readTexts(parts, tokensOf(parts.tokenizer, textsOf(settings, classes), device));
+  }
+
+  /** Edge of its images in pixels. */
+  get imageSize(): number {
+    return this.#superResolution?.imageSize ?? edgeOf(this.#parts.decoder);
   }
 
   /** @param photos float32 [N, 3, S, S] in -1..1 @returns [items, 3, S, S] */
@@ -258,11 +283,20 @@ class Painter {
     };
   }
 
+  /** @param from photos, noised as far as `strengths` say before they are drawn, and again before they are enlarged */
   #decode(embeds: Tensor, from: Tensor, strengths: readonly number[], items: readonly DrawingItem[]): Tensor {
-    const { sampler, sampleSteps: steps, guidanceScale } = this.#settings;
-    const { latents: noise, stepNoise } = this.#noise(items, "noise", [3, this.#size, this.#size]);
-    return decode(this.#parts, {
-      ...{ embeds, from, strengths, noise, stepNoise, steps, guidanceScale, sampler, text: this.#none },
+    const { sampler, sampleSteps: steps, guidanceScale, superResolutionSteps } = this.#settings;
+    const size = edgeOf(this.#parts.decoder);
+    const { latents: noise, stepNoise } = this.#noise(items, "noise", [3, size, size]);
+    const small = decode(this.#parts, {
+      ...{ embeds, from: resized(from, size), strengths, noise, stepNoise, steps, guidanceScale, sampler },
+      text: this.#none,
+    });
+    if (!this.#superResolution) return small;
+    const { imageSize } = this.#superResolution;
+    const { latents, stepNoise: largeNoise } = this.#noise(items, "large noise", [3, imageSize, imageSize]);
+    return enlarge(this.#superResolution, {
+      ...{ small, from, strengths, noise: latents, stepNoise: largeNoise, steps: superResolutionSteps },
     });
   }
 }
@@ -306,12 +340,14 @@ export function loadUnclip(
     : readDescription(folder, "unclip");
   const settings = UnclipSettings.parse(raw);
   const parts = moveTo(readUnclip(folder), device);
-  const painter = new Painter(parts, settings, classes, device);
+  const superResolution = readSuperResolution(folder);
+  for (const network of superResolution ? [superResolution.first, superResolution.last] : [])
+    network.to({ device, memoryFormat: "channelsLast" });
+  const painter = new Painter(parts, settings, classes, device, superResolution);
   return {
-    imageSize: edgeOf(parts.decoder),
+    imageSize: painter.imageSize,
     classes,
     hash: folderHash(folder),
-    notes: leftOutOf(folder, parts),
     draw: (way, items, photos) => painter.draw(way, items, photos).to("float32"),
   };
 }

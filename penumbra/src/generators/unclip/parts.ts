@@ -17,9 +17,11 @@ import {
   readJson,
   saveModel,
   UNet2DConditionModel,
+  type UNet2DModel,
   UnCLIPTextProjModel,
 } from "../../models/index.ts";
 import { GeneratorError } from "../errors.ts";
+import { headSize } from "../trainer/unet-settings.ts";
 import type { UnclipSettings } from "./settings.ts";
 
 /** The networks of unCLIP, by their names here; folders in `FOLDERS`. */
@@ -54,7 +56,7 @@ const TOKENIZER = "tokenizer";
 const FEATURES = "feature_extractor";
 const PRIOR_SCHEDULE = "prior_scheduler";
 const DECODER_SCHEDULE = "decoder_scheduler";
-const INDEX = "model_index.json";
+export const INDEX = "model_index.json";
 const PIPELINES = ["UnCLIPPipeline", "UnCLIPImageVariationPipeline"];
 
 /** What CLIP's image encoders take where no feature_extractor/ says otherwise. */
@@ -76,7 +78,7 @@ export function isPublished(folder: string): boolean {
 
 /**
  * Reads unCLIP in diffusers' layout: tokenizer/, text_encoder/, image_encoder/, prior/, text_proj/, decoder/ and the two
- * schedules. The super-resolution stages are not read.
+ * schedules. Its super-resolution, where it has one, is read by `readSuperResolution`.
  *
  * @param options.tokenizer folder of another tokenizer
  * @throws GeneratorError naming what is missing or of another kind; ModelError or DiffusionError for a file that is wrong
@@ -150,21 +152,15 @@ function checkSizes(folder: string, parts: UnclipParts): void {
     );
 }
 
-/** What of a published folder is not used, a line each. */
-export function leftOutOf(folder: string, { decoder }: UnclipParts): string[] {
-  if (!existsSync(join(folder, "super_res_first"))) return [];
-  const size = edgeOf(decoder);
-  return [
-    `its super-resolution stage (super_res_first, super_res_last) is not supported: images are ${size} x ${size} px, as the decoder draws them.`,
-  ];
-}
-
-/** Edge of the decoder's images in pixels. @throws GeneratorError where its configuration does not say it */
-export function edgeOf({ config }: UNet2DConditionModel): number {
+/** Edge of a network's images in pixels. @throws GeneratorError where its configuration does not say it */
+export function edgeOf(
+  { config }: UNet2DConditionModel | UNet2DModel,
+  part: string = FOLDERS.decoder.folder,
+): number {
   const edge = Array.isArray(config.sample_size) ? config.sample_size[0] : config.sample_size;
   if (edge) return edge;
   throw new GeneratorError(
-    'decoder/config.json does not say "sample_size". Set it to the edge of its images in pixels.',
+    `${part}/config.json does not say "sample_size". Set it to the edge of its images in pixels.`,
   );
 }
 
@@ -245,7 +241,8 @@ export function newUnclip(settings: UnclipSettings, texts: readonly string[]): U
       down_block_types: types as [(typeof types)[number]],
       up_block_types: types.map((type) => ups[type]).reverse() as ["ResnetUpsampleBlock2D"],
       mid_block_type: "UNetMidBlock2DSimpleCrossAttn",
-      ...{ layers_per_block: settings.layersPerBlock, norm_num_groups: 8, attention_head_dim: 8 },
+      ...{ layers_per_block: settings.layersPerBlock, norm_num_groups: 8 },
+      attention_head_dim: headSize(channels),
       ...{ cross_attention_dim: size, class_embed_type: "identity", resnet_time_scale_shift: "scale_shift" },
     }),
     priorSchedule: schedule(settings, {

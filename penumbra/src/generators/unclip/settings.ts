@@ -65,6 +65,11 @@ const Fields = z.strictObject({
     .describe("How much more of the words than the prior says; up to 1 costs half."),
   sampler: z.enum(samplerNames).default("ddpm").describe("The algorithm that decodes."),
   sampleSteps: unetSettings.sampleSteps,
+  superResolutionSteps: z
+    .int()
+    .positive()
+    .default(7)
+    .describe("Steps in which a published model's super-resolution enlarges what the decoder draws."),
   guidanceScale: z
     .number()
     .nonnegative()

@@ -29,6 +29,9 @@ export function explainIssue(issue: z.core.$ZodIssue, values: unknown, schema: z
     });
   }
   const value = valueAt(values, issue.path);
+  // A rule about several settings, of which this one was left out.
+  if (value === undefined && issue.code === "custom")
+    return [{ at: issue.path, message: `"${name}": ${issue.message}${describe(issue.path)}` }];
   if (value === undefined) {
     return [{ at: issue.path, message: `"${name}" is missing. Add it: ${name}: …${describe(issue.path)}` }];
   }

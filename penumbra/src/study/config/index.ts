@@ -2,6 +2,7 @@
 
 export * from "./config.ts";
 export * from "./drawn-sources.ts";
+export { explainIssue } from "./explain.ts";
 export * from "./load-config.ts";
 export { withOwnSources } from "./own-sources.ts";
 export * from "./plan.ts";

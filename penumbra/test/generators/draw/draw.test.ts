@@ -77,13 +77,46 @@ test("photos become a model, images of both kinds, their lines, a sheet and figu
 
 test("what is there is kept, and the same call makes the same images", async () => {
   const again: number[] = [];
-  await generate({ ...options("made"), onProgress: (done) => again.push(done) });
+  const told: string[] = [];
+  const onLine = (line: string) => told.push(line);
+  await generate({ ...options("made"), onProgress: (done) => again.push(done), onLine });
   expect(again).toEqual([24]);
+  expect(told[0]).toMatch(/vae: draws with the model that is in .*made\/model; remove it/);
+  const onSheet = told.find((line) => line.includes("samples.png"));
+  expect(onSheet).toMatch(/4 vae-interpolation, 4 vae-noise, 12 vae-posterior, 4 vae-prior, row by row/);
   await generate({ ...options("other"), model: join(scratch, "made", "model") });
   for (const { file } of made!.lines) {
     const [one, other] = ["made", "other"].map((folder) => readFileSync(join(scratch, folder, file)));
     expect(one!.equals(other!)).toBe(true);
   }
+});
+
+test("few images are of all classes in turn", () => {
+  for (const kind of ["faithful", "near-ood"] as const) {
+    const classes = made!.lines.filter((line) => line.kind === kind).map(({ className }) => className);
+    expect(classes.filter((name) => name === "disc")).toHaveLength(6);
+  }
+});
+
+test("stopped while it draws, it keeps what is drawn, and the same call ends with the same images", async () => {
+  const given = { ...options("stopped"), model: join(scratch, "made", "model") };
+  const stop = new AbortController();
+  const counts: number[] = [];
+  const onProgress = (done: number) => {
+    counts.push(done);
+    if (done > 0) stop.abort();
+  };
+  expect(await generate({ ...given, onProgress, signal: stop.signal })).toBeNull();
+  expect(counts).toEqual([0, 16]);
+  const folder = join(scratch, "stopped");
+  expect(await readdir(join(folder, "images"))).toHaveLength(16);
+  expect(existsSync(join(folder, "quality.json"))).toBe(false);
+  const { lines } = (await generate(given))!;
+  expect(lines.map(({ file }) => file)).toEqual(made!.lines.map(({ file }) => file));
+  for (const { file } of lines)
+    expect(readFileSync(join(folder, file)).equals(readFileSync(join(scratch, "made", file))), file).toBe(
+      true,
+    );
 });
 
 test("a generator that draws by words learns one for each class, and redraws photos with them", async () => {

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Tensor } from "@penumbra/torch";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { generatorNamed } from "../../../src/generators/index.ts";
 import { indices } from "../../../src/generators/trainer/crops.ts";
@@ -19,12 +19,14 @@ import { asFloat } from "../../../src/generators/trainer/photo-batches.ts";
 import {
   embedImages,
   newUnclip,
+  readSuperResolution,
   readTexts,
   readUnclip,
   tokensOf,
   UnclipSettings,
 } from "../../../src/generators/unclip/index.ts";
 import { encodePng } from "../../../src/images/index.ts";
+import { eachGolden, goldenFolder } from "../../goldens.ts";
 import { tinyModelsOf } from "../../sd-goldens.ts";
 import { discsAndFrames, toyCorpus } from "../toys.ts";
 
@@ -168,14 +170,12 @@ test("a loss that is no longer finite stops with stage, step and remedy", async 
   await expect(train(given)).rejects.toThrow(/The \w+ stage diverged at step \d+: .* Lower its learningRate/);
 });
 
-test("a published folder loads, draws under any words, and can be learned on; its super-resolution is named", async () => {
+test("a published folder loads, draws under any words, and can be learned on", async () => {
   const published = join(scratch, "published");
   cpSync(join(scratch, "first"), published, { recursive: true });
   rmSync(join(published, "generator.json"));
-  cpSync(join(published, "prior"), join(published, "super_res_first"), { recursive: true });
   const model = artist!.load(published, { classes: ["relay", "fuse"] });
   expect([model.imageSize, model.classes]).toEqual([16, ["relay", "fuse"]]);
-  expect(model.notes).toEqual([expect.stringMatching(/super-resolution.*16 x 16 px/)]);
   expect(model.draw("crossed", [item], photos).shape).toEqual([1, 3, 16, 16]);
   const larger = options("larger", { imageSize: 32 });
   await expect(train({ ...larger, from: published })).rejects.toThrow(
@@ -185,6 +185,30 @@ test("a published folder loads, draws under any words, and can be learned on; it
   await train({ ...given, from: published });
   const card = readFileSync(join(given.out, "README.md"), "utf8");
   expect(card).toContain('the published weights in "published"');
+});
+
+describe("a published model with a super-resolution draws large images, and so does what begins with it", () => {
+  eachGolden("generators", "unclip-super-resolution", async ({ json }) => {
+    const published = join(scratch, "enlarging");
+    cpSync(join(scratch, "published"), published, { recursive: true });
+    const parts = join(goldenFolder, json.superResolution as string);
+    cpSync(parts, published, { recursive: true });
+    const { imageSize } = readSuperResolution(parts)!;
+    // Learned on at the decoder's size, what it draws is as large as what it began with.
+    const given = options("adapted-large", { steps: 4 });
+    await train({ ...given, from: published });
+    const large = asFloat(discsAndFrames(imageSize).images);
+    for (const model of [artist!.load(published, { classes: ["disc", "frame"] }), artist!.load(given.out)]) {
+      expect(model.imageSize).toBe(imageSize);
+      for (const way of ["variation", "crossed"]) {
+        const alone = model.draw(way, [item], large);
+        const among = model.draw(way, [{ ...item, seed: 4, dial: 0.8 }, item, { ...item, photo: 1 }], large);
+        expect(alone.shape, way).toEqual([1, 3, imageSize, imageSize]);
+        expect(gap(among.select(0, 1), alone.select(0, 0)), way).toBeLessThan(1e-4);
+      }
+      expect(gap(model.draw("variation", [{ ...item, dial: 0 }], large), large.narrow(0, 0, 1))).toBe(0);
+    }
+  });
 });
 
 test("the configuration for a corpus is one that pretrain takes, and its model stays below 20 MB", async () => {
