@@ -16,8 +16,8 @@ import {
   saveWords,
   type Words,
 } from "../../diffusion/index.ts";
+import type { Drawer, DrawerRequest } from "../draw/drawer.ts";
 import type { Hand } from "../draw/generate.ts";
-import type { WordsArtist, WordsRequest } from "../draw/words-artist.ts";
 import { progressLines } from "../trainer/progress-lines.ts";
 
 /** What a study's `words` and `redraw` sections are called there. */
@@ -37,7 +37,7 @@ const Settings = z.strictObject({
 });
 
 /** Words for the classes of photos, learned with a Stable Diffusion; photos are redrawn with them. */
-export const wordsArtist: WordsArtist = {
+export const wordsArtist: Drawer = {
   settings: Settings,
   hand: async (request) => {
     const { out, onLine = () => {}, signal, photos, seed } = request;
@@ -73,7 +73,7 @@ async function wordsIn(
   out: string,
   sd: StableDiffusion,
   { steps, batchSize, learningRate, precision }: z.output<typeof Settings>,
-  { photos, decode, seed, signal, onLine = () => {}, onProgress }: WordsRequest,
+  { photos, decode, seed, signal, onLine = () => {}, onProgress }: DrawerRequest,
 ): Promise<Words | null> {
   const path = join(out, "words.safetensors");
   if (existsSync(path)) {
