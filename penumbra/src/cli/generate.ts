@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { parse } from "yaml";
-import type { Generated, ImageFeatures, ImageGenerator } from "../generators/index.ts";
+import type { Drawer, Generated, ImageFeatures, ImageGenerator } from "../generators/index.ts";
 import { number } from "./drawing-flags.ts";
 import { settingProblems } from "./setting-problems.ts";
 import { wholeNumber } from "./whole-number.ts";
@@ -33,7 +33,7 @@ export function generateCommand(): Command {
     )
     .argument(
       "<generator>",
-      "latent-diffusion, autoencoder, vae, gan, ddpm or unclip; or folder: images of --images, from another tool",
+      "latent-diffusion, autoencoder, vae, gan, ddpm or unclip; or none: photos augmented, cut up, bent and mixed; or folder: images of --images, from another tool",
     )
     .requiredOption("--photos <folder>", "photos, a folder a class")
     .option("--count <images>", "images of each kind", wholeNumber(1), 64)
@@ -94,8 +94,17 @@ async function run(name: string, flags: GenerateFlags): Promise<void> {
     tell(await measureImages({ ...measuring, images }), features);
     return;
   }
-  const generator = generatorNamed(name);
-  const settings = await settingsOf(generator, flags);
+  const generator =
+    name === "none" ? (await import("../study/index.ts")).withoutGenerator : generatorNamed(name);
+  const learns = !("hand" in generator) && generator.artist !== null;
+  if (from !== undefined && !learns)
+    throw new Error(`--from is for generators that are trained on photos, not for "${name}". Leave it out.`);
+  if (model !== undefined && name === "none")
+    throw new Error("--model names a finished generator, and none was chosen. Leave one of them out.");
+  const settings = await settingsOf(
+    "hand" in generator ? generator : (generator.byWords ?? generator),
+    flags,
+  );
   const stop = new AbortController();
   const onSignal = () => {
     process.stdout.write("generate: stopping after this step or batch; the same command goes on from here\n");
@@ -142,7 +151,7 @@ function tell(quality: Generated["quality"], features: ImageFeatures | null): vo
 }
 
 async function settingsOf(
-  generator: ImageGenerator,
+  { settings: schema }: Pick<ImageGenerator | Drawer, "settings">,
   { set, minutes, seed, device }: GenerateFlags,
 ): Promise<object> {
   const given: Record<string, unknown> = { seed, device, ...(minutes !== undefined && { minutes }) };
@@ -151,7 +160,6 @@ async function settingsOf(
     if (at < 1) throw new Error(`--set "${pair}" is not key=value. Write, for example, --set steps=500.`);
     given[pair.slice(0, at)] = parse(pair.slice(at + 1));
   }
-  const schema = (generator.byWords ?? generator).settings;
   const result = schema.safeParse(given);
   if (result.success) return result.data;
   const problems = await settingProblems(result.error, given, schema);

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { PhotoArtist } from "./draw/artist.ts";
-import type { WordsArtist } from "./draw/words-artist.ts";
+import type { Drawer } from "./draw/drawer.ts";
 import type { CardWords } from "./trainer/card.ts";
 import type { CorpusSource } from "./trainer/corpus.ts";
 
@@ -55,7 +55,7 @@ type Drawing<Settings extends object> =
       readonly artist: null;
       readonly stepSeconds?: undefined;
       /** How a model draws with words that are learned for the classes of photos. */
-      readonly byWords: WordsArtist;
+      readonly byWords: Drawer;
     };
 
 /** An entry of the table of generators. */

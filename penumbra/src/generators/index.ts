@@ -9,6 +9,7 @@ export {
   recipeOf,
   waysOf,
 } from "./draw/draw.ts";
+export type { Drawer } from "./draw/drawer.ts";
 export { type Generated, type GenerateOptions, generate, measureImages } from "./draw/generate.ts";
 export { photoCorpus } from "./draw/photo-corpus.ts";
 export {

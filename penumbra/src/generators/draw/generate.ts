@@ -18,10 +18,11 @@ import { decodeImage } from "../../images/index.ts";
 import type { ImageGenerator } from "../generator.ts";
 import { progressLines } from "../trainer/progress-lines.ts";
 import { writeSheet } from "../trainer/sheets.ts";
+import type { PhotoArtist } from "./artist.ts";
 import { type DrawingRequest, drawFromPhotos, waysOf } from "./draw.ts";
+import type { Drawer, Hand } from "./drawer.ts";
 import { photoCorpus } from "./photo-corpus.ts";
 import { type ImageFeatures, PIXEL_FEATURES, type QualityFigures, qualityOf } from "./quality.ts";
-import type { Hand } from "./words-artist.ts";
 
 /** What is asked of images, whoever makes them. */
 interface MeasureOptions {
@@ -38,9 +39,9 @@ interface MeasureOptions {
 }
 
 export interface GenerateOptions extends MeasureOptions {
-  /** Name of the generator in its table, and its entry. */
+  /** Name of the generator in its table, and its entry; or of something else that draws. */
   readonly name: string;
-  readonly generator: ImageGenerator;
+  readonly generator: ImageGenerator | Drawer;
   /** Images of each kind. */
   readonly count: number;
   /** Gets images/ and manifest.jsonl as well, and model/ or words. */
@@ -65,6 +66,8 @@ export interface Generated {
   readonly seconds: number;
 }
 
+type PhotoGenerator = ImageGenerator & { readonly artist: PhotoArtist };
+
 /** Images on the sheet. */
 const SHOWN = 64;
 /** Edge of images on the sheet that another tool made. */
@@ -84,9 +87,12 @@ export async function generate(options: GenerateOptions): Promise<Generated | nu
   const { root, photos: all, white } = await scanPhotos(options.photos);
   const photos = all.filter(({ role }) => role === "known");
   const decode = (size: number) => decodePhotos(root, photos, { size, white });
-  const hand = generator.artist
-    ? await handOfArtist(options, photos, decode)
-    : await generator.byWords.hand({ ...options, photos, decode });
+  const hand =
+    "hand" in generator
+      ? await generator.hand({ ...options, photos, decode })
+      : generator.artist
+        ? await handOfArtist({ ...options, generator }, photos, decode)
+        : await generator.byWords.hand({ ...options, photos, decode });
   if (hand === null) return null;
   const pixels = await decode(hand.imageSize);
   const order = classesInTurn(photos, seed);
@@ -105,7 +111,7 @@ export async function generate(options: GenerateOptions): Promise<Generated | nu
   const seconds = (performance.now() - began) / 1000;
   pixels.dispose();
   const images = lines.map((line) => ({ ...line, path: join(out, line.file) }));
-  const about = { generator: name, modelHash: hand.hash };
+  const about = { generator: name, ...(hand.hash !== null && { modelHash: hand.hash }) };
   const quality = await writeFigures(options, { images, size: hand.imageSize, about });
   onLine(`${name}: ${lines.length} images in ${out}`);
   return { lines, quality, seconds };
@@ -131,12 +137,12 @@ export async function measureImages(
 
 /** The hand of a model that learned from the photos; null when the signal ended its training. */
 async function handOfArtist(
-  options: GenerateOptions,
+  options: GenerateOptions & { readonly generator: PhotoGenerator },
   photos: readonly Photo[],
   decode: (size: number) => Promise<Tensor>,
 ): Promise<Hand | null> {
   const { name, generator, seed, out, device = "cpu", signal } = options;
-  const artist = generator.artist!;
+  const { artist } = generator;
   const folder = options.model ?? (await trained(options, photoCorpus(photos, decode)));
   if (folder === null) return null;
   const classes = [...new Set(photos.map(({ className }) => className))];
@@ -154,7 +160,7 @@ async function handOfArtist(
 }
 
 async function trained(
-  options: GenerateOptions,
+  options: GenerateOptions & { readonly generator: PhotoGenerator },
   corpus: ReturnType<typeof photoCorpus>,
 ): Promise<string | null> {
   const { name, generator, settings, tokenizer, signal, onLine } = options;

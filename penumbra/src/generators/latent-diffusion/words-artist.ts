@@ -16,7 +16,7 @@ import {
   saveWords,
   type Words,
 } from "../../diffusion/index.ts";
-import type { Hand, WordsArtist, WordsRequest } from "../draw/words-artist.ts";
+import type { Drawer, DrawerRequest, Hand } from "../draw/drawer.ts";
 import { progressLines } from "../trainer/progress-lines.ts";
 
 /** What a study's `words` and `redraw` sections are called there. */
@@ -36,7 +36,7 @@ const Settings = z.strictObject({
 });
 
 /** Words for the classes of photos, learned with a Stable Diffusion; photos are redrawn with them. */
-export const wordsArtist: WordsArtist = {
+export const wordsArtist: Drawer = {
   settings: Settings,
   hand: async (request) => {
     const { out, onLine = () => {}, signal, photos, seed } = request;
@@ -72,7 +72,7 @@ async function wordsIn(
   out: string,
   sd: StableDiffusion,
   { steps, batchSize, learningRate, precision }: z.output<typeof Settings>,
-  { photos, decode, seed, signal, onLine = () => {}, onProgress }: WordsRequest,
+  { photos, decode, seed, signal, onLine = () => {}, onProgress }: DrawerRequest,
 ): Promise<Words | null> {
   const path = join(out, "words.safetensors");
   if (existsSync(path)) {

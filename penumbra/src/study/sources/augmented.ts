@@ -1,15 +1,19 @@
-import { deriveSeed, scope, tensor } from "@penumbra/torch";
+import { deriveSeed, scope, type Tensor, tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { drawImages, type ImageLine, withFile } from "../../data/index.ts";
 import { type AugmentSpec, AugmentSpecSchema, augment, toUint8 } from "../../images/index.ts";
-import { defineSource, type ImageRequest } from "./source.ts";
+import { defineSource, type ImageRequest, type SourceWork } from "./source.ts";
 
-const RECIPE = "augmented";
+/** Its one recipe. */
+export const AUGMENTED = "augmented";
+
+/** The random changes that make a copy. */
+export const ofAugment = AugmentSpecSchema.meta({
+  description: "Random changes that make a copy; what is left out is off, or as the preset has it",
+}).prefault({ crop: { scale: [0.6, 1] }, flip: 0.5, randAugment: {} });
 
 const Section = z.strictObject({
-  augment: AugmentSpecSchema.meta({
-    description: "Random changes that make a copy; what is left out is off, or as the preset has it",
-  }).prefault({ crop: { scale: [0.6, 1] }, flip: 0.5, randAugment: {} }),
+  augment: ofAugment,
   variants: z.int().positive().default(2).meta({ description: "Copies of each training photo" }),
 });
 type Section = z.output<typeof Section>;
@@ -28,43 +32,57 @@ export const augmented = defineSource<
   kind: "faithful",
   needs: "photos",
   version: 1,
-  recipes: { [RECIPE]: { title: "augmented", hasStrength: false, hasChance: true } },
+  recipes: { [AUGMENTED]: { title: "augmented", hasStrength: false, hasChance: true } },
   section: Section,
   settings: ({ config }, section) => ({ ...section, imageSize: config.imageSize }),
   requests: ({ train, settings }) =>
     train.flatMap((_, photo) =>
       Array.from(
         { length: settings.variants },
-        (_, variant): ImageRequest => ({ photo, recipe: RECIPE, variant }),
+        (_, variant): ImageRequest => ({ photo, recipe: AUGMENTED, variant }),
       ),
     ),
-  draw: ({ train, seed, settings, folder, onProgress, withPixels }, requests) =>
-    withPixels(settings.imageSize, async (pixels) => {
-      const lines = requests.map(({ photo: place, variant, attempt = 0 }) => {
-        const photo = train[place]!;
-        const again = attempt === 0 ? [] : [attempt];
-        return withFile<ImageLine>(
-          {
-            ...{ parent: photo.id, parentHash: photo.hash, object: photo.object, className: photo.className },
-            ...{ generator: "augmentation", recipe: RECIPE, kind: "faithful", variant, attempt },
-            ...{ wordClass: photo.className, strength: null },
-            seed: deriveSeed(seed, RECIPE, photo.id, variant, ...again),
-          },
-          settings,
-        );
-      });
-      await drawImages({
-        ...{ folder, lines, onProgress, batchSize: 64 },
-        draw: (places) =>
-          scope(() => {
-            const rows = tensor(
-              places.map((place) => requests[place]!.photo),
-              { dtype: "int64" },
-            );
-            const seeds = places.map((place) => lines[place]!.seed);
-            return toUint8(augment(pixels.indexSelect(0, rows), settings.augment, seeds));
-          }),
-      });
-      return lines;
-    }),
+  draw: ({ withPixels, ...work }, requests) =>
+    withPixels(work.settings.imageSize, (pixels) => augmentPhotos({ ...work, pixels }, requests)),
 });
+
+/** What copies, or collages, are made of. */
+export interface PhotoWork<Settings extends object = object>
+  extends Pick<SourceWork<Settings>, "train" | "seed" | "settings" | "folder" | "onProgress"> {
+  /** uint8 [N, 3, S, S] of the photos, on the CPU */
+  readonly pixels: Tensor;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Draws the copies that are requested and are not there yet. @returns the lines in the requests' order */
+export async function augmentPhotos(
+  { train, seed, settings, folder, onProgress, pixels, signal }: PhotoWork<{ readonly augment: AugmentSpec }>,
+  requests: readonly ImageRequest[],
+): Promise<readonly ImageLine[]> {
+  const lines = requests.map(({ photo: place, variant, attempt = 0 }) => {
+    const photo = train[place]!;
+    const again = attempt === 0 ? [] : [attempt];
+    return withFile<ImageLine>(
+      {
+        ...{ parent: photo.id, parentHash: photo.hash, object: photo.object, className: photo.className },
+        ...{ generator: "augmentation", recipe: AUGMENTED, kind: "faithful", variant, attempt },
+        ...{ wordClass: photo.className, strength: null },
+        seed: deriveSeed(seed, AUGMENTED, photo.id, variant, ...again),
+      },
+      settings,
+    );
+  });
+  await drawImages({
+    ...{ folder, lines, onProgress, signal, batchSize: 64 },
+    draw: (places) =>
+      scope(() => {
+        const rows = tensor(
+          places.map((place) => requests[place]!.photo),
+          { dtype: "int64" },
+        );
+        const seeds = places.map((place) => lines[place]!.seed);
+        return toUint8(augment(pixels.indexSelect(0, rows), settings.augment, seeds));
+      }),
+  });
+  return lines;
+}

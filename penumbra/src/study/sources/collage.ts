@@ -2,6 +2,7 @@ import { deriveSeed, fromTyped } from "@penumbra/torch";
 import { Random } from "@penumbra/torch/random";
 import { z } from "zod";
 import { drawImages, type ImageLine, type Photo, withFile } from "../../data/index.ts";
+import type { PhotoWork } from "./augmented.ts";
 import { elastic } from "./elastic.ts";
 import { blend, cutMix, jigsaw, patches, type SquareImages } from "./mixing.ts";
 import { defineSource, type ImageRequest } from "./source.ts";
@@ -93,37 +94,45 @@ export const collage = defineSource<Section, Partial<Section> & { readonly image
   }),
   requests: ({ train, settings, study }) =>
     train.flatMap((_, photo) =>
-      mixNames
-        .filter((name) => study.classes.length > 1 || !MIXES[name].needsPartner)
-        .flatMap((recipe) =>
-          Array.from(
-            { length: settings[recipe] ?? 0 },
-            (_, variant): ImageRequest => ({ photo, recipe, variant }),
-          ),
+      mixesOf(study.classes.length).flatMap((recipe) =>
+        Array.from(
+          { length: settings[recipe] ?? 0 },
+          (_, variant): ImageRequest => ({ photo, recipe, variant }),
         ),
+      ),
     ),
-  draw({ train, seed, settings, folder, onProgress, withPixels }, requests) {
-    const { imageSize: size } = settings;
-    return withPixels(size, async (tensor) => {
-      const images = { pixels: tensor.toTyped() as Uint8Array, size };
-      const planned = requests.map((request) => plan(train, request, seed));
-      const lines = planned.map(({ line }) => line);
-      await drawImages({
-        ...{ folder, lines, onProgress, batchSize: 64 },
-        draw(places) {
-          const length = 3 * size * size;
-          const drawn = new Uint8Array(places.length * length);
-          for (const [row, place] of places.entries()) {
-            const { mix, index, partner, random } = planned[place]!;
-            drawn.set(mix(images, index, partner, random()), row * length);
-          }
-          return fromTyped(drawn, [places.length, 3, size, size]);
-        },
-      });
-      return lines;
-    });
-  },
+  draw: ({ withPixels, ...work }, requests) =>
+    withPixels(work.settings.imageSize, (pixels) => drawMixes({ ...work, pixels }, requests)),
 });
+
+/** The ways to mix photos of so many classes. */
+export function mixesOf(classes: number): MixName[] {
+  return mixNames.filter((name) => classes > 1 || !MIXES[name].needsPartner);
+}
+
+/** Draws the collages that are requested and are not there yet. @returns the lines in the requests' order */
+export async function drawMixes(
+  { train, seed, folder, onProgress, pixels, signal }: Omit<PhotoWork, "settings">,
+  requests: readonly ImageRequest[],
+): Promise<readonly ImageLine[]> {
+  const size = pixels.shape[2]!;
+  const images = { pixels: pixels.toTyped() as Uint8Array, size };
+  const planned = requests.map((request) => plan(train, request, seed));
+  const lines = planned.map(({ line }) => line);
+  await drawImages({
+    ...{ folder, lines, onProgress, signal, batchSize: 64 },
+    draw(places) {
+      const length = 3 * size * size;
+      const drawn = new Uint8Array(places.length * length);
+      for (const [row, place] of places.entries()) {
+        const { mix, index, partner, random } = planned[place]!;
+        drawn.set(mix(images, index, partner, random()), row * length);
+      }
+      return fromTyped(drawn, [places.length, 3, size, size]);
+    },
+  });
+  return lines;
+}
 
 /** All that decides about one image: from its own seed, whatever else is drawn. */
 function plan(

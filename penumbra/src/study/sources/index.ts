@@ -25,3 +25,4 @@ export {
   trainingsOf,
   withSifted,
 } from "./sources.ts";
+export { withoutGenerator } from "./without-generator.ts";

@@ -6,8 +6,8 @@ import type { DrawingRequest } from "./draw.ts";
 /** Something that draws more images like photos, ready to begin. */
 export interface Hand {
   readonly imageSize: number;
-  /** SHA-256 of the model. */
-  readonly hash: string;
+  /** SHA-256 of the model; null where there is none. */
+  readonly hash: string | null;
   /** Names of its ways to draw images of a kind. */
   ways(kind: ImageKind): readonly string[];
   /** Draws what is not there yet. @param pixels uint8 [N, 3, S, S] of the photos */
@@ -18,13 +18,13 @@ export interface Hand {
   ): Promise<readonly ImageLine[]>;
 }
 
-/** What words are learned from. */
-export interface WordsRequest {
-  /** The model that draws. Default: penumbra-mini. */
+/** What a drawer makes itself ready with. */
+export interface DrawerRequest {
+  /** Of those that draw with a model; default: penumbra-mini. */
   readonly model?: string;
-  /** Of learning and drawing. */
+  /** Of getting ready and drawing. */
   readonly settings: object;
-  /** Gets what is learned. */
+  /** Gets what is made. */
   readonly out: string;
   readonly seed: number;
   readonly photos: readonly Photo[];
@@ -36,10 +36,10 @@ export interface WordsRequest {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** How models that draw by words make more of the kind of photos: a word is learned for each class first. */
-export interface WordsArtist {
-  /** Of learning and drawing: names, defaults and bounds. */
+/** What makes more of the kind of photos without a network that learned from them: with words, or with none at all. */
+export interface Drawer {
+  /** Of getting ready and drawing: names, defaults and bounds. */
   readonly settings: z.ZodType<object>;
-  /** Learns the words, or goes on; null when the signal ended it before. */
-  hand(request: WordsRequest): Promise<Hand | null>;
+  /** Makes it ready, or goes on with that; null when the signal ended it before. */
+  hand(request: DrawerRequest): Promise<Hand | null>;
 }
