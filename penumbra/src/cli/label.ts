@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { Command } from "commander";
 import { showingStage } from "./progress.ts";
-import { wholeNumber } from "./whole-number.ts";
+import { portNumber } from "./whole-number.ts";
 
 interface LabelFlags {
   readonly model: string;
@@ -17,7 +17,7 @@ export function labelCommand(): Command {
     .argument("<unknowns>", "folder of kept unknowns: a folder for each object, or photos")
     .requiredOption("--model <model>", "classifier whose features group them: models/NAME")
     .option("--into <folder>", "folder of the classes, such as photos/known (default: UNKNOWNS-labelled)")
-    .option("--port <port>", "port of the page; 0 takes a free one", wholeNumber(0), 8081)
+    .option("--port <port>", "port of the page; 0 takes a free one", portNumber, 8081)
     .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
     .action(async (root: string, { model, into, port, device }: LabelFlags) => {
       const { besideOf, loadClassifier, startLabelling } = await import("../deploy/index.ts");

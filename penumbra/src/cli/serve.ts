@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { detectorOption } from "./detector.ts";
-import { wholeNumber } from "./whole-number.ts";
+import { portNumber, wholeNumber } from "./whole-number.ts";
 
 interface ServeFlags {
   readonly host?: string;
@@ -27,7 +27,7 @@ export function serveCommand(): Command {
   return new Command("serve")
     .description("answer over HTTP: POST /predict, the Open Inference Protocol v2, /metrics, and a page at /")
     .argument("<models...>", "classifiers, as made by penumbra train: models/NAME")
-    .option("--port <port>", "port to listen on; 0 takes a free one (default: 8080)", wholeNumber(0))
+    .option("--port <port>", "port to listen on; 0 takes a free one (default: 8080)", portNumber)
     .option("--host <host>", "address to listen on; 0.0.0.0 for all (default: 127.0.0.1)")
     .option("--device <device>", "cpu, cuda or cuda:N (default: cpu)")
     .addOption(detectorOption())

@@ -148,6 +148,17 @@ describe("penumbra", () => {
     expect((await readdir(folder)).sort()).toEqual(["study.yaml"]);
   });
 
+  it("refuses a port that there is not, by the name of the option", async () => {
+    for (const args of [
+      ["serve", "model"],
+      ["label", "unknowns", "--model", "model"],
+    ]) {
+      const { code, err } = await penumbra(...args, "--port", "65536");
+      expect(code).toBe(1);
+      expect(err).toMatch(/'--port <port>' .*65536.* must be a whole number from 0 to 65535/);
+    }
+  });
+
   it("refuses an empty folder of photos and writes nothing", async () => {
     await mkdir(join(folder, "photos"));
     await writeFile(join(folder, "study.yaml"), "photos: photos\n");

@@ -142,7 +142,8 @@ describe("training a classifier", () => {
     const arm = await chooseArm(study, "cross-entropy");
     const events: StageEvent[] = [];
     const made = await trainClassifier(study, {
-      ...{ out: out("alone"), arm, manifest, seed: 5 },
+      ...{ out: out("alone"), arm, seed: 5 },
+      manifest: { ...manifest, root: relative(process.cwd(), manifest.root) },
       onEvent: (event) => events.push(event),
     });
     await rename(join(folder, "near-aside"), near);
@@ -150,9 +151,9 @@ describe("training a classifier", () => {
     const ended = events.filter(({ event }) => event === "done" || event === "reused");
     expect(ended.map(({ stage }) => stage)).toEqual(["encoder", "features", "probe", "stand-ins"]);
     expect(classifierStageCount(study, { arm, manifest })).toBe(ended.length);
-    expect(Object.keys(readProvenance(out("alone")).artifacts)).toContainEqual(
-      expect.stringMatching(/^stand-ins/),
-    );
+    const provenance = readProvenance(out("alone"));
+    expect(provenance.photos).toBe(join(folder, "photos")); // wherever export is called from
+    expect(Object.keys(provenance.artifacts)).toContainEqual(expect.stringMatching(/^stand-ins/));
   });
 
   it("keeps a detector that looks at pixels", async () => {

@@ -34,7 +34,7 @@ const provenanceSchema = z.object({
   /** Why that arm, in a sentence. */
   reason: z.string(),
   seed: z.int(),
-  /** Where its photos lay. */
+  /** Where its photos lay, as a whole path. */
   photos: z.string().optional(),
   /** The artifacts that it was made of: stage and identity. */
   artifacts: z.record(z.string(), z.string()),

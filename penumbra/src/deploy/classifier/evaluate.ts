@@ -131,7 +131,7 @@ function requireClasses({ classes, name }: Classifier, manifest: Manifest): void
   const strange = manifest.classes.filter((className) => !classes.includes(className));
   if (strange.length === 0) return;
   throw new DeployError(
-    `The classifier ${name} does not know the class ${strange.map((className) => `"${className}"`).join(", ")}. Put it below a folder called near or far, or name it under roles.near or roles.far in a configuration. It knows ${classes.join(", ")}.`,
+    `The classifier ${name} does not know ${strange.map((className) => `"${className}"`).join(", ")}. Put what is unknown below a folder called near or far, or name it under roles.near or roles.far in a configuration. It knows ${classes.join(", ")}.`,
   );
 }
 
