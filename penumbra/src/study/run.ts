@@ -5,7 +5,14 @@ import { findModel } from "../diffusion/index.ts";
 import { writeFileAtomic, writeJsonLines } from "../files/index.ts";
 import type { Looks, Outcome } from "../results/index.ts";
 import { concludeStudy } from "./conclude/index.ts";
-import { answerShots, drawnSources, largestShots, type StudyConfig, settleImages } from "./config/index.ts";
+import {
+  answerShots,
+  drawnSources,
+  largestShots,
+  type StudyConfig,
+  settleImages,
+  shotsOf,
+} from "./config/index.ts";
 import type { Estimate } from "./estimate.ts";
 import { findWeights } from "./find-weights.ts";
 import { type Foresight, foresee } from "./foresight.ts";
@@ -13,6 +20,7 @@ import { runJobs } from "./jobs/index.ts";
 import { settleDevices, settleMachine, withThreads } from "./machine.ts";
 import { noteOpening } from "./openings.ts";
 import { runFolder, type Study, scanOptionsOf } from "./plan-study.ts";
+import { requireCandidates } from "./require-candidates.ts";
 import { settleWork } from "./settle-jobs.ts";
 import { mostSteps } from "./sources/index.ts";
 import {
@@ -74,9 +82,12 @@ export async function runStudy(
     }),
   );
   // Refuses a folder that cannot be split, and a model that is missing or damaged, before anything is written.
-  const splits = config.seeds.map((seed) =>
-    splitByObject(manifest, { ...config.split, shots: largestShots(config), seed }),
-  );
+  const drawn = (shots: number) =>
+    config.seeds.map((seed) => splitByObject(manifest, { ...config.split, shots, seed }));
+  const splits = drawn(largestShots(config));
+  const [fewest = 0, ...more] = shotsOf(config);
+  const smallest = more.length > 0 ? drawn(fewest) : splits;
+  requireCandidates(study, Math.min(...smallest.map(({ train }) => train.length)));
   const model = study.needsModel
     ? await store.observe("model", (progress, onNote) =>
         findModel(config.model, {

@@ -92,6 +92,13 @@ describe("a study of bad input", () => {
     expect(await refusal()).toMatch(/The device cuda:7 is not there:.*Set "device" to cpu or auto/);
   });
 
+  it("that asks for more neighbours than there are photos names the setting", async () => {
+    await writeSettings(folder, { ...tinySettings, detectors: ["knn"], tuning: { knn: { k: [500, 90] } } });
+    expect(await refusal()).toMatch(
+      /study\.\w+: tuning\.knn: No candidate.*\(500, 90\) can be tried with \d+ training images.*Add a smaller one/,
+    );
+  });
+
   it("that gives a role to a class which does not exist lists the classes", async () => {
     await writeSettings(folder, { ...tinySettings, roles: { near: ["bolt-*"] } });
     expect(await refusal()).toMatch(/roles\.near: "bolt-\*" fits no class.*part-0/);

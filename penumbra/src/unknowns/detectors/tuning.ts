@@ -1,10 +1,14 @@
 import { z } from "zod";
+import { UnknownsError } from "../errors.ts";
 
 /** What is chosen on validation unknowns: lists of candidates, of which the table's entry makes options to fit with. */
 export interface Tuning<Options extends object> {
   /** The candidates with description and default: the configuration's section `tuning.NAME` is made of it. */
   readonly settings: z.ZodObject<Record<string, z.ZodType<unknown[]>>>;
-  /** The options to try, the first of which is taken where there is nothing to choose by. Never empty. */
+  /**
+   * The options to try, the first of which is taken where there is nothing to choose by. Never empty.
+   * @throws UnknownsError where none of the candidates is possible with so few images
+   */
   candidates(settings: Readonly<Record<string, unknown>>, trainImages: number): Options[];
 }
 
@@ -45,6 +49,11 @@ export const neighbours: Tuning<{ readonly k?: number }> = {
   candidates(settings, trainImages) {
     const { k } = this.settings.parse(settings) as { k: number[] };
     const possible = k.filter((count) => count <= trainImages);
-    return (possible.length > 0 ? possible : [1]).map((count) => ({ k: count }));
+    if (possible.length === 0) {
+      throw new UnknownsError(
+        `No candidate for the number of neighbours (${k.join(", ")}) can be tried with ${trainImages} training images. Add a smaller one to "k", such as 1.`,
+      );
+    }
+    return possible.map((count) => ({ k: count }));
   },
 };

@@ -222,7 +222,11 @@ for (const [name, detector] of Object.entries(detectors) as [string, Detector][]
           /k = 25 with 24 training images/,
         );
         const few = rowsOf(all.train, [0, 1, 2, 3]);
-        expect(fitChosen(detector, { ...all, train: few, unknown: [all.unknown] }).detector.fitted.k).toBe(1);
+        const choice = { ...all, train: few, unknown: [all.unknown] };
+        expect(fitChosen(detector, choice).detector.fitted.k).toBe(1);
+        expect(() => fitChosen(detector, choice, { k: [5, 9] })).toThrow(
+          /\(5, 9\) can be tried with 4 training images/,
+        );
       }));
 
     test("scores, read from its file, to the bit as when it was written", () =>
