@@ -123,7 +123,7 @@ const CHOSEN_BY = [
   {
     part: "standIns",
     words:
-      "on images that stand in for unknowns (near-OOD redraws, and known validation photos cut and mixed), because the photos have too few near unknown classes to keep some for choosing (two are needed)",
+      "on images that stand in for unknowns (known validation photos cut and mixed, and near-OOD redraws where there are any), because the photos have too few near unknown classes to keep some for choosing (two are needed)",
   },
 ] as const;
 

@@ -187,8 +187,8 @@ export const texts: Dictionary["texts"] = {
     "Die Zahlen zu Unbekannten sind die von {0}, dem zuerst genannten Detektor: Die Fotos haben zu wenige nahe unbekannte Klassen, um einige für die Auswahl zurückzuhalten (zwei sind nötig).",
   "on the validation unknowns, whose classes are not among the test's":
     "auf den Validierungsunbekannten, deren Klassen nicht im Test vorkommen",
-  "on images that stand in for unknowns (near-OOD redraws, and known validation photos cut and mixed), because the photos have too few near unknown classes to keep some for choosing (two are needed)":
-    "auf Bildern, die für Unbekannte stehen (Near-OOD-Nachzeichnungen sowie zerschnittene und gemischte bekannte Validierungsfotos), weil die Fotos zu wenige nahe unbekannte Klassen haben, um einige für die Auswahl zurückzuhalten (zwei sind nötig)",
+  "on images that stand in for unknowns (known validation photos cut and mixed, and near-OOD redraws where there are any), because the photos have too few near unknown classes to keep some for choosing (two are needed)":
+    "auf Bildern, die für Unbekannte stehen (zerschnittene und gemischte bekannte Validierungsfotos und, wo es welche gibt, Near-OOD-Nachzeichnungen), weil die Fotos zu wenige nahe unbekannte Klassen haben, um einige für die Auswahl zurückzuhalten (zwei sind nötig)",
 
   // Hypotheses.
   positives: "Positive",
