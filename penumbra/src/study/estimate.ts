@@ -57,6 +57,8 @@ const PACES: Readonly<Record<"fp32" | "bf16", Pace>> = {
   },
 };
 const MEASURED_CORES = 2;
+/** A layout of some 900 images by UMAP, as many as a map shows, on one core, as it always is. */
+const UMAP_SECONDS = 5;
 /** Of the networks that were measured: weights of penumbra-mini's denoiser times the area of its latents. */
 const MINI_DENOISER = 7.08e6 * 64 ** 2;
 /** What the imagenet stem saves, as the setting's description says. */
@@ -110,10 +112,11 @@ export function estimateStudy(load: Workload): Estimate | undefined {
   if ([config.device].flat().some((device) => device.startsWith("cuda"))) return undefined;
   const speed = Math.min(threads, MOST_CORES) / MEASURED_CORES;
   const seeds = config.seeds.length;
+  const arms = config.arms.length;
   const shots = shotsOf(config);
   /** What is prepared for a seed is made one after the other; arms are not. */
   const drawing = speed * Math.min(jobs, seeds * shots.length);
-  const training = speed * Math.min(jobs, seeds * shots.length * config.arms.length);
+  const training = speed * Math.min(jobs, seeds * shots.length * arms);
   const scale = encoderScale(config);
   // A seed with fewer shots draws of fewer photos.
   const part = shots.reduce((sum, count) => sum + count / largestShots(config), 0);
@@ -134,7 +137,9 @@ export function estimateStudy(load: Workload): Estimate | undefined {
     audits:
       (auditedImages(load) * encoded) / training +
       (seeds * shots.length * unlearnedEvaluations(load) * evaluation) / drawing,
-    rest: (encodings(load) * photos * encoded) / training,
+    rest:
+      (encodings(load) * photos * encoded) / training +
+      (config.maps.includes("umap") ? (UMAP_SECONDS * arms) / Math.min(jobs, arms) : 0),
   };
   // Minutes that a training is given are no matter of the machine.
   const exact = (seeds * shots.length * generators.exact * speed) / drawing;

@@ -129,6 +129,10 @@ describe("the time of a study", () => {
     const four = more(demo.replace("[0, 1]", "[0, 1, 2, 3]"));
     // Maps are of the first seed.
     expect(total(four) - four.audits).toBeCloseTo(2 * (total(one) - one.audits));
+    const mapped = (rest: Partial<Workload>) =>
+      more(`${demo}maps: [pca, umap]\n`, rest).rest - more(demo, rest).rest;
+    expect(mapped({})).toBeCloseTo(5 * 5); // an arm's layout is one thread's
+    expect(mapped({ jobs: 5, threads: 4 })).toBeCloseTo(5);
     expect(more(demo.replace("steps: 120", "steps: 240")).encoders).toBeCloseTo(2 * one.encoders);
     const large = { imageSize: 128, denoiserParameters: 2 * 7.08e6 };
     expect(more(demo, { model: large }).redraws).toBeCloseTo(8 * one.redraws);
