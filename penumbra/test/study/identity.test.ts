@@ -128,7 +128,7 @@ const settings = {
     evaluation: { every: 2, keep: "best", patience: 1 },
   },
   seeds: [0],
-  maps: ["pca", "umap"],
+  maps: ["pca"],
   // Every arm that is trained, and every use of negatives that an objective has: a setting may be read by one of them
   // alone.
   arms: Object.entries(tables.arms).flatMap(([name, { objective }]) =>
@@ -280,6 +280,7 @@ function alternatives(value: unknown): unknown[] {
         : []),
       ...(value.length > 1 ? [value.slice(1)] : []),
       ["*.none"],
+      ["umap"],
     ];
   }
   return [...NAMES, 0.5, 12, true];
