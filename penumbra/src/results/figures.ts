@@ -127,6 +127,14 @@ const CHOSEN_BY = [
   },
 ] as const;
 
+/** What a study's detector was chosen by, where it is this one; null where there was nothing to choose by. */
+export function detectorChosenBy(
+  lines: readonly ResultLine[],
+  detector: string,
+): (typeof CHOSEN_BY)[number]["part"] | null {
+  return CHOSEN_BY.find(({ part }) => lines.some((line) => isChoosing(line, part, detector)))?.part ?? null;
+}
+
 function isChoosing(
   line: ResultLine,
   part: (typeof CHOSEN_BY)[number]["part"],

@@ -1,8 +1,9 @@
-import { type Outcome, recommendArm, type TrialResult, type UnknownsResult } from "../../results/index.ts";
+import { detectorChosenBy, type Outcome, recommendArm, type TrialResult } from "../../results/index.ts";
 import { type Html, html } from "../html.ts";
 import { counted, fixed, percent } from "../numbers.ts";
 import { titleOf } from "../titles.ts";
 import { joined } from "../words/index.ts";
+import { keptEarly, rangeOf } from "./curves.ts";
 import type { Section } from "./section.ts";
 
 /** Something that the study chose by itself. */
@@ -46,16 +47,11 @@ const JUDGED_BY = {
 } as const;
 
 function detectorChoice(outcome: Outcome): Choice {
-  const judged = (part: UnknownsResult["part"]) =>
-    outcome.results.some(
-      (line) => line.kind === "unknowns" && line.part === part && line.detector === outcome.detector,
-    );
-  const by = judged("validation") ? "validation" : judged("standIns") ? "standIns" : "null";
   return {
     what: html`Detector of the answer`,
     among: html`${counted(outcome.detectors.length, "detector")}`,
     chosen: html`${titleOf(outcome.detectors, outcome.detector)}`,
-    by: JUDGED_BY[by](),
+    by: JUDGED_BY[`${detectorChosenBy(outcome.results, outcome.detector)}`](),
   };
 }
 
@@ -111,9 +107,9 @@ function penaltyChoice({ probes = [] }: Outcome): Choice[] {
   ];
 }
 
-/** Steps after which weights or words are taken, where these are not the last. */
+/** Steps after which the weights of encoders are taken, where these are not the last. */
 function weightsChoice({ curves }: Outcome): Choice[] {
-  const early = curves.filter(({ points, keptStep }) => keptStep !== points.at(-1)?.step);
+  const early = keptEarly(curves);
   if (early.length === 0) return [];
   return [
     {
@@ -171,10 +167,4 @@ function armChoice(outcome: Outcome): Choice[] {
       by: html`${recommended.reason}`,
     },
   ];
-}
-
-/** "150" or "100 to 150". */
-function rangeOf(numbers: readonly number[]): string {
-  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
-  return least === most ? String(least) : `${least} to ${most}`;
 }

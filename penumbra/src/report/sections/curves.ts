@@ -100,10 +100,18 @@ function keptWords(words: readonly WordsCurve[]): string {
 
 /** Which weights the rest of the report is about, where they are not simply the last ones. */
 function keptText(all: readonly Curve[]): string {
-  const lastOf = ({ points }: Curve) => points.at(-1)?.step;
-  const early = all.filter((curve) => curve.keptStep !== lastOf(curve));
+  const early = keptEarly(all);
   if (early.length === 0) return "";
-  const steps = early.map(({ keptStep }) => keptStep);
-  const [least, most] = [Math.min(...steps), Math.max(...steps)];
-  return `${early.length} of ${all.length} encoders are kept as they were before their last step: after ${least === most ? least : `${least} to ${most}`} steps.`;
+  return `${early.length} of ${all.length} encoders are kept as they were before their last step: after ${rangeOf(early.map(({ keptStep }) => keptStep))} steps.`;
+}
+
+/** Those whose weights are not simply the last ones. */
+export function keptEarly(all: readonly Curve[]): Curve[] {
+  return all.filter(({ points, keptStep }) => keptStep !== points.at(-1)?.step);
+}
+
+/** "150" or "100 to 150". */
+export function rangeOf(numbers: readonly number[]): string {
+  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+  return least === most ? String(least) : `${least} to ${most}`;
 }

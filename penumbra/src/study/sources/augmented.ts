@@ -1,8 +1,8 @@
-import { deriveSeed, scope, type Tensor, tensor } from "@penumbra/torch";
+import { deriveSeed, scope, tensor } from "@penumbra/torch";
 import { z } from "zod";
 import { drawImages, type ImageLine, withFile } from "../../data/index.ts";
 import { type AugmentSpec, AugmentSpecSchema, augment, toUint8 } from "../../images/index.ts";
-import { defineSource, type ImageRequest, type SourceWork } from "./source.ts";
+import { defineSource, type ImageRequest, type PhotoWork } from "./source.ts";
 
 /** Its one recipe. */
 export const AUGMENTED = "augmented";
@@ -45,14 +45,6 @@ export const augmented = defineSource<
   draw: ({ withPixels, ...work }, requests) =>
     withPixels(work.settings.imageSize, (pixels) => augmentPhotos({ ...work, pixels }, requests)),
 });
-
-/** What copies, or collages, are made of. */
-export interface PhotoWork<Settings extends object = object>
-  extends Pick<SourceWork<Settings>, "train" | "seed" | "settings" | "folder" | "onProgress"> {
-  /** uint8 [N, 3, S, S] of the photos, on the CPU */
-  readonly pixels: Tensor;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** Draws the copies that are requested and are not there yet. @returns the lines in the requests' order */
 export async function augmentPhotos(

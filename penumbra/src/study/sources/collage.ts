@@ -2,10 +2,9 @@ import { deriveSeed, fromTyped } from "@penumbra/torch";
 import { Random } from "@penumbra/torch/random";
 import { z } from "zod";
 import { drawImages, type ImageLine, type Photo, withFile } from "../../data/index.ts";
-import type { PhotoWork } from "./augmented.ts";
 import { elastic } from "./elastic.ts";
 import { blend, cutMix, jigsaw, patches, type SquareImages } from "./mixing.ts";
-import { defineSource, type ImageRequest } from "./source.ts";
+import { defineSource, type ImageRequest, type PhotoWork } from "./source.ts";
 
 type Mix = (images: SquareImages, index: number, partner: number, random: Random) => Uint8Array;
 

@@ -100,6 +100,14 @@ export interface SourceWork<Settings = Json> {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** What images are made of without a network: the photos as pixels. */
+export interface PhotoWork<Settings extends object = object>
+  extends Pick<SourceWork<Settings>, "train" | "seed" | "settings" | "folder" | "onProgress"> {
+  /** uint8 [N, 3, S, S] of the photos, on the CPU */
+  readonly pixels: Tensor;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A generator that learns from the training photos of a seed. */
 export interface SourceTraining {
   readonly generator: GeneratorName;

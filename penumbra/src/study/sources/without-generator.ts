@@ -1,8 +1,9 @@
 import { deriveSeed } from "@penumbra/torch";
 import { z } from "zod";
-import type { Drawer, DrawingRequest } from "../../generators/index.ts";
+import type { Drawer } from "../../generators/index.ts";
 import { AUGMENTED, augmentPhotos, ofAugment } from "./augmented.ts";
 import { drawMixes, mixesOf } from "./collage.ts";
+import type { ImageRequest } from "./source.ts";
 
 const Settings = z.strictObject({
   seed: z.int().nonnegative().default(0),
@@ -27,19 +28,17 @@ export const withoutGenerator: Drawer = {
       draw: async (requests, pixels, onProgress) => {
         const own = deriveSeed(seed, "without a generator", imageSize);
         const common = { train, folder, pixels, signal, seed: own };
-        const isCopy = ({ way }: DrawingRequest) => way === AUGMENTED;
-        const [copies, mixes] = [requests.filter(isCopy), requests.filter((request) => !isCopy(request))].map(
-          (some) => some.map(({ way, photo, variant }) => ({ recipe: way, photo, variant })),
-        ) as [Request[], Request[]];
+        const all = requests.map(
+          ({ way, photo, variant }): ImageRequest => ({ recipe: way, photo, variant }),
+        );
+        const copies = all.filter(({ recipe }) => recipe === AUGMENTED);
+        const mixes = all.filter(({ recipe }) => recipe !== AUGMENTED);
         const tell = (before: number) => (done: number) => onProgress(before + done, requests.length);
-        const drawn = [
+        return [
           ...(await augmentPhotos({ ...common, settings: { augment }, onProgress: tell(0) }, copies)),
           ...(await drawMixes({ ...common, onProgress: tell(copies.length) }, mixes)),
         ];
-        return drawn;
       },
     };
   },
 };
-
-type Request = { readonly recipe: string; readonly photo: number; readonly variant: number };
