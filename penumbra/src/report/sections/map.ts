@@ -31,7 +31,7 @@ ${
 <div class="grid">${principal.map((item) => principalFigure(item, outcome))}</div>`
 }${
   neighbours.length > 0 &&
-  html`<p>By UMAP, with ${neighboursOf(neighbours)} neighbours: it lays images that are neighbours by their features beside each other, so dots in one heap are alike to the encoder. Nothing else is evidence: gaps, distances between heaps, their sizes and shapes follow from the algorithm, and the axes mean nothing. Whether unknowns can be told is said by the detectors' figures alone.</p>
+  html`<p>By UMAP, with ${listed(neighboursOf(outcome))} neighbours: it lays images that are neighbours by their features beside each other, so dots in one heap are alike to the encoder. Nothing else is evidence: gaps, distances between heaps, their sizes and shapes follow from the algorithm, and the axes mean nothing. Whether unknowns can be told is said by the detectors' figures alone.</p>
 <div class="grid">${neighbours.map((item) => neighbourFigure(item, outcome))}</div>`
 }`;
   },
@@ -41,8 +41,9 @@ function seedOf({ featureMaps }: Outcome): string {
   return listed([...new Set(featureMaps.map(({ seed }) => String(seed)))]);
 }
 
-function neighboursOf(maps: readonly NeighbourMap[]): string {
-  return listed([...new Set(maps.map(({ neighbours }) => String(neighbours)))]);
+/** Numbers of neighbours that UMAP's pictures were made with; empty where there are none. */
+export function neighboursOf({ featureMaps }: Outcome): string[] {
+  return [...new Set(featureMaps.flatMap((map) => (map.method === "umap" ? [String(map.neighbours)] : [])))];
 }
 
 function legend({ featureMaps }: Outcome): Html {

@@ -11,6 +11,7 @@ import {
 } from "../references.ts";
 import { titleOf } from "../titles.ts";
 import { joined } from "../words/index.ts";
+import { neighboursOf } from "./map.ts";
 import type { Section } from "./section.ts";
 
 const cite = (keys: readonly ReferenceKey[] | undefined) =>
@@ -25,9 +26,7 @@ export function methodsParagraph(outcome: Outcome): string {
   const sources = [...new Set(arms.flatMap(({ positives, negatives }) => [positives, negatives]))].filter(
     (name) => name !== null,
   );
-  const neighbours = [
-    ...new Set(outcome.featureMaps.flatMap((map) => (map.method === "umap" ? [String(map.neighbours)] : []))),
-  ];
+  const neighbours = neighboursOf(outcome);
   const sentences = [
     `We used ${counted(photos.known.photos, "photo")} of ${counted(photos.known.objects, "physical object")} in ${counted(photos.known.classes, "known class", "known classes")}, ${unknowns(outcome)}, at ${imageSize} x ${imageSize} pixels.`,
     `Photos were divided by physical object: for each of ${counted(seeds.length, "seed")}, ${shots} objects of a class to learn from, ${validation} set aside once for every choice, the rest for the test.`,
